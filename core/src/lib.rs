@@ -1,0 +1,23 @@
+//! The Octick protocol as state machines: what a frame is, what a node keeps, and how one becomes the other.
+//!
+//! No sockets, clocks, threads or files: bytes, time and randomness are arguments. The journey of a datagram
+//! names the modules:
+//!
+//! ```text
+//! datagram > wire::Frame (a checked view) > data: seen? > verify > accept > table: merge > data: publish, egress
+//! ```
+
+#![no_std]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod limits;
+pub mod reject;
+pub mod stamp;
+pub mod wire;
+
+pub use octick_crypto as crypto;
+pub use reject::Reject;

@@ -1,0 +1,88 @@
+//! Why a frame was dropped. The list numbers the counters, names the metrics and feeds the documentation.
+
+use core::fmt;
+
+macro_rules! rejects {
+    ($($(#[doc = $doc:literal])+ $name:ident = $metric:literal,)+) => {
+        /// Why a frame was dropped. Nothing but a counter has changed when one is returned.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Reject {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reject {
+            /// Every reason, in the order of the counters.
+            pub const ALL: [Self; [$($metric),+].len()] = [$(Self::$name),+];
+
+            /// The value of the metric attribute `rejection.reason`.
+            pub const fn metric(self) -> &'static str {
+                match self { $(Self::$name => $metric,)+ }
+            }
+
+            /// What it means, in a sentence or two.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+rejects! {
+    /// Fewer bytes than the smallest frame has.
+    Truncated = "truncated",
+    /// More bytes than the largest frame has.
+    Oversized = "oversized",
+    /// The first byte is not the magic number: not a frame at all.
+    Magic = "magic",
+    /// A wire version that this node does not speak.
+    WireVersion = "wire_version",
+    /// Reserved bits are set.
+    Reserved = "reserved",
+    /// A message kind that this node does not know.
+    Kind = "kind",
+    /// No entries, or more than a frame holds.
+    Count = "count",
+    /// The place in the train is outside the train, or the train is longer than allowed.
+    Train = "train",
+    /// The datagram's length is not what the header says.
+    Length = "length",
+    /// Blocks or slots are not strictly increasing.
+    Order = "order",
+    /// A block without a cell in it.
+    EmptyBlock = "empty_block",
+    /// The version does not carry its origin's tag, or is older than the entries' ages allow.
+    VersionTag = "version_tag",
+    /// The origin is not among the known ones.
+    UnknownOrigin = "unknown_origin",
+    /// The origin was known, and its right to speak was taken back.
+    RevokedOrigin = "revoked_origin",
+    /// A frame of an earlier life of its origin.
+    OldIncarnation = "old_incarnation",
+    /// A frame that was accepted before.
+    Duplicate = "duplicate",
+    /// A frame so old that the window cannot tell whether it was accepted before; left to reconciliation.
+    BehindWindow = "behind_window",
+    /// The signature does not hold for this origin, train and mesh.
+    BadSignature = "bad_signature",
+    /// The version lies further ahead of this node's clock than the skew allowed.
+    Future = "future",
+    /// A slot past the end of the table.
+    SlotRange = "slot_range",
+    /// A slot that the origin does not speak for, or a frame that spans two of its runs.
+    NotOwner = "not_owner",
+    /// This node keeps no table for cells of this kind.
+    NoTable = "no_table",
+    /// A version that the table's 32-bit clock cannot hold.
+    Horizon = "horizon",
+    /// A question that was asked before, or more often than its asker may.
+    StaleAsk = "stale_ask",
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.meaning().trim_start())
+    }
+}
+
+impl core::error::Error for Reject {}

@@ -1,0 +1,116 @@
+//! Numbers with a meaning: where a cell lies, who wrote it, and when.
+
+use core::fmt;
+
+use octick_crypto::NodeId;
+
+/// One agent's place in the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Slot(pub u32);
+
+/// Counts the lives of a node: a restart takes a larger one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Incarnation(pub u32);
+
+/// Numbers the frames of one incarnation of one origin, from 1; 48 bits on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// The last number that fits the wire: at ten million frames a second, 325 days.
+    pub const MAX: Self = Self((1 << 48) - 1);
+}
+
+/// Where an origin stands in this node's [`Directory`](crate::data::directory::Directory).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct OriginIndex(pub u32);
+
+/// Cycles of the time-stamp counter. Always measured over a batch and divided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Ticks(pub u64);
+
+/// When a cell was written, and by whom: one integer whose order is the order (time, origin).
+///
+/// ```text
+///  63                                          12 11          1   0
+/// +----------------------------------------------+-------------+---+
+/// | microseconds since 1970, hybrid clock        | origin tag  | 0 |
+/// +----------------------------------------------+-------------+---+
+/// ```
+///
+/// The tag is 11 bits of the origin's id, so that two origins do not issue the same version. The lowest bit is
+/// never set on the wire: a table sets it while a writer is inside the cell. Zero means "never written". The
+/// clock is hybrid (Kulkarni et al., 2014): never behind the wall clock, always ahead of what was issued or seen.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Version(pub u64);
+
+impl Version {
+    /// Bits below the microseconds.
+    pub const SHIFT: u32 = 12;
+    /// Of a cell that nobody has written.
+    pub const NEVER: Self = Self(0);
+    /// The earliest version on the wire: older by the greatest age, it still is not zero or less.
+    pub const MIN_WIRE: Self = Self((1 << 24) << Self::SHIFT);
+
+    /// The version that `origin` gives at `micros` (taken modulo 2^52: the year 2112).
+    pub const fn new(micros: u64, origin: NodeId) -> Self {
+        Self((micros << Self::SHIFT) | Self::tag(origin))
+    }
+
+    /// The bits that `origin` leaves in each of its versions.
+    pub const fn tag(origin: NodeId) -> u64 {
+        (u16::from_le_bytes([origin.0[0], origin.0[1]]) as u64 & 0x7FF) << 1
+    }
+
+    /// Microseconds since 1970 by its origin's hybrid clock.
+    pub const fn micros(self) -> u64 {
+        self.0 >> Self::SHIFT
+    }
+
+    /// Whether `origin` can have issued it, and it may stand in a header.
+    pub const fn is_of(self, origin: NodeId) -> bool {
+        self.0 & ((1 << Self::SHIFT) - 1) == Self::tag(origin) && self.0 >= Self::MIN_WIRE.0
+    }
+
+    /// The version of a cell whose entry is `age_micros` older than its frame.
+    pub const fn aged(self, age_micros: u32) -> Self {
+        Self(self.0 - ((age_micros as u64) << Self::SHIFT))
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}us/{:03x}", self.micros(), self.0 & 0xFFF)
+    }
+}
+
+/// Issues versions that only rise: never behind the wall clock, always ahead of the last.
+#[derive(Clone, Copy, Debug)]
+pub struct HybridClock {
+    origin: NodeId,
+    last_micros: u64,
+}
+
+impl HybridClock {
+    /// A clock that speaks for `origin`.
+    pub const fn new(origin: NodeId) -> Self {
+        Self { origin, last_micros: 0 }
+    }
+
+    /// The next version, given the wall clock. Rises by at least `step_micros` (1 or more) each time.
+    pub fn tick(&mut self, now_micros: u64, step_micros: u64) -> Version {
+        self.last_micros = now_micros.max(self.last_micros + step_micros);
+        Version::new(self.last_micros, self.origin)
+    }
+
+    /// Takes note of a version that was accepted, so that the next issued one is later.
+    pub fn observe(&mut self, seen: Version) {
+        self.last_micros = self.last_micros.max(seen.micros());
+    }
+}

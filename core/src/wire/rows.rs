@@ -1,0 +1,69 @@
+//! Sparse entries: single cells, in columns.
+
+use zerocopy::FromBytes;
+use zerocopy::byteorder::little_endian::{U32, U64};
+
+use super::Damage;
+use crate::limits::{HEADER_LEN, ROW_LEN};
+use crate::reject::Reject;
+
+/// Sparse cells as three columns of equal length, viewed in a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// Which slots, strictly increasing.
+    pub slots: &'a [U32],
+    /// Low 24 bits: how much older than the frame, microseconds. High 8 bits: reserved, zero.
+    pub ages: &'a [U32],
+    /// The cells' values.
+    pub values: &'a [U64],
+}
+
+impl<'a> Rows<'a> {
+    /// Greatest age of a row, microseconds.
+    pub const AGE_MAX: u32 = (1 << 24) - 1;
+
+    /// Splits `16 * n` bytes of entries into columns of n.
+    #[inline]
+    pub(super) fn view(entries: &'a [u8]) -> Self {
+        let n = entries.len() / ROW_LEN;
+        let (slots, rest) = <[U32]>::ref_from_prefix_with_elems(entries, n).expect("n rows are 16 n bytes");
+        let (ages, rest) = <[U32]>::ref_from_prefix_with_elems(rest, n).expect("n rows are 16 n bytes");
+        let (values, _) = <[U64]>::ref_from_prefix_with_elems(rest, n).expect("n rows are 16 n bytes");
+        Self { slots, ages, values }
+    }
+
+    /// Number of cells.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is no cell; never so in a checked frame.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+/// Whether slots rise strictly and reserved bits are clear: the specification that vector kernels equal.
+///
+/// # Errors
+/// The first broken rule, and where.
+#[inline]
+pub(super) fn check(rows: &Rows<'_>) -> Result<(), Damage> {
+    // Without branches in the loop, so that the compiler may keep several rows in flight; only damaged frames
+    // pay for finding out where.
+    let falls = rows.slots.windows(2).fold(false, |any, pair| any | (pair[0].get() >= pair[1].get()));
+    let ages = rows.ages.iter().fold(0, |all, age| all | age.get());
+    if falls || ages > Rows::AGE_MAX { Err(locate(rows)) } else { Ok(()) }
+}
+
+#[cold]
+fn locate(rows: &Rows<'_>) -> Damage {
+    let falls = rows.slots.windows(2).position(|pair| pair[0].get() >= pair[1].get());
+    let reserved = rows.ages.iter().position(|age| age.get() > Rows::AGE_MAX);
+    match (falls, reserved) {
+        (Some(i), _) => Damage { reject: Reject::Order, at: HEADER_LEN + 4 * (i + 1) },
+        (None, Some(i)) => Damage { reject: Reject::Reserved, at: HEADER_LEN + 4 * (rows.len() + i) + 3 },
+        (None, None) => unreachable!("only damaged rows are searched"),
+    }
+}

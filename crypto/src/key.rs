@@ -1,0 +1,137 @@
+//! Public keys: admitted once, shared from then on.
+
+use core::fmt;
+
+use curve25519_dalek::edwards::CompressedEdwardsY;
+use curve25519_dalek::traits::IsIdentity;
+use ed25519_dalek::VerifyingKey;
+
+/// A node's name: the first 16 bytes of the BLAKE3 hash of its public key.
+///
+/// Shown as 32 hex digits, and shortened to 8 by `{:.8}`-like [`NodeId::short`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct NodeId(pub [u8; 16]);
+
+impl NodeId {
+    /// The id of whoever holds the secret behind `public_key` (32 bytes, as published).
+    pub fn of(public_key: &[u8; 32]) -> Self {
+        let hash = blake3::hash(public_key);
+        let (id, _) = hash.as_bytes().split_first_chunk().expect("a hash is longer than an id");
+        Self(*id)
+    }
+
+    /// The first four bytes, for people: 8 hex digits.
+    pub fn short(self) -> impl fmt::Display {
+        struct Short(NodeId);
+        impl fmt::Display for Short {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(f, &self.0.0[..4])
+            }
+        }
+        Short(self)
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeId({self})")
+    }
+}
+
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+/// An Ed25519 public key that passed admission: canonical, on the curve, torsion-free, not the identity.
+///
+/// Admission costs about 100,000 ticks and is paid once a key; afterwards the decompressed point is shared.
+/// Only keys that passed it can be verified against, so every node gives the same verdict (see [`mod@crate::verify`]).
+#[derive(Clone)]
+pub struct PublicKey {
+    key: VerifyingKey,
+    id: NodeId,
+}
+
+impl PublicKey {
+    /// Admits 32 published bytes, or says why not. Nothing is kept of a refused key.
+    ///
+    /// # Errors
+    /// One [`KeyError`] for each rule, checked in the order of the enum.
+    pub fn admit(bytes: &[u8; 32]) -> Result<Self, KeyError> {
+        let point = CompressedEdwardsY(*bytes).decompress().ok_or(KeyError::NotOnCurve)?;
+        if point.compress().as_bytes() != bytes {
+            return Err(KeyError::NotCanonical);
+        }
+        if point.is_identity() {
+            return Err(KeyError::Identity);
+        }
+        if !point.is_torsion_free() {
+            return Err(KeyError::Torsion);
+        }
+        Ok(Self { key: VerifyingKey::from(point), id: NodeId::of(bytes) })
+    }
+
+    /// The node that this key names.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The 32 bytes as published.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+
+    pub(crate) fn verifying_key(&self) -> &VerifyingKey {
+        &self.key
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PublicKey(")?;
+        write_hex(f, self.as_bytes())?;
+        f.write_str(")")
+    }
+}
+
+/// Why a public key was refused. Each is a property of the 32 bytes alone, so every node refuses the same keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyError {
+    /// The bytes are not the y coordinate of any point of the curve.
+    NotOnCurve,
+    /// The bytes decode to a point that encodes differently (y not below the field's prime, or a sign on x = 0).
+    NotCanonical,
+    /// The neutral point: every message would verify.
+    Identity,
+    /// The point has a component of small order, so that verifiers which multiply by the cofactor disagree with
+    /// those that do not.
+    Torsion,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotOnCurve => "public key is not a point of the curve",
+            Self::NotCanonical => "public key is not canonically encoded",
+            Self::Identity => "public key is the neutral point",
+            Self::Torsion => "public key has a component of small order",
+        })
+    }
+}
+
+impl core::error::Error for KeyError {}

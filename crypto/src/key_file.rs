@@ -1,0 +1,144 @@
+//! The key file: 64 hex digits of secret seed, one line, readable by its owner only.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::{fmt, str};
+
+use zeroize::Zeroizing;
+
+use crate::Identity;
+
+/// Hex digits of a seed.
+const DIGITS: usize = 64;
+
+/// Writes a new key file with mode 0600. An existing file is never overwritten.
+///
+/// # Errors
+/// [`KeyFileError::Exists`] or [`KeyFileError::Io`]; on an I/O error a partly written file may remain.
+pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyFileError> {
+    let io_error = |error| KeyFileError::Io { path: path.into(), error };
+    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(KeyFileError::Exists { path: path.into() });
+        }
+        opened => opened.map_err(io_error)?,
+    };
+    let line = encode(&identity.seed());
+    file.write_all(&*line).and_then(|()| file.sync_all()).map_err(io_error)
+}
+
+/// Reads an identity, refusing a file that others can read.
+///
+/// # Errors
+/// [`KeyFileError::Open`] to others, [`KeyFileError::Malformed`] content, or [`KeyFileError::Io`].
+pub fn read(path: &Path) -> Result<Identity, KeyFileError> {
+    let io_error = |error| KeyFileError::Io { path: path.into(), error };
+    let mut file = File::open(path).map_err(io_error)?;
+    let mode = file.metadata().map_err(io_error)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileError::Open { path: path.into(), mode });
+    }
+    // One byte more than a key and a line end, so that a longer file is noticed without reading it all.
+    let mut text = Zeroizing::new([0; DIGITS + 2]);
+    let mut len = 0;
+    while len < text.len() {
+        match file.read(&mut text[len..]).map_err(io_error)? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    let line = text[..len].strip_suffix(b"\n").unwrap_or(&text[..len]);
+    let seed = decode(line).ok_or_else(|| KeyFileError::Malformed { path: path.into(), len })?;
+    Ok(Identity::from_seed(&seed))
+}
+
+/// Reads the identity at `path`, or creates one there if nothing is.
+///
+/// # Errors
+/// As [`read`] and [`create`].
+pub fn read_or_create(path: &Path) -> Result<Identity, KeyFileError> {
+    if fs::exists(path).map_err(|error| KeyFileError::Io { path: path.into(), error })? {
+        return read(path);
+    }
+    let identity =
+        Identity::generate().map_err(|error| KeyFileError::Io { path: path.into(), error: error.into() })?;
+    create(path, &identity)?;
+    Ok(identity)
+}
+
+fn encode(seed: &[u8; 32]) -> Zeroizing<[u8; DIGITS + 1]> {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut line = Zeroizing::new([b'\n'; DIGITS + 1]);
+    for (digits, byte) in line.chunks_exact_mut(2).zip(seed) {
+        digits[0] = HEX[usize::from(byte >> 4)];
+        digits[1] = HEX[usize::from(byte & 15)];
+    }
+    line
+}
+
+fn decode(line: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    if line.len() != DIGITS || !line.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut seed = Zeroizing::new([0; 32]);
+    for (byte, digits) in seed.iter_mut().zip(line.chunks_exact(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(seed)
+}
+
+/// Why a key file could not be used. The file on disk is as it was before, unless said otherwise.
+#[derive(Debug)]
+pub enum KeyFileError {
+    /// There is a file already; it was not touched.
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Users other than the owner have rights to the file.
+    Open {
+        /// Where.
+        path: PathBuf,
+        /// The file's permission bits.
+        mode: u32,
+    },
+    /// The content is not 64 hex digits.
+    Malformed {
+        /// Where.
+        path: PathBuf,
+        /// Bytes found, at most 66.
+        len: usize,
+    },
+    /// The operating system refused.
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for KeyFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists { path } => {
+                write!(f, "{}: a file is there already; remove it or name another", path.display())
+            }
+            Self::Open { path, mode } => {
+                write!(f, "{0}: mode {mode:04o} lets others read the key; run: chmod 600 {0}", path.display())
+            }
+            Self::Malformed { path, len } => {
+                write!(
+                    f,
+                    "{}: not a key file: want {DIGITS} hex digits, found {len} bytes of something else; make one with: octick keygen",
+                    path.display()
+                )
+            }
+            Self::Io { path, error } => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for KeyFileError {}

@@ -1,0 +1,125 @@
+//! Trains: one signature over the Merkle root of up to 64 frames.
+//!
+//! The tree is complete: `len` leaves are padded with [`ABSENT`] to the next power of two, so that every frame of a
+//! train carries a path of the same length, [`depth`]`(len)`. A frame alone is a train of one: its root is its leaf.
+//! Index and length stand in the header that the leaf hashes, and the length again in the signed
+//! [`message`], so a path cannot be read at another place or another height.
+
+use alloc::vec::Vec;
+
+use crate::{Hash, MeshKeys};
+
+/// Frames in the longest train.
+pub const TRAIN_MAX: usize = 64;
+/// Hashes in the longest path: log2 of [`TRAIN_MAX`].
+pub const DEPTH_MAX: usize = TRAIN_MAX.ilog2() as usize;
+/// Stands for a leaf past the end of a train. Nobody knows bytes that hash to it.
+pub const ABSENT: Hash = Hash([0; 32]);
+/// Length of the signed [`message`], bytes.
+pub const MESSAGE_LEN: usize = 64;
+
+const DOMAIN: &[u8; 31] = b"octick v1 signed root of frames";
+
+/// Length of the path of each frame in a train of `len` frames: the smallest d with `len <= 2^d`.
+pub const fn depth(len: usize) -> usize {
+    len.next_power_of_two().ilog2() as usize
+}
+
+/// The bytes that an origin signs for a train of `len` frames with this `root`.
+pub fn message(len: usize, root: &Hash) -> [u8; MESSAGE_LEN] {
+    debug_assert!((1..=TRAIN_MAX).contains(&len));
+    let mut message = [0; MESSAGE_LEN];
+    message[..31].copy_from_slice(DOMAIN);
+    message[31] = len as u8;
+    message[32..].copy_from_slice(&root.0);
+    message
+}
+
+/// The root that a frame claims: its leaf hashed up along its path.
+///
+/// # Panics
+/// When `path` is not [`depth`]`(len)` long; the frame's validation has checked it.
+pub fn root_of(keys: &MeshKeys, leaf: Hash, index: usize, len: usize, path: &[[u8; 32]]) -> Hash {
+    assert_eq!(path.len(), depth(len), "path length follows from the train's length");
+    let climb = |(at, node): (usize, Hash), sibling: &[u8; 32]| {
+        let sibling = Hash(*sibling);
+        let parent = if at & 1 == 0 { keys.node(&node, &sibling) } else { keys.node(&sibling, &node) };
+        (at >> 1, parent)
+    };
+    path.iter().fold((index, leaf), climb).1
+}
+
+/// The tree of one train, kept level by level: leaves first, root last.
+#[derive(Debug)]
+pub struct Tree {
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Tree {
+    /// Hashes `leaves` (1 to [`TRAIN_MAX`]) up to the root.
+    ///
+    /// # Panics
+    /// When there is no leaf, or more than [`TRAIN_MAX`].
+    pub fn build(keys: &MeshKeys, leaves: &[Hash]) -> Self {
+        assert!((1..=TRAIN_MAX).contains(&leaves.len()), "a train has 1 to {TRAIN_MAX} frames");
+        let mut level = leaves.to_vec();
+        level.resize(leaves.len().next_power_of_two(), ABSENT);
+        let mut levels = Vec::with_capacity(DEPTH_MAX + 1);
+        while level.len() > 1 {
+            let above = level.chunks_exact(2).map(|pair| keys.node(&pair[0], &pair[1])).collect();
+            levels.push(core::mem::replace(&mut level, above));
+        }
+        levels.push(level);
+        Self { levels }
+    }
+
+    /// What the origin signs, through [`message`].
+    pub fn root(&self) -> Hash {
+        self.levels[self.levels.len() - 1][0]
+    }
+
+    /// The siblings from leaf `index` up to the root, lowest first.
+    ///
+    /// # Panics
+    /// When there is no such leaf.
+    pub fn path(&self, index: usize) -> impl Iterator<Item = Hash> + '_ {
+        let below_root = self.levels.len() - 1;
+        self.levels[..below_root].iter().enumerate().map(move |(height, level)| level[(index >> height) ^ 1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_frame_of_every_train_proves_the_same_root() {
+        let keys = MeshKeys::derive("test");
+        for len in 1..=TRAIN_MAX {
+            let leaves: Vec<Hash> = (0..len).map(|i| keys.leaf(&[i as u8])).collect();
+            let tree = Tree::build(&keys, &leaves);
+            for (index, leaf) in leaves.iter().enumerate() {
+                let path: Vec<[u8; 32]> = tree.path(index).map(|hash| hash.0).collect();
+                assert_eq!(root_of(&keys, *leaf, index, len, &path), tree.root(), "frame {index} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_alone_is_its_own_root() {
+        let keys = MeshKeys::derive("test");
+        let leaf = keys.leaf(b"alone");
+        assert_eq!(Tree::build(&keys, &[leaf]).root(), leaf);
+        assert_eq!(depth(1), 0);
+    }
+
+    #[test]
+    fn another_mesh_another_length_or_another_place_gives_another_message() {
+        let (here, there) = (MeshKeys::derive("here"), MeshKeys::derive("there"));
+        assert_ne!(here.leaf(b"frame"), there.leaf(b"frame"));
+        let root = here.leaf(b"frame");
+        assert_ne!(message(1, &root), message(2, &root));
+        let path = [[7; 32]];
+        assert_ne!(root_of(&here, root, 0, 2, &path), root_of(&here, root, 1, 2, &path));
+    }
+}

@@ -1,0 +1,2 @@
+//! The octick command.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The tick gate.
+fn main() {}
