@@ -14,7 +14,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod data;
 pub mod limits;
+pub mod prefetch;
 pub mod reject;
 pub mod stamp;
 pub mod wire;

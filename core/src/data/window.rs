@@ -1,0 +1,325 @@
+//! Which sequence numbers of an origin were accepted before: one cache line an origin.
+//!
+//! In goes (origin, incarnation, sequence) of a frame; out comes whether it is new. [`Windows`] belongs to the one
+//! thread that accepts frames and is told only of frames whose signature held. [`WindowsView`] lets other threads
+//! ask before they pay for a signature check. A duplicate is refused for certain by the owner's
+//! [`Windows::insert`]; a view may at worst let it through to the check. What can never happen: a view refusing a
+//! frame that the owner would accept.
+//!
+//! # Why a view that races with the owner never hides a new frame
+//!
+//! A line holds the incarnation `life`, the highest accepted sequence `top`, and bit `s mod 384` for each `s` in
+//! `(top - 384, top]`. All are atomics with one writer. A view reads `life`, `top` and the bit in this order, the
+//! first two with acquire. For a frame (i, s) it can refuse for three reasons:
+//!
+//! 1. **i < life.** Lives only rise, so the owner refuses it too.
+//! 2. **i = life, s <= top - 384.** Within a life `top` only rises. The owner empties the bits and zeroes `top`
+//!    *before* it publishes a new life (release), so who has read that life reads a `top` of that life, or of a
+//!    later one, and then the owner refuses the frame as one of an old life.
+//! 3. **i = life, top - 384 < s <= top, bit set.** The bit's writer meant s, or s - 384, or s + 384, and so on, in
+//!    this life or a later one. If s: a true duplicate. If a later number or life: the owner refuses s as behind
+//!    its window, or as one of an old life. An *earlier* number is what must not be: before the owner raises `top`
+//!    to or past s (release), it has cleared the bits of all numbers that it skips and set that of the new top, so
+//!    who has read `top >= s` reads the bit of s after that. The same goes for bits of an earlier life, by 2.
+//!
+//! In the other direction a view may read a bit or a top that is behind, and call a duplicate new: that costs one
+//! needless signature check.
+
+use alloc::sync::Arc;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::limits::WINDOW;
+use crate::prefetch::prefetch;
+use crate::reject::Reject;
+use crate::stamp::{Incarnation, OriginIndex, Seq};
+
+const WORDS: u64 = WINDOW / 64;
+
+/// What is known of one origin's numbers.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+struct Line {
+    /// Bit `s mod WINDOW` says that s was accepted, for the `WINDOW` numbers up to `top`.
+    accepted: [AtomicU64; WORDS as usize],
+    /// The highest number accepted in this life; 0 at first.
+    top: AtomicU64,
+    /// The incarnation that the rest is about.
+    life: AtomicU64,
+}
+
+const _: () = assert!(WINDOW.is_multiple_of(64) && size_of::<Line>() == 64);
+
+/// What a view says of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Seen {
+    /// Not accepted so far, as far as the view can tell.
+    New,
+    /// Accepted before.
+    Duplicate,
+    /// Too far below the highest accepted number for the window to tell.
+    Behind,
+    /// Of an earlier life of its origin.
+    OldIncarnation,
+}
+
+/// The accepted numbers of every origin, in the hands of the thread that accepts frames.
+#[derive(Debug)]
+pub struct Windows {
+    lines: Arc<[Line]>,
+}
+
+/// The same numbers, to be asked from any thread while their owner goes on.
+#[derive(Clone, Debug)]
+pub struct WindowsView {
+    lines: Arc<[Line]>,
+}
+
+impl Windows {
+    /// Empty windows for `origins` origins: 64 bytes each, all taken here.
+    pub fn new(origins: usize) -> Self {
+        Self { lines: (0..origins).map(|_| Line::default()).collect() }
+    }
+
+    /// A view for another thread.
+    pub fn view(&self) -> WindowsView {
+        WindowsView { lines: Arc::clone(&self.lines) }
+    }
+
+    /// Accepts a frame whose signature held: from now on it is a duplicate. A newer incarnation forgets the
+    /// numbers of the older one.
+    ///
+    /// # Errors
+    /// [`Reject::OldIncarnation`], [`Reject::BehindWindow`] or [`Reject::Duplicate`]; nothing has changed then.
+    ///
+    /// # Panics
+    /// When there is no such origin.
+    #[inline]
+    pub fn insert(&mut self, origin: OriginIndex, life: Incarnation, seq: Seq) -> Result<(), Reject> {
+        let line = &self.lines[origin.0 as usize];
+        match line.ask(life, seq) {
+            Seen::New => line.accept(life, seq),
+            Seen::Duplicate => return Err(Reject::Duplicate),
+            Seen::Behind => return Err(Reject::BehindWindow),
+            Seen::OldIncarnation => return Err(Reject::OldIncarnation),
+        }
+        Ok(())
+    }
+
+    /// Begins to fetch an origin's line; call it a batch ahead of [`Windows::insert`].
+    #[inline]
+    pub fn prefetch(&self, origin: OriginIndex) {
+        prefetch(&self.lines[origin.0 as usize]);
+    }
+}
+
+impl WindowsView {
+    /// Whether the owner has accepted this frame before. Anything but [`Seen::New`] is certain.
+    ///
+    /// # Panics
+    /// When there is no such origin.
+    #[inline]
+    pub fn ask(&self, origin: OriginIndex, life: Incarnation, seq: Seq) -> Seen {
+        self.lines[origin.0 as usize].ask(life, seq)
+    }
+
+    /// Begins to fetch an origin's line; call it a batch ahead of [`WindowsView::ask`].
+    #[inline]
+    pub fn prefetch(&self, origin: OriginIndex) {
+        prefetch(&self.lines[origin.0 as usize]);
+    }
+}
+
+impl Line {
+    #[inline]
+    fn ask(&self, life: Incarnation, seq: Seq) -> Seen {
+        let known = self.life.load(Acquire);
+        let top = self.top.load(Acquire);
+        if u64::from(life.0) != known {
+            return if u64::from(life.0) > known { Seen::New } else { Seen::OldIncarnation };
+        }
+        if seq.0 > top {
+            return Seen::New;
+        }
+        if seq.0 + WINDOW <= top {
+            return Seen::Behind;
+        }
+        let (word, bit) = place(seq.0);
+        if self.accepted[word].load(Relaxed) & bit != 0 { Seen::Duplicate } else { Seen::New }
+    }
+
+    /// Only for the owner, and only for what `ask` calls new. The order of the stores is what views rely on.
+    #[inline]
+    fn accept(&self, life: Incarnation, seq: Seq) {
+        if u64::from(life.0) != self.life.load(Relaxed) {
+            self.begin(life);
+        }
+        let top = self.top.load(Relaxed);
+        if seq.0 > top + 1 {
+            self.skip(top + 1, seq.0);
+        }
+        let (word, bit) = place(seq.0);
+        self.accepted[word].store(self.accepted[word].load(Relaxed) | bit, Relaxed);
+        if seq.0 > top {
+            self.top.store(seq.0, Release);
+        }
+    }
+
+    /// Empties the line, then publishes the new life.
+    #[cold]
+    fn begin(&self, life: Incarnation) {
+        self.accepted.iter().for_each(|word| word.store(0, Relaxed));
+        self.top.store(0, Relaxed);
+        self.life.store(life.0.into(), Release);
+    }
+
+    /// Clears the bits of `from..to`, which stand for numbers that leave the window.
+    #[cold]
+    fn skip(&self, from: u64, to: u64) {
+        let mut at = from.max(to.saturating_sub(WINDOW));
+        while at < to {
+            let (word, bit) = place(at);
+            // All bits of this word from `bit` up, unless `to` lies in the same word.
+            let past = (at | 63) + 1;
+            let below = if past <= to { 0 } else { u64::MAX << (to & 63) };
+            let cleared = bit.wrapping_neg() & !below;
+            self.accepted[word].store(self.accepted[word].load(Relaxed) & !cleared, Relaxed);
+            at = past;
+        }
+    }
+}
+
+/// Word and bit of a number.
+#[inline]
+fn place(seq: u64) -> (usize, u64) {
+    ((seq / 64 % WORDS) as usize, 1 << (seq % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use core::sync::atomic::{AtomicBool, fence};
+    use proptest::prelude::*;
+    use std::thread;
+
+    const ORIGIN: OriginIndex = OriginIndex(0);
+
+    /// The dull twin: every accepted number of the current life.
+    #[derive(Default)]
+    struct Twin {
+        life: u32,
+        accepted: BTreeSet<u64>,
+    }
+
+    impl Twin {
+        fn insert(&mut self, life: u32, seq: u64) -> Result<(), Reject> {
+            if life < self.life {
+                return Err(Reject::OldIncarnation);
+            }
+            if life > self.life {
+                *self = Self { life, accepted: BTreeSet::new() };
+            }
+            if self.accepted.last().is_some_and(|top| seq + WINDOW <= *top) {
+                return Err(Reject::BehindWindow);
+            }
+            if !self.accepted.insert(seq) { Err(Reject::Duplicate) } else { Ok(()) }
+        }
+    }
+
+    /// Numbers near each other, near the window's edge, and far ahead.
+    fn step() -> impl Strategy<Value = (bool, i64)> {
+        let distance = prop_oneof![
+            8 => -20..20_i64,
+            4 => -800..800_i64,
+            2 => prop::sample::select(alloc::vec![-385, -384, -383, 63, 64, 65, 383, 384, 385]),
+            1 => 0..100_000_i64,
+        ];
+        (prop::bool::weighted(0.02), distance)
+    }
+
+    proptest! {
+        #[test]
+        fn window_equals_the_dull_twin(steps in prop::collection::vec(step(), 1..400)) {
+            let (mut windows, mut twin) = (Windows::new(1), Twin::default());
+            let (mut life, mut near) = (0_u32, 1_000_i64);
+            for (restart, distance) in steps {
+                life += u32::from(restart);
+                let seq = (near + distance).max(1) as u64;
+                let expected = twin.insert(life, seq);
+                let asked = windows.view().ask(ORIGIN, Incarnation(life), Seq(seq));
+                prop_assert_eq!(asked == Seen::New, expected.is_ok());
+                prop_assert_eq!(windows.insert(ORIGIN, Incarnation(life), Seq(seq)), expected);
+                if expected.is_ok() {
+                    near = near.max(seq as i64);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_old_life_is_refused_and_a_new_one_begins_afresh() {
+        let mut windows = Windows::new(1);
+        assert_eq!(windows.insert(ORIGIN, Incarnation(2), Seq(500)), Ok(()));
+        assert_eq!(windows.insert(ORIGIN, Incarnation(1), Seq(501)), Err(Reject::OldIncarnation));
+        assert_eq!(windows.insert(ORIGIN, Incarnation(3), Seq(500)), Ok(()));
+        assert_eq!(windows.insert(ORIGIN, Incarnation(3), Seq(116)), Err(Reject::BehindWindow));
+        assert_eq!(windows.insert(ORIGIN, Incarnation(3), Seq(117)), Ok(()));
+    }
+
+    #[test]
+    fn the_highest_number_of_the_wire_fits() {
+        let mut windows = Windows::new(1);
+        assert_eq!(windows.insert(ORIGIN, Incarnation(u32::MAX), Seq::MAX), Ok(()));
+        assert_eq!(windows.insert(ORIGIN, Incarnation(u32::MAX), Seq::MAX), Err(Reject::Duplicate));
+    }
+
+    #[test]
+    fn a_racing_view_never_hides_a_new_frame() {
+        race(300_000, 4_096);
+    }
+
+    #[test]
+    fn a_racing_view_never_takes_numbers_of_an_old_life_for_those_of_a_new_one() {
+        race(600_000, 2);
+    }
+
+    /// In life n the owner accepts only numbers that are n modulo 5. So a view that refuses another number before
+    /// the origin has moved on has hidden a frame that the owner would accept. (5 does not divide the window, so
+    /// every bit is used.) One number in 256 jumps by 400.
+    fn race(numbers: u64, numbers_a_life: u64) {
+        let mut windows = Windows::new(1);
+        let view = windows.view();
+        // The life and number that the owner is about to accept: life << 32 | number.
+        let (announced, done) = (AtomicU64::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for i in 1..=numbers {
+                    let (life, count) = (i / numbers_a_life, i % numbers_a_life);
+                    let seq = 200 + 5 * (count + 80 * (count >> 8)) + life % 5;
+                    announced.store(life << 32 | seq, Relaxed);
+                    fence(Release);
+                    windows.insert(ORIGIN, Incarnation(life as u32), Seq(seq)).unwrap();
+                }
+                done.store(true, Release);
+            });
+            let mut asked = 0_u64;
+            while !done.load(Acquire) {
+                let now = announced.load(Acquire);
+                let (life, near) = (now >> 32, now & 0xFFFF_FFFF);
+                let reach = numbers_a_life.min(400);
+                for seq in (near.saturating_sub(reach)..near + reach).filter(|seq| seq % 5 != life % 5) {
+                    asked += 1;
+                    if view.ask(ORIGIN, Incarnation(life as u32), Seq(seq)) == Seen::New {
+                        continue;
+                    }
+                    fence(Acquire);
+                    let later = announced.load(Relaxed);
+                    let moved_on = later >> 32 > life || (later & 0xFFFF_FFFF) >= seq + WINDOW;
+                    assert!(moved_on, "life {life}: {seq} hidden near {near}, owner at {later:#x}");
+                }
+            }
+            assert!(asked > 0, "the owner was done before the view could ask");
+        });
+    }
+}
