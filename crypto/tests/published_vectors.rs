@@ -1,0 +1,114 @@
+//! The published edge cases of Ed25519, where they are at hand.
+//!
+//! They are data of other projects and not part of this one: `speccheck.json` (novifinancial/ed25519-speccheck),
+//! `cctv.json` (C2SP/CCTV) and `wycheproof.json` (C2SP/wycheproof, `ed25519_test.json`), in the folder that
+//! `OCTICK_VECTORS` names or in `../shared/vectors` beside the repository. Without them the tests say so and pass; the
+//! classes that the files are about are generated in `validity.rs` and `admission.rs`.
+
+mod oracle;
+
+use std::path::{Path, PathBuf};
+
+use octick_crypto::{PublicKey, SIGNATURE_LEN};
+use oracle::unhex;
+use serde_json::Value;
+
+fn load(file: &str) -> Option<Value> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    let folder = std::env::var_os("OCTICK_VECTORS").map_or_else(beside, PathBuf::from);
+    match std::fs::read(folder.join(file)) {
+        Ok(bytes) => Some(serde_json::from_slice(&bytes).expect("the file is JSON")),
+        Err(error) => {
+            eprintln!("skipped: {}: {error}; name the folder in OCTICK_VECTORS", folder.join(file).display());
+            None
+        }
+    }
+}
+
+fn field<'a>(case: &'a Value, name: &str) -> &'a str {
+    case[name].as_str().unwrap_or_else(|| panic!("no text {name} in {case}"))
+}
+
+/// The verdict, held to both oracles; nothing when the key is not admitted, and refused when lengths are wrong.
+fn judge(key: &[u8], message: &[u8], signature: &[u8]) -> Option<bool> {
+    let key = PublicKey::admit(key.try_into().expect("keys of these files have 32 bytes")).ok()?;
+    let Ok(signature) = <&[u8; SIGNATURE_LEN]>::try_from(signature) else { return Some(false) };
+    let verdict = oracle::verdict(&key, message, signature);
+    assert_eq!(verdict, oracle::dalek(key.as_bytes(), message, signature), "verify_strict differs");
+    assert_eq!(verdict, oracle::rule(key.as_bytes(), message, signature), "the rule in words differs");
+    Some(verdict)
+}
+
+/// Cases by verdict: key refused, signature refused, accepted.
+#[derive(Debug, Default, PartialEq)]
+struct Tally {
+    key_refused: usize,
+    refused: usize,
+    accepted: usize,
+}
+
+impl Tally {
+    fn add(&mut self, verdict: Option<bool>) {
+        *match verdict {
+            None => &mut self.key_refused,
+            Some(false) => &mut self.refused,
+            Some(true) => &mut self.accepted,
+        } += 1;
+    }
+}
+
+#[test]
+fn the_twelve_cases_of_speccheck() {
+    let Some(cases) = load("speccheck.json") else { return };
+    let mut tally = Tally::default();
+    for case in cases.as_array().expect("a list") {
+        tally.add(judge(
+            &unhex(field(case, "pub_key")),
+            &unhex(field(case, "message")),
+            &unhex(field(case, "signature")),
+        ));
+    }
+    println!("{tally:?}");
+    assert_eq!(tally.key_refused + tally.refused + tally.accepted, 12);
+}
+
+#[test]
+fn the_edge_cases_of_cctv() {
+    let Some(cases) = load("cctv.json") else { return };
+    let mut tally = Tally::default();
+    for case in cases.as_array().expect("a list") {
+        let flags: Vec<&str> =
+            case["flags"].as_array().map_or(vec![], |flags| flags.iter().flat_map(Value::as_str).collect());
+        let key = unhex(field(case, "key"));
+        let verdict = judge(&key, field(case, "msg").as_bytes(), &unhex(field(case, "sig")));
+        if flags
+            .iter()
+            .any(|flag| matches!(*flag, "low_order_A" | "low_order_component_A" | "non_canonical_A"))
+        {
+            assert_eq!(verdict, None, "case {}: {flags:?}", case["number"]);
+        }
+        if flags.iter().any(|flag| matches!(*flag, "low_order_R" | "non_canonical_R" | "low_order_residue")) {
+            assert_ne!(verdict, Some(true), "case {}: {flags:?}", case["number"]);
+        }
+        tally.add(verdict);
+    }
+    println!("{tally:?}");
+    assert!(tally.key_refused > 0 && tally.refused > 0, "{tally:?}");
+}
+
+#[test]
+fn the_cases_of_wycheproof() {
+    let Some(file) = load("wycheproof.json") else { return };
+    let mut tally = Tally::default();
+    for group in file["testGroups"].as_array().expect("a list") {
+        let key = unhex(field(&group["publicKey"], "pk"));
+        for case in group["tests"].as_array().expect("a list") {
+            let verdict = judge(&key, &unhex(field(case, "msg")), &unhex(field(case, "sig")));
+            let valid = field(case, "result") == "valid";
+            assert!(verdict.is_none_or(|verdict| verdict == valid), "case {}: {verdict:?}", case["tcId"]);
+            tally.add(verdict);
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.accepted > 0 && tally.refused > 0, "{tally:?}");
+}
