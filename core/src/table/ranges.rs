@@ -1,0 +1,55 @@
+//! The digest of a table, recomputed where something changed.
+//!
+//! A table is a list of ranges of 8 KiB. Merging a row marks its range; asking for the digest hashes the marked
+//! ranges, and then the list of hashes. A range in which nothing was ever written counts as 32 zero bytes, and
+//! those at the end do not count at all, so tables of different capacity with equal content agree.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use blake3::Hasher;
+use octick_crypto::Hash;
+
+/// Length of a range, bytes of the table: some sixty rows, long enough to keep BLAKE3's lanes busy, short enough
+/// that a scattered merge does not make the whole table be hashed again.
+pub(super) const RANGE_LEN: usize = 8 << 10;
+
+/// What has changed since the last digest, and the hashes of what has not.
+pub(super) struct Ranges {
+    dirty: Box<[u8]>,
+    hashes: Box<[Hash]>,
+}
+
+impl Ranges {
+    /// Ranges of an empty table of `count` ranges.
+    pub(super) fn new(count: usize) -> Self {
+        Self { dirty: vec![0; count].into(), hashes: vec![Hash([0; 32]); count].into() }
+    }
+
+    /// A byte for each range: not zero if its content may have changed.
+    #[inline(always)]
+    pub(super) fn dirty(&mut self) -> &mut [u8] {
+        &mut self.dirty
+    }
+
+    /// The digest. `content` gives the bytes of a range to the hasher, the same bytes for the same cells whatever
+    /// the machine; `kind` keeps tables of different kinds apart.
+    pub(super) fn digest(&mut self, kind: &str, mut content: impl FnMut(usize, &mut Hasher)) -> Hash {
+        let mut hasher = Hasher::new();
+        for (i, (dirty, hash)) in self.dirty.iter_mut().zip(&mut self.hashes).enumerate() {
+            if *dirty != 0 {
+                hasher.reset();
+                content(i, &mut hasher);
+                *hash = Hash(*hasher.finalize().as_bytes());
+                *dirty = 0;
+            }
+        }
+        let used = self.hashes.iter().rposition(|hash| hash.0 != [0; 32]).map_or(0, |last| last + 1);
+        let mut root = Hasher::new_derive_key("octick v1 table digest");
+        root.update(kind.as_bytes());
+        self.hashes[..used].iter().for_each(|hash| {
+            root.update(&hash.0);
+        });
+        Hash(*root.finalize().as_bytes())
+    }
+}
