@@ -12,6 +12,7 @@
 
 pub mod block;
 pub mod draft;
+pub mod dump;
 pub mod frame;
 pub mod header;
 pub mod rows;
