@@ -1,2 +1,36 @@
-//! The octick command.
-fn main() {}
+//! The `octick` command: reads its arguments, hands over to the command they name.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use octick_node::config::command::ConfigCommand;
+use octick_node::dump::command::Dump;
+use octick_node::keygen::Keygen;
+
+/// A gossip mesh for swarms of agents: signed frames in, merged cells out.
+#[derive(Debug, Parser)]
+#[command(name = "octick", version, propagate_version = true)]
+struct Octick {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Keygen(Keygen),
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    Dump(Dump),
+}
+
+fn main() -> ExitCode {
+    let done = match Octick::parse().command {
+        Command::Keygen(keygen) => keygen.run(),
+        Command::Config(config) => config.run(),
+        Command::Dump(dump) => dump.run(),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("octick: {failure}");
+        ExitCode::FAILURE
+    })
+}

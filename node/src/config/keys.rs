@@ -1,0 +1,196 @@
+//! Every key of the configuration file: its type, its default, and the explanation that users read.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::section::section;
+
+section! {
+    /// One node of an Octick mesh. Every key may be left out; its default is the value shown by
+    /// `octick config example`, except for the lists `agents` and `peers`, which are empty by default.
+    pub struct Config {
+        /// Name of the mesh. Frames of a mesh of another name do not verify here.
+        mesh: String = "octick".into(),
+        /// The node's secret key, made by `octick keygen`. A relative path starts at this file's directory.
+        key_file: PathBuf = "node.key".into(),
+        /// UDP address to listen on. Port 0 takes any free port.
+        listen: SocketAddr = (Ipv4Addr::UNSPECIFIED, 7700).into(),
+        /// Which merge kernel: "auto" takes the fastest that this CPU has; "portable", "avx2" and "avx512vl"
+        /// force one, and starting fails where the CPU lacks it.
+        kernel: Kernel = Kernel::Auto,
+        /// The tables that cells are merged into; the same on every node of a mesh.
+        table: TableKeys = TableKeys::default(),
+        /// How this node's frames reach others.
+        push: PushKeys = PushKeys::default(),
+        /// The UDP socket.
+        socket: SocketKeys = SocketKeys::default(),
+        /// Which threads do the work, and on which cores.
+        threads: ThreadKeys = ThreadKeys::default(),
+        /// What is refused or bounded.
+        limits: LimitKeys = LimitKeys::default(),
+        /// What `octick run` prints.
+        report: ReportKeys = ReportKeys::default(),
+        /// The runs of slots that this node speaks for: its own agents. A node without any only listens and relays.
+        agents: Vec<RunKeys> = Vec::new(),
+        /// The other nodes. Frames of an origin that is not listed are dropped.
+        peers: Vec<PeerKeys> = Vec::new(),
+    }
+}
+
+section! {
+    /// There is one for each width of cell, all over the same slots.
+    pub struct TableKeys {
+        /// Number of slots, one an agent: a multiple of 16. Memory is 16 bytes a slot for cells8 and for rows,
+        /// and 8 for cells16.
+        slots: u32 = 1 << 16,
+        /// Keep cells of eight bytes, sent as dense blocks of eight.
+        cells8: bool = true,
+        /// Keep cells of four bytes, sent as dense blocks of sixteen.
+        cells16: bool = false,
+        /// Keep cells of eight bytes that are sent one by one.
+        rows: bool = true,
+    }
+}
+
+section! {
+    /// They go to some peers at once, and these relay them to others.
+    pub struct PushKeys {
+        /// To how many peers each frame goes at most, its own and relayed ones alike.
+        fanout: usize = 4,
+        /// Whether frames of other origins are passed on, byte for byte, after they have verified.
+        relay: bool = true,
+        /// How long changes are collected before they are signed and sent, microseconds; at most 65535, the oldest
+        /// age that a block can state.
+        flush_micros: u32 = 1_000,
+        /// Every so many seconds the node sends all its own cells again, which repairs losses; 0 never does.
+        refresh_secs: u32 = 10,
+    }
+}
+
+section! {
+    /// There is one, bound to `listen`.
+    pub struct SocketKeys {
+        /// "uring" and "mmsg" force io_uring or recvmmsg and sendmmsg; "auto" tries them in this order.
+        backend: Backend = Backend::Auto,
+        /// Receive buffer to ask the kernel for, bytes; the kernel may grant less, which is said at start.
+        rcvbuf_bytes: u32 = 4 << 20,
+    }
+}
+
+section! {
+    /// A solo node runs socket, checks and merge on one thread. A split one has threads that receive and verify, and
+    /// one that merges.
+    pub struct ThreadKeys {
+        /// "solo" or "split".
+        mode: Mode = Mode::Solo,
+        /// Threads that receive and verify; 1 if solo.
+        ingress: usize = 1,
+        /// Cores to pin to, the merging thread's first; empty pins nothing. As many as there are threads: 1 if
+        /// solo, 1 + ingress if split.
+        cores: Vec<usize> = Vec::new(),
+        /// What an idle thread does: "spin" answers fastest and burns its core, "yield" lets others run, "park"
+        /// sleeps in the kernel.
+        wait: Wait = Wait::Park,
+    }
+}
+
+section! {
+    /// Whatever goes beyond is dropped and counted.
+    pub struct LimitKeys {
+        /// How far ahead of this node's clock a frame may be dated, microseconds.
+        skew_micros: u64 = 5_000_000,
+        /// Changes that a subscriber may lag behind before it misses some: a power of two.
+        publish_ring: usize = 1 << 14,
+        /// Frames that may wait to be sent; more are dropped and counted.
+        egress_queue: usize = 4_096,
+    }
+}
+
+section! {
+    /// It is the same line that `octick demo` prints for a whole mesh.
+    pub struct ReportKeys {
+        /// Seconds between two lines; 0 prints none.
+        interval_secs: u32 = 1,
+    }
+}
+
+section! {
+    /// A run is `count` neighbouring slots. There may be several.
+    pub struct RunKeys {
+        /// The first slot: a multiple of 16, so that no block belongs to two nodes.
+        first: u32,
+        /// Number of slots: a multiple of 16.
+        count: u32,
+    }
+}
+
+section! {
+    /// Every node of the mesh lists all others, with the slots that each may write.
+    pub struct PeerKeys {
+        /// Its Ed25519 public key, 64 hex digits, as `octick keygen --show` prints it.
+        public_key: String,
+        /// Where it listens, "host:port". Leave it out for an origin that this node only hears of through others.
+        addr: Option<String>,
+        /// The runs of slots that it speaks for.
+        runs: Vec<RunKeys>,
+    }
+}
+
+macro_rules! choice {
+    ($(#[doc = $about:literal])+ $Name:ident { $($(#[doc = $doc:literal])+ $Choice:ident,)+ }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum $Name { $($(#[doc = $doc])+ $Choice,)+ }
+    };
+}
+
+choice! {
+    /// Which merge kernel.
+    Kernel {
+        /// The fastest that the CPU has.
+        Auto,
+        /// The specification, in plain Rust.
+        Portable,
+        /// 256-bit registers.
+        Avx2,
+        /// Masks on 256-bit registers.
+        Avx512vl,
+    }
+}
+
+choice! {
+    /// How datagrams pass the kernel.
+    Backend {
+        /// io_uring where it is allowed, else recvmmsg.
+        Auto,
+        /// io_uring or nothing.
+        Uring,
+        /// recvmmsg and sendmmsg.
+        Mmsg,
+    }
+}
+
+choice! {
+    /// How the work is divided over threads.
+    Mode {
+        /// Everything on one thread.
+        Solo,
+        /// Threads that receive and verify, one that merges.
+        Split,
+    }
+}
+
+choice! {
+    /// What an idle thread does.
+    Wait {
+        /// Asks again at once.
+        Spin,
+        /// Lets other threads run first.
+        Yield,
+        /// Sleeps until woken.
+        Park,
+    }
+}

@@ -1,0 +1,68 @@
+//! The configuration: a TOML file comes in, settings that contradict nothing come out.
+//!
+//! ```text
+//! text > Config::parse (types, unknown keys) > Config::check (every relation between keys) > Settings
+//! ```
+//!
+//! Nothing is clamped: a value that cannot hold is refused, and the error names both sides. Parsing and checking are
+//! pure; key files and host names come later, in [`crate::run`].
+
+mod check;
+pub mod command;
+mod example;
+mod keys;
+mod lines;
+mod section;
+
+use std::fmt;
+
+pub use check::{Conflict, PeerSettings, Run, Settings};
+pub use example::example;
+pub use keys::{
+    Backend, Config, Kernel, LimitKeys, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys,
+    ThreadKeys, Wait,
+};
+
+impl Config {
+    /// Reads a configuration, refusing unknown keys and values of another type.
+    ///
+    /// # Errors
+    /// The first mistake, with its line.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError {
+            line: error.span().map(|span| lines::line_at(text, span.start)),
+            message: error.message().replace('\n', "; "),
+        })
+    }
+}
+
+/// Parses and checks in one go.
+///
+/// # Errors
+/// The first mistake or contradiction, with its line.
+pub fn load(text: &str) -> Result<Settings, ConfigError> {
+    Config::parse(text)?.check().map_err(|conflict| ConfigError {
+        line: lines::line_of(text, &conflict.key),
+        message: conflict.message,
+    })
+}
+
+/// Why a configuration was refused. Nothing was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The line, from 1, unless the mistake is what the file leaves out.
+    pub line: Option<usize>,
+    /// What is wrong, both sides named.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,8 @@
+//! What the `octick` command is made of, one module a command.
+
+#![deny(unsafe_code)]
+
+pub mod config;
+pub mod dump;
+pub mod failure;
+pub mod keygen;

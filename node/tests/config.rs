@@ -1,0 +1,125 @@
+//! `octick config`, and what it says about each mistake.
+
+mod command;
+
+use std::fs;
+
+use command::{directory, failure, run};
+
+const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+/// What `octick config check` says about `text`, without the file's name.
+fn refusal(text: &str) -> String {
+    octick_node::config::load(text).unwrap_err().to_string()
+}
+
+fn peer(keys: &str) -> String {
+    format!("[[peers]]\npublic_key = \"{KEY}\"\n{keys}\n")
+}
+
+#[test]
+fn the_example_holds_together() {
+    let dir = directory("config_example");
+    let (code, example, _) = run(&dir, &["config", "example"]);
+    assert_eq!(code, 0);
+    fs::write(dir.join("node.toml"), example).unwrap();
+    let (code, says, errors) = run(&dir, &["config", "check", "node.toml"]);
+    assert_eq!(code, 0, "{errors}");
+    assert_eq!(says, "node.toml: holds together: mesh \"octick\", 1 own runs, 1 peers\n");
+}
+
+#[test]
+fn a_mistake_is_named_with_file_and_line() {
+    let dir = directory("config_mistake");
+    fs::write(dir.join("node.toml"), "mesh = \"m\"\n\n[push]\nfan_out = 3\n").unwrap();
+    let why = failure(&dir, &["config", "check", "node.toml"]);
+    assert_eq!(
+        why,
+        "node.toml:4: unknown field `fan_out`, expected one of `fanout`, `relay`, `flush_micros`, `refresh_secs`"
+    );
+    let why = failure(&dir, &["config", "check", "nowhere.toml"]);
+    assert_eq!(why, "nowhere.toml: No such file or directory (os error 2)");
+}
+
+#[test]
+fn an_empty_file_is_a_node_of_defaults() {
+    octick_node::config::load("").unwrap();
+}
+
+#[test]
+fn both_sides_of_a_contradiction_are_named() {
+    for (text, says) in [
+        ("mesh = 3", "line 1: invalid type: integer `3`, expected a string"),
+        ("\nmesh = \n", "line 2: string values must be quoted, expected literal string"),
+        ("[table]\nslots = 1000", "line 2: table.slots = 1000 is not a multiple of 16"),
+        ("table.slots = 268435456", "line 1: table.slots = 268435456 is above the most, 134217728"),
+        (
+            "[table]\ncells8 = false\nrows = false",
+            "line 2: table.cells8, table.cells16 and table.rows are all false: the node could keep nothing",
+        ),
+        (
+            "[table]\nslots = 1024\n[[agents]]\nfirst = 992\ncount = 512",
+            "line 4: agents[0].first = 992 + agents[0].count = 512 reaches slot 1503, beyond table.slots = 1024",
+        ),
+        ("[[agents]]\nfirst = 8\ncount = 16", "line 2: agents[0].first = 8 is not a multiple of 16"),
+        ("[[agents]]\nfirst = 16\ncount = 0", "line 3: agents[0].count = 0 is no run"),
+        ("[[agents]]\nfirst = 16", "line 1: missing field `count`"),
+        ("push.flush_micros = 70000", "line 1: push.flush_micros = 70000 is above the most, 65535"),
+        ("push.fanout = 0", "line 1: push.fanout = 0 is below the least, 1"),
+        (
+            "threads.ingress = 3",
+            "line 1: threads.mode = \"solo\" is one thread for all, but threads.ingress = 3",
+        ),
+        (
+            "[threads]\nmode = \"split\"\ningress = 3\ncores = [0, 1]",
+            "line 4: threads.ingress = 3 and the merging thread want 4 cores, but threads.cores lists 2 cores",
+        ),
+        (
+            "threads.cores = [0, 1]",
+            "line 1: threads.mode = \"solo\" is one thread, but threads.cores lists 2 cores",
+        ),
+        ("[threads]\nmode = \"split\"\ncores = [\n1,\n1]", "line 5: threads.cores lists core 1 twice"),
+        (
+            "socket.backend = \"epoll\"",
+            "line 1: unknown variant `epoll`, expected one of `auto`, `uring`, `mmsg`",
+        ),
+        ("limits.publish_ring = 1000", "line 1: limits.publish_ring = 1000 is not a power of two"),
+    ] {
+        assert_eq!(refusal(text), says);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_peer_is_told() {
+    let twice = peer("runs = []") + &peer("runs = []");
+    let overlapping = format!(
+        "[[agents]]\nfirst = 1008\ncount = 1008\n{}",
+        peer("runs = [\n{ first = 4096, count = 16 },\n{ first = 0, count = 1024 } ]")
+    );
+    for (text, says) in [
+        (peer("runs = []\naddr = \"nowhere\""), {
+            "line 4: peers[0].addr = \"nowhere\" is not an address; want \"host:port\", a port from 1 to 65535"
+        }),
+        (
+            "[[peers]]\npublic_key = \"d75a\"\nruns = []".into(),
+            "line 2: peers[0].public_key = \"d75a\": want 64 hex digits",
+        ),
+        (
+            format!("[[peers]]\npublic_key = \"01{}\"\nruns = []", "00".repeat(31)),
+            "line 2: peers[0].public_key = \
+             \"0100000000000000000000000000000000000000000000000000000000000000\": \
+             public key is the neutral point",
+        ),
+        (
+            twice,
+            "line 5: peers[0].public_key and peers[1].public_key are the same, \
+             d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        ),
+        (
+            overlapping,
+            "line 2: runs overlap: peers[0].runs[1] (6c310412) 0..1024 and agents[0] (this node) 1008..2016",
+        ),
+    ] {
+        assert_eq!(refusal(&text), says);
+    }
+}
