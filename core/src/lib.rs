@@ -14,11 +14,15 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod counters;
 pub mod data;
+pub mod engine;
 pub mod limits;
 pub mod prefetch;
 pub mod reject;
 pub mod stamp;
+pub mod state;
+pub mod table;
 pub mod wire;
 
 pub use octick_crypto as crypto;

@@ -103,10 +103,16 @@ impl HybridClock {
         Self { origin, last_micros: 0 }
     }
 
-    /// The next version, given the wall clock. Rises by at least `step_micros` (1 or more) each time.
-    pub fn tick(&mut self, now_micros: u64, step_micros: u64) -> Version {
-        self.last_micros = now_micros.max(self.last_micros + step_micros);
-        Version::new(self.last_micros, self.origin)
+    /// The version that the next [`HybridClock::tick`] would issue.
+    pub fn peek(&self, now_micros: u64) -> Version {
+        Version::new(now_micros.max(self.last_micros + 1), self.origin)
+    }
+
+    /// The next version, given the wall clock: the time, or the last version's and a microsecond if that is later.
+    pub fn tick(&mut self, now_micros: u64) -> Version {
+        let version = self.peek(now_micros);
+        self.last_micros = version.micros();
+        version
     }
 
     /// Takes note of a version that was accepted, so that the next issued one is later.

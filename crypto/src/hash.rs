@@ -7,6 +7,13 @@ use core::fmt;
 #[repr(transparent)]
 pub struct Hash(pub [u8; 32]);
 
+impl Hash {
+    /// The plain BLAKE3 hash of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -4,12 +4,29 @@
 //! |---|---|
 //! | [`roster`] | the list of origins that a directory is made from, and its rules |
 //! | [`directory`] | who may speak, and for which slots |
+//! | [`batch`] | up to 64 frames that travel together |
+//! | [`ingress`] | parse, find, ask, accept, verify: the way up to the merge |
 //! | [`window`] | which numbers of an origin were accepted before |
+//! | [`accept`] | what can be refused before a signature is worth checking |
+//! | [`verify`] | leaves, paths, roots, and the signatures still needed |
+//! | [`publish`] | what changed, in merge order, for readers that nobody waits for |
+//! | [`outbox`] | this node's own writes, on their way into frames |
+//! | [`report`] | the numbers that a pong carries |
 
+pub mod accept;
+pub mod batch;
 pub mod directory;
+pub mod ingress;
+pub mod outbox;
+pub mod publish;
+pub mod report;
 pub mod roster;
+pub mod verify;
 pub mod window;
 
+pub use batch::Batch;
 pub use directory::Directory;
+pub use ingress::Ingress;
+pub use outbox::{NotOurs, Update};
 pub use roster::{DirectoryError, Origin, Run};
 pub use window::{Seen, Windows, WindowsView};

@@ -1,0 +1,188 @@
+//! Counters that one thread bumps and any thread reads, at no cost to the one that bumps.
+//!
+//! A bump is a plain load and store on a line that its thread owns. Readers see each counter whole, but not all of
+//! them at one instant.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::reject::Reject;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident = $metric:literal,)+) => {
+        /// What a thread of the data plane counts, besides the rejects.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Counter {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Counter {
+            /// Every counter, in the order of their numbers.
+            pub const ALL: [Self; [$($metric),+].len()] = [$(Self::$name),+];
+
+            /// Its name in reports.
+            pub const fn metric(self) -> &'static str {
+                match self { $(Self::$name => $metric,)+ }
+            }
+
+            /// What it counts.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Datagrams' frames taken from the socket, good or bad.
+    FramesIn = "frames_in",
+    /// Bytes of those.
+    BytesIn = "bytes_in",
+    /// Frames accepted and merged, of other origins.
+    FramesFresh = "frames_fresh",
+    /// Frames handed to the socket, own and relayed, once for each peer.
+    FramesOut = "frames_out",
+    /// Bytes of those.
+    BytesOut = "bytes_out",
+    /// Frames of this node's own making.
+    FramesMade = "frames_made",
+    /// Cells that a merge stored.
+    CellsWon = "cells_won",
+    /// Cells that were older than, or the same as, what the table held.
+    CellsStale = "cells_stale",
+    /// Cells with the table's version and another value: proof of a faulty origin.
+    CellsFaulty = "cells_faulty",
+    /// Signatures checked, one for each train.
+    Signatures = "signatures",
+    /// Frames whose train's root was verified before: they cost hashing only.
+    RootsKnown = "roots_known",
+    /// Cells parsed, asked about and merged while the stages were timed.
+    TimedCells = "timed_cells",
+    /// Ticks that those took, without verification.
+    TimedTicks = "timed_ticks",
+    /// Ticks spent on verification.
+    VerifyTicks = "verify_ticks",
+    /// Frames that a peer's full socket or this node's full egress queue dropped.
+    EgressFull = "egress_full",
+    /// Datagrams that a full ring between threads dropped.
+    RingFull = "ring_full",
+    /// Questions answered.
+    Answers = "answers",
+}
+
+const REJECTS: usize = Reject::ALL.len();
+const COUNTERS: usize = Counter::ALL.len();
+
+/// One thread's counters. Clones share the same numbers.
+#[derive(Clone)]
+pub struct Counters {
+    numbers: Arc<[AtomicU64; REJECTS + COUNTERS]>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { numbers: Arc::new([const { AtomicU64::new(0) }; REJECTS + COUNTERS]) }
+    }
+}
+
+impl Counters {
+    /// Adds `n`. Only the thread that owns the counters may call it: two callers would lose counts.
+    #[inline]
+    pub fn add(&self, counter: Counter, n: u64) {
+        self.bump(REJECTS + counter as usize, n);
+    }
+
+    /// Counts one dropped frame. Only for the owning thread.
+    #[inline]
+    pub fn reject(&self, reason: Reject) {
+        self.bump(reason as usize, 1);
+    }
+
+    /// All numbers as they stand.
+    pub fn snapshot(&self) -> Tally {
+        let read = |i: usize| self.numbers[i].load(Ordering::Relaxed);
+        Tally { rejects: core::array::from_fn(read), counters: core::array::from_fn(|i| read(REJECTS + i)) }
+    }
+
+    #[inline]
+    fn bump(&self, i: usize, n: u64) {
+        let number = &self.numbers[i];
+        number.store(number.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.snapshot(), f)
+    }
+}
+
+/// Counters at one time, or the sum of several threads'.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    rejects: [u64; REJECTS],
+    counters: [u64; COUNTERS],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { rejects: [0; REJECTS], counters: [0; COUNTERS] }
+    }
+}
+
+impl Tally {
+    /// One counter.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize]
+    }
+
+    /// Frames dropped for one reason.
+    pub fn rejected(&self, reason: Reject) -> u64 {
+        self.rejects[reason as usize]
+    }
+
+    /// Sets one counter: a tally that came over the wire.
+    pub fn set(&mut self, counter: Counter, value: u64) {
+        self.counters[counter as usize] = value;
+    }
+
+    /// Sets one reject's count.
+    pub fn set_rejected(&mut self, reason: Reject, value: u64) {
+        self.rejects[reason as usize] = value;
+    }
+
+    /// The reasons for which frames were dropped, with how many.
+    pub fn rejects(&self) -> impl Iterator<Item = (Reject, u64)> + '_ {
+        Reject::ALL.iter().copied().zip(self.rejects).filter(|&(_, count)| count > 0)
+    }
+
+    /// Adds another thread's counters.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Self {
+        self.zip(other, u64::wrapping_add);
+        self
+    }
+
+    /// What has come since `earlier`.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        self.zip(earlier, u64::wrapping_sub);
+        self
+    }
+
+    fn zip(&mut self, other: &Self, op: impl Fn(u64, u64) -> u64) {
+        let theirs = other.rejects.iter().chain(&other.counters);
+        for (mine, theirs) in self.rejects.iter_mut().chain(&mut self.counters).zip(theirs) {
+            *mine = op(*mine, *theirs);
+        }
+    }
+}
+
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counters = Counter::ALL.iter().map(|&c| (c.metric(), self.get(c))).filter(|&(_, n)| n > 0);
+        f.debug_map().entries(counters).entries(self.rejects().map(|(r, n)| (r.metric(), n))).finish()
+    }
+}

@@ -1,0 +1,350 @@
+//! This node's own cells, from the moment an agent writes one until it stands in a frame.
+//!
+//! In come single writes, in any order and as often as an agent likes; out come frames in which each cell that
+//! changed stands once, with its last value. A write costs a store and two bits. Memory is taken at construction.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::roster::Run;
+use crate::limits::{ROWS_MAX, RUN_ALIGN};
+use crate::stamp::Slot;
+use crate::state::{Layout, TableKind};
+use crate::wire::{Block8, Block16, Kind, Sealer};
+
+/// A write to one of this node's own cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// A cell of eight bytes in the dense table.
+    Cell8(Slot, u64),
+    /// A cell of four bytes in the dense table.
+    Cell4(Slot, u32),
+    /// A cell of eight bytes in the sparse table.
+    Row(Slot, u64),
+}
+
+impl Update {
+    /// Which cell it writes.
+    pub fn place(&self) -> (TableKind, Slot) {
+        match *self {
+            Self::Cell8(slot, _) => (TableKind::Cells8, slot),
+            Self::Cell4(slot, _) => (TableKind::Cells4, slot),
+            Self::Row(slot, _) => (TableKind::Rows, slot),
+        }
+    }
+}
+
+/// The write was not taken: no run of this node holds the slot, or there is no such table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotOurs(pub Update);
+
+impl fmt::Display for NotOurs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (table, Slot(slot)) = self.0.place();
+        write!(f, "slot {slot} of {table} is not this node's to write")
+    }
+}
+
+impl core::error::Error for NotOurs {}
+
+/// Last values and pending bits of this node's own runs.
+pub struct Outbox {
+    runs: Vec<OwnRun>,
+    /// Where the next train goes on: run and table. Every stage has its turn, however busy the first.
+    turn: usize,
+}
+
+struct OwnRun {
+    run: Run,
+    cells8: Stage<u64, 8>,
+    cells4: Stage<u32, 16>,
+    rows: Stage<u64, 16>,
+}
+
+/// Tables that a run has stages for.
+const STAGES: usize = 3;
+
+impl Outbox {
+    /// Stages for `runs`, in the tables that `layout` has: about 10 bytes a slot and table.
+    pub fn new(runs: &[Run], layout: &Layout) -> Self {
+        let own = |run: &Run| OwnRun {
+            run: *run,
+            cells8: Stage::new(run, layout.cells8),
+            cells4: Stage::new(run, layout.cells4),
+            rows: Stage::new(run, layout.rows),
+        };
+        Self { runs: runs.iter().map(own).collect(), turn: 0 }
+    }
+
+    /// Takes a write; it replaces an earlier one to the same cell that was not sent yet.
+    ///
+    /// # Errors
+    /// [`NotOurs`], and nothing has changed.
+    pub fn write(&mut self, update: Update) -> Result<(), NotOurs> {
+        let (_, slot) = update.place();
+        let holds = |own: &&mut OwnRun| slot.0.wrapping_sub(own.run.first.0) < own.run.len;
+        let own = self.runs.iter_mut().find(holds).ok_or(NotOurs(update))?;
+        let offset = (slot.0 - own.run.first.0) as usize;
+        let taken = match update {
+            Update::Cell8(_, value) => own.cells8.write(offset, value),
+            Update::Cell4(_, value) => own.cells4.write(offset, value),
+            Update::Row(_, value) => own.rows.write(offset, value),
+        };
+        if taken { Ok(()) } else { Err(NotOurs(update)) }
+    }
+
+    /// Marks every cell that was ever written as pending: whoever missed it gets it again.
+    pub fn refresh(&mut self) {
+        for own in &mut self.runs {
+            own.cells8.refresh();
+            own.cells4.refresh();
+            own.rows.refresh();
+        }
+    }
+
+    /// Whether any write waits to be sent.
+    pub fn has_pending(&self) -> bool {
+        self.runs.iter().any(|own| own.cells8.pending + own.cells4.pending + own.rows.pending > 0)
+    }
+
+    /// Moves pending writes into frames until the train is full or nothing is pending. Cells of four bytes wait
+    /// while `with_cells4` is false: their table's clock is too coarse for two versions now.
+    pub fn fill(&mut self, train: &mut Sealer, with_cells4: bool) {
+        let stages = self.runs.len() * STAGES;
+        for _ in 0..stages {
+            let own = &mut self.runs[self.turn / STAGES];
+            match self.turn % STAGES {
+                0 => own.cells8.fill(train),
+                1 if with_cells4 => own.cells4.fill(train),
+                1 => {}
+                _ => own.rows.fill(train),
+            }
+            if train.is_full() {
+                return;
+            }
+            self.turn = (self.turn + 1) % stages;
+        }
+    }
+}
+
+/// The cells of one run in one table, in blocks of `N`.
+struct Stage<T, const N: usize> {
+    /// Number of the first block, in the table's count.
+    first: u32,
+    values: Box<[[T; N]]>,
+    /// Cells that wait to be sent, a bit each.
+    waiting: Box<[u16]>,
+    /// Cells that were ever written.
+    written: Box<[u16]>,
+    /// Blocks with waiting cells.
+    pending: usize,
+    /// Where the next frame goes on.
+    cursor: usize,
+}
+
+impl<T: Copy + Default, const N: usize> Stage<T, N> {
+    fn new(run: &Run, exists: bool) -> Self {
+        const { assert!((RUN_ALIGN as usize).is_multiple_of(N) && N <= u16::BITS as usize) };
+        let blocks = if exists { run.len as usize / N } else { 0 };
+        Self {
+            first: run.first.0 / N as u32,
+            values: vec![[T::default(); N]; blocks].into_boxed_slice(),
+            waiting: vec![0; blocks].into_boxed_slice(),
+            written: vec![0; blocks].into_boxed_slice(),
+            pending: 0,
+            cursor: 0,
+        }
+    }
+
+    fn write(&mut self, offset: usize, value: T) -> bool {
+        let (block, lane) = (offset / N, offset % N);
+        let Some(values) = self.values.get_mut(block) else {
+            return false;
+        };
+        values[lane] = value;
+        self.pending += usize::from(self.waiting[block] == 0);
+        self.waiting[block] |= 1 << lane;
+        self.written[block] |= 1 << lane;
+        true
+    }
+
+    fn refresh(&mut self) {
+        self.waiting.copy_from_slice(&self.written);
+        self.pending = self.written.iter().filter(|mask| **mask != 0).count();
+    }
+
+    /// The next block with waiting cells at or after the cursor, which stays there.
+    fn seek(&mut self) -> Option<usize> {
+        let ahead = self.waiting[self.cursor..].iter().position(|mask| *mask != 0)?;
+        self.cursor += ahead;
+        Some(self.cursor)
+    }
+
+    /// Block number, cells and values at the cursor; they no longer wait.
+    fn take(&mut self, block: usize) -> (u32, u16, [T; N]) {
+        self.cursor = block + 1;
+        self.pending -= 1;
+        (self.first + block as u32, core::mem::take(&mut self.waiting[block]), self.values[block])
+    }
+
+    /// Puts frames on `train` with `frame` as long as blocks wait, each frame in rising order.
+    fn fill_with(&mut self, train: &mut Sealer, mut frame: impl FnMut(&mut Self, &mut Sealer)) {
+        while self.pending > 0 && !train.is_full() {
+            match self.seek() {
+                Some(_) => frame(self, train),
+                None => self.cursor = 0,
+            }
+        }
+    }
+}
+
+impl Stage<u64, 8> {
+    fn fill(&mut self, train: &mut Sealer) {
+        self.fill_with(train, |stage, train| {
+            train.frame(Kind::Block8, |draft| {
+                while let Some(block) =
+                    (draft.count() < Kind::Block8.count_max()).then(|| stage.seek()).flatten()
+                {
+                    let (index, mask, values) = stage.take(block);
+                    draft.block8(&Block8::new(index, mask as u8, 0, values)).expect("there was room");
+                }
+            });
+        });
+    }
+}
+
+impl Stage<u32, 16> {
+    fn fill(&mut self, train: &mut Sealer) {
+        self.fill_with(train, |stage, train| {
+            train.frame(Kind::Block16, |draft| {
+                while let Some(block) =
+                    (draft.count() < Kind::Block16.count_max()).then(|| stage.seek()).flatten()
+                {
+                    let (index, mask, values) = stage.take(block);
+                    draft.block16(&Block16::new(index, mask, 0, values)).expect("there was room");
+                }
+            });
+        });
+    }
+}
+
+impl Stage<u64, 16> {
+    fn fill(&mut self, train: &mut Sealer) {
+        self.fill_with(train, |stage, train| {
+            let mut rows = [(0, 0, 0); ROWS_MAX];
+            let mut count = 0;
+            // A block gives up to sixteen rows, all or none, so that no cell waits behind its neighbours for ever.
+            while let Some(block) = stage.seek() {
+                if count + stage.waiting[block].count_ones() as usize > ROWS_MAX {
+                    break;
+                }
+                let (index, mask, values) = stage.take(block);
+                for lane in super::batch::bits(u64::from(mask)) {
+                    rows[count] = (index * 16 + lane as u32, 0, values[lane]);
+                    count += 1;
+                }
+            }
+            train.frame(Kind::Rows, |draft| {
+                draft.rows(&rows[..count]);
+            });
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stamp::{Incarnation, Seq, Version};
+    use crate::wire::{Entries, Frame, Stamp};
+    use alloc::collections::BTreeMap;
+    use octick_crypto::{Identity, MeshKeys};
+
+    const LAYOUT: Layout = Layout { slots: 4_096, cells8: true, cells4: true, rows: true };
+
+    fn runs() -> [Run; 2] {
+        [Run { first: Slot(64), len: 32 }, Run { first: Slot(1_024), len: 2_048 }]
+    }
+
+    /// All cells that the outbox sends, by table and slot, and the number of frames.
+    fn drain(outbox: &mut Outbox) -> (BTreeMap<(TableKind, u32), u64>, usize) {
+        let identity = Identity::from_seed(&[3; 32]);
+        let (mut cells, mut frames) = (BTreeMap::new(), 0);
+        while outbox.has_pending() {
+            let mut train = Sealer::new();
+            outbox.fill(&mut train, true);
+            let version = Version::new(1 << 40, identity.id());
+            let stamp = Stamp { incarnation: Incarnation(1), first_seq: Seq(1), version };
+            train.seal(&identity, &MeshKeys::derive("test"), &stamp);
+            for bytes in train.frames() {
+                frames += 1;
+                let mut put = |table, slot, value| {
+                    assert_eq!(cells.insert((table, slot), value), None, "a cell stands once in a drain");
+                };
+                match Frame::parse(bytes).expect("what is built parses").entries() {
+                    Entries::Block8(blocks) => blocks.iter().for_each(|block| {
+                        for lane in crate::data::batch::bits(block.mask.into()) {
+                            put(
+                                TableKind::Cells8,
+                                block.index.get() * 8 + lane as u32,
+                                block.values[lane].get(),
+                            );
+                        }
+                    }),
+                    Entries::Block16(blocks) => blocks.iter().for_each(|block| {
+                        for lane in crate::data::batch::bits(block.mask.get().into()) {
+                            let value = block.values[lane].get().into();
+                            put(TableKind::Cells4, block.index.get() * 16 + lane as u32, value);
+                        }
+                    }),
+                    Entries::Rows(rows) => (0..rows.len())
+                        .for_each(|i| put(TableKind::Rows, rows.slots[i].get(), rows.values[i].get())),
+                    Entries::Stats(_) => unreachable!("an outbox sends cells"),
+                }
+            }
+        }
+        (cells, frames)
+    }
+
+    #[test]
+    fn each_changed_cell_is_sent_once_with_its_last_value() {
+        let mut outbox = Outbox::new(&runs(), &LAYOUT);
+        let mut want = BTreeMap::new();
+        for n in 0..5_000_u32 {
+            let slot = 1_024 + n.wrapping_mul(2_654_435_761) % 2_048;
+            let update = match n % 3 {
+                0 => Update::Cell8(Slot(slot), n.into()),
+                1 => Update::Cell4(Slot(slot), n),
+                _ => Update::Row(Slot(slot), n.into()),
+            };
+            outbox.write(update).unwrap();
+            want.insert((update.place().0, slot), u64::from(n));
+        }
+        outbox.write(Update::Cell8(Slot(64), 7)).unwrap();
+        want.insert((TableKind::Cells8, 64), 7);
+        assert_eq!(drain(&mut outbox).0, want);
+        assert!(!outbox.has_pending());
+        outbox.refresh();
+        assert_eq!(drain(&mut outbox).0, want, "a refresh sends all of it again");
+    }
+
+    #[test]
+    fn neighbours_share_frames() {
+        let mut outbox = Outbox::new(&runs(), &LAYOUT);
+        (0..1_000).for_each(|n| outbox.write(Update::Cell8(Slot(1_024 + n), 1)).unwrap());
+        let (cells, frames) = drain(&mut outbox);
+        assert_eq!((cells.len(), frames), (1_000, 10), "104 cells a frame");
+    }
+
+    #[test]
+    fn a_write_outside_the_runs_or_without_a_table_is_refused() {
+        let mut outbox = Outbox::new(&runs(), &Layout { rows: false, ..LAYOUT });
+        for slot in [0, 63, 96, 1_023, 3_072, u32::MAX] {
+            let update = Update::Cell8(Slot(slot), 1);
+            assert_eq!(outbox.write(update), Err(NotOurs(update)), "slot {slot}");
+        }
+        assert!(outbox.write(Update::Row(Slot(64), 1)).is_err());
+        assert!(!outbox.has_pending());
+    }
+}

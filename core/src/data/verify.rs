@@ -1,0 +1,131 @@
+//! Whose frames are they really? Leaves, paths and roots, then the signatures that are still needed.
+//!
+//! In come frames that are new as far as the windows know; out comes a bit for each that proved itself. A train's
+//! root that was verified before, with the very same signature, costs hashing only; a different signature over a
+//! known root is checked like any other, so that no relay can swap it for one that later nodes refuse.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use octick_crypto::train::{MESSAGE_LEN, message, root_of};
+use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, verify_many};
+
+use super::batch::Batch;
+use super::directory::Directory;
+use crate::counters::{Counter, Counters};
+use crate::limits::BATCH_MAX;
+use crate::reject::Reject;
+use crate::stamp::OriginIndex;
+
+/// Verified roots remembered: trains of some seconds, 112 bytes each.
+const ROOTS: usize = 1 << 12;
+
+/// Checks batches of frames, and remembers the roots that held.
+pub struct Verifier {
+    keys: MeshKeys,
+    known: Box<[Option<Root>]>,
+    pending: Box<[Pending; BATCH_MAX]>,
+    verdicts: [bool; BATCH_MAX],
+}
+
+/// What one signature covers: a train of one origin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Root {
+    hash: Hash,
+    origin: OriginIndex,
+    len: u8,
+    signature: [u8; SIGNATURE_LEN],
+}
+
+/// A root to be verified in this batch, and the frames that hang on it.
+#[derive(Clone, Copy)]
+struct Pending {
+    root: Root,
+    message: [u8; MESSAGE_LEN],
+    frames: u64,
+}
+
+impl Verifier {
+    /// A verifier for the mesh that `keys` stand for, which knows no roots.
+    pub fn new(keys: MeshKeys) -> Self {
+        let nothing =
+            Root { hash: Hash([0; 32]), origin: OriginIndex(0), len: 0, signature: [0; SIGNATURE_LEN] };
+        let pending = Pending { root: nothing, message: [0; MESSAGE_LEN], frames: 0 };
+        Self {
+            keys,
+            known: vec![None; ROOTS].into_boxed_slice(),
+            pending: Box::new([pending; BATCH_MAX]),
+            verdicts: [false; BATCH_MAX],
+        }
+    }
+
+    /// Forgets every verified root: origins may have moved in the directory.
+    pub fn forget(&mut self) {
+        self.known.fill(None);
+    }
+
+    /// Drops from `batch` every live frame whose signature does not hold.
+    pub fn check(&mut self, batch: &mut Batch<'_>, directory: &Directory, counters: &Counters) {
+        let waiting = self.gather(batch, counters);
+        if waiting == 0 {
+            return;
+        }
+        self.decide(waiting, directory);
+        counters.add(Counter::Signatures, waiting as u64);
+        for (pending, holds) in self.pending[..waiting].iter().zip(&self.verdicts) {
+            if *holds {
+                self.known[place(&pending.root.hash)] = Some(pending.root);
+            } else {
+                batch.drop_all(pending.frames, |_| counters.reject(Reject::BadSignature));
+            }
+        }
+    }
+
+    /// Computes each live frame's root; returns how many of them need their signature checked.
+    fn gather(&mut self, batch: &Batch<'_>, counters: &Counters) -> usize {
+        let mut waiting = 0;
+        for (i, checked) in batch.live() {
+            let (frame, header) = (checked.frame, checked.frame.header());
+            let leaf = self.keys.leaf(frame.signed_part());
+            let (index, len) = (header.train_index(), header.train_len());
+            let root = Root {
+                hash: root_of(&self.keys, leaf, index, len, frame.path()),
+                origin: checked.origin,
+                len: len as u8,
+                signature: *frame.signature(),
+            };
+            if self.known[place(&root.hash)].as_ref() == Some(&root) {
+                counters.add(Counter::RootsKnown, 1);
+                continue;
+            }
+            // Trains arrive together, so the last pending root is nearly always the one.
+            match self.pending[..waiting].iter_mut().rev().find(|pending| pending.root == root) {
+                Some(pending) => pending.frames |= 1 << i,
+                None => {
+                    let message = message(len, &root.hash);
+                    self.pending[waiting] = Pending { root, message, frames: 1 << i };
+                    waiting += 1;
+                }
+            }
+        }
+        waiting
+    }
+
+    fn decide(&mut self, waiting: usize, directory: &Directory) {
+        let pending = &self.pending;
+        let items: [Item<'_>; BATCH_MAX] = core::array::from_fn(|i| {
+            let pending = &pending[if i < waiting { i } else { 0 }];
+            Item {
+                key: &directory.origin(pending.root.origin).key,
+                message: &pending.message,
+                signature: &pending.root.signature,
+            }
+        });
+        verify_many(&items[..waiting], &mut self.verdicts[..waiting]);
+    }
+}
+
+/// Where a root is remembered. Whoever grinds two roots into one place only makes their own trains dearer.
+fn place(root: &Hash) -> usize {
+    usize::from(u16::from_le_bytes([root.0[0], root.0[1]])) % ROOTS
+}

@@ -1,0 +1,299 @@
+//! The owner of a node's state. Frames that proved themselves go in; merged cells, changes and own frames come out.
+//!
+//! The engine has the last word on duplicates (its windows), holds the tables, publishes what changed, and turns the
+//! agents' writes into signed trains. It sends nothing and reads no clock: the thread that runs it does, and passes
+//! the time in.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use octick_crypto::{Hash, Identity, MeshKeys};
+
+use crate::counters::{Counter, Counters};
+use crate::data::batch::{Batch, Checked};
+use crate::data::directory::Directory;
+use crate::data::outbox::{NotOurs, Outbox, Update};
+use crate::data::publish::{Change, Publisher, Source};
+use crate::data::report::Report;
+use crate::data::roster::Run;
+use crate::data::window::{Windows, WindowsView};
+use crate::limits::ROWS_MAX;
+use crate::reject::Reject;
+use crate::stamp::{HybridClock, Incarnation, OriginIndex, Seq, Slot, Version};
+use crate::state::{State, TableKind};
+use crate::table::{Merged, NoSink, Sink};
+use crate::wire::{Frame, Kind, Sealer, Stamp, Stat};
+
+/// Shortest time between two answers to one asker, microseconds: an answer costs a signature.
+const ASK_MICROS_MIN: u64 = 10_000;
+
+/// Who the engine is and what it owns.
+pub struct Parts {
+    /// This node's keys.
+    pub identity: Identity,
+    /// The mesh's hash keys.
+    pub keys: MeshKeys,
+    /// This life of the node.
+    pub incarnation: Incarnation,
+    /// Every known origin, this node among them or not.
+    pub directory: Directory,
+    /// The runs that this node's agents write.
+    pub runs: Vec<Run>,
+    /// The tables.
+    pub state: State,
+    /// Changes that the publish ring holds.
+    pub changes: usize,
+    /// This thread's counters.
+    pub counters: Counters,
+    /// Reads the cycle counter, twice a batch.
+    pub ticks: fn() -> u64,
+}
+
+/// What became of a batch: a bit for each frame, by its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Absorbed {
+    /// Carried cells, was new, and is merged: to be relayed.
+    pub fresh: u64,
+    /// Pings that deserve an answer.
+    pub asks: u64,
+    /// Pongs.
+    pub answers: u64,
+}
+
+/// One node's state machine.
+pub struct Engine {
+    identity: Identity,
+    keys: MeshKeys,
+    incarnation: Incarnation,
+    next_seq: Seq,
+    clock: HybridClock,
+    /// The last unit of 1,024 microseconds in which cells of four bytes were stamped.
+    last_unit: u64,
+    own: Option<OriginIndex>,
+    windows: Windows,
+    /// Version of the last question of each origin.
+    last_asks: Vec<Version>,
+    state: State,
+    outbox: Outbox,
+    train: Sealer,
+    publisher: Publisher,
+    counters: Counters,
+    ticks: fn() -> u64,
+}
+
+impl Engine {
+    /// An engine that has merged nothing. All memory that it needs is taken here.
+    pub fn new(parts: Parts) -> Self {
+        let own = parts.directory.find(&parts.identity.id());
+        let outbox = Outbox::new(&parts.runs, &parts.state.layout());
+        Self {
+            clock: HybridClock::new(parts.identity.id()),
+            identity: parts.identity,
+            keys: parts.keys,
+            incarnation: parts.incarnation,
+            next_seq: Seq(1),
+            last_unit: 0,
+            own,
+            windows: Windows::new(parts.directory.len()),
+            last_asks: vec![Version::NEVER; parts.directory.len()],
+            state: parts.state,
+            outbox,
+            train: Sealer::new(),
+            publisher: Publisher::new(parts.changes),
+            counters: parts.counters,
+            ticks: parts.ticks,
+        }
+    }
+
+    /// The windows, for ingress to ask.
+    pub fn windows(&self) -> WindowsView {
+        self.windows.view()
+    }
+
+    /// Where subscriptions to changes are made.
+    pub fn changes(&self) -> Source {
+        self.publisher.source()
+    }
+
+    /// The tables, to read or to digest.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// A hash of every cell of every table: equal tables, equal hash. Costs in proportion to what changed since the
+    /// last call.
+    pub fn digest(&mut self) -> Hash {
+        self.state.digest()
+    }
+
+    /// Merges frames that ingress let through.
+    pub fn absorb(&mut self, batch: &Batch<'_>) -> Absorbed {
+        let start = (self.ticks)();
+        let mut absorbed = Absorbed::default();
+        let mut merged = Merged::default();
+        let mut live = batch.live().peekable();
+        if let Some((_, first)) = live.peek() {
+            self.state.prefetch(&first.frame);
+        }
+        while let Some((i, checked)) = live.next() {
+            // The next frame's rows travel from memory while this one is merged.
+            if let Some((_, next)) = live.peek() {
+                self.state.prefetch(&next.frame);
+            }
+            let bit = 1 << i;
+            match self.take(checked, &mut merged) {
+                Ok(kind) if kind.is_data() => absorbed.fresh |= bit,
+                Ok(Kind::Ping) => absorbed.asks |= bit,
+                Ok(_) => absorbed.answers |= bit,
+                Err(reject) => self.counters.reject(reject),
+            }
+        }
+        self.publisher.flush();
+        let ticks = (self.ticks)().wrapping_sub(start);
+        self.counters.add(Counter::FramesFresh, absorbed.fresh.count_ones().into());
+        self.counters.add(Counter::TimedTicks, ticks);
+        self.counters.add(Counter::TimedCells, merged.offered().into());
+        self.count(&merged);
+        absorbed
+    }
+
+    fn take(&mut self, checked: &Checked<'_>, merged: &mut Merged) -> Result<Kind, Reject> {
+        let (frame, header) = (&checked.frame, checked.frame.header());
+        if !frame.kind().is_data() {
+            return self.take_word(checked);
+        }
+        self.state.check_horizon(frame)?;
+        self.windows.insert(checked.origin, header.incarnation(), header.seq())?;
+        *merged += merge(&mut self.state, &mut self.publisher, frame);
+        Ok(frame.kind())
+    }
+
+    /// Pings and pongs stand outside their origin's sequence: their versions must rise instead.
+    fn take_word(&mut self, checked: &Checked<'_>) -> Result<Kind, Reject> {
+        let kind = checked.frame.kind();
+        if kind == Kind::Ping {
+            let version = checked.frame.header().version();
+            let last = &mut self.last_asks[checked.origin.0 as usize];
+            if version.micros() < last.micros() + ASK_MICROS_MIN {
+                return Err(Reject::StaleAsk);
+            }
+            *last = version;
+        }
+        Ok(kind)
+    }
+
+    /// Takes an agent's write; the next [`Engine::flush`] sends it and makes it readable.
+    ///
+    /// # Errors
+    /// [`NotOurs`]: the cell is not in this node's runs. Nothing has changed.
+    pub fn write(&mut self, update: Update) -> Result<(), NotOurs> {
+        self.outbox.write(update)
+    }
+
+    /// Marks all own cells for sending: whoever missed some gets them again, with a new version.
+    pub fn refresh(&mut self) {
+        self.outbox.refresh();
+    }
+
+    /// Makes, merges and returns one train of pending writes, or nothing when none are pending. One signature,
+    /// about 50,000 ticks, and a hash a frame.
+    pub fn flush(&mut self, now_micros: u64) -> Option<&Sealer> {
+        self.train.clear();
+        // Cells of four bytes are told apart by units of 1,024 microseconds: one version of them a unit.
+        let unit = self.clock.peek(now_micros).micros() >> 10;
+        let with_cells4 = unit > self.last_unit;
+        self.outbox.fill(&mut self.train, with_cells4);
+        if self.train.is_empty() {
+            return None;
+        }
+        if with_cells4 {
+            self.last_unit = unit;
+        }
+        self.seal(now_micros);
+        self.merge_own();
+        Some(&self.train)
+    }
+
+    /// Answers the asker's `token` with a report, as a frame for it alone.
+    pub fn answer(&mut self, token: u64, report: &Report, now_micros: u64) -> &Sealer {
+        self.counters.add(Counter::Answers, 1);
+        self.word(Kind::Pong, token, report, now_micros)
+    }
+
+    /// Asks a peer for its report, under a `token` that its answer will carry.
+    pub fn ask(&mut self, token: u64, now_micros: u64) -> &Sealer {
+        self.word(Kind::Ping, token, &Report::default(), now_micros)
+    }
+
+    fn word(&mut self, kind: Kind, token: u64, report: &Report, now_micros: u64) -> &Sealer {
+        self.train.clear();
+        self.train.frame(kind, |draft| {
+            let token = core::iter::once(Stat::new(Stat::TOKEN, token));
+            for stat in token.chain(report.stats()).take(ROWS_MAX) {
+                draft.stat(&stat).expect("a report fits a frame");
+            }
+        });
+        let stamp =
+            Stamp { incarnation: self.incarnation, first_seq: Seq(0), version: self.clock.tick(now_micros) };
+        self.train.seal(&self.identity, &self.keys, &stamp);
+        &self.train
+    }
+
+    fn seal(&mut self, now_micros: u64) {
+        let stamp = Stamp {
+            incarnation: self.incarnation,
+            first_seq: self.next_seq,
+            version: self.clock.tick(now_micros),
+        };
+        self.next_seq = Seq(self.next_seq.0 + self.train.len() as u64);
+        self.train.seal(&self.identity, &self.keys, &stamp);
+        self.counters.add(Counter::FramesMade, self.train.len() as u64);
+    }
+
+    /// Own frames are merged like any other, so that every node's tables come from the same bytes.
+    fn merge_own(&mut self) {
+        let mut merged = Merged::default();
+        for bytes in self.train.frames() {
+            let frame = Frame::reopen(bytes);
+            let header = frame.header();
+            if let Some(own) = self.own {
+                let fresh = self.windows.insert(own, header.incarnation(), header.seq());
+                debug_assert!(fresh.is_ok(), "own sequence numbers only rise");
+            }
+            merged += merge(&mut self.state, &mut self.publisher, &frame);
+        }
+        self.publisher.flush();
+        self.count(&merged);
+    }
+
+    fn count(&self, merged: &Merged) {
+        self.counters.add(Counter::CellsWon, merged.won.into());
+        self.counters.add(Counter::CellsStale, merged.stale.into());
+        self.counters.add(Counter::CellsFaulty, merged.faults.into());
+    }
+}
+
+/// Merges a frame, and publishes what changed if anybody reads.
+#[inline]
+fn merge(state: &mut State, publisher: &mut Publisher, frame: &Frame<'_>) -> Merged {
+    if publisher.has_readers() {
+        let table = State::table_of(frame);
+        state.merge(frame, &mut ToReaders { publisher, table })
+    } else {
+        state.merge(frame, &mut NoSink)
+    }
+}
+
+/// Puts what a merge changed on the publish ring.
+struct ToReaders<'e> {
+    publisher: &'e mut Publisher,
+    table: TableKind,
+}
+
+impl Sink for ToReaders<'_> {
+    #[inline]
+    fn changed(&mut self, index: u32, mask: u16, version: Version) {
+        let first = Slot(index * self.table.block_len());
+        self.publisher.push(Change { table: self.table, first, mask, version });
+    }
+}

@@ -1,0 +1,266 @@
+//! The journey of a frame through a whole node without sockets: one engine makes it, another takes it.
+
+use octick_core::Reject;
+use octick_core::counters::{Counter, Counters};
+use octick_core::data::accept::Terms;
+use octick_core::data::report::Report;
+use octick_core::data::{Directory, Ingress, Origin, Run, Update};
+use octick_core::engine::{Absorbed, Engine, Parts};
+use octick_core::stamp::{Incarnation, Slot};
+use octick_core::state::{Layout, Regions, State};
+use octick_core::table::{Kernel, Region};
+use octick_core::wire::{Entries, Frame, Stat};
+use octick_crypto::{Identity, MeshKeys};
+
+const LAYOUT: Layout = Layout { slots: 1_024, cells8: true, cells4: true, rows: true };
+const NOW: u64 = 1_800_000_000_000_000;
+const SKEW: u64 = 10_000_000;
+
+/// Two nodes that know each other: node n writes slots 512 n to 512 n + 495.
+struct Node {
+    engine: Engine,
+    ingress: Ingress,
+    counters: Counters,
+}
+
+fn identity(n: u8) -> Identity {
+    Identity::from_seed(&[n + 1; 32])
+}
+
+fn run(n: u8) -> Run {
+    Run { first: Slot(512 * u32::from(n)), len: 496 }
+}
+
+fn no_ticks() -> u64 {
+    0
+}
+
+impl Node {
+    fn new(n: u8) -> Self {
+        Self::with(n, 1, |_| ())
+    }
+
+    fn with(n: u8, life: u32, change: impl FnOnce(&mut Vec<Origin>)) -> Self {
+        let origin = |n| Origin { key: identity(n).public().clone(), runs: vec![run(n)], revoked: false };
+        let mut origins = vec![origin(0), origin(1)];
+        change(&mut origins);
+        let directory = Directory::new(origins, [1, 2]).unwrap();
+        let regions = Regions::take(&LAYOUT, |len| Ok::<_, ()>(Region::heap(len))).unwrap();
+        let (keys, counters) = (MeshKeys::derive("test"), Counters::default());
+        let engine = Engine::new(Parts {
+            identity: identity(n),
+            keys: keys.clone(),
+            incarnation: Incarnation(life),
+            directory: directory.clone(),
+            runs: vec![run(n)],
+            state: State::new(LAYOUT, regions, Kernel::detect(), NOW),
+            changes: 64,
+            counters: counters.clone(),
+            ticks: no_ticks,
+        });
+        let terms = Terms { layout: LAYOUT, skew_micros_max: SKEW };
+        let ingress = Ingress::new(directory, engine.windows(), terms, keys, counters.clone(), no_ticks);
+        Self { engine, ingress, counters }
+    }
+
+    /// The frames of one train that writes `updates`.
+    fn publish(&mut self, updates: &[Update]) -> Vec<Vec<u8>> {
+        updates.iter().for_each(|update| self.engine.write(*update).unwrap());
+        self.engine.flush(NOW).expect("something is pending").frames().map(<[u8]>::to_vec).collect()
+    }
+
+    fn take(&mut self, frames: &[Vec<u8>]) -> Absorbed {
+        let views: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+        let batch = self.ingress.check(&views, NOW);
+        self.engine.absorb(&batch)
+    }
+
+    /// Takes one frame and returns why it was dropped.
+    fn refuse(&mut self, frame: &[u8]) -> Reject {
+        let (before, digest) = (self.counters.snapshot(), self.engine.digest());
+        assert_eq!(self.take(&[frame.to_vec()]), Absorbed::default());
+        assert_eq!(self.engine.digest(), digest, "a refused frame changes no table");
+        let counted = self.counters.snapshot().since(&before);
+        let reasons: Vec<_> = counted.rejects().collect();
+        assert_eq!(reasons.len(), 1, "one reason for one frame, not {reasons:?}");
+        assert_eq!(reasons[0].1, 1);
+        reasons[0].0
+    }
+}
+
+fn writes() -> Vec<Update> {
+    let slots = 512..1_000;
+    let all = slots.map(|slot| match slot % 3 {
+        0 => Update::Cell8(Slot(slot), u64::from(slot) << 32),
+        1 => Update::Cell4(Slot(slot), slot),
+        _ => Update::Row(Slot(slot), slot.into()),
+    });
+    all.collect()
+}
+
+#[test]
+fn a_train_makes_both_nodes_tables_equal() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let frames = there.publish(&writes());
+    assert!(frames.len() > 10);
+    let absorbed = here.take(&frames);
+    assert_eq!(absorbed.fresh, (1 << frames.len()) - 1);
+    assert_eq!(here.engine.digest(), there.engine.digest());
+    let reader = here.engine.state().reader();
+    assert_eq!(reader.cell8(Slot(513)).unwrap().value, 513 << 32);
+    assert_eq!(reader.cell4(Slot(514)).unwrap().value, 514);
+    assert_eq!(reader.row(Slot(512)).unwrap().value, 512);
+    let tally = here.counters.snapshot();
+    assert_eq!(tally.get(Counter::CellsWon), writes().len() as u64);
+    assert_eq!(tally.get(Counter::Signatures), 1, "a train costs one signature");
+}
+
+#[test]
+fn frames_of_a_train_prove_themselves_alone_and_in_any_order() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let mut frames = there.publish(&writes());
+    frames.reverse();
+    for frame in &frames {
+        assert_eq!(here.take(std::slice::from_ref(frame)).fresh, 1);
+    }
+    assert_eq!(here.engine.digest(), there.engine.digest());
+    assert_eq!(here.counters.snapshot().get(Counter::Signatures), 1, "the root was known after the first");
+}
+
+#[test]
+fn a_duplicate_costs_no_signature() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let frames = there.publish(&writes());
+    here.take(&frames);
+    let signatures = here.counters.snapshot().get(Counter::Signatures);
+    assert_eq!(here.refuse(&frames[3]), Reject::Duplicate);
+    assert_eq!(here.counters.snapshot().get(Counter::Signatures), signatures);
+}
+
+#[test]
+fn two_copies_in_one_batch_are_merged_once() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let frame = there.publish(&[Update::Cell8(Slot(512), 1)]).remove(0);
+    assert_eq!(here.take(&[frame.clone(), frame]).fresh, 0b01);
+    assert_eq!(here.counters.snapshot().rejected(Reject::Duplicate), 1);
+}
+
+#[test]
+fn a_forged_copy_that_comes_first_does_not_hide_the_genuine_frame() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let frame = there.publish(&[Update::Cell8(Slot(512), 1)]).remove(0);
+    let mut forged = frame.clone();
+    forged[50] ^= 1; // a value
+    assert_eq!(here.refuse(&forged), Reject::BadSignature);
+    assert_eq!(here.take(&[forged, frame.clone()]).fresh, 0b10);
+    assert_eq!(here.refuse(&frame), Reject::Duplicate);
+}
+
+#[test]
+fn another_signature_over_a_known_root_is_checked_like_any_other() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let frames = there.publish(&writes());
+    assert_eq!(here.take(&frames[..1]).fresh, 1);
+    let mut altered = frames[1].clone();
+    let signature = Frame::parse(&altered).unwrap().signed_part().len();
+    altered[signature + 40] ^= 1;
+    assert_eq!(here.refuse(&altered), Reject::BadSignature);
+    assert_eq!(here.take(&frames[1..2]).fresh, 1);
+}
+
+#[test]
+fn a_train_of_another_mesh_does_not_verify() {
+    let mut here = Node::new(0);
+    let mut there = Node::new(1);
+    let frame = there.publish(&[Update::Cell8(Slot(512), 1)]).remove(0);
+    here.ingress = Ingress::new(
+        Directory::new(
+            vec![Origin { key: identity(1).public().clone(), runs: vec![run(1)], revoked: false }],
+            [0; 2],
+        )
+        .unwrap(),
+        here.engine.windows(),
+        Terms { layout: LAYOUT, skew_micros_max: SKEW },
+        MeshKeys::derive("another"),
+        here.counters.clone(),
+        no_ticks,
+    );
+    assert_eq!(here.refuse(&frame), Reject::BadSignature);
+}
+
+#[test]
+fn unknown_and_revoked_origins_are_told_apart() {
+    let frame = Node::new(1).publish(&[Update::Cell8(Slot(512), 1)]).remove(0);
+    let mut stranger = Node::with(0, 1, |origins| drop(origins.pop()));
+    assert_eq!(stranger.refuse(&frame), Reject::UnknownOrigin);
+    let mut strict = Node::with(0, 1, |origins| origins[1].revoked = true);
+    assert_eq!(strict.refuse(&frame), Reject::RevokedOrigin);
+}
+
+#[test]
+fn an_origin_writes_only_its_own_slots() {
+    let mut there = Node::new(1);
+    let frame = there.publish(&[Update::Cell8(Slot(800), 1)]).remove(0);
+    let shorter = Run { first: Slot(512), len: 256 };
+    let mut here = Node::with(0, 1, |origins| origins[1].runs = vec![shorter]);
+    assert_eq!(here.refuse(&frame), Reject::NotOwner);
+}
+
+#[test]
+fn a_version_from_the_future_is_refused_and_not_remembered() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    there.engine.write(Update::Cell8(Slot(512), 1)).unwrap();
+    let frame = there.engine.flush(NOW + SKEW + 1).unwrap().frames().next().unwrap().to_vec();
+    assert_eq!(here.refuse(&frame), Reject::Future);
+    let later = here.ingress.check(&[&frame], NOW + 1);
+    assert_eq!(here.engine.absorb(&later).fresh, 1, "its time has come");
+}
+
+#[test]
+fn an_earlier_life_is_over_once_a_later_one_spoke() {
+    let mut here = Node::new(0);
+    let old = Node::with(1, 1, |_| ()).publish(&[Update::Cell8(Slot(512), 1)]).remove(0);
+    let new = Node::with(1, 2, |_| ()).publish(&[Update::Cell8(Slot(512), 2)]).remove(0);
+    assert_eq!(here.take(&[new]).fresh, 1);
+    assert_eq!(here.refuse(&old), Reject::OldIncarnation);
+}
+
+#[test]
+fn a_frame_behind_the_window_is_counted() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let first = there.publish(&[Update::Cell8(Slot(512), 1)]).remove(0);
+    let mut last = Vec::new();
+    for n in 0..400 {
+        last = there.publish(&[Update::Cell8(Slot(512), n)]);
+    }
+    here.take(&last);
+    assert_eq!(here.refuse(&first), Reject::BehindWindow);
+}
+
+#[test]
+fn a_ping_is_answered_once_and_carries_the_report() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let ping = there.engine.ask(77, NOW).frames().next().unwrap().to_vec();
+    assert_eq!(here.take(std::slice::from_ref(&ping)), Absorbed { asks: 1, ..Absorbed::default() });
+    assert_eq!(here.refuse(&ping), Reject::StaleAsk);
+    let report = Report { tally: here.counters.snapshot(), ..Report::default() };
+    let pong = here.engine.answer(77, &report, NOW).frames().next().unwrap().to_vec();
+    assert_eq!(there.take(std::slice::from_ref(&pong)), Absorbed { answers: 1, ..Absorbed::default() });
+    let Entries::Stats(stats) = Frame::parse(&pong).unwrap().entries() else {
+        panic!("a pong carries stats")
+    };
+    assert_eq!(stats[0], Stat::new(Stat::TOKEN, 77));
+    assert_eq!(Report::from_stats(stats), report);
+}
+
+#[test]
+fn a_refresh_repairs_what_was_lost() {
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let frames = there.publish(&writes());
+    here.take(&frames[2..5]);
+    assert_ne!(here.engine.digest(), there.engine.digest());
+    there.engine.refresh();
+    let again: Vec<_> = there.engine.flush(NOW + 5_000).unwrap().frames().map(<[u8]>::to_vec).collect();
+    here.take(&again);
+    assert_eq!(here.engine.digest(), there.engine.digest());
+}
