@@ -55,8 +55,9 @@ impl Version {
     pub const SHIFT: u32 = 12;
     /// Of a cell that nobody has written.
     pub const NEVER: Self = Self(0);
-    /// The earliest version on the wire: older by the greatest age, it still is not zero or less.
-    pub const MIN_WIRE: Self = Self((1 << 24) << Self::SHIFT);
+    /// The earliest version on the wire: older by the greatest age (16 bits of 1,024 microseconds, in a
+    /// [`Block16`](crate::wire::Block16)), it still is not zero or less.
+    pub const MIN_WIRE: Self = Self((1 << 26) << Self::SHIFT);
 
     /// The version that `origin` gives at `micros` (taken modulo 2^52: the year 2112).
     pub const fn new(micros: u64, origin: NodeId) -> Self {

@@ -40,7 +40,8 @@ pub enum Entries<'a> {
 pub struct Damage {
     /// The rule that was broken.
     pub reject: Reject,
-    /// Offset of the first byte that breaks it.
+    /// Offset of the first byte, or of the field, that breaks it; the end of the shorter of the two where the length
+    /// is wrong.
     pub at: usize,
 }
 
@@ -88,15 +89,19 @@ impl<'a> Frame<'a> {
         if header.count() == 0 || header.count() > kind.count_max() {
             return damage(Reject::Count, 3);
         }
-        if header.train_index() >= header.train_len() || header.train_len() > TRAIN_MAX {
+        if header.train_len() == 0 || header.train_len() > TRAIN_MAX {
+            return damage(Reject::Train, 31);
+        }
+        if header.train_index() >= header.train_len() {
             return damage(Reject::Train, 30);
         }
         if !header.version().is_of(header.origin()) {
             return damage(Reject::VersionTag, 32);
         }
         let frame = Self { bytes, header, kind };
-        if bytes.len() != frame.signed_len() + SIGNATURE_LEN + 32 * depth(header.train_len()) {
-            return damage(Reject::Length, bytes.len());
+        let len = frame.signed_len() + SIGNATURE_LEN + 32 * depth(header.train_len());
+        if bytes.len() != len {
+            return damage(Reject::Length, len.min(bytes.len()));
         }
         Ok(frame)
     }

@@ -31,6 +31,7 @@ pub struct Sealer {
     buffers: Box<[[u8; FRAME_MAX]]>,
     /// Length of each draft's signed part, then of each sealed frame.
     lens: Vec<usize>,
+    /// Hash of each signed part; empty until the train is sealed.
     leaves: Vec<Hash>,
 }
 
@@ -74,9 +75,10 @@ impl Sealer {
     /// Adds one frame of `kind`, whose entries `fill` writes.
     ///
     /// # Panics
-    /// When the train is full, or `fill` adds no entry.
+    /// When the train is full or sealed, or `fill` adds no entry.
     pub fn frame(&mut self, kind: Kind, fill: impl FnOnce(&mut Draft<'_>)) {
         assert!(!self.is_full(), "a train has at most {TRAIN_MAX} frames");
+        assert!(self.leaves.is_empty(), "a sealed train is cleared before the next begins");
         let mut draft = Draft::begin(&mut self.buffers[self.lens.len()], kind);
         fill(&mut draft);
         self.lens.push(draft.finish());
@@ -86,11 +88,16 @@ impl Sealer {
     /// signature and 2,500 a frame for its hash.
     ///
     /// # Panics
-    /// When there is no frame, or the stamp's version does not carry the identity's tag.
+    /// When there is no frame, the train is sealed already, the stamp's version does not carry the identity's tag, or
+    /// the numbers run past [`Seq::MAX`].
     pub fn seal(&mut self, identity: &Identity, keys: &MeshKeys, stamp: &Stamp) {
         assert!(stamp.version.is_of(identity.id()), "a version carries its origin's tag");
+        assert!(self.leaves.is_empty(), "a train is sealed once");
         let count = self.lens.len();
-        self.leaves.clear();
+        assert!(
+            stamp.first_seq.0.saturating_add(count as u64) <= Seq::MAX.0 + 1,
+            "a life has 2^48 - 1 frames"
+        );
         for (index, (buffer, len)) in self.buffers.iter_mut().zip(&self.lens).enumerate() {
             let (header, _) = Header::mut_from_prefix(buffer).expect("a buffer holds a header");
             header.origin = identity.id().0;
