@@ -48,19 +48,19 @@ proptest! {
 
     #[test]
     fn a_clock_only_rises_whatever_the_wall_says(
-        walls in prop::collection::vec((0_u64..1 << 40, 1_u64..1_000, any::<Option<u32>>()), 1..50),
+        walls in prop::collection::vec((0_u64..1 << 40, any::<Option<u32>>()), 1..50),
     ) {
         let origin = NodeId([3; 16]);
         let mut clock = HybridClock::new(origin);
         let mut last = Version::NEVER;
-        for (now, step, seen) in walls {
+        for (now, seen) in walls {
             if let Some(seen) = seen {
                 let seen = Version::new(seen.into(), NodeId([9; 16]));
                 clock.observe(seen);
                 last = last.max(Version::new(seen.micros(), origin));
             }
-            let issued = clock.tick(now, step);
-            prop_assert!(issued.micros() >= now && issued.micros() >= last.micros() + step);
+            let issued = clock.tick(now);
+            prop_assert!(issued.micros() >= now && issued.micros() >= last.micros() + 1);
             prop_assert_eq!(issued.0 & 0xFFF, Version::tag(origin));
             last = issued;
         }
