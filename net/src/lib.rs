@@ -1,1 +1,5 @@
 //! Placeholder.
+
+mod memory;
+pub mod pool;
+pub mod socket;

@@ -1,0 +1,162 @@
+//! Receiving by recvmmsg: for kernels and containers without io_uring, with the same trains.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, ptr};
+
+use super::arrival::{Arrival, CONTROL_AT, NAME_AT, NAME_LEN, Received};
+use super::control::CONTROL_LEN;
+use super::counters::Counters;
+use super::{SocketSettings, Wait, sys};
+use crate::pool::{Buffer, HEAD, Pool};
+
+/// Buffers in hand, and the kernel's description of each.
+pub(super) struct Mmsg {
+    fd: Arc<OwnedFd>,
+    pool: Arc<Pool>,
+    /// The first of them are the next to be filled.
+    buffers: Vec<Buffer>,
+    /// As many as buffers are wanted.
+    messages: Box<[libc::mmsghdr]>,
+    vectors: Box<[libc::iovec]>,
+    /// The last receive filled every buffer: more is probably there, so do not nap.
+    full: bool,
+    exact_timers: bool,
+}
+
+// SAFETY: the raw pointers in `messages` and `vectors` point into this value's own boxes and buffers, and are
+// followed only by the kernel, only during `receive`, which has this value to itself.
+unsafe impl Send for Mmsg {}
+
+impl Mmsg {
+    pub(super) fn new(fd: Arc<OwnedFd>, pool: Arc<Pool>, settings: &SocketSettings) -> Self {
+        let depth = usize::from(settings.ring_depth);
+        // SAFETY: all-zero bytes are a valid `mmsghdr`: null pointers and zero lengths.
+        let empty: libc::mmsghdr = unsafe { std::mem::zeroed() };
+        Self {
+            fd,
+            pool,
+            buffers: Vec::with_capacity(depth),
+            messages: vec![empty; depth].into(),
+            vectors: vec![libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; depth].into(),
+            full: false,
+            exact_timers: false,
+        }
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        wait: Wait,
+        out: &mut Vec<Arrival>,
+        counters: &mut Counters,
+    ) -> io::Result<usize> {
+        if let Wait::Micros(micros) = wait
+            && !self.full
+        {
+            // Timers are this thread's, and the thread that polls is known only here.
+            if !self.exact_timers {
+                sys::exact_timers();
+                self.exact_timers = true;
+            }
+            counters.syscalls += 1;
+            sys::nap(Duration::from_micros(micros.into()));
+        }
+        let taken = self.receive(out, counters)?;
+        match wait {
+            Wait::Park(at_most) if taken == 0 && !self.full => {
+                counters.syscalls += 1;
+                match sys::wait_readable(self.fd.as_fd(), at_most) {
+                    Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+                    _ => self.receive(out, counters),
+                }
+            }
+            _ => Ok(taken),
+        }
+    }
+
+    /// One recvmmsg; what it got goes to `out`.
+    fn receive(&mut self, out: &mut Vec<Arrival>, counters: &mut Counters) -> io::Result<usize> {
+        let room = out.capacity() - out.len();
+        self.refill();
+        let ready = self.buffers.len().min(room);
+        if ready == 0 {
+            // Not `full`: napping until buffers come home beats spinning for them.
+            self.full = false;
+            counters.no_buffers += u64::from(room > 0);
+            return Ok(0);
+        }
+        counters.syscalls += 1;
+        // SAFETY: the first `ready` messages describe (see `refill`) an iovec each, in `vectors`, and a buffer each,
+        // in `buffers`, all owned by `self`, which nothing else reads meanwhile.
+        let answer = unsafe {
+            let messages = self.messages.as_mut_ptr();
+            libc::recvmmsg(
+                self.fd.as_raw_fd(),
+                messages,
+                ready as _,
+                libc::MSG_DONTWAIT as _,
+                ptr::null_mut(),
+            )
+        };
+        let got = match sys::check(answer) {
+            Ok(got) => got as usize,
+            Err(error) => match error.raw_os_error() {
+                // Nothing there; or what an earlier send of ours met, which is no fault of receiving.
+                Some(
+                    libc::EAGAIN | libc::EINTR | libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH,
+                ) => 0,
+                _ => return Err(error),
+            },
+        };
+        self.full = got == ready;
+        let before = out.len();
+        for (buffer, message) in self.buffers.drain(..got).zip(&self.messages) {
+            let header = &message.msg_hdr;
+            let received = Received {
+                len: message.msg_len as usize,
+                name_len: header.msg_namelen as usize,
+                control_len: control_len(header),
+                truncated: header.msg_flags & libc::MSG_TRUNC != 0,
+            };
+            out.extend(Arrival::read(buffer, received, counters));
+        }
+        Ok(out.len() - before)
+    }
+
+    /// Takes buffers from the pool up to the depth, and describes all of them in their present order.
+    fn refill(&mut self) {
+        let missing = self.messages.len() - self.buffers.len();
+        if missing > 0 {
+            let Self { pool, buffers, .. } = self;
+            pool.take_many(missing, |buffer| buffers.push(buffer));
+        }
+        for ((buffer, message), vector) in self.buffers.iter().zip(&mut self.messages).zip(&mut self.vectors)
+        {
+            let start = buffer.start().as_ptr();
+            // SAFETY: a buffer is longer than its head, and the three offsets lie within the head.
+            let (name, control, payload) =
+                unsafe { (start.add(NAME_AT), start.add(CONTROL_AT), start.add(HEAD)) };
+            *vector = libc::iovec { iov_base: payload.cast(), iov_len: buffer.len() - HEAD };
+            let header = &mut message.msg_hdr;
+            header.msg_name = name.cast();
+            header.msg_namelen = NAME_LEN as _;
+            header.msg_iov = vector;
+            header.msg_iovlen = 1;
+            header.msg_control = control.cast();
+            header.msg_controllen = CONTROL_LEN as _;
+        }
+    }
+}
+
+/// The field's type differs between C libraries.
+#[expect(clippy::unnecessary_cast, reason = "a usize with this C library, a u32 with others")]
+fn control_len(header: &libc::msghdr) -> usize {
+    header.msg_controllen as usize
+}
+
+impl std::fmt::Debug for Mmsg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mmsg").field("depth", &self.messages.len()).finish_non_exhaustive()
+    }
+}

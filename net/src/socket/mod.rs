@@ -1,0 +1,139 @@
+//! The UDP edge: datagrams in by io_uring or recvmmsg, trains out by sendmmsg.
+//!
+//! ```text
+//! kernel > Buffer of the Pool > Arrival (one datagram, or a train that stayed together) > frames()
+//! frames > Sender::send_train > one message for each peer and 64 frames > the kernel cuts them apart
+//! ```
+//!
+//! Nothing here reads a frame. Nothing is copied: what was received is what is relayed. After [`Socket::open`]
+//! nothing is allocated, and a batch costs one system call. Whatever is dropped is in [`Counters`].
+
+#![allow(unsafe_code)]
+
+mod address;
+mod arrival;
+mod control;
+mod counters;
+mod gso;
+mod mmsg;
+mod open;
+mod sender;
+mod sys;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use arrival::{Arrival, SEGMENTS_MAX};
+pub use counters::Counters;
+pub use open::{Backend, Choice, OpenError, SocketSettings, Why};
+pub use sender::{SendOutcome, Sender, Stop};
+
+use crate::pool::Pool;
+use mmsg::Mmsg;
+
+/// How long [`Socket::poll`] may take when nothing is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// No time: the caller spins. With io_uring an empty poll costs no system call.
+    None,
+    /// About this many microseconds, to gather a batch; a full one comes at once.
+    Micros(u32),
+    /// Asleep until something arrives, this long at most.
+    Park(Duration),
+}
+
+/// A bound UDP socket. The thread that polls it first is the one that polls and drops it.
+#[derive(Debug)]
+pub struct Socket {
+    /// First, so that it is torn down while the descriptor is open.
+    receiver: Receiver,
+    sender: Sender,
+    fd: Arc<OwnedFd>,
+    local: SocketAddr,
+    why: Why,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+enum Receiver {
+    Mmsg(Mmsg),
+}
+
+impl Socket {
+    /// Binds, and picks the backend.
+    ///
+    /// # Errors
+    /// One line that says what to do.
+    pub fn open(settings: &SocketSettings, pool: &Arc<Pool>) -> Result<Self, OpenError> {
+        settings.check_depth(pool.len())?;
+        let fd = Arc::new(settings.bound()?);
+        let other = |what| move |error| OpenError::Other { what, bind: settings.bind, error };
+        let local = sys::local_address(fd.as_fd()).map_err(other("name the socket"))?;
+        let why = Why::Asked;
+        let receiver = Receiver::Mmsg(Mmsg::new(fd.clone(), pool.clone(), settings));
+        let sender = Sender::new(fd.clone(), local);
+        Ok(Self { receiver, sender, fd, local, why, counters: Counters::default() })
+    }
+
+    /// Takes what has arrived into `out`, as many as its spare capacity holds; says how many.
+    ///
+    /// # Errors
+    /// The kernel no longer lets this socket receive, or another thread polled it before. What `out` got is whole.
+    #[inline]
+    pub fn poll(&mut self, wait: Wait, out: &mut Vec<Arrival>) -> io::Result<usize> {
+        match &mut self.receiver {
+            Receiver::Mmsg(mmsg) => mmsg.poll(wait, out, &mut self.counters),
+        }
+    }
+
+    /// Sends `frames` to each of `to`, see [`Sender::send_train`].
+    pub fn send_train(&mut self, frames: &[&[u8]], to: &[SocketAddr]) -> SendOutcome {
+        self.sender.send_train(frames, to)
+    }
+
+    /// A handle that sends from this socket's address, for another thread. The port stays bound while one is left.
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// What runs.
+    pub fn backend(&self) -> Backend {
+        match self.receiver {
+            Receiver::Mmsg(_) => Backend::Mmsg,
+        }
+    }
+
+    /// Why that runs, for the log.
+    pub fn why(&self) -> Why {
+        self.why
+    }
+
+    /// Where it is bound.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Bytes that the kernel holds for this socket, as it counts them: about twice the payload. Less than twice
+    /// what the settings ask for means that `net.core.rmem_max` is lower.
+    pub fn receive_buffer_bytes(&self) -> usize {
+        let [bytes] = sys::option(self.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF).unwrap_or([0]);
+        bytes as usize
+    }
+
+    /// Counts of receiving, and of sending by this handle. Asks the kernel for its drops: not for every batch.
+    pub fn counters(&self) -> Counters {
+        // SK_MEMINFO_DROPS is the ninth.
+        let memory = sys::option::<9>(self.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO);
+        let kernel_drops = memory.map_or(0, |fields| fields[8].into());
+        Counters { kernel_drops, ..self.counters }.plus(&self.sender.counters())
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

@@ -1,0 +1,224 @@
+//! Settings of a socket, and how it is opened.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::{fmt, io};
+
+use super::address::Family;
+use super::sys;
+
+/// How a socket is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketSettings {
+    /// Where it receives, and what it sends from. Port 0 lets the kernel choose.
+    pub bind: SocketAddr,
+    /// Whether other sockets that ask for it, too, may share the port: one for each ingress thread. The kernel
+    /// spreads senders over them.
+    pub reuse_port: bool,
+    /// Bytes of datagrams that the kernel holds while nobody polls.
+    pub receive_buffer_bytes: usize,
+    /// Which backend.
+    pub backend: Choice,
+    /// Buffers that wait for datagrams at a time: few stay in the cache, more hold longer bursts of single frames.
+    /// A power of two, at most 4,096.
+    pub ring_depth: u16,
+    /// Whether trains are taken as one arrival.
+    pub gro: bool,
+    /// Whether arrivals carry the kernel's time stamp.
+    pub stamps: bool,
+}
+
+/// What the operator asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// io_uring where this kernel and container allow it, else recvmmsg.
+    #[default]
+    Auto,
+    /// io_uring, or no start.
+    Uring,
+    /// recvmmsg, whatever the kernel can do.
+    Mmsg,
+}
+
+/// What runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// io_uring: one multishot receive into a ring of provided buffers.
+    Uring,
+    /// recvmmsg.
+    Mmsg,
+}
+
+/// Why that backend runs: the line for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The settings name it.
+    Asked,
+    /// Nothing spoke against the first choice, io_uring.
+    Available,
+    /// io_uring failed with this error number.
+    Refused(i32),
+}
+
+/// Why there is no socket. Nothing stays open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Someone else has the port.
+    Taken(SocketAddr),
+    /// The address belongs to no interface of this machine.
+    NotLocal(IpAddr),
+    /// Ports below 1,024 need a privilege.
+    Privileged(SocketAddr),
+    /// io_uring was asked for, by name, and failed with this error number.
+    Uring(i32),
+    /// `ring_depth` is not a power of two up to 4,096, or the pool has fewer buffers than that.
+    Depth {
+        /// `ring_depth` of the settings.
+        depth: u16,
+        /// Buffers of the pool.
+        buffers: usize,
+    },
+    /// Another call failed.
+    Other {
+        /// What it was to do.
+        what: &'static str,
+        /// Where.
+        bind: SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+    },
+}
+
+/// Longest `ring_depth`.
+const DEPTH_MAX: u16 = 4_096;
+
+impl SocketSettings {
+    /// Sixteen buffers of trains, 4 MiB in the kernel, stamps, and the backend that can.
+    pub fn new(bind: SocketAddr) -> Self {
+        Self {
+            bind,
+            reuse_port: false,
+            receive_buffer_bytes: 4 << 20,
+            backend: Choice::Auto,
+            ring_depth: 16,
+            gro: true,
+            stamps: true,
+        }
+    }
+
+    pub(super) fn check_depth(&self, buffers: usize) -> Result<(), OpenError> {
+        let depth = self.ring_depth;
+        let fits = depth.is_power_of_two() && depth <= DEPTH_MAX && usize::from(depth) <= buffers;
+        if fits { Ok(()) } else { Err(OpenError::Depth { depth, buffers }) }
+    }
+
+    /// A bound socket with every option set.
+    pub(super) fn bound(&self) -> Result<OwnedFd, OpenError> {
+        let other = |what| move |error| OpenError::Other { what, bind: self.bind, error };
+        let family = Family::of(self.bind);
+        let socket = sys::udp(family).map_err(other("make a socket"))?;
+        let fd = socket.as_fd();
+        let set = |what, level, name, value| sys::set_option(fd, level, name, value).map_err(other(what));
+        if self.reuse_port {
+            set("share the port", libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+        }
+        if family == Family::V6 {
+            set("take IPv4 peers, too", libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 0)?;
+        }
+        if self.stamps {
+            set("stamp arrivals", libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+        }
+        if self.gro {
+            set("receive trains as one (Linux 5.0)", libc::SOL_UDP, libc::UDP_GRO, 1)?;
+        }
+        let bytes = libc::c_int::try_from(self.receive_buffer_bytes).unwrap_or(libc::c_int::MAX);
+        // Beyond the administrator's limit where this process may, else up to it.
+        if sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes).is_err() {
+            set("size its buffer", libc::SOL_SOCKET, libc::SO_RCVBUF, bytes)?;
+        }
+        sys::bind(fd, self.bind).map_err(|error| match error.raw_os_error() {
+            Some(libc::EADDRINUSE) => OpenError::Taken(self.bind),
+            Some(libc::EADDRNOTAVAIL) => OpenError::NotLocal(self.bind.ip()),
+            Some(libc::EACCES) => OpenError::Privileged(self.bind),
+            _ => other("bind")(error),
+        })?;
+        Ok(socket)
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Uring => "io_uring",
+            Self::Mmsg => "recvmmsg",
+        })
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Asked => f.write_str("as configured"),
+            Self::Available => f.write_str("io_uring is available"),
+            Self::Refused(errno) => write!(f, "{}: using recvmmsg", Refusal(errno)),
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken(bind) => write!(
+                f,
+                "UDP port {bind} is taken: choose another, or stop its owner (`ss -lunp sport = :{}` names it)",
+                bind.port()
+            ),
+            Self::NotLocal(ip) => {
+                write!(
+                    f,
+                    "{ip} is no address of this machine: bind to one that `ip address` lists, or to 0.0.0.0"
+                )
+            }
+            Self::Privileged(bind) => {
+                write!(
+                    f,
+                    "UDP port {bind} needs a privilege: choose one above 1023, or grant CAP_NET_BIND_SERVICE"
+                )
+            }
+            Self::Uring(errno) => write!(f, "{}: set the backend to auto or mmsg", Refusal(*errno)),
+            Self::Depth { depth, buffers } => write!(
+                f,
+                "ring_depth {depth} must be a power of two, at most {DEPTH_MAX} and at most the pool's {buffers} buffers"
+            ),
+            Self::Other { what, bind, error } => write!(f, "cannot {what} for UDP {bind}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Other { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// An error number of io_uring, and what can be done about it.
+struct Refusal(i32);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            libc::EPERM => {
+                f.write_str("io_uring denied (EPERM: seccomp profile or kernel.io_uring_disabled)")
+            }
+            libc::EACCES => f.write_str("io_uring denied (EACCES)"),
+            libc::ENOSYS => f.write_str("io_uring denied (ENOSYS: kernel or sandbox without it)"),
+            libc::EINVAL => f.write_str("io_uring too old (EINVAL: Linux 6.1 is needed)"),
+            libc::ENOMEM => f.write_str("io_uring out of locked memory (ENOMEM: raise RLIMIT_MEMLOCK)"),
+            errno => write!(f, "io_uring failed ({})", io::Error::from_raw_os_error(errno)),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Whatever the backend, what is sent is what arrives.
+
+mod socket_rig;
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use octick::socket::{SEGMENTS_MAX, Socket, SocketSettings, Wait};
+use socket_rig::{BACKENDS, LOOPBACK, frame, frames, open, poll_until, pool, settings};
+
+#[test]
+fn single_datagrams_arrive_with_their_sender() {
+    for backend in BACKENDS {
+        let pool = pool();
+        let mut socket = open(backend, &pool);
+        let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
+        let from = peer.local_addr().expect("an address");
+        let sent: Vec<_> = (0..200).map(|number| frame(number, 1 + (number as usize * 97) % 1_400)).collect();
+        let mut got = Vec::new();
+        for burst in sent.chunks(50) {
+            for datagram in burst {
+                peer.send_to(datagram, socket.local_address()).expect("sent");
+            }
+            got.extend(frames(&mut socket, burst.len()));
+        }
+        let expected: Vec<_> = sent.into_iter().map(|datagram| (from, datagram)).collect();
+        assert_eq!(got, expected, "{backend:?}");
+        drop(socket);
+        assert_eq!(pool.free(), pool.len(), "{backend:?}");
+    }
+}
+
+#[test]
+fn trains_arrive_whole_with_their_frame_boundaries() {
+    for backend in BACKENDS {
+        let pool = pool();
+        let (mut socket, mut peer) = (open(backend, &pool), open(backend, &pool));
+        for (count, len, last) in [(53, 1_232, 1_232), (64, 1_000, 17), (64, 200, 200), (2, 1, 1), (1, 9, 9)]
+        {
+            let mut train: Vec<_> = (0..count).map(|number| frame(number, len)).collect();
+            *train.last_mut().expect("a frame") = frame(77, last);
+            let slices: Vec<&[u8]> = train.iter().map(Vec::as_slice).collect();
+            let outcome = peer.send_train(&slices, &[socket.local_address()]);
+            assert_eq!((outcome.frames_sent, outcome.stopped), (train.len(), None));
+            poll_until(&mut socket, |out| {
+                let Some(arrival) = out.pop() else { return false };
+                assert_eq!((arrival.count(), arrival.segment()), (train.len(), len), "{backend:?}");
+                assert!(arrival.frames().eq(slices.iter().copied()));
+                true
+            });
+        }
+        assert_eq!(socket.counters().arrivals, 5);
+    }
+}
+
+#[test]
+fn without_gro_each_frame_is_an_arrival() {
+    for backend in BACKENDS {
+        let pool = pool();
+        let settings = SocketSettings { gro: false, ..settings(backend) };
+        let mut socket = Socket::open(&settings, &pool).expect("a socket");
+        let train: Vec<_> = (0..40).map(|number| frame(number, 1_232)).collect();
+        let slices: Vec<&[u8]> = train.iter().map(Vec::as_slice).collect();
+        let to = [socket.local_address()];
+        assert_eq!(socket.send_train(&slices, &to).frames_sent, 40);
+        let got = frames(&mut socket, 40);
+        assert!(got.iter().map(|(_, bytes)| bytes).eq(&train), "{backend:?}");
+        assert_eq!(socket.counters().arrivals, 40);
+    }
+}
+
+#[test]
+fn empty_datagrams_do_not_stop_reception() {
+    for backend in BACKENDS {
+        let pool = pool();
+        let mut socket = open(backend, &pool);
+        let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
+        for round in 0..50 {
+            peer.send_to(&[], socket.local_address()).expect("sent");
+            peer.send_to(&frame(round, 8), socket.local_address()).expect("sent");
+            peer.send_to(&[], socket.local_address()).expect("sent");
+            assert_eq!(frames(&mut socket, 1)[0].1, frame(round, 8), "{backend:?}");
+        }
+        peer.send_to(&[1], socket.local_address()).expect("sent");
+        frames(&mut socket, 1);
+        assert_eq!(socket.counters().empty_datagrams, 100, "{backend:?}");
+    }
+}
+
+#[test]
+fn held_arrivals_pause_reception_and_it_recovers() {
+    for backend in BACKENDS {
+        let pool = pool();
+        let mut socket = open(backend, &pool);
+        let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
+        for number in 0..100 {
+            peer.send_to(&frame(number, 100), socket.local_address()).expect("sent");
+        }
+        let mut held = Vec::with_capacity(100);
+        let start = Instant::now();
+        while socket.counters().no_buffers == 0 {
+            socket.poll(Wait::Micros(50), &mut held).expect("received");
+            assert!(start.elapsed() < Duration::from_secs(5), "{backend:?}: {:?}", socket.counters());
+        }
+        assert_eq!((held.len(), pool.free()), (64, 0), "{backend:?}");
+        let first: Vec<_> = held
+            .drain(..)
+            .flat_map(|arrival| arrival.frames().map(<[u8]>::to_vec).collect::<Vec<_>>())
+            .collect();
+        let rest = frames(&mut socket, 36).into_iter().map(|(_, bytes)| bytes);
+        assert!(first.into_iter().chain(rest).eq((0..100).map(|number| frame(number, 100))), "{backend:?}");
+        drop(socket);
+        assert_eq!(pool.free(), 64);
+    }
+}
+
+#[test]
+fn a_flood_overflows_the_kernels_buffer_and_is_counted() {
+    for backend in BACKENDS {
+        let pool = pool();
+        let settings = SocketSettings { receive_buffer_bytes: 16_384, ..settings(backend) };
+        let mut socket = Socket::open(&settings, &pool).expect("a socket");
+        assert!(socket.receive_buffer_bytes() <= 65_536);
+        let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
+        // Armed before the flood: what arrives now waits in the kernel all the same, until the next poll.
+        let mut out = Vec::with_capacity(64);
+        socket.poll(Wait::None, &mut out).expect("armed");
+        for number in 0..500 {
+            peer.send_to(&frame(number, 1_232), socket.local_address()).expect("sent");
+        }
+        let mut got = 0;
+        while socket.poll(Wait::Micros(1_000), &mut out).expect("received") > 0 {
+            got += out.drain(..).count() as u64;
+        }
+        let counters = socket.counters();
+        assert!(counters.kernel_drops > 0, "{backend:?}: {counters:?}");
+        assert_eq!(got + counters.kernel_drops, 500, "{backend:?}: {counters:?}");
+    }
+}
+
+#[test]
+fn truncated_datagrams_are_dropped_and_counted() {
+    for backend in BACKENDS {
+        let pool = std::sync::Arc::new(octick::pool::Pool::with_payload(16, 500).expect("memory"));
+        let mut socket = open(backend, &pool);
+        let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
+        for len in [501, 500, 9_000, 499] {
+            peer.send_to(&frame(len as u32, len), socket.local_address()).expect("sent");
+        }
+        let got: Vec<_> = frames(&mut socket, 2).into_iter().map(|(_, bytes)| bytes).collect();
+        assert_eq!(got, [frame(500, 500), frame(499, 499)], "{backend:?}");
+        assert_eq!(socket.counters().truncated, 2, "{backend:?}");
+    }
+}
+
+#[test]
+fn arrivals_carry_the_time_of_the_kernel_if_asked() {
+    for backend in BACKENDS {
+        for stamps in [true, false] {
+            let pool = pool();
+            let mut socket =
+                Socket::open(&SocketSettings { stamps, ..settings(backend) }, &pool).expect("a socket");
+            let now_ns =
+                || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64;
+            let (before_ns, to) = (now_ns(), [socket.local_address()]);
+            assert_eq!(socket.send_train(&[&[1; 10], &[2; 10]], &to).frames_sent, 2);
+            poll_until(&mut socket, |out| {
+                let Some(arrival) = out.pop() else { return false };
+                assert_eq!(arrival.count(), 2);
+                let stamp_ns = arrival.stamp_ns();
+                // The kernel starts stamping a moment after the first socket asks; until then it stamps on delivery.
+                assert_eq!((before_ns..=now_ns()).contains(&stamp_ns), stamps, "{backend:?}: {stamp_ns}");
+                assert!(stamps || stamp_ns == 0);
+                true
+            });
+        }
+    }
+}
+
+#[test]
+fn frames_outlive_the_path_as_bytes_without_a_copy() {
+    for backend in BACKENDS {
+        let pool = pool();
+        let mut socket = open(backend, &pool);
+        let to = [socket.local_address()];
+        let _ = socket.send_train(&[&frame(1, 600), &frame(2, 600)], &to);
+        let mut kept = None;
+        poll_until(&mut socket, |out| {
+            kept = out.pop().map(|arrival| (arrival.bytes().as_ptr(), arrival.into_bytes()));
+            kept.is_some()
+        });
+        let (place, bytes) = kept.expect("an arrival");
+        assert_eq!(bytes.as_ptr(), place);
+        drop(socket);
+        let second = bytes.slice(600..);
+        drop(bytes);
+        assert_eq!((pool.free(), &second[..]), (63, &frame(2, 600)[..]));
+        drop(second);
+        assert_eq!(pool.free(), 64);
+    }
+}
+
+#[test]
+fn a_v6_socket_talks_to_v4_peers_too() {
+    for backend in BACKENDS {
+        let pool = pool();
+        let bind: SocketAddr = "[::]:0".parse().expect("an address");
+        let Ok(mut socket) = Socket::open(&SocketSettings { bind, ..settings(backend) }, &pool) else {
+            eprintln!("skipped: no IPv6 here");
+            return;
+        };
+        let mut peer = open(backend, &pool);
+        let port = socket.local_address().port();
+        assert_eq!(peer.send_train(&[b"four"], &[([127, 0, 0, 1], port).into()]).frames_sent, 1);
+        assert_eq!(frames(&mut socket, 1), [(peer.local_address(), b"four".to_vec())]);
+        assert_eq!(socket.send_train(&[b"back"], &[peer.local_address()]).frames_sent, 1);
+        assert_eq!(frames(&mut peer, 1), [(([127, 0, 0, 1], port).into(), b"back".to_vec())]);
+    }
+}
+
+#[test]
+fn a_poll_takes_no_more_than_there_is_room_for() {
+    for backend in BACKENDS {
+        let pool = pool();
+        let mut socket = open(backend, &pool);
+        let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
+        for number in 0..30 {
+            peer.send_to(&frame(number, 8), socket.local_address()).expect("sent");
+        }
+        let mut numbers = 0;
+        while numbers < 30 {
+            let mut out = Vec::with_capacity(7);
+            let taken = socket.poll(Wait::Micros(1_000), &mut out).expect("received");
+            assert!(taken == out.len() && taken <= out.capacity());
+            for arrival in out {
+                assert_eq!(arrival.bytes(), frame(numbers, 8), "{backend:?}");
+                numbers += 1;
+            }
+        }
+        assert!(SEGMENTS_MAX >= 64);
+    }
+}
