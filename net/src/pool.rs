@@ -249,7 +249,6 @@ impl Buffer {
     }
 
     /// Its number in its pool.
-    #[allow(dead_code, reason = "io_uring will ask")]
     pub(crate) fn index(&self) -> u16 {
         self.index as u16
     }

@@ -12,6 +12,7 @@
 
 mod address;
 mod arrival;
+mod buffer_ring;
 mod control;
 mod counters;
 mod gso;
@@ -19,6 +20,7 @@ mod mmsg;
 mod open;
 mod sender;
 mod sys;
+mod uring;
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,6 +35,7 @@ pub use sender::{SendOutcome, Sender, Stop};
 
 use crate::pool::Pool;
 use mmsg::Mmsg;
+use uring::Uring;
 
 /// How long [`Socket::poll`] may take when nothing is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +61,9 @@ pub struct Socket {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "lives inside its socket")]
 enum Receiver {
+    Uring(Uring),
     Mmsg(Mmsg),
 }
 
@@ -72,8 +77,7 @@ impl Socket {
         let fd = Arc::new(settings.bound()?);
         let other = |what| move |error| OpenError::Other { what, bind: settings.bind, error };
         let local = sys::local_address(fd.as_fd()).map_err(other("name the socket"))?;
-        let why = Why::Asked;
-        let receiver = Receiver::Mmsg(Mmsg::new(fd.clone(), pool.clone(), settings));
+        let (receiver, why) = Receiver::choose(&fd, pool, settings)?;
         let sender = Sender::new(fd.clone(), local);
         Ok(Self { receiver, sender, fd, local, why, counters: Counters::default() })
     }
@@ -85,6 +89,7 @@ impl Socket {
     #[inline]
     pub fn poll(&mut self, wait: Wait, out: &mut Vec<Arrival>) -> io::Result<usize> {
         match &mut self.receiver {
+            Receiver::Uring(uring) => uring.poll(wait, out, &mut self.counters),
             Receiver::Mmsg(mmsg) => mmsg.poll(wait, out, &mut self.counters),
         }
     }
@@ -102,6 +107,7 @@ impl Socket {
     /// What runs.
     pub fn backend(&self) -> Backend {
         match self.receiver {
+            Receiver::Uring(_) => Backend::Uring,
             Receiver::Mmsg(_) => Backend::Mmsg,
         }
     }
@@ -129,6 +135,31 @@ impl Socket {
         let memory = sys::option::<9>(self.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO);
         let kernel_drops = memory.map_or(0, |fields| fields[8].into());
         Counters { kernel_drops, ..self.counters }.plus(&self.sender.counters())
+    }
+}
+
+impl Receiver {
+    fn choose(
+        fd: &Arc<OwnedFd>,
+        pool: &Arc<Pool>,
+        settings: &SocketSettings,
+    ) -> Result<(Self, Why), OpenError> {
+        let mmsg = || Self::Mmsg(Mmsg::new(fd.clone(), pool.clone(), settings));
+        if settings.backend == Choice::Mmsg {
+            return Ok((mmsg(), Why::Asked));
+        }
+        match Uring::new(fd.clone(), pool.clone(), settings) {
+            Ok(uring) if settings.backend == Choice::Uring => Ok((Self::Uring(uring), Why::Asked)),
+            Ok(uring) => Ok((Self::Uring(uring), Why::Available)),
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                if settings.backend == Choice::Uring {
+                    Err(OpenError::Uring(errno))
+                } else {
+                    Ok((mmsg(), Why::Refused(errno)))
+                }
+            }
+        }
     }
 }
 
