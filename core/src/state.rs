@@ -25,6 +25,17 @@ pub struct Layout {
     pub rows: bool,
 }
 
+impl Layout {
+    /// Whether there is such a table.
+    pub const fn has(&self, table: TableKind) -> bool {
+        match table {
+            TableKind::Cells8 => self.cells8,
+            TableKind::Cells4 => self.cells4,
+            TableKind::Rows => self.rows,
+        }
+    }
+}
+
 /// One of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -179,6 +190,7 @@ impl State {
     /// A view for other threads.
     pub fn reader(&self) -> StateReader {
         StateReader {
+            layout: self.layout,
             cells8: self.cells8.as_ref().map(Blocks8::reader),
             cells4: self.cells4.as_ref().map(Blocks16::reader),
             rows: self.rows.as_ref().map(RowTable::reader),
@@ -189,12 +201,18 @@ impl State {
 /// Reads the tables from any thread, without a lock, while the engine merges.
 #[derive(Clone)]
 pub struct StateReader {
+    layout: Layout,
     cells8: Option<Blocks8Reader>,
     cells4: Option<Blocks16Reader>,
     rows: Option<RowTableReader>,
 }
 
 impl StateReader {
+    /// Which tables there are.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
     /// A cell of eight bytes; nothing if it was never written, lies past the end, or there is no such table.
     pub fn cell8(&self, slot: Slot) -> Option<Cell> {
         self.cells8.as_ref()?.cell(slot)

@@ -1,5 +1,48 @@
-//! Placeholder.
+//! An embeddable gossip data plane: signed UDP frames in, merged cells out, eight ticks a cell.
+//!
+//! ```
+//! use octick::{Config, Identity, Run, Slot, Update};
+//!
+//! let mut config = Config::new(Identity::generate()?, "127.0.0.1:0".parse()?);
+//! config.runs = vec![Run { first: Slot(0), len: 64 }];
+//! let node = octick::start(config.check()?)?;
+//!
+//! let mut changes = node.subscribe();
+//! node.writer().write(Update::Cell8(Slot(3), 42))?;
+//! while changes.poll() == octick::Next::Empty {}
+//! assert_eq!(node.reader().cell8(Slot(3)).map(|cell| cell.value), Some(42));
+//! node.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`config`] | what may be chosen, checked as a whole |
+//! | [`handle`] | writes in, reads and changes out |
+//! | `runtime` | the pipeline laid over threads |
+//! | [`socket`] | io_uring or recvmmsg, trains in and out |
+//! | [`pool`] | receive buffers that travel by index |
+//! | [`clock`] | wall, steady and tick |
 
+#![deny(unsafe_code)]
+
+pub mod clock;
+pub mod config;
+pub mod handle;
 mod memory;
 pub mod pool;
+mod runtime;
 pub mod socket;
+
+pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, Threads, Wait};
+pub use handle::{About, AskError, Gone, Handle, Stats, WriteError, Writer};
+pub use octick_core::counters::{Counter, Tally};
+pub use octick_core::data::publish::{Change, Next, Reader as Changes};
+pub use octick_core::data::report::{Gauge, Report};
+pub use octick_core::data::{DirectoryError, Run, Update};
+pub use octick_core::reject::Reject;
+pub use octick_core::stamp::{Slot, Version};
+pub use octick_core::state::{Layout, StateReader, TableKind};
+pub use octick_core::table::{Cell, Kernel, Snapshot};
+pub use octick_crypto::{Hash, Identity, NodeId, PublicKey};
+pub use runtime::{Latencies, StartError, start};

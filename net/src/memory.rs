@@ -5,6 +5,8 @@
 use std::io;
 use std::ptr::{self, NonNull};
 
+use octick_core::table::Region;
+
 /// The huge page this asks for, bytes. Where the kernel has none, ordinary pages serve, two to three times slower
 /// on tables that leave the cache.
 const HUGE_PAGE: usize = 2 << 20;
@@ -88,6 +90,24 @@ impl Drop for Mapping {
         // SAFETY: exactly the pages this value owns; whoever handed out pointers into it keeps it alive.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
     }
+}
+
+/// Memory for a table, in huge pages where the kernel has them.
+///
+/// # Errors
+/// The kernel has no more memory.
+pub(crate) fn huge_region(len: usize) -> io::Result<Region> {
+    let mapping = Mapping::huge(len)?;
+    let (start, mapped) = (mapping.start, mapping.len);
+    std::mem::forget(mapping);
+    // SAFETY: a fresh mapping of `mapped` zeroed bytes, aligned to a huge page, whose only owner was just forgotten.
+    Ok(unsafe { Region::from_raw(start, mapped, unmap) })
+}
+
+/// # Safety
+/// `start` and `len` are those of a whole mapping that nobody uses any more.
+unsafe fn unmap(start: NonNull<u8>, len: usize) {
+    drop(Mapping { start, len });
 }
 
 #[cfg(test)]

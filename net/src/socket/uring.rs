@@ -74,7 +74,9 @@ impl Uring {
         ring.submitter().register_files(&[fd.as_raw_fd()])?;
         // SAFETY: the address is of a mapping that holds as many entries, and `buffers` outlives the registration,
         // which `drop` ends before it drops `buffers`.
-        unsafe { ring.submitter().register_buf_ring_with_flags(buffers.address(), buffers.depth(), GROUP, 0)? };
+        unsafe {
+            ring.submitter().register_buf_ring_with_flags(buffers.address(), buffers.depth(), GROUP, 0)?
+        };
         // SAFETY: all-zero bytes are a valid `msghdr`: null pointers and zero lengths.
         let mut layout: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
         layout.msg_namelen = NAME_LEN as _;

@@ -1,0 +1,57 @@
+//! The three clocks of a node: the wall for versions, a steady one for deadlines, ticks for budgets.
+
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds since 1970 by the wall clock, the one that stamps received datagrams.
+pub fn wall_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// Microseconds since 1970 by the wall clock.
+pub fn wall_micros() -> u64 {
+    wall_ns() / 1_000
+}
+
+/// The CPU's time-stamp counter; where there is none, nanoseconds. About 22 ticks a reading.
+#[inline]
+pub fn ticks() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: every x86-64 CPU has the instruction; it reads a counter and nothing else.
+        #[allow(unsafe_code)]
+        unsafe {
+            core::arch::x86_64::_rdtsc()
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        start().0.elapsed().as_nanos() as u64
+    }
+}
+
+/// Ticks in a nanosecond, measured over the time since the first call; at least 10 ms.
+pub fn ticks_per_ns() -> f64 {
+    let (instant, tick) = start();
+    while instant.elapsed().as_millis() < 10 {
+        std::hint::spin_loop();
+    }
+    (ticks() - tick) as f64 / instant.elapsed().as_nanos() as f64
+}
+
+/// The least that two readings of the wall clock lie apart, ns: no latency below it means anything.
+pub fn timer_floor_ns() -> u64 {
+    let step = || {
+        let first = wall_ns();
+        (0..1_000).map(|_| wall_ns()).find(|&next| next > first).map_or(u64::MAX, |next| next - first)
+    };
+    (0..100).map(|_| step()).min().unwrap_or(u64::MAX)
+}
+
+fn start() -> (Instant, u64) {
+    static START: OnceLock<(Instant, u64)> = OnceLock::new();
+    #[cfg(target_arch = "x86_64")]
+    return *START.get_or_init(|| (Instant::now(), ticks()));
+    #[cfg(not(target_arch = "x86_64"))]
+    *START.get_or_init(|| (Instant::now(), 0))
+}

@@ -1,0 +1,348 @@
+//! What an embedder may choose, and the one place where the choices are checked against each other.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use octick_core::data::{Directory, DirectoryError, Origin, Run};
+use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
+use octick_core::state::Layout;
+use octick_core::table::Kernel;
+use octick_crypto::{Identity, NodeId, PublicKey};
+
+use crate::socket::Choice;
+
+/// Everything that decides how a node runs. Begin with [`Config::new`] and change what differs.
+#[derive(Debug)]
+pub struct Config {
+    /// Name of the mesh; frames of other meshes do not verify here. Default `"octick"`.
+    pub mesh: String,
+    /// This node's keys.
+    pub identity: Identity,
+    /// UDP address to receive on and send from. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The tables. Default: 65,536 slots of dense eight-byte cells, nothing else.
+    pub layout: Layout,
+    /// The runs of slots that this node's agents write: whole multiples of 16, inside the layout.
+    pub runs: Vec<Run>,
+    /// The other nodes.
+    pub peers: Vec<Peer>,
+    /// How updates leave this node.
+    pub push: Push,
+    /// Which threads do the work, and where.
+    pub threads: Threads,
+    /// The socket and its buffers.
+    pub socket: SocketConfig,
+    /// Merge kernel; `None` takes the best that this CPU has.
+    pub kernel: Option<Kernel>,
+    /// How far ahead of this node's wall clock a version may lie. Default 10 s.
+    pub skew_max: Duration,
+    /// Writes that may wait for the engine, over all writers. Default 65,536.
+    pub writes_queue: usize,
+    /// Changes that a subscriber may lag behind before it misses some. Default 65,536.
+    pub changes_ring: usize,
+    /// This life of the node; must rise with each restart. `None` takes the seconds since 1970.
+    pub incarnation: Option<u32>,
+}
+
+/// Another node of the mesh.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its public key.
+    pub key: PublicKey,
+    /// Where it receives; `None` for an origin that is known but never sent to.
+    pub addr: Option<SocketAddr>,
+    /// The runs of slots that it may write.
+    pub runs: Vec<Run>,
+    /// Whether its right to speak was taken back: its frames are counted and dropped.
+    pub revoked: bool,
+}
+
+/// How updates leave this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// Peers that get each of this node's own trains; random ones if there are more. Default 16.
+    pub fanout: usize,
+    /// Random peers that get each new frame of others, passed on as received. Default 1.
+    pub relay: usize,
+    /// Longest time that a write waits for company. Default 1 ms.
+    pub flush: Duration,
+    /// How often all own cells are sent again, for those who missed some. Zero: never. Default 5 s.
+    pub refresh: Duration,
+    /// Frames that wait for a full socket, own and relayed. Default 4,096.
+    pub queue: usize,
+}
+
+/// Which threads do the work, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Threads {
+    /// One thread for everything, or several.
+    pub mode: Mode,
+    /// Cores to pin the threads to, in the order ingress 0, 1, ..., engine. Empty: not pinned.
+    pub cores: Vec<usize>,
+    /// What an idle thread does.
+    pub wait: Wait,
+}
+
+/// How the pipeline is laid over threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The whole pipeline on one thread: lowest latency, up to some hundred thousand frames a second.
+    Solo,
+    /// This many threads receive and verify; one more merges and sends.
+    Split {
+        /// Ingress threads, each with a socket of its own on the same port.
+        ingress: usize,
+    },
+}
+
+/// What an idle thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Looks again at once: lowest latency, a whole core.
+    Spin,
+    /// Lets another thread run, then looks again.
+    Yield,
+    /// Sleeps until something arrives or a timer is due.
+    Park,
+}
+
+/// The socket and its buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketConfig {
+    /// Which backend. Default: io_uring where the kernel allows it, else recvmmsg.
+    pub backend: Choice,
+    /// Size of the kernel's receive buffer, bytes. Default 4 MiB (the kernel may grant less, and says so).
+    pub receive_bytes: usize,
+    /// Receive buffers of 64 KiB, each for a datagram or a whole train. Default 64.
+    pub buffers: usize,
+}
+
+impl Config {
+    /// A node of its own: no peers, no cells to write, one unpinned thread that parks when idle.
+    pub fn new(identity: Identity, listen: SocketAddr) -> Self {
+        Self {
+            mesh: "octick".into(),
+            identity,
+            listen,
+            layout: Layout { slots: 65_536, cells8: true, cells4: false, rows: false },
+            runs: Vec::new(),
+            peers: Vec::new(),
+            push: Push {
+                fanout: 16,
+                relay: 1,
+                flush: Duration::from_millis(1),
+                refresh: Duration::from_secs(5),
+                queue: 4_096,
+            },
+            threads: Threads { mode: Mode::Solo, cores: Vec::new(), wait: Wait::Park },
+            socket: SocketConfig { backend: Choice::Auto, receive_bytes: 4 << 20, buffers: 64 },
+            kernel: None,
+            skew_max: Duration::from_secs(10),
+            writes_queue: 65_536,
+            changes_ring: 65_536,
+            incarnation: None,
+        }
+    }
+
+    /// Checks every choice and how they fit together. Nothing is clamped.
+    ///
+    /// # Errors
+    /// The first contradiction, with both operands.
+    pub fn check(self) -> Result<Settings, ConfigError> {
+        self.check_layout()?;
+        self.check_threads()?;
+        self.check_sizes()?;
+        if let Some(kernel) = self.kernel.filter(|kernel| !kernel.available()) {
+            return Err(ConfigError::KernelMissing { kernel });
+        }
+        let directory = self.directory()?;
+        Ok(Settings { config: self, directory })
+    }
+
+    fn check_layout(&self) -> Result<(), ConfigError> {
+        let Layout { slots, cells8, cells4, rows } = self.layout;
+        if slots == 0 || slots > SLOTS_MAX || !slots.is_multiple_of(RUN_ALIGN) {
+            return Err(ConfigError::Slots { slots });
+        }
+        if !(cells8 || cells4 || rows) {
+            return Err(ConfigError::NoTable);
+        }
+        let own = self.runs.iter().map(|run| (self.identity.id(), *run));
+        let theirs = self.peers.iter().flat_map(|peer| peer.runs.iter().map(|run| (peer.key.id(), *run)));
+        for (node, run) in own.chain(theirs) {
+            if u64::from(run.first.0) + u64::from(run.len) > u64::from(slots) {
+                return Err(ConfigError::RunOutside { node, run, slots });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_threads(&self) -> Result<(), ConfigError> {
+        let threads = match self.threads.mode {
+            Mode::Solo => 1,
+            Mode::Split { ingress: 0 } => return Err(ConfigError::NoIngress),
+            Mode::Split { ingress } => ingress + 1,
+        };
+        let cores = self.threads.cores.len();
+        if cores != 0 && cores != threads {
+            return Err(ConfigError::Cores { threads, cores });
+        }
+        if matches!(self.threads.mode, Mode::Split { ingress: 2.. }) && self.listen.port() == 0 {
+            return Err(ConfigError::SharedPort { listen: self.listen });
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self) -> Result<(), ConfigError> {
+        let sizes = [
+            ("socket.buffers", self.socket.buffers, 16, 4_096),
+            ("writes_queue", self.writes_queue, 1, 1 << 24),
+            ("changes_ring", self.changes_ring, 2, 1 << 24),
+            ("push.queue", self.push.queue, 1, 1 << 20),
+            ("socket.receive_bytes", self.socket.receive_bytes, 4_096, 1 << 30),
+        ];
+        for (name, value, least, most) in sizes {
+            if !(least..=most).contains(&value) {
+                return Err(ConfigError::Size { name, value, least, most });
+            }
+        }
+        if self.push.flush > self.skew_max {
+            return Err(ConfigError::FlushBeyondSkew { flush: self.push.flush, skew_max: self.skew_max });
+        }
+        Ok(())
+    }
+
+    /// This node and its peers as origins: this node first.
+    fn directory(&self) -> Result<Directory, ConfigError> {
+        let own = Origin { key: self.identity.public().clone(), runs: self.runs.clone(), revoked: false };
+        let theirs = self.peers.iter().map(|peer| Origin {
+            key: peer.key.clone(),
+            runs: peer.runs.clone(),
+            revoked: peer.revoked,
+        });
+        let seed = std::array::from_fn(|i| random_word(i as u64));
+        Directory::new(std::iter::once(own).chain(theirs).collect(), seed).map_err(ConfigError::Directory)
+    }
+}
+
+/// A word that outsiders cannot guess, from the randomness that the standard library's hash maps are seeded with.
+pub(crate) fn random_word(salt: u64) -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(salt)
+}
+
+/// A configuration that holds together: what [`start`](crate::start) takes.
+#[derive(Debug)]
+pub struct Settings {
+    pub(crate) config: Config,
+    pub(crate) directory: Directory,
+}
+
+/// Why a configuration was refused. Nothing was started.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConfigError {
+    /// The number of slots is zero, too large, or no multiple of 16.
+    Slots {
+        /// As configured.
+        slots: u32,
+    },
+    /// Every table is switched off.
+    NoTable,
+    /// A run of slots ends past the tables.
+    RunOutside {
+        /// Whose run.
+        node: NodeId,
+        /// The run.
+        run: Run,
+        /// Slots in each table.
+        slots: u32,
+    },
+    /// Origins contradict each other.
+    Directory(DirectoryError),
+    /// A split pipeline without a thread that receives.
+    NoIngress,
+    /// Cores are listed, but not one for each thread.
+    Cores {
+        /// Threads that would run.
+        threads: usize,
+        /// Cores listed.
+        cores: usize,
+    },
+    /// Several sockets cannot share a port that is not known before.
+    SharedPort {
+        /// The address as configured.
+        listen: SocketAddr,
+    },
+    /// A size is out of its range.
+    Size {
+        /// Which.
+        name: &'static str,
+        /// As configured.
+        value: usize,
+        /// Least allowed.
+        least: usize,
+        /// Most allowed.
+        most: usize,
+    },
+    /// Writes would wait longer than versions may lie apart.
+    FlushBeyondSkew {
+        /// As configured.
+        flush: Duration,
+        /// As configured.
+        skew_max: Duration,
+    },
+    /// The CPU cannot run the kernel that was asked for.
+    KernelMissing {
+        /// As configured.
+        kernel: Kernel,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slots { slots } => {
+                write!(f, "slots = {slots}: want a multiple of {RUN_ALIGN} from {RUN_ALIGN} to {SLOTS_MAX}")
+            }
+            Self::NoTable => {
+                write!(f, "cells8, cells4 and rows are all off: a node keeps at least one table")
+            }
+            Self::RunOutside { node, run, slots } => {
+                let end = u64::from(run.first.0) + u64::from(run.len);
+                write!(
+                    f,
+                    "node {}: run of {} slots from {} ends at {end}, beyond slots = {slots}",
+                    node.short(),
+                    run.len,
+                    run.first.0
+                )
+            }
+            Self::Directory(error) => write!(f, "{error}"),
+            Self::NoIngress => {
+                write!(f, "threads: split with 0 ingress threads: want at least 1, or mode solo")
+            }
+            Self::Cores { threads, cores } => {
+                write!(f, "threads: {cores} cores are listed for {threads} threads: list one each, or none")
+            }
+            Self::SharedPort { listen } => {
+                write!(
+                    f,
+                    "listen = {listen} leaves the port open, but several ingress threads share it: name a port"
+                )
+            }
+            Self::Size { name, value, least, most } => {
+                write!(f, "{name} = {value}: want {least} to {most}")
+            }
+            Self::FlushBeyondSkew { flush, skew_max } => {
+                write!(f, "push.flush = {flush:?} is longer than skew_max = {skew_max:?}")
+            }
+            Self::KernelMissing { kernel } => {
+                let has: Vec<_> = Kernel::all_available().map(|kernel| kernel.to_string()).collect();
+                write!(f, "kernel = {kernel}: this CPU has only {}", has.join(", "))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

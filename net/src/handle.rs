@@ -1,0 +1,277 @@
+//! What an embedder holds: writes go in, reads and changes come out, and the node stops when it is told to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+
+use crossbeam::channel::{self, Sender};
+use crossbeam::queue::ArrayQueue;
+use octick_core::counters::Tally;
+use octick_core::data::publish::{Reader as Changes, Source};
+use octick_core::data::report::Report;
+use octick_core::data::{NotOurs, Run, Update};
+use octick_core::state::StateReader;
+use octick_core::table::Kernel;
+use octick_crypto::{Hash, NodeId};
+
+use crate::runtime::{Bell, Command, Crew, Desk, Latencies, tally};
+use crate::socket::{self, Backend, Socket, Why};
+
+/// A running node. Dropping it stops the node.
+pub struct Handle {
+    inner: Inner,
+}
+
+pub(crate) struct Inner {
+    pub(crate) id: NodeId,
+    pub(crate) local: SocketAddr,
+    pub(crate) about: About,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) crew: Crew,
+    pub(crate) runs: Arc<[Run]>,
+    pub(crate) writes: Arc<ArrayQueue<Update>>,
+    pub(crate) commands: Sender<Command>,
+    pub(crate) bell: Option<Bell>,
+    pub(crate) reader: StateReader,
+    pub(crate) changes: Source,
+    pub(crate) desks: Vec<Desk>,
+}
+
+/// What a node runs on, chosen at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The socket's backend.
+    pub backend: Backend,
+    /// Why that one.
+    pub why: Why,
+    /// The merge kernel.
+    pub kernel: Kernel,
+    /// What the kernel granted as receive buffer, bytes as it counts them.
+    pub receive_buffer_bytes: usize,
+}
+
+impl About {
+    pub(crate) fn of(socket: &Socket, kernel: Kernel) -> Self {
+        Self {
+            backend: socket.backend(),
+            why: socket.why(),
+            kernel,
+            receive_buffer_bytes: socket.receive_buffer_bytes(),
+        }
+    }
+}
+
+/// A node's figures since its start.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Counters of all threads.
+    pub tally: Tally,
+    /// Counters of all sockets, at most 100 ms old.
+    pub socket: socket::Counters,
+    /// Latencies, at most 100 ms old.
+    pub latencies: Latencies,
+}
+
+impl Handle {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner }
+    }
+
+    /// The node's name.
+    pub fn id(&self) -> NodeId {
+        self.inner.id
+    }
+
+    /// Where it receives.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.inner.local
+    }
+
+    /// What it runs on.
+    pub fn about(&self) -> &About {
+        &self.inner.about
+    }
+
+    /// What did not go as configured, and does not stop the node: a line each.
+    pub fn warnings(&self) -> &[String] {
+        &self.inner.warnings
+    }
+
+    /// Writes cells, from any thread; clones share the queue.
+    pub fn writer(&self) -> Writer {
+        let Inner { runs, writes, bell, .. } = &self.inner;
+        Writer {
+            runs: runs.clone(),
+            writes: writes.clone(),
+            bell: bell.clone(),
+            layout: self.inner.reader.layout(),
+        }
+    }
+
+    /// Reads cells without a lock, from any thread, while the node merges.
+    pub fn reader(&self) -> StateReader {
+        self.inner.reader.clone()
+    }
+
+    /// Follows the changes from now on, in the order in which they were merged. A subscriber that falls behind
+    /// is told how many it missed, and never holds the node up.
+    pub fn subscribe(&self) -> Changes {
+        self.inner.changes.subscribe()
+    }
+
+    /// The node's figures.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats { tally: tally(&self.inner.desks), ..Stats::default() };
+        for desk in &self.inner.desks {
+            desk.look(|bulk| {
+                stats.socket = stats.socket.plus(&bulk.socket);
+                stats.latencies.add(&bulk.latencies);
+            });
+        }
+        stats
+    }
+
+    /// A hash of all tables: equal on nodes that merged the same frames. Costs the engine time in proportion to what
+    /// changed since the last call.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn digest(&self) -> Result<Hash, Gone> {
+        let (reply, answer) = channel::bounded(1);
+        self.command(Command::Digest(reply))?;
+        answer.recv().map_err(|_| Gone)
+    }
+
+    /// Sends all own cells again, for whoever missed some.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn refresh(&self) -> Result<(), Gone> {
+        self.command(Command::Refresh)
+    }
+
+    /// Asks the node at `to` for its report, and waits up to `patience`.
+    ///
+    /// # Errors
+    /// [`AskError`]; the question may have been answered too late.
+    pub fn ask(&self, to: SocketAddr, patience: Duration) -> Result<Report, AskError> {
+        let (reply, answer) = channel::bounded(1);
+        self.command(Command::Ask(to, reply)).map_err(|Gone| AskError::Gone)?;
+        answer.recv_timeout(patience).map_err(|_| AskError::Silent { to, patience })
+    }
+
+    /// Whether all of its threads still run.
+    pub fn is_running(&self) -> bool {
+        self.inner.crew.is_whole()
+    }
+
+    /// Stops the node, waits for its threads, and returns its last figures.
+    ///
+    /// # Errors
+    /// A thread had ended before, because its socket was gone.
+    ///
+    /// # Panics
+    /// When a thread panicked: a bug, passed on.
+    pub fn stop(mut self) -> io::Result<Stats> {
+        self.inner.crew.stop()?;
+        Ok(self.stats())
+    }
+
+    fn command(&self, command: Command) -> Result<(), Gone> {
+        self.inner.commands.send(command).map_err(|_| Gone)?;
+        self.inner.bell.iter().for_each(Bell::ring);
+        Ok(())
+    }
+}
+
+/// Writes a node's own cells.
+#[derive(Clone)]
+pub struct Writer {
+    runs: Arc<[Run]>,
+    layout: octick_core::state::Layout,
+    writes: Arc<ArrayQueue<Update>>,
+    bell: Option<Bell>,
+}
+
+impl Writer {
+    /// Queues a write. The engine takes it within its flush time, sends it, and makes it readable here, too.
+    ///
+    /// # Errors
+    /// [`WriteError`], and nothing was queued.
+    #[inline]
+    pub fn write(&self, update: Update) -> Result<(), WriteError> {
+        let (table, slot) = update.place();
+        let ours = self.runs.iter().any(|run| slot.0.wrapping_sub(run.first.0) < run.len);
+        if !ours || !self.layout.has(table) {
+            return Err(WriteError::NotOurs(NotOurs(update)));
+        }
+        self.writes.push(update).map_err(WriteError::Full)?;
+        self.bell.iter().for_each(Bell::ring);
+        Ok(())
+    }
+}
+
+/// Why a write was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteError {
+    /// Another node's cell, or no table for it.
+    NotOurs(NotOurs),
+    /// The engine is behind and the queue is full; the write may be tried again.
+    Full(Update),
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOurs(error) => write!(f, "{error}"),
+            Self::Full(_) => {
+                write!(f, "the queue of writes is full: try again, or configure a longer writes_queue")
+            }
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}
+
+/// The node's threads have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the node's threads have ended; stop() says why")
+    }
+}
+
+impl std::error::Error for Gone {}
+
+/// Why there is no report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskError {
+    /// This node has ended.
+    Gone,
+    /// No answer came.
+    Silent {
+        /// Who was asked.
+        to: SocketAddr,
+        /// How long was waited.
+        patience: Duration,
+    },
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => write!(f, "{Gone}"),
+            Self::Silent { to, patience } => {
+                write!(
+                    f,
+                    "no answer from {to} within {patience:?}: is a node there that lists this one as a peer?"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for AskError {}

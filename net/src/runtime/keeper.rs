@@ -1,0 +1,301 @@
+//! The engine and everything that its thread does around it: writes, timers, questions, egress.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, Sender};
+use crossbeam::queue::ArrayQueue;
+use octick_core::counters::Tally;
+use octick_core::data::Update;
+use octick_core::data::batch::{Batch, bits};
+use octick_core::data::report::{Gauge, Report};
+use octick_core::engine::Engine;
+use octick_core::limits::BATCH_MAX;
+use octick_core::wire::{Entries, Stat};
+use octick_crypto::Hash;
+
+use super::desk::{Desk, LAY_OUT_MICROS};
+use super::egress::Egress;
+use super::gather::Place;
+use super::latency::Latencies;
+use crate::clock;
+use crate::config::Push;
+use crate::socket::{self, Arrival};
+
+/// Writes taken from the queue before the sockets are looked at again.
+const WRITES_PER_TURN: usize = 8_192;
+/// Own trains made before the sockets are looked at again: 64 frames and a signature each.
+const TRAINS_PER_TURN: usize = 4;
+/// Questions of this node that may be open at a time; the oldest gives way.
+const QUESTIONS_MAX: usize = 64;
+
+/// What a handle asks of the engine's thread.
+pub(crate) enum Command {
+    /// Hash all tables.
+    Digest(Sender<Hash>),
+    /// Send all own cells again.
+    Refresh,
+    /// Ask the node at this address for its report.
+    Ask(SocketAddr, Sender<Report>),
+}
+
+/// The engine with its surroundings, on whichever thread runs it.
+pub(super) struct Keeper {
+    parts: Parts,
+    /// Counts of the socket that this thread receives from, if it does; the loop brings them up to date.
+    pub(super) received: socket::Counters,
+    latencies: Latencies,
+    questions: Vec<(u64, Sender<Report>)>,
+    timers: Timers,
+}
+
+/// When something is due, µs since the keeper began.
+struct Timers {
+    began: Instant,
+    flush: u64,
+    refresh: u64,
+    lay_out: u64,
+}
+
+/// What a keeper is made of.
+pub(super) struct Parts {
+    /// The state machine.
+    pub(super) engine: Engine,
+    /// The way out.
+    pub(super) egress: Egress,
+    /// This thread's desk.
+    pub(super) desk: Desk,
+    /// The agents' writes.
+    pub(super) writes: Arc<ArrayQueue<Update>>,
+    /// What handles ask.
+    pub(super) commands: Receiver<Command>,
+    /// All threads' desks, this one's among them.
+    pub(super) desks: Vec<Desk>,
+    /// How updates leave.
+    pub(super) push: Push,
+}
+
+impl Keeper {
+    pub(super) fn new(parts: Parts) -> Self {
+        let refresh = parts.push.refresh.as_micros() as u64;
+        Self {
+            parts,
+            received: socket::Counters::default(),
+            latencies: Latencies::default(),
+            questions: Vec::with_capacity(QUESTIONS_MAX),
+            timers: Timers { began: Instant::now(), flush: 0, refresh, lay_out: 0 },
+        }
+    }
+
+    /// Merges a checked batch, relays what is new, answers who asked.
+    pub(super) fn absorb(
+        &mut self,
+        batch: &Batch<'_>,
+        frames: &[&[u8]],
+        places: &[Place],
+        arrivals: &[Arrival],
+    ) {
+        if batch.mask() == 0 {
+            return;
+        }
+        let absorbed = self.parts.engine.absorb(batch);
+        self.measure(batch, places, arrivals);
+        self.relay(batch, absorbed.fresh, frames, places, arrivals);
+        for i in bits(absorbed.asks) {
+            self.answer(batch, i, arrivals[places[i].arrival].from());
+        }
+        for i in bits(absorbed.answers) {
+            self.hear(batch, i);
+        }
+    }
+
+    /// Everything that is not caused by an arrival. Returns whether there is more to do at once.
+    pub(super) fn turn(&mut self) -> bool {
+        let mut busy = self.take_writes();
+        self.take_commands();
+        busy |= self.parts.egress.retry();
+        let now = self.timers.began.elapsed().as_micros() as u64;
+        if now >= self.timers.refresh && !self.parts.push.refresh.is_zero() {
+            self.parts.engine.refresh();
+            self.timers.refresh = now + self.parts.push.refresh.as_micros() as u64;
+        }
+        if now >= self.timers.flush {
+            busy |= self.flush();
+            self.timers.flush = now + self.parts.push.flush.as_micros() as u64;
+        }
+        if now >= self.timers.lay_out {
+            self.lay_out();
+            self.timers.lay_out = now + LAY_OUT_MICROS;
+        }
+        busy
+    }
+
+    /// Whether nothing was asked or written since it was last looked.
+    pub(super) fn is_idle(&self) -> bool {
+        self.parts.writes.is_empty() && self.parts.commands.is_empty()
+    }
+
+    /// Lets go of arrivals whose frames went where they should; those still owed to somebody are kept.
+    pub(super) fn release(&mut self, arrivals: impl Iterator<Item = Arrival>) {
+        self.parts.egress.release(arrivals);
+    }
+
+    /// Lets others read this thread's bulkier figures.
+    pub(super) fn lay_out(&mut self) {
+        self.parts.desk.lay_out(|bulk| {
+            bulk.socket = self.received.plus(&self.parts.egress.socket_counters());
+            bulk.latencies.drain(&mut self.latencies);
+        });
+    }
+
+    fn take_writes(&mut self) -> bool {
+        for _ in 0..WRITES_PER_TURN {
+            let Some(update) = self.parts.writes.pop() else {
+                return false;
+            };
+            let taken = self.parts.engine.write(update);
+            debug_assert!(taken.is_ok(), "writers refuse what is not ours");
+        }
+        true
+    }
+
+    fn take_commands(&mut self) {
+        while let Ok(command) = self.parts.commands.try_recv() {
+            match command {
+                // Whoever asked may have gone away; then nobody misses the answer.
+                Command::Digest(reply) => {
+                    let _ = reply.try_send(self.parts.engine.digest());
+                }
+                Command::Refresh => self.parts.engine.refresh(),
+                Command::Ask(to, reply) => self.ask(to, reply),
+            }
+        }
+    }
+
+    /// Sends pending writes; says whether some are left.
+    fn flush(&mut self) -> bool {
+        for _ in 0..TRAINS_PER_TURN {
+            let Some(train) = self.parts.engine.flush(clock::wall_micros()) else {
+                return false;
+            };
+            let mut frames = [&[][..]; BATCH_MAX];
+            frames.iter_mut().zip(train.frames()).for_each(|(place, frame)| *place = frame);
+            self.parts.egress.push(&frames[..train.len()]);
+        }
+        true
+    }
+
+    /// One reading of each clock a batch; one record a datagram.
+    fn measure(&mut self, batch: &Batch<'_>, places: &[Place], arrivals: &[Arrival]) {
+        let now_ns = clock::wall_ns();
+        let mut last = usize::MAX;
+        for (i, checked) in batch.live() {
+            let arrival = places[i].arrival;
+            if arrival == last {
+                continue;
+            }
+            last = arrival;
+            let stamp_ns = arrivals[arrival].stamp_ns();
+            if stamp_ns > 0 {
+                self.latencies.record_wire(now_ns.saturating_sub(stamp_ns));
+            }
+            let version = checked.frame.header().version();
+            self.latencies.record_origin((now_ns / 1_000).saturating_sub(version.micros()));
+        }
+    }
+
+    /// Passes new frames on, those of one origin in one arrival together.
+    fn relay(
+        &mut self,
+        batch: &Batch<'_>,
+        fresh: u64,
+        frames: &[&[u8]],
+        places: &[Place],
+        arrivals: &[Arrival],
+    ) {
+        if self.parts.push.relay == 0 {
+            return;
+        }
+        let mut group = [0; BATCH_MAX];
+        let mut rest = bits(fresh).peekable();
+        while let Some(first) = rest.next() {
+            let key = |i: usize| (places[i].arrival, batch.get(i).map(|checked| checked.origin));
+            let mut len = 0;
+            group[len] = first;
+            len += 1;
+            while let Some(next) = rest.next_if(|&next| key(next) == key(first)) {
+                group[len] = next;
+                len += 1;
+            }
+            let mut train = [&[][..]; BATCH_MAX];
+            train.iter_mut().zip(&group[..len]).for_each(|(place, &i)| *place = frames[i]);
+            let (arrival, Some(origin)) = key(first) else { continue };
+            let from = arrivals[arrival].from();
+            self.parts.egress.relay(&train[..len], |j| places[group[j]].frame, arrival, from, origin);
+        }
+    }
+
+    fn answer(&mut self, batch: &Batch<'_>, i: usize, to: SocketAddr) {
+        if let Some(token) = batch.get(i).and_then(|checked| token_of(checked.frame.entries())) {
+            self.lay_out();
+            let report = report(&self.parts.desks);
+            let answer = self.parts.engine.answer(token, &report, clock::wall_micros());
+            answer.frames().for_each(|frame| self.parts.egress.reply(frame, to));
+        }
+    }
+
+    fn ask(&mut self, to: SocketAddr, reply: Sender<Report>) {
+        let token = crate::config::random_word(self.questions.len() as u64);
+        if self.questions.len() == QUESTIONS_MAX {
+            self.questions.remove(0);
+        }
+        self.questions.push((token, reply));
+        let question = self.parts.engine.ask(token, clock::wall_micros());
+        question.frames().for_each(|frame| self.parts.egress.reply(frame, to));
+    }
+
+    /// A pong counts if this node asked; anything else is passed over.
+    fn hear(&mut self, batch: &Batch<'_>, i: usize) {
+        let Some(entries) = batch.get(i).map(|checked| checked.frame.entries()) else { return };
+        let (Some(token), Entries::Stats(stats)) = (token_of(entries), entries) else { return };
+        if let Some(at) = self.questions.iter().position(|(open, _)| *open == token) {
+            let (_, reply) = self.questions.remove(at);
+            let _ = reply.try_send(Report::from_stats(stats));
+        }
+    }
+}
+
+fn token_of(entries: Entries<'_>) -> Option<u64> {
+    let Entries::Stats(stats) = entries else { return None };
+    let first = stats.first()?;
+    (first.id.get() == Stat::TOKEN).then_some(first.value.get())
+}
+
+/// All threads' counters together.
+pub(crate) fn tally(desks: &[Desk]) -> Tally {
+    desks.iter().fold(Tally::default(), |sum, desk| sum.plus(&desk.counters.snapshot()))
+}
+
+/// What this node tells askers.
+fn report(desks: &[Desk]) -> Report {
+    let mut report = Report { tally: tally(desks), ..Report::default() };
+    let mut set = |gauge: Gauge, value| report.gauges[gauge as usize] += value;
+    for desk in desks {
+        desk.look(|bulk| {
+            set(Gauge::KernelDrops, bulk.socket.kernel_drops);
+            let (wire, origin) = (&bulk.latencies.wire_ns, &bulk.latencies.origin_us);
+            // Only the engine's desk has latencies; the others add nothing.
+            if !wire.is_empty() || !origin.is_empty() {
+                set(Gauge::WireP50, wire.value_at_quantile(0.5));
+                set(Gauge::WireP99, wire.value_at_quantile(0.99));
+                set(Gauge::WireP999, wire.value_at_quantile(0.999));
+                set(Gauge::OriginP50, origin.value_at_quantile(0.5));
+                set(Gauge::OriginP99, origin.value_at_quantile(0.99));
+                set(Gauge::OriginP999, origin.value_at_quantile(0.999));
+                set(Gauge::OriginMax, origin.max());
+            }
+        });
+    }
+    report
+}

@@ -1,0 +1,52 @@
+//! How old news is when it is merged.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Longest latency that is told apart; what takes longer counts as this.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Two histograms that one thread fills and others may copy.
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    /// From the kernel's receive stamp to the merged state, once a datagram; ns.
+    pub wire_ns: Histogram<u64>,
+    /// From a frame's version to the merged state, once a datagram; µs, and only as good as the nodes' clocks agree.
+    pub origin_us: Histogram<u64>,
+}
+
+impl Default for Latencies {
+    /// Empty, at 1 % resolution: 40 KiB together.
+    fn default() -> Self {
+        let histogram = |longest: u128| {
+            Histogram::new_with_bounds(1, longest as u64, 2)
+                .expect("the bounds are those that the library wants")
+        };
+        Self { wire_ns: histogram(LONGEST.as_nanos()), origin_us: histogram(LONGEST.as_micros()) }
+    }
+}
+
+impl Latencies {
+    pub(super) fn record_wire(&mut self, ns: u64) {
+        self.wire_ns.saturating_record(ns.max(1));
+    }
+
+    pub(super) fn record_origin(&mut self, micros: u64) {
+        self.origin_us.saturating_record(micros.max(1));
+    }
+
+    /// Adds what `other` holds.
+    pub fn add(&mut self, other: &Self) {
+        let same = "both have the same bounds";
+        self.wire_ns.add(&other.wire_ns).expect(same);
+        self.origin_us.add(&other.origin_us).expect(same);
+    }
+
+    /// Moves what `other` holds into this one.
+    pub(super) fn drain(&mut self, other: &mut Self) {
+        self.add(other);
+        other.wire_ns.reset();
+        other.origin_us.reset();
+    }
+}

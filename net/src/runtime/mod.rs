@@ -1,0 +1,26 @@
+//! From settings to running threads.
+//!
+//! ```text
+//! solo     [ socket > ingress > keeper(engine, egress) ]                      one thread
+//!
+//! split    [ socket > ingress ] -ring-+
+//!          [ socket > ingress ] -ring-+-> [ keeper(engine, egress) ]          N + 1 threads
+//! ```
+
+mod desk;
+mod egress;
+mod gather;
+mod keeper;
+mod latency;
+mod pin;
+mod solo;
+mod split;
+mod start;
+
+pub use latency::Latencies;
+pub use start::{StartError, start};
+
+pub(crate) use desk::Desk;
+pub(crate) use keeper::{Command, tally};
+pub(crate) use split::Bell;
+pub(crate) use start::Crew;

@@ -1,0 +1,202 @@
+//! Several threads that receive and verify, one that merges and sends.
+//!
+//! What crosses between them is an arrival: its buffer by index, and a bit for each frame that proved itself. The
+//! engine's thread views those frames again at the price of their headers, and its windows have the last word.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::time::Duration;
+
+use crossbeam::sync::{Parker, Unparker};
+use octick_core::counters::Counter;
+use octick_core::data::batch::Batch;
+use octick_core::data::{Directory, Ingress};
+use rtrb::{Consumer, Producer};
+
+use super::desk::{Desk, LAY_OUT_MICROS};
+use super::gather::for_batches;
+use super::keeper::Keeper;
+use super::solo::{ARRIVALS, patience};
+use crate::clock;
+use crate::config::Wait;
+use crate::socket::{Arrival, Socket};
+
+/// Arrivals that may wait between an ingress thread and the engine.
+pub(super) const RING: usize = 1_024;
+/// Longest sleep of an ingress thread: how late it may notice that it is to stop.
+const INGRESS_NAP: Duration = Duration::from_millis(50);
+
+/// An arrival with at least one frame that proved itself.
+pub(super) struct Parcel {
+    arrival: Arrival,
+    live: u64,
+}
+
+/// Wakes the engine's thread, if it sleeps.
+#[derive(Clone)]
+pub(crate) struct Bell {
+    asleep: Arc<AtomicBool>,
+    unparker: Unparker,
+}
+
+impl Bell {
+    /// Wakes the sleeper after something was put where it looks. Costs a load while it is awake.
+    #[inline]
+    pub(crate) fn ring(&self) {
+        // Orders the caller's store before the load, against the sleeper's store before its last look.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) {
+            self.unparker.unpark();
+        }
+    }
+}
+
+/// The engine thread's end of the bell.
+pub(super) struct Sleeper {
+    asleep: Arc<AtomicBool>,
+    parker: Parker,
+}
+
+impl Sleeper {
+    pub(super) fn new() -> Self {
+        Self { asleep: Arc::new(AtomicBool::new(false)), parker: Parker::new() }
+    }
+
+    pub(super) fn bell(&self) -> Bell {
+        Bell { asleep: self.asleep.clone(), unparker: self.parker.unparker().clone() }
+    }
+
+    /// Sleeps for `nap` at most, unless `nothing` is false once more.
+    fn sleep(&self, nap: Duration, nothing: impl FnOnce() -> bool) {
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if nothing() {
+            self.parker.park_timeout(nap);
+        }
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+}
+
+/// What an ingress thread works with.
+pub(super) struct Receiver {
+    pub(super) socket: Socket,
+    pub(super) ingress: Ingress,
+    pub(super) ring: Producer<Parcel>,
+    pub(super) bell: Bell,
+    pub(super) desk: Desk,
+    pub(super) wait: Wait,
+}
+
+impl Receiver {
+    /// Runs until `stop`.
+    ///
+    /// # Errors
+    /// The socket is gone for good.
+    pub(super) fn run(mut self, stop: &AtomicBool) -> io::Result<()> {
+        let mut arrivals: Vec<Arrival> = Vec::with_capacity(ARRIVALS);
+        let mut counted_at = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let taken = self.socket.poll(patience(self.wait, INGRESS_NAP), &mut arrivals)?;
+            self.process(&mut arrivals);
+            let now = clock::wall_micros();
+            if now.abs_diff(counted_at) >= LAY_OUT_MICROS {
+                self.lay_out();
+                counted_at = now;
+            }
+            if taken == 0 && self.wait == Wait::Yield {
+                std::thread::yield_now();
+            }
+        }
+        self.lay_out();
+        Ok(())
+    }
+
+    fn process(&mut self, arrivals: &mut Vec<Arrival>) {
+        if arrivals.is_empty() {
+            return;
+        }
+        let now = clock::wall_micros();
+        let mut live = [0_u64; ARRIVALS];
+        for_batches(
+            arrivals,
+            |_| u64::MAX,
+            |frames, places| {
+                let batch = self.ingress.check(frames, now);
+                batch.live().for_each(|(i, _)| live[places[i].arrival] |= 1 << places[i].frame);
+            },
+        );
+        for (arrival, live) in arrivals.drain(..).zip(live).filter(|(_, live)| *live != 0) {
+            if self.ring.push(Parcel { arrival, live }).is_err() {
+                self.desk.counters.add(Counter::RingFull, live.count_ones().into());
+            }
+        }
+        self.bell.ring();
+    }
+
+    fn lay_out(&self) {
+        self.desk.lay_out(|bulk| bulk.socket = self.socket.counters());
+    }
+}
+
+/// What the engine's thread works with.
+pub(super) struct Merger {
+    pub(super) rings: Vec<Consumer<Parcel>>,
+    pub(super) directory: Directory,
+    pub(super) keeper: Keeper,
+    pub(super) sleeper: Sleeper,
+    pub(super) wait: Wait,
+    /// Longest sleep, so that no write waits longer for its flush than it was promised.
+    pub(super) nap: Duration,
+}
+
+impl Merger {
+    /// Runs until `stop`.
+    pub(super) fn run(mut self, stop: &AtomicBool) {
+        let mut arrivals = Vec::with_capacity(ARRIVALS);
+        let mut live = Vec::with_capacity(ARRIVALS);
+        while !stop.load(Ordering::Relaxed) {
+            self.collect(&mut arrivals, &mut live);
+            let busy = !arrivals.is_empty();
+            for_batches(
+                &arrivals,
+                |i| live[i],
+                |frames, places| {
+                    let all = if frames.len() == 64 { u64::MAX } else { (1 << frames.len()) - 1 };
+                    let batch = Batch::reopen(frames.iter().copied(), all, &self.directory);
+                    self.keeper.absorb(&batch, frames, places, &arrivals);
+                },
+            );
+            self.keeper.release(arrivals.drain(..));
+            live.clear();
+            if !(self.keeper.turn() || busy) {
+                self.idle();
+            }
+        }
+        self.keeper.lay_out();
+    }
+
+    fn collect(&mut self, arrivals: &mut Vec<Arrival>, live: &mut Vec<u64>) {
+        // A fair share of the room for each ring, the rest of it for whoever has more.
+        for share in [ARRIVALS / self.rings.len().max(1), ARRIVALS] {
+            for ring in &mut self.rings {
+                for _ in 0..share.min(ARRIVALS - arrivals.len()) {
+                    let Ok(parcel) = ring.pop() else { break };
+                    arrivals.push(parcel.arrival);
+                    live.push(parcel.live);
+                }
+            }
+        }
+    }
+
+    fn idle(&self) {
+        match self.wait {
+            Wait::Spin => std::hint::spin_loop(),
+            Wait::Yield => std::thread::yield_now(),
+            Wait::Park => {
+                let nothing = || self.rings.iter().all(Consumer::is_empty) && self.keeper.is_idle();
+                self.sleeper.sleep(self.nap, nothing);
+            }
+        }
+    }
+}

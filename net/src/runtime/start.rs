@@ -1,0 +1,266 @@
+//! Builds a node's parts from its settings, and sets them running.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{fmt, io};
+
+use crossbeam::channel;
+use crossbeam::queue::ArrayQueue;
+use octick_core::data::accept::Terms;
+use octick_core::data::{Ingress, Run};
+use octick_core::engine::{self, Engine};
+use octick_core::stamp::{Incarnation, OriginIndex};
+use octick_core::state::{Regions, State};
+use octick_core::table::Kernel;
+use octick_crypto::MeshKeys;
+
+use super::desk::Desk;
+use super::egress::{Egress, Target};
+use super::keeper::{self, Keeper};
+use super::pin::pin;
+use super::solo::Solo;
+use super::split::{Merger, RING, Receiver, Sleeper};
+use crate::clock;
+use crate::config::{Config, Mode, Settings, random_word};
+use crate::handle::{About, Handle, Inner};
+use crate::memory;
+use crate::pool::Pool;
+use crate::socket::{OpenError, Socket, SocketSettings};
+
+/// Bounds of an engine thread's sleep: it wakes to flush at the latest.
+const NAP: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(10));
+
+/// Starts a node on threads of its own.
+///
+/// # Errors
+/// What could not be had: the port, memory, a thread. Nothing keeps running.
+pub fn start(settings: Settings) -> Result<Handle, StartError> {
+    let Settings { mut config, directory } = settings;
+    let kernel = config.kernel.unwrap_or_else(Kernel::detect);
+    let pool = Arc::new(Pool::new(config.socket.buffers).map_err(StartError::Memory)?);
+    let sockets = open(&config, &pool)?;
+    let local = sockets[0].local_address();
+    let about = About::of(&sockets[0], kernel);
+    let regions = Regions::take(&config.layout, memory::huge_region).map_err(StartError::Memory)?;
+    let targets = targets(&config, local);
+    let keys = MeshKeys::derive(&config.mesh);
+    let skew_micros_max = config.skew_max.as_micros() as u64;
+    let terms = Terms { layout: config.layout, skew_micros_max };
+    let incarnation = config.incarnation.unwrap_or((clock::wall_ns() / 1_000_000_000) as u32);
+    let runs: Arc<[Run]> = config.runs.as_slice().into();
+    let identity = config.identity;
+
+    let desks: Vec<Desk> = (0..=ingress_threads(config.threads.mode)).map(|_| Desk::default()).collect();
+    let desk = desks[0].clone();
+    let id = identity.id();
+    let engine = Engine::new(engine::Parts {
+        identity,
+        keys: keys.clone(),
+        incarnation: Incarnation(incarnation),
+        directory: directory.clone(),
+        runs: std::mem::take(&mut config.runs),
+        state: State::new(config.layout, regions, kernel, clock::wall_micros()),
+        changes: config.changes_ring,
+        counters: desk.counters.clone(),
+        ticks: clock::ticks,
+    });
+    let writes = Arc::new(ArrayQueue::new(config.writes_queue));
+    let (commands, commanded) = channel::bounded(64);
+    let (windows, reader, changes) = (engine.windows(), engine.state().reader(), engine.changes());
+    let egress =
+        Egress::new(sockets[0].sender(), targets, config.push, random_word(0), desk.counters.clone());
+    let keeper = Keeper::new(keeper::Parts {
+        engine,
+        egress,
+        desk: desk.clone(),
+        writes: writes.clone(),
+        commands: commanded,
+        desks: desks.clone(),
+        push: config.push,
+    });
+    let ingress = |desk: &Desk| {
+        Ingress::new(
+            directory.clone(),
+            windows.clone(),
+            terms,
+            keys.clone(),
+            desk.counters.clone(),
+            clock::ticks,
+        )
+    };
+
+    let mut crew = Crew::new(&config.threads.cores);
+    let (wait, nap) = (config.threads.wait, config.push.flush.clamp(NAP.0, NAP.1));
+    let mut bell = None;
+    match config.threads.mode {
+        Mode::Solo => {
+            let mut sockets = sockets;
+            let socket = sockets.pop().expect("one socket is open");
+            let solo = Solo { socket, ingress: ingress(&desk), keeper, wait, nap };
+            crew.hire("octick", move |stop| solo.run(stop))?;
+        }
+        Mode::Split { .. } => {
+            let sleeper = Sleeper::new();
+            bell = Some(sleeper.bell());
+            let mut rings = Vec::new();
+            for (i, socket) in sockets.into_iter().enumerate() {
+                let (ring, end) = rtrb::RingBuffer::new(RING);
+                rings.push(end);
+                let desk = desks[i + 1].clone();
+                let ingress = ingress(&desk);
+                let receiver = Receiver { socket, ingress, ring, bell: sleeper.bell(), desk, wait };
+                crew.hire(&format!("octick-in{i}"), move |stop| receiver.run(stop))?;
+            }
+            let merger = Merger { rings, directory: directory.clone(), keeper, sleeper, wait, nap };
+            crew.hire("octick-engine", move |stop| {
+                merger.run(stop);
+                Ok(())
+            })?;
+        }
+    }
+    let warnings = crew.warnings();
+    Ok(Handle::new(Inner {
+        id,
+        local,
+        about,
+        warnings,
+        crew,
+        runs,
+        writes,
+        commands,
+        bell,
+        reader,
+        changes,
+        desks,
+    }))
+}
+
+/// One socket, or one for each ingress thread on a shared port.
+fn open(config: &Config, pool: &Arc<Pool>) -> Result<Vec<Socket>, StartError> {
+    let count = ingress_threads(config.threads.mode).max(1);
+    let settings = SocketSettings {
+        receive_buffer_bytes: config.socket.receive_bytes,
+        backend: config.socket.backend,
+        reuse_port: count > 1,
+        ..SocketSettings::new(config.listen)
+    };
+    (0..count).map(|_| Socket::open(&settings, pool).map_err(StartError::Socket)).collect()
+}
+
+fn ingress_threads(mode: Mode) -> usize {
+    match mode {
+        Mode::Solo => 0,
+        Mode::Split { ingress } => ingress,
+    }
+}
+
+/// The peers that can be sent to. Their places in the directory follow this node's own.
+fn targets(config: &Config, local: SocketAddr) -> Vec<Target> {
+    let place = |(i, peer): (usize, &crate::config::Peer)| {
+        let addr = peer.addr.filter(|addr| *addr != local && !peer.revoked)?;
+        Some(Target { origin: OriginIndex(i as u32 + 1), addr })
+    };
+    config.peers.iter().enumerate().filter_map(place).collect()
+}
+
+/// The threads of a node.
+pub(crate) struct Crew {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+    cores: Vec<usize>,
+    said: (channel::Sender<String>, channel::Receiver<String>),
+}
+
+impl Crew {
+    fn new(cores: &[usize]) -> Self {
+        Self { stop: Arc::default(), threads: Vec::new(), cores: cores.to_vec(), said: channel::unbounded() }
+    }
+
+    /// Starts a thread, pinned to the next core of the list.
+    fn hire(
+        &mut self,
+        name: &str,
+        work: impl FnOnce(&AtomicBool) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), StartError> {
+        let core = self.cores.get(self.threads.len()).copied();
+        let (stop, say, called) = (self.stop.clone(), self.said.0.clone(), name.to_owned());
+        let (ready, started) = channel::bounded::<()>(1);
+        let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            if let Some(Err(warning)) = core.map(|core| pin(&called, core)) {
+                let _ = say.send(warning);
+            }
+            drop(ready);
+            work(&stop)
+        });
+        self.threads.push(thread.map_err(StartError::Thread)?);
+        // Returns when the thread drops its end: then its warning, if any, is there.
+        let _ = started.recv();
+        Ok(())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.said.1.try_iter().collect()
+    }
+
+    /// Stops all threads and waits for them.
+    ///
+    /// # Errors
+    /// The first thread's that ended by an error of its socket.
+    pub(crate) fn stop(&mut self) -> io::Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        let ends: Vec<_> = self.threads.drain(..).map(JoinHandle::join).collect();
+        ends.into_iter().try_for_each(|end| match end {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    }
+
+    /// Whether every thread still works.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // A panic of a thread was told on its way; dropping must not panic again.
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
+    }
+}
+
+/// Why a node did not start. Nothing keeps running.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No socket.
+    Socket(OpenError),
+    /// No memory for tables or buffers.
+    Memory(io::Error),
+    /// No thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(error) => write!(f, "{error}"),
+            Self::Memory(error) => {
+                write!(f, "no memory for tables and buffers: {error}; want fewer slots or buffers")
+            }
+            Self::Thread(error) => write!(f, "no thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Socket(error) => Some(error),
+            Self::Memory(error) | Self::Thread(error) => Some(error),
+        }
+    }
+}
