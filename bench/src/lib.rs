@@ -1,1 +1,4 @@
-//! Placeholder.
+//! What the benches have in common: [`load`], frames of cells in endless supply.
+
+pub mod load;
+pub mod pages;

@@ -20,17 +20,17 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use octick_crypto::Hash;
 
-use super::arch::{self, portable};
+use super::arch::portable;
 use super::kernel::Proven;
 use super::plane::Plane;
-use super::ranges::{RANGE_LEN, Ranges};
+use super::ranges::{RANGE_LEN, ROWS_PER_RANGE, Ranges};
 use super::row::Row16;
 use super::{Cell, Kernel, Merged, Region, Sink, Snapshot};
 use crate::limits::SLOTS_MAX;
+use crate::prefetch::prefetch;
 use crate::stamp::{Slot, Version};
 use crate::wire::Block16;
 
-const ROWS_PER_RANGE: usize = RANGE_LEN / size_of::<Row16>();
 /// Microseconds in a unit of the clock, as a power of two.
 const UNIT_SHIFT: u32 = 10;
 /// Units that the clock can tell apart.
@@ -123,9 +123,11 @@ impl Blocks16 {
     /// most of the way to memory.
     #[inline]
     pub fn prefetch(&self, entries: &[Block16]) {
-        let rows = self.shared.plane.rows().as_ptr();
         for entry in entries {
-            arch::prefetch_row(rows.wrapping_add(entry.index.get() as usize));
+            if let Some(row) = self.shared.plane.rows().get(entry.index.get() as usize) {
+                prefetch(&row.versions);
+                prefetch(&row.values);
+            }
         }
     }
 
@@ -146,6 +148,10 @@ impl Blocks16 {
         let dirty = self.ranges.dirty();
         match self.kernel {
             Proven::Portable => portable::merge16(rows, dirty, version, clock, entries, sink),
+            #[cfg(target_arch = "x86_64")]
+            Proven::Avx2(kernel) => kernel.merge16(rows, dirty, version, clock, entries, sink),
+            #[cfg(target_arch = "x86_64")]
+            Proven::Avx512(kernel) => kernel.merge16(rows, dirty, version, clock, entries, sink),
         }
     }
 

@@ -4,17 +4,16 @@ use alloc::sync::Arc;
 
 use octick_crypto::Hash;
 
-use super::arch::{self, portable};
+use super::arch::portable;
 use super::kernel::Proven;
 use super::plane::Plane;
-use super::ranges::{RANGE_LEN, Ranges};
+use super::ranges::{RANGE_LEN, ROWS_PER_RANGE, Ranges};
 use super::row::Row8;
 use super::{Cell, Kernel, Merged, Region, Sink, Snapshot};
 use crate::limits::SLOTS_MAX;
+use crate::prefetch::prefetch;
 use crate::stamp::{Slot, Version};
 use crate::wire::Block8;
-
-const ROWS_PER_RANGE: usize = RANGE_LEN / size_of::<Row8>();
 
 /// Versions and values of eight neighbours at a time, 128 bytes a row: two cache lines, and one comparison and
 /// two stores of a SIMD kernel merge them.
@@ -67,9 +66,11 @@ impl Blocks8 {
     /// most of the way to memory.
     #[inline]
     pub fn prefetch(&self, entries: &[Block8]) {
-        let rows = self.plane.rows().as_ptr();
         for entry in entries {
-            arch::prefetch_row(rows.wrapping_add(entry.index.get() as usize));
+            if let Some(row) = self.plane.rows().get(entry.index.get() as usize) {
+                prefetch(&row.versions);
+                prefetch(&row.values);
+            }
         }
     }
 
@@ -84,6 +85,10 @@ impl Blocks8 {
         let dirty = self.ranges.dirty();
         match self.kernel {
             Proven::Portable => portable::merge8(rows, dirty, version, entries, sink),
+            #[cfg(target_arch = "x86_64")]
+            Proven::Avx2(kernel) => kernel.merge8(rows, dirty, version, entries, sink),
+            #[cfg(target_arch = "x86_64")]
+            Proven::Avx512(kernel) => kernel.merge8(rows, dirty, version, entries, sink),
         }
     }
 

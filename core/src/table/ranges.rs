@@ -13,6 +13,10 @@ use octick_crypto::Hash;
 /// Length of a range, bytes of the table: some sixty rows, long enough to keep BLAKE3's lanes busy, short enough
 /// that a scattered merge does not make the whole table be hashed again.
 pub(super) const RANGE_LEN: usize = 8 << 10;
+/// Rows of 128 bytes in a range.
+pub(super) const ROWS_PER_RANGE: usize = RANGE_LEN / 128;
+/// Rows of one cell in a range.
+pub(super) const CELLS_PER_RANGE: usize = RANGE_LEN / 16;
 
 /// What has changed since the last digest, and the hashes of what has not.
 pub(super) struct Ranges {

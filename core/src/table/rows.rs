@@ -4,17 +4,16 @@ use alloc::sync::Arc;
 
 use octick_crypto::Hash;
 
-use super::arch::{self, portable};
+use super::arch::portable;
 use super::kernel::Proven;
 use super::plane::Plane;
-use super::ranges::{RANGE_LEN, Ranges};
+use super::ranges::{CELLS_PER_RANGE, RANGE_LEN, Ranges};
 use super::row::Row1;
 use super::{Cell, Kernel, Merged, Region, Sink};
 use crate::limits::SLOTS_MAX;
+use crate::prefetch::prefetch;
 use crate::stamp::{Slot, Version};
 use crate::wire::Rows;
-
-const CELLS_PER_RANGE: usize = RANGE_LEN / size_of::<Row1>();
 
 /// A version beside a value, 16 bytes: a sparse update touches one cache line.
 pub struct RowTable {
@@ -66,9 +65,10 @@ impl RowTable {
     /// most of the way to memory.
     #[inline]
     pub fn prefetch(&self, rows: &Rows<'_>) {
-        let table = self.plane.rows().as_ptr();
         for slot in rows.slots {
-            arch::prefetch(table.wrapping_add(slot.get() as usize).cast());
+            if let Some(row) = self.plane.rows().get(slot.get() as usize) {
+                prefetch(row);
+            }
         }
     }
 
@@ -88,6 +88,10 @@ impl RowTable {
         let dirty = self.ranges.dirty();
         match self.kernel {
             Proven::Portable => portable::merge1(table, dirty, version, rows, sink),
+            #[cfg(target_arch = "x86_64")]
+            Proven::Avx2(kernel) => kernel.merge1(table, dirty, version, rows, sink),
+            #[cfg(target_arch = "x86_64")]
+            Proven::Avx512(kernel) => kernel.merge1(table, dirty, version, rows, sink),
         }
     }
 

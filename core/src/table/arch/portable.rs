@@ -7,6 +7,7 @@
 use core::sync::atomic::{Ordering, fence};
 
 use crate::stamp::Version;
+use crate::table::ranges::{CELLS_PER_RANGE, ROWS_PER_RANGE};
 use crate::table::row::{Row, Row1, Row8, Row16, Word};
 use crate::table::rule::{Verdict, judge};
 use crate::table::{Merged, Sink};
@@ -79,9 +80,6 @@ pub(in crate::table) fn merge1<S: Sink>(
     merged
 }
 
-const ROWS_PER_RANGE: usize = crate::table::ranges::RANGE_LEN / size_of::<Row8>();
-const CELLS_PER_RANGE: usize = crate::table::ranges::RANGE_LEN / size_of::<Row1>();
-
 /// Merges one entry into its row, and returns the mask of the cells that changed.
 #[inline(always)]
 pub(super) fn merge_row<W: Word, const N: usize>(
@@ -114,6 +112,19 @@ pub(super) fn merge_row<W: Word, const N: usize>(
         bits::<N>(changed).for_each(|lane| version.store(&row.versions[lane], Ordering::Release));
     }
     changed
+}
+
+/// [`merge_row`] for the other kernels, which come here with what they meet too rarely to be quick about.
+#[cold]
+#[inline(never)]
+pub(super) fn merge_tied<W: Word, const N: usize>(
+    row: &Row<W, N>,
+    mask: u16,
+    version: W,
+    values: &[W::Wire; N],
+    merged: &mut Merged,
+) -> u16 {
+    merge_row(row, mask, version, values, merged)
 }
 
 /// The numbers of the bits set among the lowest `N`.

@@ -1,0 +1,331 @@
+//! Merging with AVX2: masks are registers of ones and zeros, and there is no unsigned comparison.
+//!
+//! The naive version is [`portable`]: cell by cell, compare, lock, store, unlock. Departures from it:
+//!
+//! 1. The lanes of a register are the cells: one comparison tells which win. Both sides have their highest bit
+//!    flipped, which makes the signed comparison that there is the unsigned one that is meant.
+//! 2. No masked stores, which some CPUs split into one store a lane: winners and others are blended, and stored
+//!    together. The others get back what they had; no reader can tell, since nobody else writes.
+//! 3. A tie of versions is a fault or a replay, so rare that the whole entry goes back to [`portable`].
+//! 4. Stores are assembly, because other threads may be reading the rows. Rust has no atomic store of a register
+//!    of lanes; assembly has: it means, to the compiler, relaxed atomic stores of the lanes, and that is what the
+//!    CPU makes of it.
+//! 5. Single cells are merged four at a time. A row of version and value is half a register, so two rows share
+//!    one, and the four versions and values of the frame are interleaved to match. The winner is stored whole:
+//!    one aligned store of 16 bytes, which needs no lock since it is seen at once or not at all.
+
+use core::arch::asm;
+use core::arch::x86_64::*;
+
+use super::portable;
+use super::x86::{Four, load_halves, load_pair, store_row};
+use crate::stamp::Version;
+use crate::table::ranges::{CELLS_PER_RANGE, ROWS_PER_RANGE};
+use crate::table::row::{Row1, Row8, Row16};
+use crate::table::{Merged, Sink};
+use crate::wire::{Block8, Block16, Rows};
+
+cpufeatures::new!(cpu, "avx", "avx2", "bmi1", "bmi2", "popcnt");
+
+/// The proof that this CPU has what the kernels of this file need.
+#[derive(Clone, Copy)]
+pub(in crate::table) struct Avx2(());
+
+impl Avx2 {
+    pub(in crate::table) fn detect() -> Option<Self> {
+        cpu::get().then_some(Self(()))
+    }
+
+    /// As [`portable::merge8`].
+    #[inline(always)]
+    pub(in crate::table) fn merge8<S: Sink>(
+        self,
+        rows: &[Row8],
+        dirty: &mut [u8],
+        version: Version,
+        entries: &[Block8],
+        sink: &mut S,
+    ) -> Merged {
+        // SAFETY: `self` exists, so `detect` found all features that `merge8` enables.
+        unsafe { merge8(rows, dirty, version, entries, sink) }
+    }
+
+    /// As [`portable::merge16`].
+    #[inline(always)]
+    pub(in crate::table) fn merge16<S: Sink>(
+        self,
+        rows: &[Row16],
+        dirty: &mut [u8],
+        version: Version,
+        clock: u32,
+        entries: &[Block16],
+        sink: &mut S,
+    ) -> Merged {
+        // SAFETY: `self` exists, so `detect` found all features that `merge16` enables.
+        unsafe { merge16(rows, dirty, version, clock, entries, sink) }
+    }
+
+    /// As [`portable::merge1`].
+    #[inline(always)]
+    pub(in crate::table) fn merge1<S: Sink>(
+        self,
+        table: &[Row1],
+        dirty: &mut [u8],
+        version: Version,
+        rows: &Rows<'_>,
+        sink: &mut S,
+    ) -> Merged {
+        // SAFETY: `self` exists, so `detect` found all features that `merge1` enables.
+        unsafe { merge1(table, dirty, version, rows, sink) }
+    }
+}
+
+#[target_feature(enable = "avx,avx2,bmi1,bmi2,popcnt")]
+fn merge8<S: Sink>(
+    rows: &[Row8],
+    dirty: &mut [u8],
+    version: Version,
+    entries: &[Block8],
+    sink: &mut S,
+) -> Merged {
+    let mut merged = Merged::default();
+    let (mut offered, mut won) = (0, 0);
+    let flip = _mm256_set1_epi64x(i64::MIN);
+    let bits_lo = _mm256_setr_epi64x(1, 2, 4, 8);
+    let bits_hi = _mm256_setr_epi64x(16, 32, 64, 128);
+    for entry in entries {
+        let index = entry.index.get();
+        let Some(row) = rows.get(index as usize) else { continue };
+        dirty[index as usize / ROWS_PER_RANGE] = 1;
+        let aged = version.aged(entry.age.get().into());
+        let new = _mm256_set1_epi64x(aged.0 as i64);
+        let new_flipped = _mm256_xor_si256(new, flip);
+        let mask = _mm256_set1_epi64x(entry.mask.into());
+        // SAFETY: all are 64 bytes of lanes, and only this thread writes to the row.
+        let ((held_lo, held_hi), (kept_lo, kept_hi), (value_lo, value_hi)) =
+            unsafe { (load_halves(&row.versions), load_halves(&row.values), load_halves(&entry.values)) };
+        let asked_lo = _mm256_cmpeq_epi64(_mm256_and_si256(mask, bits_lo), bits_lo);
+        let asked_hi = _mm256_cmpeq_epi64(_mm256_and_si256(mask, bits_hi), bits_hi);
+        let tie_lo = _mm256_and_si256(asked_lo, _mm256_cmpeq_epi64(new, held_lo));
+        let tie_hi = _mm256_and_si256(asked_hi, _mm256_cmpeq_epi64(new, held_hi));
+        if any(_mm256_or_si256(tie_lo, tie_hi)) {
+            let changed = portable::merge_tied(row, entry.mask.into(), aged.0, &entry.values, &mut merged);
+            if changed != 0 {
+                sink.changed(index, changed, aged);
+            }
+            continue;
+        }
+        let newer_lo = _mm256_cmpgt_epi64(new_flipped, _mm256_xor_si256(held_lo, flip));
+        let newer_hi = _mm256_cmpgt_epi64(new_flipped, _mm256_xor_si256(held_hi, flip));
+        let (win_lo, win_hi) = (_mm256_and_si256(asked_lo, newer_lo), _mm256_and_si256(asked_hi, newer_hi));
+        let one = _mm256_set1_epi64x(1);
+        let (next_lo, next_hi) = (choose(win_lo, new, held_lo), choose(win_hi, new, held_hi));
+        let versions = (next_lo, next_hi);
+        let locked = (
+            _mm256_or_si256(next_lo, _mm256_and_si256(win_lo, one)),
+            _mm256_or_si256(next_hi, _mm256_and_si256(win_hi, one)),
+        );
+        let values = (choose(win_lo, value_lo, kept_lo), choose(win_hi, value_hi, kept_hi));
+        // SAFETY: the row is one of the table, and this is the thread that writes to it.
+        unsafe { store_blended(row, locked, values, versions) };
+        let win = lanes8(win_lo) | lanes8(win_hi) << 4;
+        offered += u32::from(entry.mask).count_ones();
+        won += win.count_ones();
+        if win != 0 {
+            sink.changed(index, win, aged);
+        }
+    }
+    merged.won += won;
+    merged.stale += offered - won;
+    merged
+}
+
+#[target_feature(enable = "avx,avx2,bmi1,bmi2,popcnt")]
+fn merge16<S: Sink>(
+    rows: &[Row16],
+    dirty: &mut [u8],
+    version: Version,
+    clock: u32,
+    entries: &[Block16],
+    sink: &mut S,
+) -> Merged {
+    let mut merged = Merged::default();
+    let (mut offered, mut won) = (0, 0);
+    let bits_lo = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    let bits_hi = _mm256_slli_epi32::<8>(bits_lo);
+    for entry in entries {
+        let index = entry.index.get();
+        let Some(row) = rows.get(index as usize) else { continue };
+        dirty[index as usize / ROWS_PER_RANGE] = 1;
+        let age = u32::from(entry.age.get());
+        let aged = clock - (age << 1);
+        let new = _mm256_set1_epi32(aged as i32);
+        let mask = _mm256_set1_epi32(entry.mask.get().into());
+        // SAFETY: all are 64 bytes of lanes, and only this thread writes to the row.
+        let ((held_lo, held_hi), (kept_lo, kept_hi), (value_lo, value_hi)) =
+            unsafe { (load_halves(&row.versions), load_halves(&row.values), load_halves(&entry.values)) };
+        let asked_lo = _mm256_cmpeq_epi32(_mm256_and_si256(mask, bits_lo), bits_lo);
+        let asked_hi = _mm256_cmpeq_epi32(_mm256_and_si256(mask, bits_hi), bits_hi);
+        let tie_lo = _mm256_and_si256(asked_lo, _mm256_cmpeq_epi32(new, held_lo));
+        let tie_hi = _mm256_and_si256(asked_hi, _mm256_cmpeq_epi32(new, held_hi));
+        if any(_mm256_or_si256(tie_lo, tie_hi)) {
+            let changed = portable::merge_tied(row, entry.mask.get(), aged, &entry.values, &mut merged);
+            if changed != 0 {
+                sink.changed(index, changed, version.aged(age << 10));
+            }
+            continue;
+        }
+        // Unequal, so the greater of both is the new one exactly where it is newer.
+        let newer_lo = _mm256_cmpeq_epi32(_mm256_max_epu32(new, held_lo), new);
+        let newer_hi = _mm256_cmpeq_epi32(_mm256_max_epu32(new, held_hi), new);
+        let (win_lo, win_hi) = (_mm256_and_si256(asked_lo, newer_lo), _mm256_and_si256(asked_hi, newer_hi));
+        let one = _mm256_set1_epi32(1);
+        let (next_lo, next_hi) = (choose(win_lo, new, held_lo), choose(win_hi, new, held_hi));
+        let locked = (
+            _mm256_or_si256(next_lo, _mm256_and_si256(win_lo, one)),
+            _mm256_or_si256(next_hi, _mm256_and_si256(win_hi, one)),
+        );
+        let values = (choose(win_lo, value_lo, kept_lo), choose(win_hi, value_hi, kept_hi));
+        // SAFETY: the row is one of the table, and this is the thread that writes to it.
+        unsafe { store_blended(row, locked, values, (next_lo, next_hi)) };
+        let win = lanes16(win_lo) | lanes16(win_hi) << 8;
+        offered += u32::from(entry.mask.get()).count_ones();
+        won += win.count_ones();
+        if win != 0 {
+            sink.changed(index, win, version.aged(age << 10));
+        }
+    }
+    merged.won += won;
+    merged.stale += offered - won;
+    merged
+}
+
+#[target_feature(enable = "avx,avx2,bmi1,bmi2,popcnt")]
+fn merge1<S: Sink>(
+    table: &[Row1],
+    dirty: &mut [u8],
+    version: Version,
+    rows: &Rows<'_>,
+    sink: &mut S,
+) -> Merged {
+    let mut merged = Merged::default();
+    let (mut offered, mut won) = (0, 0);
+    let Some(last) = table.len().checked_sub(1) else { return merged };
+    let last = _mm_set1_epi32(last as i32);
+    let frame = _mm256_set1_epi64x(version.0 as i64);
+    let flip = _mm256_set1_epi64x(i64::MIN);
+    let mut rest = *rows;
+    while let Some(four) = Four::split_off(&mut rest) {
+        let (slots, ages, values) = (four.load_slots(), four.load_ages(), four.load_values());
+        let within = _mm_cmpeq_epi32(_mm_max_epu32(slots, last), last);
+        if _mm_movemask_epi8(within) != 0xFFFF {
+            merged += portable::merge1(table, dirty, version, &four.rows(), sink);
+            continue;
+        }
+        // SAFETY: no slot is greater than the table's last.
+        let places = four.slots.each_ref().map(|slot| unsafe { table.as_ptr().add(slot.get() as usize) });
+        // Rows 0 and 2 share a register, 1 and 3 another: that is how interleaving places the frame's columns.
+        // SAFETY: all four are rows of the table.
+        let (held_even, held_odd) =
+            unsafe { (load_pair(places[0], places[2]), load_pair(places[1], places[3])) };
+        let ages = _mm256_slli_epi64::<{ Version::SHIFT as i32 }>(_mm256_cvtepu32_epi64(ages));
+        let aged = _mm256_sub_epi64(frame, ages);
+        // The four versions held, in the order of the frame.
+        let held = _mm256_unpacklo_epi64(held_even, held_odd);
+        if any(_mm256_cmpeq_epi64(aged, held)) {
+            merged += portable::merge1(table, dirty, version, &four.rows(), sink);
+            continue;
+        }
+        let newer = _mm256_cmpgt_epi64(_mm256_xor_si256(aged, flip), _mm256_xor_si256(held, flip));
+        let even =
+            choose(_mm256_unpacklo_epi64(newer, newer), _mm256_unpacklo_epi64(aged, values), held_even);
+        let odd = choose(_mm256_unpackhi_epi64(newer, newer), _mm256_unpackhi_epi64(aged, values), held_odd);
+        // SAFETY: all four are rows of the table, aligned to 16, and this is the thread that writes to them.
+        unsafe {
+            store_row(places[0], _mm256_castsi256_si128(even));
+            store_row(places[1], _mm256_castsi256_si128(odd));
+            store_row(places[2], _mm256_extracti128_si256::<1>(even));
+            store_row(places[3], _mm256_extracti128_si256::<1>(odd));
+        }
+        for slot in four.slots {
+            dirty[slot.get() as usize / CELLS_PER_RANGE] = 1;
+        }
+        let win = lanes8(newer);
+        offered += 4;
+        won += win.count_ones();
+        for i in 0..4 {
+            if win >> i & 1 != 0 {
+                sink.changed(four.slots[i].get(), 1, version.aged(four.ages[i].get() & Rows::AGE_MAX));
+            }
+        }
+    }
+    merged.won += won;
+    merged.stale += offered - won;
+    merged += portable::merge1(table, dirty, version, &rest, sink);
+    merged
+}
+
+/// Whether any bit is set.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn any(lanes: __m256i) -> bool {
+    _mm256_testz_si256(lanes, lanes) == 0
+}
+
+/// Of each lane `new` where `win` is all ones, `old` where it is all zeros.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn choose(win: __m256i, new: __m256i, old: __m256i) -> __m256i {
+    _mm256_blendv_epi8(old, new, win)
+}
+
+/// A bit for each of four lanes of ones or zeros.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lanes8(lanes: __m256i) -> u16 {
+    _mm256_movemask_pd(_mm256_castsi256_pd(lanes)) as u16
+}
+
+/// A bit for each of eight lanes of ones or zeros.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lanes16(lanes: __m256i) -> u16 {
+    _mm256_movemask_ps(_mm256_castsi256_ps(lanes)) as u16
+}
+
+/// Stores a row in the three steps of its protocol: locked versions, values, versions.
+///
+/// # Safety
+/// `row` is a row of 128 bytes of a table that only this thread writes to, aligned to as many.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn store_blended<R>(
+    row: &R,
+    locked: (__m256i, __m256i),
+    values: (__m256i, __m256i),
+    versions: (__m256i, __m256i),
+) {
+    const { assert!(size_of::<R>() == 128) };
+    // SAFETY: a row's bytes are atomics, which may change behind a shared reference. The assembly stores to them
+    // and does nothing else. It stands for relaxed atomic stores of the lanes, with release fences between the
+    // steps: x86 tears no lane that lies in one cache line, and makes stores visible in their order (SDM 3A,
+    // 10.2.2).
+    unsafe {
+        asm!(
+            "vmovdqa [{row}], {locked_lo}",
+            "vmovdqa [{row} + 32], {locked_hi}",
+            "vmovdqa [{row} + 64], {value_lo}",
+            "vmovdqa [{row} + 96], {value_hi}",
+            "vmovdqa [{row}], {version_lo}",
+            "vmovdqa [{row} + 32], {version_hi}",
+            row = in(reg) row,
+            locked_lo = in(ymm_reg) locked.0,
+            locked_hi = in(ymm_reg) locked.1,
+            value_lo = in(ymm_reg) values.0,
+            value_hi = in(ymm_reg) values.1,
+            version_lo = in(ymm_reg) versions.0,
+            version_hi = in(ymm_reg) versions.1,
+            options(nostack, preserves_flags),
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! Merging with AVX-512 masks on 256-bit registers: 512-bit ones lower the clock of many CPUs by more than they
+//! save here.
+//!
+//! The naive version is [`portable`]: cell by cell, compare, lock, store, unlock. Departures from it:
+//!
+//! 1. The lanes of a register are the cells. One comparison under the entry's mask tells which cells win, and
+//!    stores under the winners' mask change those and no others: no branch depends on who wins.
+//! 2. A tie of versions is a fault or a replay, so rare that the whole entry goes back to [`portable`].
+//! 3. Stores are assembly, because other threads may be reading the rows. Rust has no atomic store of a register
+//!    of lanes; assembly has: it means, to the compiler, relaxed atomic stores of the lanes in their order, and
+//!    that is what the CPU makes of it (see [`Row8`]'s protocol, and the note at each).
+//! 4. Single cells are merged four at a time. A row of version and value is half a register, so two rows share
+//!    one, and the four versions and values of the frame are interleaved to match. The winner is stored whole:
+//!    one aligned store of 16 bytes, which needs no lock since it is seen at once or not at all.
+
+use core::arch::asm;
+use core::arch::x86_64::*;
+
+use super::portable;
+use super::x86::{Four, load_halves, load_pair, store_row};
+use crate::stamp::Version;
+use crate::table::ranges::{CELLS_PER_RANGE, ROWS_PER_RANGE};
+use crate::table::row::{Row1, Row8, Row16};
+use crate::table::{Merged, Sink};
+use crate::wire::{Block8, Block16, Rows};
+
+cpufeatures::new!(cpu, "avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl", "bmi1", "bmi2", "popcnt");
+
+/// The proof that this CPU has what the kernels of this file need.
+#[derive(Clone, Copy)]
+pub(in crate::table) struct Avx512(());
+
+impl Avx512 {
+    pub(in crate::table) fn detect() -> Option<Self> {
+        cpu::get().then_some(Self(()))
+    }
+
+    /// As [`portable::merge8`].
+    #[inline(always)]
+    pub(in crate::table) fn merge8<S: Sink>(
+        self,
+        rows: &[Row8],
+        dirty: &mut [u8],
+        version: Version,
+        entries: &[Block8],
+        sink: &mut S,
+    ) -> Merged {
+        // SAFETY: `self` exists, so `detect` found all features that `merge8` enables.
+        unsafe { merge8(rows, dirty, version, entries, sink) }
+    }
+
+    /// As [`portable::merge16`].
+    #[inline(always)]
+    pub(in crate::table) fn merge16<S: Sink>(
+        self,
+        rows: &[Row16],
+        dirty: &mut [u8],
+        version: Version,
+        clock: u32,
+        entries: &[Block16],
+        sink: &mut S,
+    ) -> Merged {
+        // SAFETY: `self` exists, so `detect` found all features that `merge16` enables.
+        unsafe { merge16(rows, dirty, version, clock, entries, sink) }
+    }
+
+    /// As [`portable::merge1`].
+    #[inline(always)]
+    pub(in crate::table) fn merge1<S: Sink>(
+        self,
+        table: &[Row1],
+        dirty: &mut [u8],
+        version: Version,
+        rows: &Rows<'_>,
+        sink: &mut S,
+    ) -> Merged {
+        // SAFETY: `self` exists, so `detect` found all features that `merge1` enables.
+        unsafe { merge1(table, dirty, version, rows, sink) }
+    }
+}
+
+/// Stores versions and values in the lanes that win, in the three steps of the row's protocol: lock, values, unlock.
+macro_rules! store_winners {
+    ($mov:literal, $row:ident: $type:ty, $win_lo:ident, $win_hi:ident,
+     $locked:ident, $new:ident, $value_lo:ident, $value_hi:ident) => {{
+        let row: &$type = $row;
+        // SAFETY: the row's 128 bytes are atomics, which may change behind a shared reference, and lie at a multiple
+        // of 128. The assembly stores to them and does nothing else. It stands for relaxed atomic stores of the
+        // lanes that win, with release fences between the steps: x86 tears no lane that lies in one cache line,
+        // and makes stores visible in their order (SDM 3A, 10.2.2).
+        unsafe {
+            asm!(
+                concat!($mov, " [{row}]{{{lo}}}, {locked}"),
+                concat!($mov, " [{row} + 32]{{{hi}}}, {locked}"),
+                concat!($mov, " [{row} + 64]{{{lo}}}, {value_lo}"),
+                concat!($mov, " [{row} + 96]{{{hi}}}, {value_hi}"),
+                concat!($mov, " [{row}]{{{lo}}}, {new}"),
+                concat!($mov, " [{row} + 32]{{{hi}}}, {new}"),
+                row = in(reg) row,
+                lo = in(kreg) $win_lo,
+                hi = in(kreg) $win_hi,
+                locked = in(ymm_reg) $locked,
+                value_lo = in(ymm_reg) $value_lo,
+                value_hi = in(ymm_reg) $value_hi,
+                new = in(ymm_reg) $new,
+                options(nostack, preserves_flags),
+            );
+        }
+    }};
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
+fn merge8<S: Sink>(
+    rows: &[Row8],
+    dirty: &mut [u8],
+    version: Version,
+    entries: &[Block8],
+    sink: &mut S,
+) -> Merged {
+    let mut merged = Merged::default();
+    let (mut offered, mut won) = (0, 0);
+    for entry in entries {
+        let index = entry.index.get();
+        let Some(row) = rows.get(index as usize) else { continue };
+        dirty[index as usize / ROWS_PER_RANGE] = 1;
+        let aged = version.aged(entry.age.get().into());
+        let new = _mm256_set1_epi64x(aged.0 as i64);
+        let (mask_lo, mask_hi) = (entry.mask & 0xF, entry.mask >> 4);
+        // SAFETY: both are 64 bytes of lanes, and only this thread writes to the row.
+        let ((held_lo, held_hi), (value_lo, value_hi)) =
+            unsafe { (load_halves(&row.versions), load_halves(&entry.values)) };
+        let tie_lo = _mm256_mask_cmpeq_epi64_mask(mask_lo, new, held_lo);
+        let tie_hi = _mm256_mask_cmpeq_epi64_mask(mask_hi, new, held_hi);
+        if tie_lo | tie_hi != 0 {
+            let changed = portable::merge_tied(row, entry.mask.into(), aged.0, &entry.values, &mut merged);
+            if changed != 0 {
+                sink.changed(index, changed, aged);
+            }
+            continue;
+        }
+        let win_lo = _mm256_mask_cmpgt_epu64_mask(mask_lo, new, held_lo);
+        let win_hi = _mm256_mask_cmpgt_epu64_mask(mask_hi, new, held_hi);
+        let locked = _mm256_or_si256(new, _mm256_set1_epi64x(1));
+        store_winners!("vmovdqa64", row: Row8, win_lo, win_hi, locked, new, value_lo, value_hi);
+        let win = win_lo | win_hi << 4;
+        offered += entry.mask.count_ones();
+        won += win.count_ones();
+        if win != 0 {
+            sink.changed(index, win.into(), aged);
+        }
+    }
+    merged.won += won;
+    merged.stale += offered - won;
+    merged
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
+fn merge16<S: Sink>(
+    rows: &[Row16],
+    dirty: &mut [u8],
+    version: Version,
+    clock: u32,
+    entries: &[Block16],
+    sink: &mut S,
+) -> Merged {
+    let mut merged = Merged::default();
+    let (mut offered, mut won) = (0, 0);
+    for entry in entries {
+        let index = entry.index.get();
+        let Some(row) = rows.get(index as usize) else { continue };
+        dirty[index as usize / ROWS_PER_RANGE] = 1;
+        let age = u32::from(entry.age.get());
+        let aged = clock - (age << 1);
+        let new = _mm256_set1_epi32(aged as i32);
+        let mask = entry.mask.get();
+        let (mask_lo, mask_hi) = (mask as u8, (mask >> 8) as u8);
+        // SAFETY: both are 64 bytes of lanes, and only this thread writes to the row.
+        let ((held_lo, held_hi), (value_lo, value_hi)) =
+            unsafe { (load_halves(&row.versions), load_halves(&entry.values)) };
+        let tie_lo = _mm256_mask_cmpeq_epi32_mask(mask_lo, new, held_lo);
+        let tie_hi = _mm256_mask_cmpeq_epi32_mask(mask_hi, new, held_hi);
+        if tie_lo | tie_hi != 0 {
+            let changed = portable::merge_tied(row, mask, aged, &entry.values, &mut merged);
+            if changed != 0 {
+                sink.changed(index, changed, version.aged(age << 10));
+            }
+            continue;
+        }
+        let win_lo = _mm256_mask_cmpgt_epu32_mask(mask_lo, new, held_lo);
+        let win_hi = _mm256_mask_cmpgt_epu32_mask(mask_hi, new, held_hi);
+        let locked = _mm256_or_si256(new, _mm256_set1_epi32(1));
+        store_winners!("vmovdqa32", row: Row16, win_lo, win_hi, locked, new, value_lo, value_hi);
+        let win = u16::from(win_lo) | u16::from(win_hi) << 8;
+        offered += mask.count_ones();
+        won += win.count_ones();
+        if win != 0 {
+            sink.changed(index, win, version.aged(age << 10));
+        }
+    }
+    merged.won += won;
+    merged.stale += offered - won;
+    merged
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
+fn merge1<S: Sink>(
+    table: &[Row1],
+    dirty: &mut [u8],
+    version: Version,
+    rows: &Rows<'_>,
+    sink: &mut S,
+) -> Merged {
+    let mut merged = Merged::default();
+    let frame = _mm256_set1_epi64x(version.0 as i64);
+    let len = _mm_set1_epi32(table.len() as i32);
+    let (mut offered, mut won) = (0, 0);
+    let mut rest = *rows;
+    while let Some(four) = Four::split_off(&mut rest) {
+        let (ages, values) = (four.load_ages(), four.load_values());
+        if _mm_cmplt_epu32_mask(four.load_slots(), len) != 0b1111 {
+            merged += portable::merge1(table, dirty, version, &four.rows(), sink);
+            continue;
+        }
+        // SAFETY: all four slots are less than the table's length.
+        let places = four.slots.each_ref().map(|slot| unsafe { table.as_ptr().add(slot.get() as usize) });
+        // Rows 0 and 2 share a register, 1 and 3 another: that is how interleaving places the frame's columns.
+        // SAFETY: all four are rows of the table.
+        let (held_even, held_odd) =
+            unsafe { (load_pair(places[0], places[2]), load_pair(places[1], places[3])) };
+        let ages = _mm256_slli_epi64::<{ Version::SHIFT as i32 }>(_mm256_cvtepu32_epi64(ages));
+        let aged = _mm256_sub_epi64(frame, ages);
+        // The four versions held, in the order of the frame.
+        let held = _mm256_unpacklo_epi64(held_even, held_odd);
+        if _mm256_cmpeq_epi64_mask(aged, held) != 0 {
+            merged += portable::merge1(table, dirty, version, &four.rows(), sink);
+            continue;
+        }
+        // Unequal, so the greater of both is the new one exactly where it is newer.
+        let newer = _mm256_cmpeq_epi64(_mm256_max_epu64(aged, held), aged);
+        let even =
+            choose(_mm256_unpacklo_epi64(newer, newer), _mm256_unpacklo_epi64(aged, values), held_even);
+        let odd = choose(_mm256_unpackhi_epi64(newer, newer), _mm256_unpackhi_epi64(aged, values), held_odd);
+        // SAFETY: all four are rows of the table, aligned to 16.
+        unsafe {
+            store_row(places[0], _mm256_castsi256_si128(even));
+            store_row(places[1], _mm256_castsi256_si128(odd));
+            store_row(places[2], _mm256_extracti128_si256::<1>(even));
+            store_row(places[3], _mm256_extracti128_si256::<1>(odd));
+        }
+        for slot in four.slots {
+            dirty[slot.get() as usize / CELLS_PER_RANGE] = 1;
+        }
+        let win = _mm256_movemask_pd(_mm256_castsi256_pd(newer));
+        offered += 4;
+        won += win.count_ones();
+        for i in 0..4 {
+            if win >> i & 1 != 0 {
+                sink.changed(four.slots[i].get(), 1, version.aged(four.ages[i].get() & Rows::AGE_MAX));
+            }
+        }
+    }
+    merged.won += won;
+    merged.stale += offered - won;
+    merged += portable::merge1(table, dirty, version, &rest, sink);
+    merged
+}
+
+/// Of each lane `new` where `win` is all ones, `old` where it is all zeros.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512vl")]
+fn choose(win: __m256i, new: __m256i, old: __m256i) -> __m256i {
+    // The truth table of `win ? new : old`, in one instruction.
+    _mm256_ternarylogic_epi64::<0xCA>(win, new, old)
+}
