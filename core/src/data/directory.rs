@@ -5,7 +5,7 @@
 //! two live origins that speak for one slot.
 //!
 //! **Finding, in words**: a hash map from id to index. Departures from it: (1) The table is a flat array of
-//! 8-byte entries, at most a third full, each a 32-bit tag and an index, so that a stranger's id costs one line and a member's
+//! 4-byte entries, at most a sixth full, each a tag of 15 bits and an index, so that a stranger's id costs one line and a member's
 //! three (entry, id, and the window that the index leads to). (2) [`Directory::find_many`] walks a batch in
 //! three passes, each of which only prefetches what the next one reads, so that a batch waits for memory about once.
 //! (3) The hash is a 64 x 64 to 128-bit multiplication folded onto itself (as in wyhash and foldhash), keyed by
@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use octick_crypto::NodeId;
 
 use super::roster::{self, DirectoryError, Origin};
-use crate::limits::BATCH_MAX;
+use crate::limits::{BATCH_MAX, ORIGINS_MAX};
 use crate::prefetch::prefetch;
 use crate::stamp::{OriginIndex, Slot};
 
@@ -35,8 +35,8 @@ struct Inner {
     origins: Vec<Origin>,
     /// The ids of `origins`, close together.
     ids: Box<[NodeId]>,
-    /// Hash table: `tag << 32 | index + 1`, or 0 for an empty place. A power of two long, and never full.
-    entries: Box<[u64]>,
+    /// Hash table: a tag in the high 15 bits and index + 1 in the others, or 0 for an empty place. A power of two long, and never full.
+    entries: Box<[u32]>,
     seed: [u64; 2],
     /// Where each origin's slots stand in `spans`.
     owned: Box<[Owned]>,
@@ -71,7 +71,7 @@ impl Directory {
         roster::check(&origins)?;
         let ids: Box<[NodeId]> = origins.iter().map(|origin| origin.key.id()).collect();
         let (owned, spans) = lay_out(&origins);
-        let entries = vec![0; (3 * origins.len()).next_power_of_two()].into_boxed_slice();
+        let entries = vec![0; (6 * origins.len()).next_power_of_two()].into_boxed_slice();
         let mut inner = Inner { origins, ids, entries, seed, owned, spans };
         inner.fill()?;
         Ok(Self { inner: Arc::new(inner) })
@@ -172,7 +172,7 @@ impl Inner {
             while self.entries[at] != 0 {
                 at = self.next(at);
             }
-            self.entries[at] = tag(hash) | (index as u64 + 1);
+            self.entries[at] = tag(hash) | (index as u32 + 1);
         }
         Ok(())
     }
@@ -201,7 +201,7 @@ impl Inner {
                 }
                 at = self.next(at);
                 if entry & TAG_MASK == tag(hash) {
-                    return Some(OriginIndex(entry as u32 - 1));
+                    return Some(OriginIndex((entry & !TAG_MASK) - 1));
                 }
             }
         })
@@ -227,11 +227,12 @@ impl Inner {
     }
 }
 
-const TAG_MASK: u64 = !0 << 32;
+/// The bits of an entry that an index plus one leaves free.
+const TAG_MASK: u32 = !0 << (ORIGINS_MAX.ilog2() + 1);
 
 #[inline]
-fn tag(hash: u64) -> u64 {
-    hash & TAG_MASK
+fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32 & TAG_MASK
 }
 
 impl Span {
@@ -263,7 +264,7 @@ mod tests {
     use super::*;
     use crate::crypto::{Identity, PublicKey};
     use crate::data::Run;
-    use crate::limits::{ORIGINS_MAX, SLOTS_MAX};
+    use crate::limits::SLOTS_MAX;
     use proptest::prelude::*;
     use std::string::ToString;
     use std::sync::OnceLock;

@@ -1,0 +1,27 @@
+//! `octick-perf versus`: Octick against the obvious way, in one run, so that the ratios hold on any machine.
+//!
+//! | module | rows |
+//! |---|---|
+//! | [`verify`] | `verify.*`: what a signature costs, alone and by trains |
+
+mod verify;
+
+use clap::Args;
+
+use crate::report::Report;
+
+/// How to run the comparison.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Shorter runs.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Adds the comparison's rows to `report`.
+pub(crate) fn run(options: &Options, report: &mut Report) {
+    verify::rows(options, report);
+}
