@@ -5,8 +5,6 @@
 //! Index and length stand in the header that the leaf hashes, and the length again in the signed
 //! [`message`], so a path cannot be read at another place or another height.
 
-use alloc::vec::Vec;
-
 use crate::{Hash, MeshKeys};
 
 /// Frames in the longest train.
@@ -49,10 +47,12 @@ pub fn root_of(keys: &MeshKeys, leaf: Hash, index: usize, len: usize, path: &[[u
     path.iter().fold((index, leaf), climb).1
 }
 
-/// The tree of one train, kept level by level: leaves first, root last.
-#[derive(Debug)]
+/// The tree of one train, laid out like a heap: the root at 1, the children of node i at 2i and 2i + 1, the leaves
+/// from `width` on. A value of 4 KiB, so that building one takes no memory.
+#[derive(Clone, Debug)]
 pub struct Tree {
-    levels: Vec<Vec<Hash>>,
+    nodes: [Hash; 2 * TRAIN_MAX],
+    width: usize,
 }
 
 impl Tree {
@@ -62,20 +62,18 @@ impl Tree {
     /// When there is no leaf, or more than [`TRAIN_MAX`].
     pub fn build(keys: &MeshKeys, leaves: &[Hash]) -> Self {
         assert!((1..=TRAIN_MAX).contains(&leaves.len()), "a train has 1 to {TRAIN_MAX} frames");
-        let mut level = leaves.to_vec();
-        level.resize(leaves.len().next_power_of_two(), ABSENT);
-        let mut levels = Vec::with_capacity(DEPTH_MAX + 1);
-        while level.len() > 1 {
-            let above = level.chunks_exact(2).map(|pair| keys.node(&pair[0], &pair[1])).collect();
-            levels.push(core::mem::replace(&mut level, above));
+        let width = leaves.len().next_power_of_two();
+        let mut nodes = [ABSENT; 2 * TRAIN_MAX];
+        nodes[width..width + leaves.len()].copy_from_slice(leaves);
+        for i in (1..width).rev() {
+            nodes[i] = keys.node(&nodes[2 * i], &nodes[2 * i + 1]);
         }
-        levels.push(level);
-        Self { levels }
+        Self { nodes, width }
     }
 
     /// What the origin signs, through [`message`].
     pub fn root(&self) -> Hash {
-        self.levels[self.levels.len() - 1][0]
+        self.nodes[1]
     }
 
     /// The siblings from leaf `index` up to the root, lowest first.
@@ -83,14 +81,16 @@ impl Tree {
     /// # Panics
     /// When there is no such leaf.
     pub fn path(&self, index: usize) -> impl Iterator<Item = Hash> + '_ {
-        let below_root = self.levels.len() - 1;
-        self.levels[..below_root].iter().enumerate().map(move |(height, level)| level[(index >> height) ^ 1])
+        assert!(index < self.width, "leaf {index} of {}", self.width);
+        let place = self.width + index;
+        (0..self.width.ilog2()).map(move |height| self.nodes[(place >> height) ^ 1])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn every_frame_of_every_train_proves_the_same_root() {

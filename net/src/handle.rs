@@ -120,9 +120,14 @@ impl Handle {
         self.inner.changes.subscribe()
     }
 
-    /// The node's figures.
+    /// The node's counters as they stand. Takes no lock and no memory.
+    pub fn tally(&self) -> Tally {
+        tally(&self.inner.desks)
+    }
+
+    /// The node's figures. Takes the memory of two histograms.
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats { tally: tally(&self.inner.desks), ..Stats::default() };
+        let mut stats = Stats { tally: self.tally(), ..Stats::default() };
         for desk in &self.inner.desks {
             desk.look(|bulk| {
                 stats.socket = stats.socket.plus(&bulk.socket);

@@ -23,7 +23,7 @@ pub struct Stamp {
     pub version: Version,
 }
 
-/// Collects frames into a train and seals them. All memory is taken at construction, but for the tree's.
+/// Collects frames into a train and seals them. All memory is taken at construction.
 ///
 /// Frames lie at a stride of [`FRAME_MAX`]; their length is known when the train is sealed, because the path's
 /// length follows from the number of frames.

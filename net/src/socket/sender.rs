@@ -58,7 +58,6 @@ impl Stop {
 }
 
 /// What the kernel reads during a call; rebuilt by each, kept for its memory.
-#[derive(Default)]
 struct Scratch {
     vectors: Vec<libc::iovec>,
     groups: Vec<Group>,
@@ -98,8 +97,8 @@ impl Sender {
         }
     }
 
-    /// Sends `frames`, in order, to each of `to`, in order. Does not wait, and allocates nothing once it has seen a
-    /// train as long.
+    /// Sends `frames`, in order, to each of `to`, in order. Does not wait, and allocates nothing for up to
+    /// 64 frames.
     ///
     /// A full send buffer stops it: the outcome says where, and the rest is the caller's. A message that the kernel
     /// refuses (no route, a firewall, longer than the path allows) is dropped and counted.
@@ -221,6 +220,18 @@ fn is_about_cutting(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE | libc::EOPNOTSUPP))
 }
 
+impl Default for Scratch {
+    /// Room for a train of [`BATCH`] frames in as many pieces; a longer one makes it grow, once.
+    fn default() -> Self {
+        Self {
+            vectors: Vec::with_capacity(BATCH),
+            groups: Vec::with_capacity(BATCH),
+            names: vec![RawAddress::default(); BATCH],
+            messages: Vec::with_capacity(BATCH),
+        }
+    }
+}
+
 impl Scratch {
     /// Groups `frames` into messages, and describes where each one's bytes lie.
     fn plan(&mut self, frames: &[&[u8]], cuts: bool) {
@@ -256,7 +267,6 @@ impl Scratch {
     fn address(&mut self, from: usize, to: &[SocketAddr], family: Family) {
         let groups = self.groups.len();
         let until = (groups * to.len()).min(from + BATCH);
-        self.names.resize(BATCH, RawAddress::default());
         self.messages.clear();
         for (name, at) in self.names.iter_mut().zip(from..until) {
             let group = &mut self.groups[at % groups];
