@@ -1,1 +1,44 @@
-//! Placeholder.
+//! Fuzz bodies: each takes any bytes and panics if a promise is broken.
+//!
+//! A body is a plain function, so that three drivers share it: cargo-fuzz (the wrappers in `fuzz_targets/`), plain
+//! `cargo test`, which replays the committed corpora, and whoever wants to step through a finding in a debugger.
+//! `docs/HACKING.md` has the commands.
+//!
+//! | target | what comes in | what is promised |
+//! |---|---|---|
+//! | [`frame_parse`] | a datagram | no panic; a frame offers only what it says, damage lies inside the datagram |
+//! | [`build_parse`] | entries of any kind | a sealed train parses back to what was put in, and proves itself |
+//! | [`ingress`] | honest, forged, mangled and repeated datagrams | every verdict, count and table is the dull model's |
+//! | [`merge_twin`] | frames for the three tables | every kernel equals a `BTreeMap` |
+//! | [`config`] | a configuration file | refused with a reason, or settings that contradict nothing |
+//! | [`dump`] | a capture, or frames | no panic, and every byte is accounted for |
+//!
+//! [`cursor`] turns bytes into numbers, [`twin`] is the dull twin of the tables, [`world`] a small mesh, [`seeds`]
+//! makes the corpora, and [`script`] those of them that tell a story.
+
+#![forbid(unsafe_code)]
+
+pub mod build_parse;
+pub mod config;
+pub mod cursor;
+pub mod dump;
+pub mod frame_parse;
+pub mod ingress;
+pub mod merge_twin;
+pub mod script;
+pub mod seeds;
+pub mod twin;
+pub mod world;
+
+/// What a driver calls with each input.
+pub type Body = fn(&[u8]);
+
+/// Every target by its name: of its wrapper, its corpus and its module.
+pub const TARGETS: [(&str, Body); 6] = [
+    ("build_parse", build_parse::run),
+    ("config", config::run),
+    ("dump", dump::run),
+    ("frame_parse", frame_parse::run),
+    ("ingress", ingress::run),
+    ("merge_twin", merge_twin::run),
+];

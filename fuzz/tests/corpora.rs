@@ -1,0 +1,84 @@
+//! Every committed input goes through its body again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use octick_core::Reject;
+use octick_core::counters::{Counter, Tally};
+
+/// The files of one corpus, in the order of their names.
+fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+fn replay(target: &str) {
+    let (_, run) = octick_fuzz::TARGETS.iter().find(|(name, _)| *name == target).expect("a target");
+    let files = corpus(target);
+    assert!(files.len() >= 20, "{target} has {} inputs: is the corpus there?", files.len());
+    for (path, bytes) in &files {
+        // Shown when the body panics: which input it was.
+        println!("{}", path.display());
+        run(bytes);
+    }
+}
+
+#[test]
+fn build_parse() {
+    replay("build_parse");
+}
+
+#[test]
+fn config() {
+    replay("config");
+}
+
+#[test]
+fn dump() {
+    replay("dump");
+}
+
+#[test]
+fn frame_parse() {
+    replay("frame_parse");
+}
+
+#[test]
+fn ingress() {
+    replay("ingress");
+}
+
+#[test]
+fn merge_twin() {
+    replay("merge_twin");
+}
+
+/// A corpus that reaches nothing proves nothing.
+#[test]
+fn the_ingress_corpus_meets_every_verdict() {
+    let tallies = corpus("ingress").into_iter().map(|(_, bytes)| octick_fuzz::ingress::play(&bytes));
+    let met = tallies.fold(Tally::default(), |all, tally| all.plus(&tally));
+    let unmet: Vec<&str> = Reject::ALL
+        .iter()
+        .filter(|reject| met.rejected(**reject) == 0)
+        .map(|reject| reject.metric())
+        .collect();
+    assert!(unmet.is_empty(), "never raised: {unmet:?}; {met:?}");
+    for counter in [Counter::FramesFresh, Counter::CellsWon, Counter::CellsStale, Counter::CellsFaulty] {
+        assert!(met.get(counter) > 0, "never counted: {}; {met:?}", counter.metric());
+    }
+}
+
+#[test]
+fn the_generated_seeds_are_the_committed_ones() {
+    for (target, _) in octick_fuzz::TARGETS {
+        let committed = corpus(target);
+        for (name, bytes) in octick_fuzz::seeds::of(target) {
+            let same = committed.iter().any(|(path, held)| path.ends_with(&name) && *held == bytes);
+            assert!(same, "{target}/{name} differs; run: cargo run -p octick-fuzz --example seed");
+        }
+    }
+}
