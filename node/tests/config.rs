@@ -35,7 +35,8 @@ fn a_mistake_is_named_with_file_and_line() {
     let why = failure(&dir, &["config", "check", "node.toml"]);
     assert_eq!(
         why,
-        "node.toml:4: unknown field `fan_out`, expected one of `fanout`, `relay`, `flush_micros`, `refresh_secs`"
+        "node.toml:4: unknown field `fan_out`, expected one of `fanout`, `relay`, `flush_micros`, \
+         `refresh_millis`, `queue`"
     );
     let why = failure(&dir, &["config", "check", "nowhere.toml"]);
     assert_eq!(why, "nowhere.toml: No such file or directory (os error 2)");
@@ -54,8 +55,8 @@ fn both_sides_of_a_contradiction_are_named() {
         ("[table]\nslots = 1000", "line 2: table.slots = 1000 is not a multiple of 16"),
         ("table.slots = 268435456", "line 1: table.slots = 268435456 is above the most, 134217728"),
         (
-            "[table]\ncells8 = false\nrows = false",
-            "line 2: table.cells8, table.cells16 and table.rows are all false: the node could keep nothing",
+            "[table]\ncells8 = false",
+            "line 2: table.cells8, table.cells4 and table.rows are all false: the node could keep nothing",
         ),
         (
             "[table]\nslots = 1024\n[[agents]]\nfirst = 992\ncount = 512",
@@ -64,8 +65,12 @@ fn both_sides_of_a_contradiction_are_named() {
         ("[[agents]]\nfirst = 8\ncount = 16", "line 2: agents[0].first = 8 is not a multiple of 16"),
         ("[[agents]]\nfirst = 16\ncount = 0", "line 3: agents[0].count = 0 is no run"),
         ("[[agents]]\nfirst = 16", "line 1: missing field `count`"),
-        ("push.flush_micros = 70000", "line 1: push.flush_micros = 70000 is above the most, 65535"),
-        ("push.fanout = 0", "line 1: push.fanout = 0 is below the least, 1"),
+        (
+            "[push]\nflush_micros = 2000\n[limits]\nskew_micros = 1000",
+            "line 2: push.flush_micros = 2000 lets changes wait longer than limits.skew_micros = 1000 lets versions \
+             lie apart",
+        ),
+        ("push.queue = 0", "line 1: push.queue = 0 is below the least, 1"),
         (
             "threads.ingress = 3",
             "line 1: threads.mode = \"solo\" is one thread for all, but threads.ingress = 3",
@@ -83,7 +88,10 @@ fn both_sides_of_a_contradiction_are_named() {
             "socket.backend = \"epoll\"",
             "line 1: unknown variant `epoll`, expected one of `auto`, `uring`, `mmsg`",
         ),
-        ("limits.publish_ring = 1000", "line 1: limits.publish_ring = 1000 is not a power of two"),
+        (
+            "listen = \"127.0.0.1:0\"\n[threads]\nmode = \"split\"\ningress = 2",
+            "line 1: listen = \"127.0.0.1:0\" leaves the port open, but threads.ingress = 2 must share one",
+        ),
     ] {
         assert_eq!(refusal(text), says);
     }

@@ -48,6 +48,8 @@ pub struct PeerSettings {
     pub addr: Option<String>,
     /// The slots that it speaks for.
     pub runs: Vec<Run>,
+    /// Whether its right to speak was taken back.
+    pub revoked: bool,
 }
 
 /// Slots `first..end`.
@@ -110,24 +112,30 @@ impl Config {
     }
 
     fn check_table(&self) -> Checked {
-        let TableKeys { slots, cells8, cells16, rows } = self.table;
+        let TableKeys { slots, cells8, cells4, rows } = self.table;
         within("table.slots", slots.into(), RUN_ALIGN.into(), SLOTS_MAX.into())?;
         require(slots.is_multiple_of(RUN_ALIGN), "table.slots", || {
             format!("table.slots = {slots} is not a multiple of {RUN_ALIGN}")
         })?;
-        require(cells8 || cells16 || rows, "table.cells8", || {
-            "table.cells8, table.cells16 and table.rows are all false: the node could keep nothing".into()
+        require(cells8 || cells4 || rows, "table.cells8", || {
+            "table.cells8, table.cells4 and table.rows are all false: the node could keep nothing".into()
         })
     }
 
     fn check_push(&self) -> Checked {
-        let PushKeys { fanout, flush_micros, .. } = self.push;
-        within("push.flush_micros", flush_micros.into(), 1, u16::MAX.into())?;
-        within("push.fanout", fanout as u64, 1, ORIGINS_MAX as u64)
+        let (PushKeys { flush_micros, queue, .. }, skew_micros) = (&self.push, self.limits.skew_micros);
+        within("push.queue", *queue as u64, 1, 1 << 20)?;
+        require(*flush_micros <= skew_micros, "push.flush_micros", || {
+            format!(
+                "push.flush_micros = {flush_micros} lets changes wait longer than \
+                 limits.skew_micros = {skew_micros} lets versions lie apart"
+            )
+        })
     }
 
     fn check_socket(&self) -> Checked {
-        within("socket.rcvbuf_bytes", self.socket.rcvbuf_bytes.into(), 1 << 16, 1 << 30)
+        within("socket.rcvbuf_bytes", self.socket.rcvbuf_bytes as u64, 4_096, 1 << 30)?;
+        within("socket.buffers", self.socket.buffers as u64, 2, 4_096)
     }
 
     fn check_threads(&self) -> Checked {
@@ -154,17 +162,19 @@ impl Config {
                 format!("threads.cores lists core {core} twice")
             })?;
         }
-        Ok(())
+        require(ingress == 1 || self.listen.port() != 0, "listen", || {
+            format!(
+                "listen = \"{}\" leaves the port open, but threads.ingress = {ingress} must share one",
+                self.listen
+            )
+        })
     }
 
     fn check_limits(&self) -> Checked {
-        let LimitKeys { skew_micros, publish_ring, egress_queue } = self.limits;
+        let LimitKeys { skew_micros, writes_queue, changes_ring } = self.limits;
         within("limits.skew_micros", skew_micros, 1, 3_600_000_000)?;
-        within("limits.publish_ring", publish_ring as u64, 64, 1 << 24)?;
-        require(publish_ring.is_power_of_two(), "limits.publish_ring", || {
-            format!("limits.publish_ring = {publish_ring} is not a power of two")
-        })?;
-        within("limits.egress_queue", egress_queue as u64, 64, 1 << 20)
+        within("limits.writes_queue", writes_queue as u64, 1, 1 << 24)?;
+        within("limits.changes_ring", changes_ring as u64, 2, 1 << 24)
     }
 
     /// Who speaks for which slots; nobody for a slot that another speaks for.
@@ -210,7 +220,7 @@ impl Config {
             })?;
         }
         let runs = self.check_runs(&format!("peers[{i}].runs"), &keys.runs)?;
-        Ok(PeerSettings { key, addr: keys.addr.clone(), runs })
+        Ok(PeerSettings { key, addr: keys.addr.clone(), runs, revoked: keys.revoked.unwrap_or(false) })
     }
 
     fn check_runs(&self, at: &str, runs: &[RunKeys]) -> Checked<Vec<Run>> {

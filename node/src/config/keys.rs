@@ -42,30 +42,31 @@ section! {
 section! {
     /// There is one for each width of cell, all over the same slots.
     pub struct TableKeys {
-        /// Number of slots, one an agent: a multiple of 16. Memory is 16 bytes a slot for cells8 and for rows,
-        /// and 8 for cells16.
+        /// Number of slots, one an agent: a multiple of 16.
         slots: u32 = 1 << 16,
-        /// Keep cells of eight bytes, sent as dense blocks of eight.
+        /// Keep cells of eight bytes, sent as dense blocks of eight: 16 bytes of memory a slot.
         cells8: bool = true,
-        /// Keep cells of four bytes, sent as dense blocks of sixteen.
-        cells16: bool = false,
-        /// Keep cells of eight bytes that are sent one by one.
-        rows: bool = true,
+        /// Keep cells of four bytes, sent as dense blocks of sixteen: 8 bytes of memory a slot.
+        cells4: bool = false,
+        /// Keep cells of eight bytes that are sent one by one: 16 bytes of memory a slot.
+        rows: bool = false,
     }
 }
 
 section! {
     /// They go to some peers at once, and these relay them to others.
     pub struct PushKeys {
-        /// To how many peers each frame goes at most, its own and relayed ones alike.
-        fanout: usize = 4,
-        /// Whether frames of other origins are passed on, byte for byte, after they have verified.
-        relay: bool = true,
-        /// How long changes are collected before they are signed and sent, microseconds; at most 65535, the oldest
-        /// age that a block can state.
-        flush_micros: u32 = 1_000,
-        /// Every so many seconds the node sends all its own cells again, which repairs losses; 0 never does.
-        refresh_secs: u32 = 10,
+        /// To how many peers each of this node's own frames goes at most, random ones if there are more.
+        fanout: usize = 16,
+        /// To how many random peers each new frame of others is passed on, byte for byte; 0 relays nothing.
+        relay: usize = 1,
+        /// How long a change waits for company before it is signed and sent, microseconds; at most
+        /// limits.skew_micros.
+        flush_micros: u64 = 1_000,
+        /// How often all own cells are sent again, for those who missed some, milliseconds; 0 never does.
+        refresh_millis: u64 = 5_000,
+        /// Frames that may wait for a full socket, own and relayed; more are dropped and counted.
+        queue: usize = 4_096,
     }
 }
 
@@ -75,7 +76,9 @@ section! {
         /// "uring" and "mmsg" force io_uring or recvmmsg and sendmmsg; "auto" tries them in this order.
         backend: Backend = Backend::Auto,
         /// Receive buffer to ask the kernel for, bytes; the kernel may grant less, which is said at start.
-        rcvbuf_bytes: u32 = 4 << 20,
+        rcvbuf_bytes: usize = 4 << 20,
+        /// Buffers of 64 KiB to receive into, each for a datagram or a whole train.
+        buffers: usize = 64,
     }
 }
 
@@ -87,7 +90,7 @@ section! {
         mode: Mode = Mode::Solo,
         /// Threads that receive and verify; 1 if solo.
         ingress: usize = 1,
-        /// Cores to pin to, the merging thread's first; empty pins nothing. As many as there are threads: 1 if
+        /// Cores to pin to, the merging thread's last; empty pins nothing. As many as there are threads: 1 if
         /// solo, 1 + ingress if split.
         cores: Vec<usize> = Vec::new(),
         /// What an idle thread does: "spin" answers fastest and burns its core, "yield" lets others run, "park"
@@ -100,11 +103,11 @@ section! {
     /// Whatever goes beyond is dropped and counted.
     pub struct LimitKeys {
         /// How far ahead of this node's clock a frame may be dated, microseconds.
-        skew_micros: u64 = 5_000_000,
-        /// Changes that a subscriber may lag behind before it misses some: a power of two.
-        publish_ring: usize = 1 << 14,
-        /// Frames that may wait to be sent; more are dropped and counted.
-        egress_queue: usize = 4_096,
+        skew_micros: u64 = 10_000_000,
+        /// Writes of this node's agents that may wait to be merged; an agent that finds no room is told.
+        writes_queue: usize = 1 << 16,
+        /// Changes that a subscriber may lag behind before it misses some.
+        changes_ring: usize = 1 << 16,
     }
 }
 
@@ -135,6 +138,8 @@ section! {
         addr: Option<String>,
         /// The runs of slots that it speaks for.
         runs: Vec<RunKeys>,
+        /// Whether its right to speak was taken back: its frames are then dropped and counted.
+        revoked: Option<bool>,
     }
 }
 
