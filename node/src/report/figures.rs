@@ -1,0 +1,200 @@
+//! Rates and percentiles of one stretch of time, of one node or of many.
+
+use std::fmt;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use octick_core::Reject;
+use octick_core::counters::{Counter, Tally};
+use serde::Serialize;
+
+use super::{count, nanos};
+
+/// What parse, window and merge of one cell may cost.
+pub const TICKS_BUDGET: f64 = 8.0;
+
+/// One line of a report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// Seconds since the start.
+    pub secs: f64,
+    /// Nodes that answered.
+    pub nodes: usize,
+    /// Cells that a merge stored.
+    pub cells_merged_per_s: f64,
+    /// Frames taken from the sockets.
+    pub frames_in_per_s: f64,
+    /// Frames handed to the sockets, one for each peer.
+    pub frames_out_per_s: f64,
+    /// Frames dropped because they were accepted before.
+    pub duplicates_per_s: f64,
+    /// What else was dropped, by reason.
+    pub drops: Drops,
+    /// Parse, window and merge; nothing while nothing was merged.
+    pub ticks_per_cell: Option<f64>,
+    /// What they may cost.
+    pub ticks_per_cell_budget: f64,
+    /// From the kernel's receive stamp to the merged state; nothing while nothing was merged.
+    pub wire_to_state_ns: Option<Percentiles>,
+    /// The least that a latency can be told from zero.
+    pub timer_floor_ns: u64,
+    /// Which merge kernels run.
+    pub kernel: String,
+    /// Which socket backends run.
+    pub backend: String,
+}
+
+impl Figures {
+    /// The figures of `tally` and `drops`, which came in `over`. What names the node is left empty.
+    pub fn of(tally: &Tally, kernel_drops: u64, wire_ns: &Histogram<u64>, over: Duration) -> Self {
+        let per_s = |n: u64| n as f64 / over.as_secs_f64().max(1e-9);
+        let timed = tally.get(Counter::TimedCells);
+        Self {
+            secs: 0.0,
+            nodes: 1,
+            cells_merged_per_s: per_s(tally.get(Counter::CellsWon)),
+            frames_in_per_s: per_s(tally.get(Counter::FramesIn)),
+            frames_out_per_s: per_s(tally.get(Counter::FramesOut)),
+            duplicates_per_s: per_s(tally.rejected(Reject::Duplicate)),
+            drops: Drops::of(tally, kernel_drops),
+            ticks_per_cell: (timed > 0).then(|| tally.get(Counter::TimedTicks) as f64 / timed as f64),
+            ticks_per_cell_budget: TICKS_BUDGET,
+            wire_to_state_ns: Percentiles::of(wire_ns),
+            timer_floor_ns: 0,
+            kernel: String::new(),
+            backend: String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>4.0}s  merged {} cells/s", self.secs, count(self.cells_merged_per_s))?;
+        write!(f, "  frames in {} out {} /s", count(self.frames_in_per_s), count(self.frames_out_per_s))?;
+        write!(f, "  dup {} /s  drops {}", count(self.duplicates_per_s), self.drops)?;
+        match self.ticks_per_cell {
+            Some(ticks) => write!(f, "  {ticks:.1} of {:.0} ticks/cell", self.ticks_per_cell_budget)?,
+            None => write!(f, "  - of {:.0} ticks/cell", self.ticks_per_cell_budget)?,
+        }
+        if let Some(wire) = &self.wire_to_state_ns {
+            write!(f, "  wire>state {wire} (timer {})", nanos(self.timer_floor_ns as f64))?;
+        }
+        write!(f, "  {} {}", self.kernel, self.backend)
+    }
+}
+
+/// Three points of a distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// Half lie below.
+    pub p50: u64,
+    /// 99 of 100 lie below.
+    pub p99: u64,
+    /// 999 of 1,000 lie below.
+    pub p999: u64,
+}
+
+impl Percentiles {
+    /// Nothing for an empty histogram.
+    pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
+        (!histogram.is_empty()).then(|| Self {
+            p50: histogram.value_at_quantile(0.5),
+            p99: histogram.value_at_quantile(0.99),
+            p999: histogram.value_at_quantile(0.999),
+        })
+    }
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p99, p999] = [self.p50, self.p99, self.p999].map(|ns| nanos(ns as f64));
+        write!(f, "p50 {p50} p99 {p99} p99.9 {p999}")
+    }
+}
+
+/// Frames that were dropped, by reason. Duplicates are no loss, and stand elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drops(Vec<(&'static str, u64)>);
+
+impl Serialize for Drops {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+impl Drops {
+    /// Everything that did not reach the state: rejects, full queues, and what the kernel dropped.
+    pub fn of(tally: &Tally, kernel_drops: u64) -> Self {
+        let rejects = tally.rejects().filter(|(reason, _)| *reason != Reject::Duplicate);
+        let full = [
+            (Counter::RingFull.metric(), tally.get(Counter::RingFull)),
+            (Counter::EgressFull.metric(), tally.get(Counter::EgressFull)),
+            ("kernel_buffer", kernel_drops),
+        ];
+        let all = rejects.map(|(reason, n)| (reason.metric(), n)).chain(full);
+        Self(all.filter(|(_, n)| *n > 0).collect())
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|(_, n)| n).sum()
+    }
+}
+
+impl fmt::Display for Drops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (i, (reason, n)) in self.0.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{reason} {}", count(*n as f64))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_is_one_readable_line() {
+        let mut tally = Tally::default();
+        for (counter, n) in [
+            (Counter::CellsWon, 1_920_000),
+            (Counter::FramesIn, 61_200),
+            (Counter::FramesOut, 122_000),
+            (Counter::TimedCells, 1_000),
+            (Counter::TimedTicks, 2_900),
+        ] {
+            tally.set(counter, n);
+        }
+        tally.set_rejected(Reject::Duplicate, 44_100);
+        tally.set_rejected(Reject::Future, 3);
+        let mut wire = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
+        wire.record_n(41_000, 1_000).unwrap();
+        wire.record_n(212_000, 9).unwrap();
+        let mut figures = Figures::of(&tally, 12, &wire, Duration::from_secs(1));
+        figures.secs = 3.0;
+        figures.timer_floor_ns = 52;
+        figures.kernel = "avx512vl".into();
+        figures.backend = "io_uring".into();
+        assert_eq!(
+            figures.to_string(),
+            "   3s  merged 1.92M cells/s  frames in 61.2k out 122k /s  dup 44.1k /s  \
+             drops future 3, kernel_buffer 12  2.9 of 8 ticks/cell  \
+             wire>state p50 41.0us p99 41.0us p99.9 212us (timer 52ns)  avx512vl io_uring"
+        );
+    }
+
+    #[test]
+    fn a_silent_second_divides_by_nothing() {
+        let nothing = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
+        let figures = Figures::of(&Tally::default(), 0, &nothing, Duration::ZERO);
+        assert_eq!(
+            figures.to_string(),
+            "   0s  merged 0 cells/s  frames in 0 out 0 /s  dup 0 /s  drops none  - of 8 ticks/cell   "
+        );
+    }
+}

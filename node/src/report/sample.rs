@@ -1,0 +1,107 @@
+//! One node's numbers at one time, as they travel from a demo's node to its parent.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use octick_core::Reject;
+use octick_core::counters::{Counter, Tally};
+use serde::{Deserialize, Serialize};
+
+/// What stays true while a node runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// The node, 32 hex digits.
+    pub id: String,
+    /// Where it listens.
+    pub listen: String,
+    /// Which merge kernel runs.
+    pub kernel: String,
+    /// Which socket backend runs.
+    pub backend: String,
+    /// Why that one.
+    pub why: String,
+    /// The least that a latency can be told from zero, nanoseconds.
+    pub timer_floor_ns: u64,
+}
+
+/// What a node counted since it started, and the latencies since its last sample.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Counters and rejects.
+    pub numbers: Numbers,
+    /// Datagrams that the kernel dropped because the socket's buffer was full.
+    pub kernel_drops: u64,
+    /// Latencies from the kernel's receive stamp to the merged state, nanoseconds.
+    pub wire_ns: Buckets,
+}
+
+/// A tally by name, without the zeroes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Numbers {
+    counters: BTreeMap<String, u64>,
+    rejects: BTreeMap<String, u64>,
+}
+
+impl From<&Tally> for Numbers {
+    fn from(tally: &Tally) -> Self {
+        let named = |name: &str, n: u64| (n > 0).then(|| (name.to_owned(), n));
+        Self {
+            counters: Counter::ALL.iter().filter_map(|&c| named(c.metric(), tally.get(c))).collect(),
+            rejects: tally.rejects().filter_map(|(reason, n)| named(reason.metric(), n)).collect(),
+        }
+    }
+}
+
+impl From<&Numbers> for Tally {
+    fn from(numbers: &Numbers) -> Self {
+        let mut tally = Self::default();
+        for counter in Counter::ALL {
+            tally.set(counter, numbers.counters.get(counter.metric()).copied().unwrap_or(0));
+        }
+        for reason in Reject::ALL {
+            tally.set_rejected(reason, numbers.rejects.get(reason.metric()).copied().unwrap_or(0));
+        }
+        tally
+    }
+}
+
+/// A histogram as (value, count), so that a parent can add those of many nodes: percentiles do not add.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buckets(Vec<(u64, u64)>);
+
+impl From<&Histogram<u64>> for Buckets {
+    fn from(histogram: &Histogram<u64>) -> Self {
+        Self(
+            histogram.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect(),
+        )
+    }
+}
+
+impl Buckets {
+    /// Adds every value to `histogram`; one that it cannot hold counts as its greatest.
+    pub fn add_to(&self, histogram: &mut Histogram<u64>) {
+        self.0.iter().for_each(|&(value, count)| histogram.saturating_record_n(value, count));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_survives_its_names() {
+        let mut tally = Tally::default();
+        tally.set(Counter::CellsWon, 5);
+        tally.set_rejected(Reject::Future, 7);
+        assert_eq!(Tally::from(&Numbers::from(&tally)), tally);
+    }
+
+    #[test]
+    fn a_histogram_survives_its_buckets() {
+        let mut one = Histogram::<u64>::new_with_bounds(1, 1_000_000_000, 3).unwrap();
+        (1..10_000).for_each(|i| one.record(i * i).unwrap());
+        let mut other = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
+        Buckets::from(&one).add_to(&mut other);
+        assert_eq!(one, other);
+    }
+}
