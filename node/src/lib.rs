@@ -3,6 +3,9 @@
 #![deny(unsafe_code)]
 
 pub mod config;
+pub mod demo;
 pub mod dump;
 pub mod failure;
 pub mod keygen;
+pub mod report;
+pub mod run;

@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use octick_node::config::command::ConfigCommand;
+use octick_node::demo::Demo;
 use octick_node::dump::command::Dump;
 use octick_node::keygen::Keygen;
+use octick_node::run::Run;
 
 /// A gossip mesh for swarms of agents: signed frames in, merged cells out.
 #[derive(Debug, Parser)]
@@ -20,6 +22,8 @@ enum Command {
     Keygen(Keygen),
     #[command(subcommand)]
     Config(ConfigCommand),
+    Run(Run),
+    Demo(Demo),
     Dump(Dump),
 }
 
@@ -27,6 +31,8 @@ fn main() -> ExitCode {
     let done = match Octick::parse().command {
         Command::Keygen(keygen) => keygen.run(),
         Command::Config(config) => config.run(),
+        Command::Run(run) => run.run(),
+        Command::Demo(demo) => demo.run(),
         Command::Dump(dump) => dump.run(),
     };
     done.unwrap_or_else(|failure| {

@@ -37,3 +37,8 @@ pub(crate) fn failure(directory: &Path, args: &[&str]) -> String {
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
 }
+
+/// Sends the signal called `name` to a process that this test started.
+pub(crate) fn signal(name: &str, pid: u32) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+}

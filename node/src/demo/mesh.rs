@@ -1,0 +1,220 @@
+//! All nodes of a demo: who lives, who answers, what they count.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use octick::Tally;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::child::{Event, Node};
+use super::plan::Plan;
+use super::protocol::{Answer, Ask, Digests, Tell};
+use crate::failure::Failure;
+use crate::report::{About, Percentiles, Sample};
+
+/// How long nodes may take to start.
+const START: Duration = Duration::from_secs(20);
+/// How long nodes may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The nodes, and everything that they say.
+pub(super) struct Mesh {
+    pub(super) members: Vec<Member>,
+    events: Receiver<Event>,
+    /// Set by Ctrl-C, or a signal to the same effect.
+    pub(super) interrupted: bool,
+    began: Instant,
+    asked: u64,
+    /// Latencies of all nodes since the last [`Mesh::take_wire`].
+    wire_ns: Histogram<u64>,
+}
+
+/// What the parent knows of one node.
+pub(super) struct Member {
+    pub(super) id: String,
+    pub(super) about: About,
+    node: Node,
+    /// How it ended and after how many seconds, if it did.
+    pub(super) end: Option<(String, f64)>,
+    /// Its last words on standard error.
+    said: Option<String>,
+    /// The latest it counted.
+    pub(super) tally: Tally,
+    pub(super) kernel_drops: u64,
+    /// All its latencies.
+    pub(super) wire_ns: Histogram<u64>,
+}
+
+impl Member {
+    pub(super) fn lives(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// For a summary.
+    pub(super) fn latency(&self) -> Option<Percentiles> {
+        Percentiles::of(&self.wire_ns)
+    }
+}
+
+impl Mesh {
+    /// Starts every node of `plan`, and waits until all run.
+    ///
+    /// # Errors
+    /// The first node's last words that did not start.
+    pub(super) fn start(plan: &Plan, agents: u32, rate: u64) -> Result<Self, Failure> {
+        let (to_parent, events) = mpsc::channel();
+        listen_for_signals(to_parent.clone())?;
+        let member = |(i, id): (usize, &String)| {
+            Ok(Member {
+                id: id.clone(),
+                about: About::default(),
+                node: Node::start(i, &plan.config(i), agents, rate, &to_parent)?,
+                end: None,
+                said: None,
+                tally: Tally::default(),
+                kernel_drops: 0,
+                wire_ns: octick::Latencies::default().wire_ns,
+            })
+        };
+        let members = plan.ids.iter().enumerate().map(member).collect::<Result<Vec<_>, Failure>>()?;
+        let wire_ns = octick::Latencies::default().wire_ns;
+        let mut mesh = Self { members, events, interrupted: false, began: Instant::now(), asked: 0, wire_ns };
+        mesh.ask_within(Ask::About, START);
+        match mesh.members.iter().enumerate().find(|(_, member)| member.about == About::default()) {
+            None => Ok(mesh),
+            Some((i, Member { said: Some(said), .. })) => {
+                let why = said.strip_prefix("octick: ").unwrap_or(said);
+                Err(Failure::new(format!("node {i} did not start: {why}")))
+            }
+            Some((i, _)) => Err(Failure::new(format!("node {i} did not start within {START:?}"))),
+        }
+    }
+
+    /// Seconds since all nodes were started.
+    pub(super) fn secs(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// Number of nodes that live.
+    pub(super) fn alive(&self) -> usize {
+        self.members.iter().filter(|member| member.lives()).count()
+    }
+
+    /// Process ids, by node.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.members.iter().map(|member| member.node.pid()).collect()
+    }
+
+    /// Listens until `until`, or an interrupt.
+    pub(super) fn listen(&mut self, until: Instant) {
+        while !self.interrupted {
+            let Some(event) = self.next(until) else { return };
+            self.take(event);
+        }
+    }
+
+    /// Asks every living node, and waits until each has answered or ended, but not for ever. Returns the hashes, if
+    /// that was the question.
+    pub(super) fn ask(&mut self, ask: Ask) -> Vec<Option<Digests>> {
+        self.ask_within(ask, ANSWER)
+    }
+
+    fn ask_within(&mut self, ask: Ask, patience: Duration) -> Vec<Option<Digests>> {
+        self.asked += 1;
+        let number = self.asked;
+        let mut waiting: Vec<bool> = self.members.iter().map(Member::lives).collect();
+        for (member, _) in self.members.iter_mut().zip(&waiting).filter(|(_, waits)| **waits) {
+            member.node.ask(number, ask);
+        }
+        let mut digests = vec![None; self.members.len()];
+        let until = Instant::now() + patience;
+        while waiting.contains(&true) {
+            match self.next(until) {
+                None => break,
+                Some(Event::Answer(i, answer)) => {
+                    waiting[i] &= answer.number != number;
+                    if let Tell::Digest(answered) = &answer.tell
+                        && answer.number == number
+                    {
+                        digests[i] = Some(answered.clone());
+                    }
+                    self.take(Event::Answer(i, answer));
+                }
+                Some(event) => {
+                    if let Event::Ended(i) = event {
+                        waiting[i] = false;
+                    }
+                    self.take(event);
+                }
+            }
+        }
+        digests
+    }
+
+    fn next(&self, until: Instant) -> Option<Event> {
+        match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the thread for signals holds a sender"),
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Interrupt => self.interrupted = true,
+            Event::Said(i, line) => self.members[i].said = Some(line),
+            Event::Ended(i) => {
+                let secs = self.secs();
+                let member = &mut self.members[i];
+                member.end.get_or_insert_with(|| (member.node.bury(), secs));
+            }
+            Event::Answer(i, Answer { tell, .. }) => match tell {
+                Tell::About(about) => self.members[i].about = about,
+                Tell::Sample(sample) => self.count(i, &sample),
+                Tell::Digest(_) | Tell::Done => {}
+            },
+        }
+    }
+
+    fn count(&mut self, i: usize, sample: &Sample) {
+        let member = &mut self.members[i];
+        member.tally = Tally::from(&sample.numbers);
+        member.kernel_drops = sample.kernel_drops;
+        sample.wire_ns.add_to(&mut member.wire_ns);
+        sample.wire_ns.add_to(&mut self.wire_ns);
+    }
+
+    /// Latencies since the last call.
+    pub(super) fn take_wire(&mut self) -> Histogram<u64> {
+        let mut taken = self.wire_ns.clone();
+        std::mem::swap(&mut taken, &mut self.wire_ns);
+        self.wire_ns.reset();
+        taken
+    }
+
+    /// Stops every node that lives, and waits for the end of each.
+    pub(super) fn stop(&mut self) {
+        let until = Instant::now() + ANSWER;
+        for member in self.members.iter_mut().filter(|member| member.lives()) {
+            member.node.ask(0, Ask::Stop);
+        }
+        while self.alive() > 0 {
+            let Some(event) = self.next(until) else { return };
+            self.take(event);
+        }
+    }
+}
+
+fn listen_for_signals(to_parent: Sender<Event>) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for _ in signals.forever() {
+            if to_parent.send(Event::Interrupt).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Keys, ports and configurations for the nodes of a demo, in a directory of their own that goes away with it.
+
+use std::fs::{self, DirBuilder};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
+use octick_crypto::{Identity, key_file};
+
+use crate::config::{Config, LimitKeys, PeerKeys, PushKeys, RunKeys, SocketKeys, TableKeys};
+use crate::failure::Failure;
+use crate::keygen::hex;
+
+/// The nodes to start.
+pub(super) struct Plan {
+    /// Holds keys and configurations.
+    directory: Directory,
+    /// Each node's id.
+    pub(super) ids: Vec<String>,
+}
+
+impl Plan {
+    /// Lays out `nodes` nodes of `agents` agents each.
+    ///
+    /// # Errors
+    /// When files or ports cannot be had, or so many agents do not fit a table.
+    pub(super) fn lay(nodes: usize, agents: u32, backend: crate::config::Backend) -> Result<Self, Failure> {
+        let run = u64::from(agents).next_multiple_of(RUN_ALIGN.into());
+        let slots = run * nodes as u64;
+        if slots > SLOTS_MAX.into() {
+            return Err(Failure::new(format!(
+                "--nodes {nodes} of --agents {agents} want {slots} slots, a table has at most {SLOTS_MAX}"
+            )));
+        }
+        let directory = Directory::new()?;
+        let identities = (0..nodes).map(|_| Identity::generate()).collect::<Result<Vec<_>, _>>()?;
+        let ports = free_ports(nodes)?;
+        let runs = |i: usize| vec![RunKeys { first: i as u32 * run as u32, count: run as u32 }];
+        for (i, identity) in identities.iter().enumerate() {
+            key_file::create(&directory.0.join(format!("{i}.key")), identity)?;
+            let peer = |j: usize| PeerKeys {
+                public_key: hex(identities[j].public().as_bytes()),
+                addr: Some(ports[j].to_string()),
+                runs: runs(j),
+                revoked: None,
+            };
+            let config = Config {
+                mesh: format!("octick demo {}", std::process::id()),
+                key_file: format!("{i}.key").into(),
+                listen: ports[i],
+                table: TableKeys { slots: slots as u32, cells8: true, cells4: false, rows: false },
+                // Relayed to all, so that whoever missed a frame of a node that then died hears it from another.
+                // A signature for 10 ms of changes: many nodes share few cores here.
+                push: PushKeys {
+                    fanout: nodes,
+                    relay: 2,
+                    flush_micros: 10_000,
+                    refresh_millis: 0,
+                    ..PushKeys::default()
+                },
+                socket: SocketKeys { backend, ..SocketKeys::default() },
+                limits: LimitKeys { changes_ring: 2, ..LimitKeys::default() },
+                agents: runs(i),
+                peers: (0..nodes).filter(|j| *j != i).map(peer).collect(),
+                ..Config::default()
+            };
+            fs::write(directory.0.join(format!("{i}.toml")), toml::to_string(&config)?)?;
+        }
+        let ids = identities.iter().map(|identity| identity.id().to_string()).collect();
+        Ok(Self { directory, ids })
+    }
+
+    /// The configuration of node `i`.
+    pub(super) fn config(&self, i: usize) -> PathBuf {
+        self.directory.0.join(format!("{i}.toml"))
+    }
+}
+
+/// Loopback ports that nobody has just now, each another one.
+fn free_ports(count: usize) -> Result<Vec<SocketAddr>, Failure> {
+    let bind = |_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+    // All are held until the last is found.
+    let sockets = (0..count).map(bind).collect::<Result<Vec<_>, _>>()?;
+    Ok(sockets.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?)
+}
+
+/// A directory for this user only, removed when dropped.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("octick-demo-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
+            Failure::new(format!("{}: {error}; remove it, or set TMPDIR", path.display()))
+        })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(Path::new(&self.0)) {
+            eprintln!("octick: {}: {error}; the demo's keys are left there", self.0.display());
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The end of a demo: agents rest, what was lost is sent again, and all tables must come out equal.
+
+use std::time::{Duration, Instant};
+
+use octick_core::counters::Counter;
+
+use super::mesh::{Member, Mesh};
+use super::protocol::{Ask, Digests};
+
+/// How long a mesh may take to become quiet and equal.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Two looks at the counters this far apart that find the same numbers mean that nothing is on its way: longer than
+/// writes wait to be sent, and than a datagram stays in a loopback socket that somebody reads.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// Hashes of all nodes when it was over; nothing of those that have ended.
+pub(super) struct Settled {
+    pub(super) digests: Vec<Option<Digests>>,
+    /// How often all cells were sent again.
+    pub(super) refreshes: u32,
+    pub(super) took: Duration,
+}
+
+/// Lets the mesh come to rest.
+pub(super) fn settle(mesh: &mut Mesh) -> Settled {
+    mesh.interrupted = false;
+    let began = Instant::now();
+    mesh.ask(Ask::Drain);
+    let mut refreshes = 0;
+    loop {
+        let quiet = wait_until_quiet(mesh, began + PATIENCE);
+        let digests = mesh.ask(Ask::Digest);
+        let over = mesh.interrupted || began.elapsed() >= PATIENCE;
+        if (quiet && refreshes > 0 && equal(&mesh.members, &digests)) || over {
+            return Settled { digests, refreshes, took: began.elapsed() };
+        }
+        mesh.ask(Ask::Refresh);
+        refreshes += 1;
+    }
+}
+
+/// Whether every node that lives gave the same hash.
+pub(super) fn equal(members: &[Member], digests: &[Option<Digests>]) -> bool {
+    let mut living = members.iter().zip(digests).filter(|(member, _)| member.lives());
+    let Some((_, Some(first))) = living.next() else { return false };
+    living.all(|(_, digests)| digests.as_ref().is_some_and(|digests| digests.tables == first.tables))
+}
+
+/// Waits until no node takes or makes a frame any more.
+fn wait_until_quiet(mesh: &mut Mesh, until: Instant) -> bool {
+    let frames = |mesh: &mut Mesh| {
+        mesh.ask(Ask::Sample);
+        let of =
+            |member: &Member| member.tally.get(Counter::FramesIn) + member.tally.get(Counter::FramesMade);
+        mesh.members.iter().map(of).sum::<u64>()
+    };
+    let mut before = frames(mesh);
+    while Instant::now() < until && !mesh.interrupted {
+        mesh.listen(Instant::now() + QUIET);
+        let now = frames(mesh);
+        if now == before {
+            return true;
+        }
+        before = now;
+    }
+    false
+}

@@ -1,0 +1,159 @@
+//! `octick run`: one node, a line a second, until it is told to stop.
+
+mod agents;
+mod driven;
+mod meter;
+mod start;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use octick::{Handle, Tally};
+use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+pub use start::{read_key, start};
+
+use crate::config::{Settings, command::load_file};
+use crate::failure::Failure;
+use crate::report::{About, Figures};
+use meter::{Meter, Reading};
+
+/// Runs one node until SIGINT or SIGTERM.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// The configuration, TOML; see: octick config example
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    json: bool,
+    /// Have this many of its agents change all the time, and be driven by a parent over standard input and output
+    #[arg(long, value_name = "AGENTS", hide = true, requires = "rate")]
+    driven: Option<usize>,
+    /// Cells that the agents of a driven node change in a second
+    #[arg(long, value_name = "CELLS", hide = true)]
+    rate: Option<u64>,
+}
+
+impl Run {
+    /// Starts the node, reports, and stops it cleanly.
+    ///
+    /// # Errors
+    /// One line: why it did not start, or what ended it.
+    pub fn run(&self) -> Result<ExitCode, Failure> {
+        let settings = load_file(&self.config)?;
+        if let (Some(agents), Some(rate)) = (self.driven, self.rate) {
+            return driven::run(start_loudly(&settings)?, &settings, agents, rate);
+        }
+        // Before the start, so that a signal during it is not lost.
+        let signals = Signals::new([SIGINT, SIGTERM])?;
+        watch(start_loudly(&settings)?, &settings, signals, self.json)
+    }
+}
+
+/// Starts a node, and tells on standard error what did not go as configured.
+fn start_loudly(settings: &Settings) -> Result<Handle, Failure> {
+    let node = start(settings)?;
+    for warning in node.warnings() {
+        eprintln!("octick: warning: {warning}");
+    }
+    Ok(node)
+}
+
+/// Prints a line every interval until a signal comes.
+fn watch(node: Handle, settings: &Settings, mut signals: Signals, json: bool) -> Result<ExitCode, Failure> {
+    let mut reporter = Reporter::new(&node, json)?;
+    let interval = Duration::from_secs(settings.report.interval_secs.into());
+    let (stop, stopped) = std::sync::mpsc::channel();
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        if signals.forever().next().is_some() {
+            // Nobody listens only if the node is stopping anyway.
+            let _ = stop.send(());
+        }
+    })?;
+    // An interval of 0 prints nothing; the node's health is still looked after.
+    let beat = if interval.is_zero() { Duration::from_secs(1) } else { interval };
+    while stopped.recv_timeout(beat).is_err() && node.is_running() {
+        if !interval.is_zero() {
+            reporter.interval(&node)?;
+        }
+    }
+    reporter.whole(&node)?;
+    node.stop()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what one node does.
+struct Reporter {
+    about: About,
+    json: bool,
+    meter: Meter,
+    began: Instant,
+    last: (Instant, Tally, u64),
+}
+
+impl Reporter {
+    /// Says that the node runs, and on what.
+    fn new(node: &Handle, json: bool) -> Result<Self, Failure> {
+        let about = meter::about(node);
+        let now = Instant::now();
+        let reporter =
+            Self { json, meter: Meter::new(), began: now, last: (now, Tally::default(), 0), about };
+        let About { id, listen, kernel, backend, why, .. } = &reporter.about;
+        if json {
+            reporter.print(&json!({ "started": &reporter.about }))?;
+        } else {
+            reporter.print(&format_args!("{id} listens on {listen}: kernel {kernel}, {backend} ({why})"))?;
+        }
+        Ok(reporter)
+    }
+
+    /// What came since the last line.
+    fn interval(&mut self, node: &Handle) -> Result<(), Failure> {
+        let (now, reading) = (Instant::now(), self.meter.read(node));
+        let (then, tally, kernel_drops) = self.last;
+        let since = Reading {
+            tally: reading.tally.since(&tally),
+            kernel_drops: reading.kernel_drops.saturating_sub(kernel_drops),
+            wire_ns: reading.wire_ns,
+        };
+        self.last = (now, reading.tally, reading.kernel_drops);
+        let figures = self.figures(&since, now - then);
+        if self.json { self.print(&json!({ "second": figures })) } else { self.print(&figures) }
+    }
+
+    /// What came since the start.
+    fn whole(&mut self, node: &Handle) -> Result<(), Failure> {
+        let reading = Meter::new().read(node);
+        let figures = self.figures(&reading, self.began.elapsed());
+        if self.json {
+            self.print(&json!({ "whole": figures }))
+        } else {
+            self.print(&format_args!("stopped; over the whole run:\n{figures}"))
+        }
+    }
+
+    fn figures(&self, reading: &Reading, over: Duration) -> Figures {
+        let Reading { tally, kernel_drops, wire_ns } = reading;
+        Figures {
+            secs: self.began.elapsed().as_secs_f64(),
+            timer_floor_ns: self.about.timer_floor_ns,
+            kernel: self.about.kernel.clone(),
+            backend: self.about.backend.clone(),
+            ..Figures::of(tally, *kernel_drops, wire_ns, over)
+        }
+    }
+
+    /// A line on standard output, at once. Nobody reading it any more is no reason to stop a node.
+    fn print(&self, line: &impl std::fmt::Display) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match writeln!(out, "{line}").and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! From settings to a running node: the key is read, names are resolved, the library starts.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use octick::socket::Choice;
+use octick::{Config, Handle, Kernel, Layout, Mode, Peer, Push, Slot, SocketConfig, Threads, Wait};
+use octick_crypto::Identity;
+use octick_crypto::key_file::{self, KeyFileError};
+
+use crate::config::{self, PeerSettings, Settings};
+use crate::failure::Failure;
+
+/// Starts the node that `settings` describe.
+///
+/// # Errors
+/// One line that says what to do about it. Nothing keeps running.
+pub fn start(settings: &Settings) -> Result<Handle, Failure> {
+    Ok(octick::start(library_config(settings)?.check()?)?)
+}
+
+fn library_config(settings: &Settings) -> Result<Config, Failure> {
+    let identity = read_key(&settings.key_file)?;
+    let own = |peer: &PeerSettings| peer.key.id() == identity.id();
+    if let Some(i) = settings.peers.iter().position(own) {
+        let key_file = settings.key_file.display();
+        return Err(Failure::new(format!(
+            "peers[{i}].public_key is this node's own key, that of {key_file}"
+        )));
+    }
+    let peers = settings.peers.iter().enumerate().map(|(i, peer)| {
+        let resolve = |addr: &String| resolve(&format!("peers[{i}].addr"), addr, settings.listen);
+        let addr = peer.addr.as_ref().map(resolve).transpose()?;
+        Ok(Peer { key: peer.key.clone(), addr, runs: runs(&peer.runs), revoked: peer.revoked })
+    });
+    let peers = peers.collect::<Result<_, Failure>>()?;
+    let config::TableKeys { slots, cells8, cells4, rows } = settings.table;
+    let push = &settings.push;
+    Ok(Config {
+        mesh: settings.mesh.clone(),
+        layout: Layout { slots, cells8, cells4, rows },
+        runs: runs(&settings.agents),
+        peers,
+        push: Push {
+            fanout: push.fanout,
+            relay: push.relay,
+            flush: Duration::from_micros(push.flush_micros),
+            refresh: Duration::from_millis(push.refresh_millis),
+            queue: push.queue,
+        },
+        threads: threads(&settings.threads),
+        socket: SocketConfig {
+            backend: match settings.socket.backend {
+                config::Backend::Auto => Choice::Auto,
+                config::Backend::Uring => Choice::Uring,
+                config::Backend::Mmsg => Choice::Mmsg,
+            },
+            receive_bytes: settings.socket.rcvbuf_bytes,
+            buffers: settings.socket.buffers,
+        },
+        kernel: match settings.kernel {
+            config::Kernel::Auto => None,
+            config::Kernel::Portable => Some(Kernel::Portable),
+            config::Kernel::Avx2 => Some(Kernel::Avx2),
+            config::Kernel::Avx512vl => Some(Kernel::Avx512),
+        },
+        skew_max: Duration::from_micros(settings.limits.skew_micros),
+        writes_queue: settings.limits.writes_queue,
+        changes_ring: settings.limits.changes_ring,
+        ..Config::new(identity, settings.listen)
+    })
+}
+
+fn runs(runs: &[config::Run]) -> Vec<octick::Run> {
+    runs.iter().map(|run| octick::Run { first: Slot(run.first), len: run.end - run.first }).collect()
+}
+
+fn threads(keys: &config::ThreadKeys) -> Threads {
+    Threads {
+        mode: match keys.mode {
+            config::Mode::Solo => Mode::Solo,
+            config::Mode::Split => Mode::Split { ingress: keys.ingress },
+        },
+        cores: keys.cores.clone(),
+        wait: match keys.wait {
+            config::Wait::Spin => Wait::Spin,
+            config::Wait::Yield => Wait::Yield,
+            config::Wait::Park => Wait::Park,
+        },
+    }
+}
+
+/// Reads a key file; if there is none, says how to make one.
+///
+/// # Errors
+/// One line that says what to do.
+pub fn read_key(path: &Path) -> Result<Identity, Failure> {
+    key_file::read(path).map_err(|error| {
+        let KeyFileError::Io { error: io_error, .. } = &error else { return error.into() };
+        let at = path.display();
+        match io_error.kind() {
+            io::ErrorKind::NotFound => {
+                Failure::new(format!("{at}: no key there; make one with: octick keygen --out {at}"))
+            }
+            io::ErrorKind::PermissionDenied => Failure::new(format!(
+                "{at}: this user may not read the key; run as its owner, or: chown $USER {at}"
+            )),
+            _ => error.into(),
+        }
+    })
+}
+
+/// The first address of a name that a socket bound to `listen` can send to.
+fn resolve(key: &str, addr: &str, listen: SocketAddr) -> Result<SocketAddr, Failure> {
+    let found = addr.to_socket_addrs().map_err(|error| {
+        Failure::new(format!(
+            "{key} = \"{addr}\" does not resolve ({error}); correct the name, or give an IP address"
+        ))
+    })?;
+    let found: Vec<SocketAddr> = found.collect();
+    let reachable = |to: &&SocketAddr| to.is_ipv4() || listen.is_ipv6();
+    found.iter().find(reachable).copied().ok_or_else(|| {
+        let only = found.iter().map(|addr| addr.ip().to_string()).collect::<Vec<_>>().join(", ");
+        Failure::new(format!(
+            "{key} = \"{addr}\" is {only} only, but listen = \"{listen}\" sends IPv4; listen on [::]:{}",
+            listen.port()
+        ))
+    })
+}

@@ -1,0 +1,107 @@
+//! `octick demo`: real processes, real sockets, and equal tables at the end.
+
+mod command;
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use command::{directory, octick, signal};
+use serde_json::Value;
+
+/// Few and slow agents: a test's build signs slowly, and other tests run beside it.
+const SMALL: [&str; 5] = ["--agents", "100", "--rate", "1000", "--json"];
+
+struct Demo {
+    process: Child,
+    lines: Box<dyn Iterator<Item = Value>>,
+    pids: Vec<u32>,
+}
+
+fn demo(name: &str, args: &[&str]) -> Demo {
+    let dir = directory(name);
+    let mut command: Command = octick(&dir, &[&["demo"], args, &SMALL].concat());
+    let mut process = command.env("TMPDIR", dir).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let started = lines.next().unwrap();
+    let pid = |node: &Value| node["pid"].as_u64().unwrap() as u32;
+    let pids = started["started"].as_array().unwrap().iter().map(pid).collect();
+    Demo { process, lines: Box::new(lines), pids }
+}
+
+fn digests(summary: &Value) -> Vec<&Value> {
+    summary["nodes"].as_array().unwrap().iter().map(|node| &node["digest"]).collect()
+}
+
+#[test]
+fn three_nodes_end_with_equal_tables() {
+    let mut demo = demo("demo_three", &["--nodes", "3", "--secs", "3"]);
+    let lines: Vec<Value> = demo.lines.collect();
+    assert!(demo.process.wait().unwrap().success(), "{lines:#?}");
+    let (summary, seconds) = lines.split_last().unwrap();
+    assert_eq!(seconds.len(), 3, "a line a second");
+    assert!(
+        seconds.iter().all(|line| line["second"]["cells_merged_per_s"].as_f64().unwrap() > 0.0),
+        "{lines:#?}"
+    );
+    let summary = &summary["summary"];
+    assert_eq!(summary["equal"], true);
+    let digests = digests(summary);
+    assert!(digests.len() == 3 && digests.iter().all(|digest| *digest == digests[0] && digest.is_string()));
+    let merged = |node: &Value| node["cells_merged"].as_u64().unwrap();
+    assert!(
+        summary["nodes"].as_array().unwrap().iter().all(|node| merged(node) >= 300),
+        "own and others' cells"
+    );
+}
+
+#[test]
+fn a_killed_node_is_named_and_the_others_go_on() {
+    let mut demo = demo("demo_killed", &["--nodes", "4"]);
+    let second = demo.lines.next().unwrap();
+    assert_eq!(second["second"]["nodes"], 4);
+    signal("KILL", demo.pids[2]);
+    while demo.lines.next().unwrap()["second"]["nodes"] != 3 {}
+    let after = demo.lines.next().unwrap();
+    assert!(after["second"]["cells_merged_per_s"].as_f64().unwrap() > 0.0, "the others go on: {after}");
+    signal("INT", demo.process.id());
+    let summary = demo.lines.last().unwrap();
+    let summary = &summary["summary"];
+    assert!(demo.process.wait().unwrap().success(), "{summary:#}");
+    assert_eq!(summary["ended"], serde_json::json!([2]));
+    assert!(summary["nodes"][2]["ended"].as_str().unwrap().starts_with("killed by signal 9 after "));
+    let digests = digests(summary);
+    assert!(digests[2].is_null() && digests[0].is_string());
+    assert!([1, 3].iter().all(|&i| digests[i] == digests[0]));
+}
+
+#[test]
+fn nodes_end_with_their_parent_and_no_key_stays_behind() {
+    let mut demo = demo("demo_orphans", &["--nodes", "2"]);
+    let left = std::fs::read_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo_orphans")).unwrap();
+    assert_eq!(left.count(), 0);
+    demo.process.kill().unwrap();
+    demo.process.wait().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    for pid in demo.pids {
+        while lives(pid) {
+            assert!(Instant::now() < until, "node {pid} outlives its parent");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Whether the process runs; one that has ended and waits for whoever inherited it does not.
+fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
+    stat.is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z")))
+}
+
+#[test]
+fn too_many_agents_are_refused() {
+    let args = ["demo", "--nodes", "100", "--agents", "4000000"];
+    let why = command::failure(&directory("demo_many"), &args);
+    assert_eq!(why, "--nodes 100 of --agents 4000000 want 400000000 slots, a table has at most 134217728");
+}
