@@ -23,8 +23,8 @@ pub fn run(data: &[u8]) {
 fn contradict_nothing(settings: &Settings) {
     let table = &settings.table;
     assert!(table.slots.is_multiple_of(RUN_ALIGN) && (1..=SLOTS_MAX).contains(&table.slots));
-    assert!(table.cells8 || table.cells16 || table.rows);
-    assert!(settings.push.fanout > 0 && settings.push.flush_micros > 0 && settings.threads.ingress > 0);
+    assert!(table.cells8 || table.cells4 || table.rows);
+    assert!(settings.push.flush_micros <= settings.limits.skew_micros && settings.threads.ingress > 0);
 
     let runs = |runs: &[config::Run]| -> Vec<Run> {
         assert!(runs.iter().all(|run| run.first < run.end && run.end <= table.slots));
@@ -35,7 +35,7 @@ fn contradict_nothing(settings: &Settings) {
         vec![Origin { key: own.public().clone(), runs: runs(&settings.agents), revoked: false }];
     // Only the key file, which is read later, could name a peer's own key.
     for peer in settings.peers.iter().filter(|peer| peer.key != *own.public()) {
-        origins.push(Origin { key: peer.key.clone(), runs: runs(&peer.runs), revoked: false });
+        origins.push(Origin { key: peer.key.clone(), runs: runs(&peer.runs), revoked: peer.revoked });
     }
     let directory = Directory::new(origins, [1, 2]);
     assert!(directory.is_ok(), "settings that make no directory: {directory:?}");

@@ -99,6 +99,11 @@ fn both_sides_of_a_contradiction_are_named() {
 
 #[test]
 fn what_is_wrong_with_a_peer_is_told() {
+    let heir = format!(
+        "[[agents]]\nfirst = 0\ncount = 16\n{}",
+        peer("runs = [{ first = 0, count = 16 }]\nrevoked = true")
+    );
+    octick_node::config::load(&heir).expect("a revoked peer owns nothing");
     let twice = peer("runs = []") + &peer("runs = []");
     let overlapping = format!(
         "[[agents]]\nfirst = 1008\ncount = 1008\n{}",

@@ -250,10 +250,10 @@ impl Config {
     }
 }
 
-/// Sorted by their first slot, runs that overlap have neighbours that do.
+/// Sorted by their first slot, runs that overlap have neighbours that do. A revoked peer owns nothing any more.
 fn check_overlaps(agents: &[Run], peers: &[PeerSettings]) -> Checked {
     let own = agents.iter().enumerate().map(|(i, run)| (*run, None, i));
-    let others = peers.iter().enumerate().flat_map(|(peer, settings)| {
+    let others = peers.iter().enumerate().filter(|(_, peer)| !peer.revoked).flat_map(|(peer, settings)| {
         settings.runs.iter().enumerate().map(move |(i, run)| (*run, Some(peer), i))
     });
     let mut runs: Vec<(Run, Option<usize>, usize)> = own.chain(others).collect();
