@@ -40,7 +40,7 @@ impl Dice {
     }
 
     /// Numbers below `bound`, strictly increasing, as many as `rising` is long.
-    fn rising(&mut self, rising: &mut [u32], bound: u32) {
+    pub(crate) fn rising(&mut self, rising: &mut [u32], bound: u32) {
         loop {
             rising.iter_mut().for_each(|number| *number = self.below(bound));
             rising.sort_unstable();

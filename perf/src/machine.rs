@@ -65,6 +65,21 @@ impl Machine {
     }
 }
 
+/// Pins the calling thread to a core other than `core`, if there is one.
+pub(crate) fn step_aside(core: Option<usize>) {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    if let Some(other) = cores.into_iter().find(|other| Some(other.id) != core) {
+        core_affinity::set_for_current(other);
+    }
+}
+
+/// Pins the calling thread to `core`.
+pub(crate) fn pin(core: Option<usize>) {
+    if let Some(id) = core {
+        core_affinity::set_for_current(core_affinity::CoreId { id });
+    }
+}
+
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cpu, model, cores, unit, timer_floor, os, rustc, .. } = self;

@@ -89,7 +89,7 @@ impl Pipeline {
 }
 
 /// Memory for a table, in huge pages where the system has them.
-fn region(len: usize) -> Region {
+pub(crate) fn region(len: usize) -> Region {
     let region = Region::heap(len.next_multiple_of(Region::ALIGN));
     // Advice only; its refusal leaves ordinary pages.
     const COLLAPSE: i32 = 25;

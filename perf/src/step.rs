@@ -1,31 +1,39 @@
 //! Runs a piece of work in a child process under the eye of its parent: every instruction, or every system call.
 //!
 //! Counts need no hardware counters and have no variance: the child is a copy of this process, and the parent lets it
-//! go one instruction at a time between two breakpoints. A step costs two microseconds or so.
+//! go one instruction at a time between two marks. A step costs some microseconds.
 
 use std::io;
 
 /// What single-stepping saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Steps {
+#[derive(Clone, Copy, Debug, Default)]
+struct Steps {
     /// Instructions executed.
-    pub(crate) instructions: u64,
-    /// Those among them with a lock prefix: atomic operations that other cores wait for.
-    pub(crate) locked: u64,
+    instructions: u64,
+    /// Those among them that lock a cache line, if they were looked at.
+    locked: u64,
 }
 
-/// Executes `work` in a child, instruction by instruction.
+/// Executes `work` in a child, instruction by instruction: how many there were.
 ///
 /// # Errors
 /// When the system forbids tracing, or this machine has no breakpoint that we know.
-pub(crate) fn instructions(work: impl FnOnce()) -> io::Result<Steps> {
-    imp::Child::spawn(work)?.single_step()
+pub(crate) fn instructions(work: impl FnOnce()) -> io::Result<u64> {
+    Ok(imp::Child::spawn(work)?.single_step(false)?.instructions)
+}
+
+/// Executes `work` in a child, and looks at each instruction: how many of them lock.
+///
+/// # Errors
+/// As [`instructions`].
+pub(crate) fn locked_instructions(work: impl FnOnce()) -> io::Result<u64> {
+    Ok(imp::Child::spawn(work)?.single_step(true)?.locked)
 }
 
 /// Executes `work` in a child, and counts its system calls.
 ///
 /// # Errors
-/// When the system forbids tracing, or this machine has no breakpoint that we know.
+/// As [`instructions`].
 pub(crate) fn system_calls(work: impl FnOnce()) -> io::Result<u64> {
     imp::Child::spawn(work)?.count_calls()
 }
@@ -41,7 +49,7 @@ mod imp {
             Err(io::Error::new(io::ErrorKind::Unsupported, "single-stepping is written for Linux on x86-64"))
         }
 
-        pub(super) fn single_step(self) -> io::Result<Steps> {
+        pub(super) fn single_step(self, _: bool) -> io::Result<Steps> {
             match self {}
         }
 
@@ -59,8 +67,8 @@ mod imp {
 
     use super::{Steps, io};
 
-    /// The one-byte breakpoint instruction.
-    const INT3: u8 = 0xCC;
+    /// The signal of the instruction that ends the work, told apart from that of a step.
+    const END: i32 = libc::SIGILL;
     const LOCK: u8 = 0xF0;
     /// What the child exits with when it may not be traced.
     const REFUSED: i32 = 99;
@@ -93,20 +101,24 @@ mod imp {
             Ok(child)
         }
 
-        pub(super) fn single_step(self) -> io::Result<Steps> {
+        /// Steps to the end of the work. Looking at each instruction makes a step half as slow again.
+        pub(super) fn single_step(self, look: bool) -> io::Result<Steps> {
             let mut steps = Steps::default();
             loop {
-                let code = self.next_instruction()?;
-                // SAFETY: the child is a copy of this process and has mapped nothing executable since, so the
-                // instruction that it is about to execute stands at the same address here.
-                let (at_end, locked) = unsafe { (*code == INT3, is_locked(code)) };
-                if at_end {
-                    return Ok(steps);
+                let locked = look && {
+                    let code = self.next_instruction()?;
+                    // SAFETY: the child is a copy of this process and has mapped nothing executable since, so the
+                    // instruction that it is about to execute stands at the same address here.
+                    unsafe { is_locked(code) }
+                };
+                self.request(libc::PTRACE_SINGLESTEP, 0)?;
+                match self.wait()? {
+                    Stop::Signal(libc::SIGTRAP) => {}
+                    Stop::Signal(END) => return Ok(steps),
+                    other => return Err(other.unexpected()),
                 }
                 steps.instructions += 1;
                 steps.locked += u64::from(locked);
-                self.request(libc::PTRACE_SINGLESTEP, 0)?;
-                self.expect_trap(libc::SIGTRAP)?;
             }
         }
 
@@ -117,7 +129,7 @@ mod imp {
                 match self.wait()? {
                     // One stop on the way into the kernel, and one on the way out.
                     Stop::Signal(signal) if signal == libc::SIGTRAP | 0x80 => stops += 1,
-                    Stop::Signal(libc::SIGTRAP) => return Ok(stops / 2),
+                    Stop::Signal(END) => return Ok(stops / 2),
                     other => return Err(other.unexpected()),
                 }
             }
@@ -132,13 +144,6 @@ mod imp {
             match unsafe { libc::ptrace(libc::PTRACE_PEEKUSER, self.pid, offset, 0) } {
                 -1 => Err(io::Error::last_os_error()),
                 address => Ok(ptr::with_exposed_provenance(address as usize)),
-            }
-        }
-
-        fn expect_trap(&self, signal: i32) -> io::Result<()> {
-            match self.wait()? {
-                Stop::Signal(seen) if seen == signal => Ok(()),
-                other => Err(other.unexpected()),
             }
         }
 
@@ -198,8 +203,8 @@ mod imp {
             // SAFETY: a breakpoint stops this traced process and changes no register.
             unsafe { asm!("int3") };
             work();
-            // SAFETY: as above.
-            unsafe { asm!("int3") };
+            // SAFETY: an undefined instruction stops this traced process for good.
+            unsafe { asm!("ud2") };
         }));
         // SAFETY: ends this child without running the parent's exit handlers.
         unsafe { libc::_exit(i32::from(run.is_err())) }
@@ -242,7 +247,7 @@ mod tests {
             return eprintln!("skipped: tracing is denied here");
         };
         assert_eq!(ten, again);
-        assert!(twenty.instructions >= ten.instructions + 10);
+        assert!(twenty >= ten + 10);
     }
 
     #[test]
@@ -253,8 +258,8 @@ mod tests {
                 COUNT.fetch_add(1, Ordering::Relaxed);
             }
         };
-        match instructions(locked) {
-            Ok(steps) => assert_eq!(steps.locked, 7),
+        match locked_instructions(locked) {
+            Ok(locked) => assert_eq!(locked, 7),
             Err(_) => eprintln!("skipped: tracing is denied here"),
         }
     }

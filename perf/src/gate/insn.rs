@@ -37,11 +37,11 @@ fn row(gate: &mut Gate<'_>, name: &str, shape: &Shape, kernel: Kernel, crowd: &m
     if !kernel.available() {
         return Row::skipped(name, UNIT, "this CPU does not run the kernel");
     }
-    let steps = match step::instructions(batch(shape, kernel, crowd)) {
-        Ok(steps) => steps,
+    let instructions = match step::instructions(batch(shape, kernel, crowd)) {
+        Ok(instructions) => instructions,
         Err(error) => return Row::skipped(name, UNIT, error.to_string()),
     };
-    let a_cell = steps.instructions as f64 / (BATCH_MAX * shape.cells()) as f64;
+    let a_cell = instructions as f64 / (BATCH_MAX * shape.cells()) as f64;
     let rustc = env!("OCTICK_RUSTC");
     if gate.options.record {
         gate.counts.set(rustc, name, a_cell);

@@ -2,8 +2,10 @@
 //!
 //! | module | rows |
 //! |---|---|
+//! | [`node`] | `node.*`: a whole node against its naive twin |
 //! | [`verify`] | `verify.*`: what a signature costs, alone and by trains |
 
+mod node;
 mod verify;
 
 use clap::Args;
@@ -23,5 +25,6 @@ pub(crate) struct Options {
 
 /// Adds the comparison's rows to `report`.
 pub(crate) fn run(options: &Options, report: &mut Report) {
+    node::rows(options, report);
     verify::rows(options, report);
 }

@@ -1,0 +1,234 @@
+//! A whole node against its naive twin: the same signed trains over loopback, each on one core, CPU time a frame.
+//!
+//! The sender keeps a few trains in flight and waits for the receiver's count, so that nothing is lost and both take
+//! every frame. What is counted is the CPU time of the receiving threads, not the wall's, so waiting costs nothing
+//! and other processes do not matter.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use octick::pool::Pool;
+use octick::socket::{Sender, Socket, SocketSettings};
+use octick::{Config, Counter, Identity, Layout, Peer};
+use octick_core::limits::BATCH_MAX;
+
+use super::Options;
+use crate::machine;
+use crate::naive::Naive;
+use crate::report::{Report, Row};
+use crate::signers::{CELLS, MESH, Signers};
+
+const SLOTS: u32 = 1 << 16;
+const SIGNERS: usize = 16;
+/// Frames on their way at most: less than the smallest receive buffer that systems grant by default holds.
+const FLIGHT: u64 = 2 * BATCH_MAX as u64;
+/// How long a receiver may stand still before its run counts as failed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a frame cost a receiver, ticks.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    all: f64,
+    verify: f64,
+    merge: f64,
+}
+
+impl Cost {
+    /// Each stage at its best: whatever else runs on the core can only make one dearer.
+    fn least(self, other: Self) -> Self {
+        Self {
+            all: self.all.min(other.all),
+            verify: self.verify.min(other.verify),
+            merge: self.merge.min(other.merge),
+        }
+    }
+
+    fn describe(&self) -> String {
+        let rest = self.all - self.verify - self.merge;
+        format!(
+            "receive and the rest {rest:.0}, verify {:.0}, parse, window and merge {:.0}",
+            self.verify, self.merge
+        )
+    }
+}
+
+pub(super) fn rows(options: &Options, report: &mut Report) {
+    const UNIT: &str = "ticks/frame";
+    let names = ["node.ticks_per_frame", "node.naive.ticks_per_frame"];
+    let rounds = if options.quick { 1 } else { 3 };
+    let trains = if options.quick { 40 } else { 160 };
+    let mut best: [Option<Cost>; 2] = [None; 2];
+    let (hz, core) = (report.machine().tick_hz, report.machine().pinned_to);
+    // The sender leaves the measured core to the receiver.
+    machine::step_aside(core);
+    for _ in 0..rounds {
+        for (best, run) in best.iter_mut().zip([octick as Run, naive]) {
+            match run(&Trains::new(trains), core, hz) {
+                Ok(cost) => *best = Some(best.map_or(cost, |best| best.least(cost))),
+                Err(error) => {
+                    machine::pin(core);
+                    names.iter().for_each(|name| report.push(Row::skipped(*name, UNIT, error.to_string())));
+                    return report.push(Row::skipped("node.ratio_naive", "times fewer", error.to_string()));
+                }
+            }
+        }
+    }
+    machine::pin(core);
+    let [Some(ours), Some(theirs)] = best else { return };
+    for (name, cost) in names.into_iter().zip([ours, theirs]) {
+        let note = format!("{}; {:.1} ticks/cell", cost.describe(), cost.all / CELLS as f64);
+        report.push(Row::value(name, UNIT, cost.all).note(note));
+    }
+    let note = "CPU time of the receiver, trains of 64 full frames";
+    report.push(Row::value("node.ratio_naive", "times fewer", theirs.all / ours.all).note(note));
+}
+
+type Run = fn(&Trains, Option<usize>, f64) -> io::Result<Cost>;
+
+/// Signed trains in memory, before any clock runs.
+struct Trains {
+    signers: Signers,
+    trains: Vec<Vec<Vec<u8>>>,
+}
+
+impl Trains {
+    fn new(count: usize) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+        let mut signers = Signers::new(SIGNERS, SLOTS, now.as_micros() as u64);
+        let train = |_| signers.train(BATCH_MAX).1.frames().map(<[u8]>::to_vec).collect();
+        let trains = (0..count).map(train).collect();
+        Self { signers, trains }
+    }
+
+    fn frames(&self) -> u64 {
+        (self.trains.len() * BATCH_MAX) as u64
+    }
+
+    /// Sends every train, never more than [`FLIGHT`] frames ahead of what `taken` says.
+    fn send(&self, to: SocketAddr, taken: impl Fn() -> u64) -> io::Result<()> {
+        let mut sender = sender()?;
+        let wait_for = |frames: u64| {
+            let since = Instant::now();
+            while taken() < frames {
+                if since.elapsed() > PATIENCE {
+                    let lost = format!("the receiver stands at {} of {frames} frames", taken());
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, lost));
+                }
+                thread::yield_now();
+            }
+            Ok(())
+        };
+        let mut sent = 0;
+        for train in &self.trains {
+            wait_for((sent + BATCH_MAX as u64).saturating_sub(FLIGHT))?;
+            let frames: Vec<&[u8]> = train.iter().map(Vec::as_slice).collect();
+            let outcome = sender.send_train(&frames, &[to]);
+            if outcome.frames_sent < frames.len() {
+                return Err(io::Error::other("the send buffer is too small for a train"));
+            }
+            sent += BATCH_MAX as u64;
+        }
+        wait_for(sent)
+    }
+}
+
+/// An unbound port to send from.
+fn sender() -> io::Result<Sender> {
+    let settings = SocketSettings::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let pool = Arc::new(Pool::new(settings.ring_depth.into())?);
+    let socket = Socket::open(&settings, &pool).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(socket.sender())
+}
+
+fn octick(trains: &Trains, core: Option<usize>, hz: f64) -> io::Result<Cost> {
+    let own = Identity::from_seed(&[0xFF; 32]);
+    let mut config = Config::new(own, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    config.mesh = MESH.into();
+    config.layout = Layout { slots: SLOTS, cells8: true, cells4: false, rows: false };
+    config.threads.cores = core.into_iter().collect();
+    let peer = |origin: octick_core::data::Origin| Peer {
+        key: origin.key,
+        addr: None,
+        runs: origin.runs,
+        revoked: false,
+    };
+    config.peers = trains.signers.roster().into_iter().map(peer).collect();
+    let settings = config.check().map_err(|error| io::Error::other(error.to_string()))?;
+    let node = octick::start(settings).map_err(|error| io::Error::other(error.to_string()))?;
+    let before = others_cpu_ns()?;
+    trains.send(node.local_addr(), || node.tally().get(Counter::FramesFresh))?;
+    let taken_ns = others_cpu_ns()? - before;
+    let tally = node.stop()?.tally;
+    let a_frame = |ticks: u64| ticks as f64 / trains.frames() as f64;
+    Ok(Cost {
+        all: taken_ns as f64 * hz / 1e9 / trains.frames() as f64,
+        verify: a_frame(tally.get(Counter::VerifyTicks)),
+        merge: a_frame(tally.get(Counter::TimedTicks)),
+    })
+}
+
+fn naive(trains: &Trains, core: Option<usize>, hz: f64) -> io::Result<Cost> {
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.set_nonblocking(true)?;
+    receive_buffer(&socket, 4 << 20)?;
+    let (to, target) = (socket.local_addr()?, trains.frames());
+    let merged = Arc::new(AtomicU64::new(0));
+    let node = Naive::new(MESH, &trains.signers.roster());
+    let before = others_cpu_ns()?;
+    let receiver = thread::Builder::new().name("naive".into()).spawn({
+        let merged = Arc::clone(&merged);
+        move || {
+            machine::pin(core);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+            runtime.block_on(async {
+                let spent = node.run(tokio::net::UdpSocket::from_std(socket)?, merged, target).await;
+                io::Result::Ok(spent)
+            })
+        }
+    })?;
+    let sent = trains.send(to, || merged.load(Ordering::Relaxed));
+    let taken_ns = others_cpu_ns()? - before;
+    sent?;
+    let spent = receiver.join().expect("the naive node does not panic")?;
+    let a_frame = |ticks: u64| ticks as f64 / target as f64;
+    Ok(Cost {
+        all: taken_ns as f64 * hz / 1e9 / target as f64,
+        verify: a_frame(spent.verify),
+        merge: a_frame(spent.merge),
+    })
+}
+
+/// Asks for the receive buffer that Octick asks for, so that both lose nothing.
+fn receive_buffer(socket: &std::net::UdpSocket, bytes: libc::c_int) -> io::Result<()> {
+    let len = size_of_val(&bytes) as libc::socklen_t;
+    // SAFETY: the option is an integer, and `bytes` is one that outlives the call.
+    let status = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUF,
+            (&raw const bytes).cast(),
+            len,
+        )
+    };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// CPU time of all threads but this one, nanoseconds.
+fn others_cpu_ns() -> io::Result<u64> {
+    Ok(cpu_ns(libc::CLOCK_PROCESS_CPUTIME_ID)? - cpu_ns(libc::CLOCK_THREAD_CPUTIME_ID)?)
+}
+
+fn cpu_ns(clock: libc::clockid_t) -> io::Result<u64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a live timespec for the kernel to fill.
+    if unsafe { libc::clock_gettime(clock, &mut time) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
