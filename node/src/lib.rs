@@ -7,5 +7,6 @@ pub mod demo;
 pub mod dump;
 pub mod failure;
 pub mod keygen;
+pub mod load;
 pub mod report;
 pub mod run;

@@ -7,6 +7,7 @@ use octick_node::config::command::ConfigCommand;
 use octick_node::demo::Demo;
 use octick_node::dump::command::Dump;
 use octick_node::keygen::Keygen;
+use octick_node::load::Load;
 use octick_node::run::Run;
 
 /// A gossip mesh for swarms of agents: signed frames in, merged cells out.
@@ -24,6 +25,7 @@ enum Command {
     Config(ConfigCommand),
     Run(Run),
     Demo(Demo),
+    Load(Load),
     Dump(Dump),
 }
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Config(config) => config.run(),
         Command::Run(run) => run.run(),
         Command::Demo(demo) => demo.run(),
+        Command::Load(load) => load.run(),
         Command::Dump(dump) => dump.run(),
     };
     done.unwrap_or_else(|failure| {

@@ -125,13 +125,19 @@ impl Serialize for Drops {
 impl Drops {
     /// Everything that did not reach the state: rejects, full queues, and what the kernel dropped.
     pub fn of(tally: &Tally, kernel_drops: u64) -> Self {
-        let rejects = tally.rejects().filter(|(reason, _)| *reason != Reject::Duplicate);
+        let mut drops = Self::with_duplicates(tally);
+        drops.0.retain(|(reason, _)| *reason != Reject::Duplicate.metric());
+        drops.0.extend((kernel_drops > 0).then_some(("kernel_buffer", kernel_drops)));
+        drops
+    }
+
+    /// Everything that this node's own code dropped, duplicates among it.
+    pub fn with_duplicates(tally: &Tally) -> Self {
         let full = [
             (Counter::RingFull.metric(), tally.get(Counter::RingFull)),
             (Counter::EgressFull.metric(), tally.get(Counter::EgressFull)),
-            ("kernel_buffer", kernel_drops),
         ];
-        let all = rejects.map(|(reason, n)| (reason.metric(), n)).chain(full);
+        let all = tally.rejects().map(|(reason, n)| (reason.metric(), n)).chain(full);
         Self(all.filter(|(_, n)| *n > 0).collect())
     }
 
