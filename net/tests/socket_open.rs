@@ -5,13 +5,13 @@ mod socket_rig;
 use std::net::UdpSocket;
 
 use octick::socket::{Choice, OpenError, Socket, SocketSettings, Wait, Why};
-use socket_rig::{BACKENDS, LOOPBACK, frame, frames, open, pool, settings};
+use socket_rig::{LOOPBACK, backends, frame, frames, open, pool, settings};
 
 #[test]
 fn a_taken_port_is_named() {
     let taken = UdpSocket::bind(LOOPBACK).expect("a socket");
     let bind = taken.local_addr().expect("an address");
-    for backend in BACKENDS {
+    for backend in backends() {
         let error = Socket::open(&SocketSettings { bind, ..settings(backend) }, &pool()).expect_err("taken");
         assert!(matches!(error, OpenError::Taken(address) if address == bind));
         let line = error.to_string();
@@ -25,7 +25,7 @@ fn a_taken_port_is_named() {
 #[test]
 fn an_address_of_someone_else_is_named() {
     let bind = "192.0.2.1:0".parse().expect("an address");
-    for backend in BACKENDS {
+    for backend in backends() {
         let error =
             Socket::open(&SocketSettings { bind, ..settings(backend) }, &pool()).expect_err("not ours");
         assert!(error.to_string().starts_with("192.0.2.1 is no address of this machine"), "{error}");
@@ -43,7 +43,7 @@ fn a_ring_that_cannot_be_is_refused_with_both_numbers() {
 
 #[test]
 fn a_port_is_free_as_soon_as_its_socket_is_dropped() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let mut bind = LOOPBACK.parse().expect("an address");
         for round in 0..50 {
@@ -62,7 +62,7 @@ fn a_port_is_free_as_soon_as_its_socket_is_dropped() {
 
 #[test]
 fn sockets_share_a_port_if_all_ask_for_it() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let shared = SocketSettings { reuse_port: true, ..settings(backend) };
         let mut first = Socket::open(&shared, &pool).expect("a socket");
@@ -86,7 +86,7 @@ fn sockets_share_a_port_if_all_ask_for_it() {
 
 #[test]
 fn an_opened_socket_may_move_to_the_thread_that_polls_it() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let mut socket = open(backend, &pool);
         let moved = pool.clone();
@@ -104,7 +104,7 @@ fn an_opened_socket_may_move_to_the_thread_that_polls_it() {
 
 #[test]
 fn the_backend_is_as_asked() {
-    for backend in BACKENDS {
+    for backend in backends() {
         assert_eq!(open(backend, &pool()).why(), Why::Asked);
     }
 }

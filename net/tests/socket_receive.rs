@@ -6,11 +6,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use octick::socket::{Socket, SocketSettings, Wait};
-use socket_rig::{BACKENDS, LOOPBACK, frame, frames, open, poll_until, pool, settings};
+use socket_rig::{LOOPBACK, backends, frame, frames, open, poll_until, pool, settings};
 
 #[test]
 fn single_datagrams_arrive_with_their_sender() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let mut socket = open(backend, &pool);
         let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
@@ -32,7 +32,7 @@ fn single_datagrams_arrive_with_their_sender() {
 
 #[test]
 fn trains_arrive_whole_with_their_frame_boundaries() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let (mut socket, mut peer) = (open(backend, &pool), open(backend, &pool));
         for (count, len, last) in [(53, 1_232, 1_232), (64, 1_000, 17), (64, 200, 200), (2, 1, 1), (1, 9, 9)]
@@ -55,7 +55,7 @@ fn trains_arrive_whole_with_their_frame_boundaries() {
 
 #[test]
 fn without_gro_each_frame_is_an_arrival() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let settings = SocketSettings { gro: false, ..settings(backend) };
         let mut socket = Socket::open(&settings, &pool).expect("a socket");
@@ -71,7 +71,7 @@ fn without_gro_each_frame_is_an_arrival() {
 
 #[test]
 fn empty_datagrams_do_not_stop_reception() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let mut socket = open(backend, &pool);
         let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
@@ -89,7 +89,7 @@ fn empty_datagrams_do_not_stop_reception() {
 
 #[test]
 fn held_arrivals_pause_reception_and_it_recovers() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let mut socket = open(backend, &pool);
         let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
@@ -116,7 +116,7 @@ fn held_arrivals_pause_reception_and_it_recovers() {
 
 #[test]
 fn a_flood_overflows_the_kernels_buffer_and_is_counted() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let settings = SocketSettings { receive_buffer_bytes: 16_384, ..settings(backend) };
         let mut socket = Socket::open(&settings, &pool).expect("a socket");
@@ -140,7 +140,7 @@ fn a_flood_overflows_the_kernels_buffer_and_is_counted() {
 
 #[test]
 fn truncated_datagrams_are_dropped_and_counted() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = std::sync::Arc::new(octick::pool::Pool::with_payload(16, 500).expect("memory"));
         let mut socket = open(backend, &pool);
         let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
@@ -155,7 +155,7 @@ fn truncated_datagrams_are_dropped_and_counted() {
 
 #[test]
 fn arrivals_carry_the_time_of_the_kernel_if_asked() {
-    for backend in BACKENDS {
+    for backend in backends() {
         for stamps in [true, false] {
             let pool = pool();
             let mut socket =
@@ -179,7 +179,7 @@ fn arrivals_carry_the_time_of_the_kernel_if_asked() {
 
 #[test]
 fn frames_outlive_the_path_as_bytes_without_a_copy() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let mut socket = open(backend, &pool);
         let to = [socket.local_address()];
@@ -202,7 +202,7 @@ fn frames_outlive_the_path_as_bytes_without_a_copy() {
 
 #[test]
 fn a_v6_socket_talks_to_v4_peers_too() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let bind: SocketAddr = "[::]:0".parse().expect("an address");
         let Ok(mut socket) = Socket::open(&SocketSettings { bind, ..settings(backend) }, &pool) else {
@@ -220,7 +220,7 @@ fn a_v6_socket_talks_to_v4_peers_too() {
 
 #[test]
 fn a_poll_takes_no_more_than_there_is_room_for() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let mut socket = open(backend, &pool);
         let peer = UdpSocket::bind(LOOPBACK).expect("a socket");

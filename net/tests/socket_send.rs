@@ -6,11 +6,11 @@ use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd};
 
 use octick::socket::Choice;
-use socket_rig::{BACKENDS, LOOPBACK, frame, frames, open, pool};
+use socket_rig::{LOOPBACK, backends, frame, frames, open, pool};
 
 #[test]
 fn every_peer_gets_every_frame_whatever_the_lengths() {
-    for backend in BACKENDS {
+    for backend in backends() {
         let pool = pool();
         let mut sender = open(backend, &pool);
         let mut peers: Vec<_> = (0..70).map(|_| open(Choice::Mmsg, &pool)).collect();

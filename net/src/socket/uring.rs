@@ -239,3 +239,38 @@ impl fmt::Debug for Uring {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn an_overflowing_completion_queue_loses_nothing_and_is_counted() {
+        let settings = SocketSettings::new("127.0.0.1:0".parse().expect("an address"));
+        let fd = Arc::new(settings.bound().expect("a socket"));
+        let to = sys::local_address(fd.as_fd()).expect("an address");
+        let pool = Arc::new(Pool::new(64).expect("memory"));
+        // Two completions, sixteen buffers: what `new` never makes.
+        let Ok(mut uring) = Uring::with_completions(fd, pool.clone(), &settings, SUBMISSIONS) else {
+            eprintln!("skipped: no io_uring here");
+            return;
+        };
+        let peer = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let (mut counters, mut out, mut got) = (Counters::default(), Vec::with_capacity(64), Vec::new());
+        uring.poll(Wait::None, &mut out, &mut counters).expect("armed");
+        for number in 0..100_u8 {
+            peer.send_to(&[number], to).expect("sent");
+        }
+        for _ in 0..1_000 {
+            uring.poll(Wait::Micros(50), &mut out, &mut counters).expect("received");
+            got.extend(out.drain(..).map(|arrival| arrival.bytes()[0]));
+        }
+        assert!(got.into_iter().eq(0..100), "{counters:?}");
+        assert!(counters.cq_overflow > 0 && counters.multishot_ended > 0, "{counters:?}");
+        drop(uring);
+        assert_eq!(pool.free(), 64);
+    }
+}
