@@ -103,6 +103,10 @@ fn held_arrivals_pause_reception_and_it_recovers() {
             assert!(start.elapsed() < Duration::from_secs(5), "{backend:?}: {:?}", socket.counters());
         }
         assert_eq!((held.len(), pool.free()), (64, 0), "{backend:?}");
+        // Nothing in the kernel could wake a sleeper now, so it does not sleep.
+        let start = Instant::now();
+        assert_eq!(socket.poll(Wait::Park(Duration::from_secs(9)), &mut held).expect("polled"), 0);
+        assert!(start.elapsed() < Duration::from_secs(5), "{backend:?}");
         let first: Vec<_> = held
             .drain(..)
             .flat_map(|arrival| arrival.frames().map(<[u8]>::to_vec).collect::<Vec<_>>())

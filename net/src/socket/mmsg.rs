@@ -20,9 +20,20 @@ pub(super) struct Mmsg {
     /// As many as buffers are wanted.
     messages: Box<[libc::mmsghdr]>,
     vectors: Box<[libc::iovec]>,
-    /// The last receive filled every buffer: more is probably there, so do not nap.
-    full: bool,
+    gather_micros: u32,
+    last: Last,
     exact_timers: bool,
+}
+
+/// What the last receive got, and so what to expect of the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// Nothing flows: sleep until something does.
+    Nothing,
+    /// Datagrams flow: let them gather.
+    Some,
+    /// Every buffer was filled: more is there already.
+    Full,
 }
 
 // SAFETY: the raw pointers in `messages` and `vectors` point into this value's own boxes and buffers, and are
@@ -40,7 +51,8 @@ impl Mmsg {
             buffers: Vec::with_capacity(depth),
             messages: vec![empty; depth].into(),
             vectors: vec![libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; depth].into(),
-            full: false,
+            gather_micros: settings.gather_micros,
+            last: Last::Nothing,
             exact_timers: false,
         }
     }
@@ -51,20 +63,21 @@ impl Mmsg {
         out: &mut Vec<Arrival>,
         counters: &mut Counters,
     ) -> io::Result<usize> {
-        if let Wait::Micros(micros) = wait
-            && !self.full
-        {
-            // Timers are this thread's, and the thread that polls is known only here.
-            if !self.exact_timers {
-                sys::exact_timers();
-                self.exact_timers = true;
-            }
-            counters.syscalls += 1;
-            sys::nap(Duration::from_micros(micros.into()));
+        let gather_micros = match wait {
+            Wait::Micros(micros) => micros,
+            Wait::Park(_) if self.last == Last::Some => self.gather_micros,
+            Wait::None | Wait::Park(_) => 0,
+        };
+        if gather_micros > 0 && self.last != Last::Full {
+            self.nap(gather_micros, counters);
+        }
+        if self.pool_is_out() {
+            wait.exhausted(counters);
+            return Ok(0);
         }
         let taken = self.receive(out, counters)?;
         match wait {
-            Wait::Park(at_most) if taken == 0 && !self.full => {
+            Wait::Park(at_most) if self.last == Last::Nothing => {
                 counters.syscalls += 1;
                 match sys::wait_readable(self.fd.as_fd(), at_most) {
                     Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
@@ -75,19 +88,25 @@ impl Mmsg {
         }
     }
 
+    fn nap(&mut self, micros: u32, counters: &mut Counters) {
+        // Timers are this thread's, and the thread that polls is known only here.
+        if !self.exact_timers {
+            sys::exact_timers();
+            self.exact_timers = true;
+        }
+        counters.syscalls += 1;
+        sys::nap(Duration::from_micros(micros.into()));
+    }
+
     /// One recvmmsg; what it got goes to `out`.
     fn receive(&mut self, out: &mut Vec<Arrival>, counters: &mut Counters) -> io::Result<usize> {
-        let room = out.capacity() - out.len();
-        self.refill();
-        let ready = self.buffers.len().min(room);
+        self.describe();
+        let ready = self.buffers.len().min(out.capacity() - out.len());
         if ready == 0 {
-            // Not `full`: napping until buffers come home beats spinning for them.
-            self.full = false;
-            counters.no_buffers += u64::from(room > 0);
             return Ok(0);
         }
         counters.syscalls += 1;
-        // SAFETY: the first `ready` messages describe (see `refill`) an iovec each, in `vectors`, and a buffer each,
+        // SAFETY: the first `ready` messages describe (see `describe`) an iovec each, in `vectors`, and a buffer each,
         // in `buffers`, all owned by `self`, which nothing else reads meanwhile.
         let answer = unsafe {
             let messages = self.messages.as_mut_ptr();
@@ -109,7 +128,11 @@ impl Mmsg {
                 _ => return Err(error),
             },
         };
-        self.full = got == ready;
+        self.last = match got {
+            0 => Last::Nothing,
+            _ if got == ready => Last::Full,
+            _ => Last::Some,
+        };
         let before = out.len();
         for (buffer, message) in self.buffers.drain(..got).zip(&self.messages) {
             let header = &message.msg_hdr;
@@ -124,13 +147,18 @@ impl Mmsg {
         Ok(out.len() - before)
     }
 
-    /// Takes buffers from the pool up to the depth, and describes all of them in their present order.
-    fn refill(&mut self) {
+    /// Takes buffers from the pool up to the depth; whether not one is in hand.
+    fn pool_is_out(&mut self) -> bool {
         let missing = self.messages.len() - self.buffers.len();
         if missing > 0 {
             let Self { pool, buffers, .. } = self;
             pool.take_many(missing, |buffer| buffers.push(buffer));
         }
+        self.buffers.is_empty()
+    }
+
+    /// Describes the buffers in hand to the kernel, in their present order.
+    fn describe(&mut self) {
         for ((buffer, message), vector) in self.buffers.iter().zip(&mut self.messages).zip(&mut self.vectors)
         {
             let start = buffer.start().as_ptr();

@@ -44,8 +44,26 @@ pub enum Wait {
     None,
     /// About this many microseconds, to gather a batch; a full one comes at once.
     Micros(u32),
-    /// Asleep until something arrives, this long at most.
+    /// Asleep until something arrives, this long at most; while datagrams flow, until a batch has gathered
+    /// ([`SocketSettings::gather_micros`]).
     Park(Duration),
+}
+
+impl Wait {
+    /// Longest nap while every buffer is out.
+    const EXHAUSTED: Duration = Duration::from_micros(50);
+
+    /// Lets readers bring buffers home. None is left to receive into, so nothing in the kernel could wake us.
+    fn exhausted(self, counters: &mut Counters) {
+        counters.no_buffers += 1;
+        let at_most = match self {
+            Self::None => return,
+            Self::Micros(micros) => Duration::from_micros(micros.into()),
+            Self::Park(at_most) => at_most,
+        };
+        counters.syscalls += 1;
+        sys::nap(at_most.min(Self::EXHAUSTED));
+    }
 }
 
 /// A bound UDP socket. The thread that polls it first is the one that polls and drops it.
@@ -88,6 +106,9 @@ impl Socket {
     /// The kernel no longer lets this socket receive, or another thread polled it before. What `out` got is whole.
     #[inline]
     pub fn poll(&mut self, wait: Wait, out: &mut Vec<Arrival>) -> io::Result<usize> {
+        if out.len() == out.capacity() {
+            return Ok(0);
+        }
         match &mut self.receiver {
             Receiver::Uring(uring) => uring.poll(wait, out, &mut self.counters),
             Receiver::Mmsg(mmsg) => mmsg.poll(wait, out, &mut self.counters),

@@ -22,6 +22,9 @@ pub struct SocketSettings {
     /// Buffers that wait for datagrams at a time: few stay in the cache, more hold longer bursts of single frames.
     /// A power of two, at most 4,096.
     pub ring_depth: u16,
+    /// Microseconds that a parked poll gathers a batch while datagrams flow. It adds at most that to what a frame
+    /// waits, and saves a wake-up each; when nothing flows, the first datagram wakes at once.
+    pub gather_micros: u32,
     /// Whether trains are taken as one arrival.
     pub gro: bool,
     /// Whether arrivals carry the kernel's time stamp.
@@ -94,7 +97,7 @@ pub enum OpenError {
 const DEPTH_MAX: u16 = 4_096;
 
 impl SocketSettings {
-    /// Sixteen buffers of trains, 4 MiB in the kernel, stamps, and the backend that can.
+    /// Sixteen buffers of trains, 4 MiB in the kernel, batches of 20 µs, stamps, and the backend that can.
     pub fn new(bind: SocketAddr) -> Self {
         Self {
             bind,
@@ -102,6 +105,7 @@ impl SocketSettings {
             receive_buffer_bytes: 4 << 20,
             backend: Choice::Auto,
             ring_depth: 16,
+            gather_micros: 20,
             gro: true,
             stamps: true,
         }

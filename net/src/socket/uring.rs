@@ -17,7 +17,7 @@ use super::arrival::{Arrival, NAME_LEN, Received};
 use super::buffer_ring::BufferRing;
 use super::control::CONTROL_LEN;
 use super::counters::Counters;
-use super::{SocketSettings, Wait, sys};
+use super::{SocketSettings, Wait};
 use crate::pool::{Buffer, HEAD, Pool};
 
 /// The one group of provided buffers.
@@ -26,8 +26,6 @@ const GROUP: u16 = 0;
 const FILE: Fixed = Fixed(0);
 /// Submissions in flight: the receive.
 const SUBMISSIONS: u32 = 2;
-/// Longest sleep while every buffer is out: they come home without a wake-up.
-const EXHAUSTED_NAP: Duration = Duration::from_micros(50);
 
 /// A ring with one socket and one receive.
 pub(super) struct Uring {
@@ -37,6 +35,8 @@ pub(super) struct Uring {
     pool: Arc<Pool>,
     /// How the kernel lays out the head of each buffer: lengths only. Boxed, for the address is given away.
     layout: Box<libc::msghdr>,
+    /// How long a parked poll gathers a batch, where the kernel can (Linux 6.12).
+    gather_micros: u32,
     started: bool,
     armed: bool,
     _fd: Arc<OwnedFd>,
@@ -81,7 +81,8 @@ impl Uring {
         let mut layout: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
         layout.msg_namelen = NAME_LEN as _;
         layout.msg_controllen = CONTROL_LEN as _;
-        Ok(Self { ring, buffers, pool, layout, started: false, armed: false, _fd: fd })
+        let gather_micros = if ring.params().is_feature_min_timeout() { settings.gather_micros } else { 0 };
+        Ok(Self { ring, buffers, pool, layout, gather_micros, started: false, armed: false, _fd: fd })
     }
 
     pub(super) fn poll(
@@ -93,13 +94,12 @@ impl Uring {
         let before = out.len();
         // Those that the last poll had no room for.
         self.reap(out, counters)?;
-        if out.len() > before || out.len() == out.capacity() {
+        if out.len() > before {
             return Ok(out.len() - before);
         }
         self.buffers.refill(&self.pool);
         if self.buffers.lent() == 0 {
-            counters.no_buffers += 1;
-            self.nap(wait, counters);
+            wait.exhausted(counters);
             return Ok(0);
         }
         if !self.armed {
@@ -156,19 +156,23 @@ impl Uring {
         counters.cq_overflow += u64::from(queue.cq_overflow());
         let idle = queue.is_empty() && !queue.taskrun() && !queue.cq_overflow();
         drop(queue);
-        let (want, at_most) = match wait {
+        // More than is lent cannot complete.
+        let batch = room.min(self.buffers.lent());
+        let (want, at_least_micros, at_most) = match wait {
             Wait::None if idle => return Ok(()),
-            Wait::None => (0, Duration::ZERO),
-            // More than is lent cannot complete.
-            Wait::Micros(micros) => (room.min(self.buffers.lent()), Duration::from_micros(micros.into())),
-            Wait::Park(at_most) => (1, at_most),
+            Wait::None => (0, 0, Duration::ZERO),
+            Wait::Micros(micros) => (batch, 0, Duration::from_micros(micros.into())),
+            Wait::Park(at_most) if self.gather_micros > 0 => (batch, self.gather_micros, at_most),
+            Wait::Park(at_most) => (1, 0, at_most),
         };
         counters.syscalls += 1;
         let entered = if want == 0 {
             self.ring.submit()
         } else {
             let time = Timespec::from(at_most);
-            self.ring.submitter().submit_with_args(want, &SubmitArgs::new().timespec(&time))
+            // A batch, or any once `at_least` is over, or nothing after `at_most`.
+            let args = SubmitArgs::new().timespec(&time).min_wait_usec(at_least_micros);
+            self.ring.submitter().submit_with_args(want, &args)
         };
         match entered {
             Err(error) => match error.raw_os_error() {
@@ -179,17 +183,6 @@ impl Uring {
             },
             Ok(_) => Ok(()),
         }
-    }
-
-    /// Lets other threads bring buffers home; the receive is not armed, so nothing in the kernel could wake us.
-    fn nap(&self, wait: Wait, counters: &mut Counters) {
-        let span = match wait {
-            Wait::None => return,
-            Wait::Micros(micros) => Duration::from_micros(micros.into()),
-            Wait::Park(at_most) => at_most,
-        };
-        counters.syscalls += 1;
-        sys::nap(span.min(EXHAUSTED_NAP));
     }
 }
 
@@ -244,6 +237,8 @@ impl fmt::Debug for Uring {
 mod tests {
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
+
+    use crate::socket::sys;
 
     use super::*;
 
