@@ -58,6 +58,10 @@ pub struct Absorbed {
     pub asks: u64,
     /// Pongs.
     pub answers: u64,
+    /// Ticks that merging took.
+    pub ticks: u64,
+    /// Cells that were merged, whether they won or not.
+    pub cells: u32,
 }
 
 /// One node's state machine.
@@ -149,10 +153,11 @@ impl Engine {
             }
         }
         self.publisher.flush();
-        let ticks = (self.ticks)().wrapping_sub(start);
+        absorbed.ticks = (self.ticks)().wrapping_sub(start);
+        absorbed.cells = merged.offered();
         self.counters.add(Counter::FramesFresh, absorbed.fresh.count_ones().into());
-        self.counters.add(Counter::TimedTicks, ticks);
-        self.counters.add(Counter::TimedCells, merged.offered().into());
+        self.counters.add(Counter::TimedTicks, absorbed.ticks);
+        self.counters.add(Counter::TimedCells, absorbed.cells.into());
         self.count(&merged);
         absorbed
     }

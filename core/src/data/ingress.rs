@@ -1,7 +1,8 @@
-//! The way of a datagram up to the merge: parse, find, ask, accept, verify.
+//! The way of a datagram up to the merge: open, find, ask, check, accept, verify.
 //!
-//! In come up to 64 received datagrams; out come the frames among them that parse, have a known origin, were not
-//! seen, may say what they say, and prove it, cheapest question first. Every other datagram is one reject counted.
+//! In come up to 64 received datagrams; out come the frames among them that are whole, have a known origin, were
+//! not seen, may say what they say, and prove it. The cheapest question comes first: a duplicate is told by its
+//! first cache line and the origin's window. Every other datagram is one reject counted.
 //! Nothing here owns state that a frame can change, but for the memory of verified roots: many ingress threads feed
 //! one engine, and the engine's windows have the last word on duplicates.
 
@@ -15,7 +16,8 @@ use super::window::{Seen, WindowsView};
 use crate::counters::{Counter, Counters};
 use crate::limits::BATCH_MAX;
 use crate::reject::Reject;
-use crate::wire::Frame;
+use crate::stamp::OriginIndex;
+use crate::wire::Envelope;
 
 /// The stateless filter in front of an engine.
 pub struct Ingress {
@@ -53,30 +55,30 @@ impl Ingress {
     /// When there are more than [`BATCH_MAX`] datagrams.
     pub fn check<'a>(&mut self, datagrams: &[&'a [u8]], now_micros: u64) -> Batch<'a> {
         assert!(datagrams.len() <= BATCH_MAX, "a batch has at most {BATCH_MAX} frames");
-        let mut batch = Batch::new();
         let start = (self.ticks)();
-        self.parse(datagrams, &mut batch);
-        self.ask(&mut batch, now_micros);
-        let asked = (self.ticks)();
+        let mut batch = self.filter(datagrams, now_micros);
+        let filtered = (self.ticks)();
         self.verifier.check(&mut batch, &self.directory, &self.counters);
         let verified = (self.ticks)();
-        self.counters.add(Counter::TimedTicks, asked.wrapping_sub(start));
-        self.counters.add(Counter::VerifyTicks, verified.wrapping_sub(asked));
+        batch.ticks = filtered.wrapping_sub(start);
+        self.counters.add(Counter::TimedTicks, batch.ticks);
+        self.counters.add(Counter::VerifyTicks, verified.wrapping_sub(filtered));
         batch
     }
 
-    /// Views what are frames of known origins.
-    fn parse<'a>(&mut self, datagrams: &[&'a [u8]], batch: &mut Batch<'a>) {
-        let mut frames = [None; BATCH_MAX];
-        let (mut ids, mut places) = ([NodeId([0; 16]); BATCH_MAX], [0; BATCH_MAX]);
-        let (mut parsed, mut bytes_in) = (0, 0);
+    /// Everything that comes before hashes and signatures, in passes over the batch, so that each frame's cache
+    /// misses hide behind the other frames' work.
+    fn filter<'a>(&self, datagrams: &[&'a [u8]], now_micros: u64) -> Batch<'a> {
+        let mut envelopes = [None; BATCH_MAX];
+        let (mut ids, mut places) = ([NodeId([0; 16]); BATCH_MAX], [0_u8; BATCH_MAX]);
+        let (mut opened, mut bytes_in) = (0, 0);
         for (i, bytes) in datagrams.iter().enumerate() {
             bytes_in += bytes.len() as u64;
-            match Frame::parse(bytes) {
-                Ok(frame) => {
-                    frames[i] = Some(frame);
-                    (ids[parsed], places[parsed]) = (frame.header().origin(), i);
-                    parsed += 1;
+            match Envelope::open(bytes) {
+                Ok(envelope) => {
+                    envelopes[i] = Some(envelope);
+                    (ids[opened], places[opened]) = (envelope.header().origin(), i as u8);
+                    opened += 1;
                 }
                 Err(damage) => self.counters.reject(damage.reject),
             }
@@ -84,41 +86,43 @@ impl Ingress {
         self.counters.add(Counter::FramesIn, datagrams.len() as u64);
         self.counters.add(Counter::BytesIn, bytes_in);
         let mut found = [None; BATCH_MAX];
-        let (ids, found) = (&ids[..parsed], &mut found[..parsed]);
+        let (ids, found) = (&ids[..opened], &mut found[..opened]);
         self.directory.find_many(ids, found, |origin| self.windows.prefetch(origin));
+        let mut batch = Batch::new();
         for (&i, origin) in places.iter().zip(found) {
-            match (*origin, frames[i]) {
-                (Some(origin), Some(frame)) => batch.put(i, Checked { frame, origin }),
-                _ => self.counters.reject(Reject::UnknownOrigin),
+            let i = usize::from(i);
+            let Some(envelope) = envelopes[i] else { continue };
+            match self.judge(envelope, *origin, now_micros) {
+                Ok(checked) => batch.put(i, checked),
+                Err(reject) => self.counters.reject(reject),
             }
         }
+        batch
     }
 
-    /// Drops what was seen before or may not be said.
-    fn ask(&mut self, batch: &mut Batch<'_>, now_micros: u64) {
-        let mut dropped = 0;
-        for (i, checked) in batch.live() {
-            if let Err(reject) = self.judge(checked, now_micros) {
-                self.counters.reject(reject);
-                dropped |= 1 << i;
-            }
-        }
-        batch.drop_all(dropped, |_| ());
-    }
-
-    fn judge(&self, checked: &Checked<'_>, now_micros: u64) -> Result<(), Reject> {
-        let (frame, header) = (&checked.frame, checked.frame.header());
-        if self.directory.origin(checked.origin).revoked {
+    /// A known origin, a number not seen before, sound entries, and the right to say it.
+    #[inline]
+    fn judge<'a>(
+        &self,
+        envelope: Envelope<'a>,
+        origin: Option<OriginIndex>,
+        now_micros: u64,
+    ) -> Result<Checked<'a>, Reject> {
+        let origin = origin.ok_or(Reject::UnknownOrigin)?;
+        if self.directory.origin(origin).revoked {
             return Err(Reject::RevokedOrigin);
         }
-        if frame.kind().is_data() {
-            match self.windows.ask(checked.origin, header.incarnation(), header.seq()) {
+        if envelope.kind().is_data() {
+            let header = envelope.header();
+            match self.windows.ask(origin, header.incarnation(), header.seq()) {
                 Seen::New => {}
                 Seen::Duplicate => return Err(Reject::Duplicate),
                 Seen::Behind => return Err(Reject::BehindWindow),
                 Seen::OldIncarnation => return Err(Reject::OldIncarnation),
             }
         }
-        accept::check(frame, checked.origin, &self.directory, &self.terms, now_micros)
+        let frame = envelope.check().map_err(|damage| damage.reject)?;
+        accept::check(&frame, origin, &self.directory, &self.terms, now_micros)?;
+        Ok(Checked { frame, origin })
     }
 }

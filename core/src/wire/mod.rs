@@ -21,7 +21,7 @@ pub mod stat;
 
 pub use block::{Block8, Block16};
 pub use draft::{Draft, Full};
-pub use frame::{Damage, Entries, Frame};
+pub use frame::{Damage, Entries, Envelope, Frame};
 pub use header::{Header, Kind};
 pub use rows::Rows;
 pub use seal::{Sealer, Stamp};

@@ -46,6 +46,8 @@ pub(super) struct Keeper {
     /// Counts of the socket that this thread receives from, if it does; the loop brings them up to date.
     pub(super) received: socket::Counters,
     latencies: Latencies,
+    /// Ticks of batches that brought no cell, duplicates say: the next cells are charged with them.
+    unpaid_ticks: u64,
     questions: Vec<(u64, Sender<Report>)>,
     timers: Timers,
 }
@@ -83,6 +85,7 @@ impl Keeper {
             parts,
             received: socket::Counters::default(),
             latencies: Latencies::default(),
+            unpaid_ticks: 0,
             questions: Vec::with_capacity(QUESTIONS_MAX),
             timers: Timers { began: Instant::now(), flush: 0, refresh, lay_out: 0 },
         }
@@ -96,10 +99,16 @@ impl Keeper {
         places: &[Place],
         arrivals: &[Arrival],
     ) {
+        self.unpaid_ticks += batch.ticks;
         if batch.mask() == 0 {
             return;
         }
         let absorbed = self.parts.engine.absorb(batch);
+        self.unpaid_ticks += absorbed.ticks;
+        if absorbed.cells > 0 {
+            self.latencies.record_centiticks(self.unpaid_ticks * 100 / u64::from(absorbed.cells));
+            self.unpaid_ticks = 0;
+        }
         self.measure(batch, places, arrivals);
         self.relay(batch, absorbed.fresh, frames, places, arrivals);
         for i in bits(absorbed.asks) {

@@ -31,6 +31,8 @@ const INGRESS_NAP: Duration = Duration::from_millis(50);
 pub(super) struct Parcel {
     arrival: Arrival,
     live: u64,
+    /// Ticks that the ingress spent on the batch, on one parcel of it.
+    ticks: u64,
 }
 
 /// Wakes the engine's thread, if it sleeps.
@@ -118,16 +120,18 @@ impl Receiver {
         }
         let now = clock::wall_micros();
         let mut live = [0_u64; ARRIVALS];
+        let mut ticks = 0;
         for_batches(
             arrivals,
             |_| u64::MAX,
             |frames, places| {
                 let batch = self.ingress.check(frames, now);
+                ticks += batch.ticks;
                 batch.live().for_each(|(i, _)| live[places[i].arrival] |= 1 << places[i].frame);
             },
         );
         for (arrival, live) in arrivals.drain(..).zip(live).filter(|(_, live)| *live != 0) {
-            if self.ring.push(Parcel { arrival, live }).is_err() {
+            if self.ring.push(Parcel { arrival, live, ticks: std::mem::take(&mut ticks) }).is_err() {
                 self.desk.counters.add(Counter::RingFull, live.count_ones().into());
             }
         }
@@ -155,15 +159,17 @@ impl Merger {
     pub(super) fn run(mut self, stop: &AtomicBool) {
         let mut arrivals = Vec::with_capacity(ARRIVALS);
         let mut live = Vec::with_capacity(ARRIVALS);
+        let mut ticks = 0;
         while !stop.load(Ordering::Relaxed) {
-            self.collect(&mut arrivals, &mut live);
+            ticks += self.collect(&mut arrivals, &mut live);
             let busy = !arrivals.is_empty();
             for_batches(
                 &arrivals,
                 |i| live[i],
                 |frames, places| {
                     let all = if frames.len() == 64 { u64::MAX } else { (1 << frames.len()) - 1 };
-                    let batch = Batch::reopen(frames.iter().copied(), all, &self.directory);
+                    let mut batch = Batch::reopen(frames.iter().copied(), all, &self.directory);
+                    batch.ticks = std::mem::take(&mut ticks);
                     self.keeper.absorb(&batch, frames, places, &arrivals);
                 },
             );
@@ -176,7 +182,9 @@ impl Merger {
         self.keeper.lay_out();
     }
 
-    fn collect(&mut self, arrivals: &mut Vec<Arrival>, live: &mut Vec<u64>) {
+    /// Takes what has come, and says what the ingress threads spent on it.
+    fn collect(&mut self, arrivals: &mut Vec<Arrival>, live: &mut Vec<u64>) -> u64 {
+        let mut ticks = 0;
         // A fair share of the room for each ring, the rest of it for whoever has more.
         for share in [ARRIVALS / self.rings.len().max(1), ARRIVALS] {
             for ring in &mut self.rings {
@@ -184,9 +192,11 @@ impl Merger {
                     let Ok(parcel) = ring.pop() else { break };
                     arrivals.push(parcel.arrival);
                     live.push(parcel.live);
+                    ticks += parcel.ticks;
                 }
             }
         }
+        ticks
     }
 
     fn idle(&self) {
