@@ -78,7 +78,7 @@ fn main() {
     println!("| load | cells | kernel | least | median | merge alone |");
     println!("|---|---|---|---|---|---|");
     for (kind, name, mask, winners) in TABLES {
-        for (slots, size) in [(1 << 16, "64k"), (1 << 20, "1M"), (1 << 23, "8M")] {
+        for (slots, size) in [(1 << 10, "1k"), (1 << 16, "64k"), (1 << 20, "1M"), (1 << 23, "8M")] {
             for kernel in Kernel::all_available().rev() {
                 let row = format!("| {name} | {size} | {kernel} |");
                 if wanted.iter().all(|word| row.contains(word.as_str())) {

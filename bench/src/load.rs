@@ -93,7 +93,9 @@ impl Load {
             let mut frame = std::mem::take(&mut self.frames[i]);
             let place = u64::from_le_bytes(frame[24..32].try_into().expect("eight bytes"));
             frame[24..32].copy_from_slice(&(place >> 48 << 48 | self.seq).to_le_bytes());
-            frame[32..40].copy_from_slice(&self.version.0.to_le_bytes());
+            // In units that all tables tell apart, so that no cell meets its own version again.
+            let version = self.version.0 + ((i as u64) << 10 << Version::SHIFT);
+            frame[32..40].copy_from_slice(&version.to_le_bytes());
             let count = usize::from(frame[3]);
             let chosen = self.distinct(count, places);
             let (stride, first_value, width) = match self.kind {

@@ -193,12 +193,12 @@ impl Blocks16 {
     /// ranges of 8 KiB in which something was merged since it was last asked for.
     pub fn digest(&mut self) -> Hash {
         let (rows, epoch_units) = (self.shared.plane.rows(), self.epoch_units);
-        self.ranges.digest("blocks16", |range, hasher| {
+        self.ranges.digest("blocks16", |range, bytes| {
             for row in &rows[range * ROWS_PER_RANGE..][..ROWS_PER_RANGE] {
                 let (clocks, values) = row.read();
                 for (clock, value) in clocks.into_iter().zip(values) {
-                    hasher.update(&version_of(clock, epoch_units).0.to_le_bytes());
-                    hasher.update(&value.to_le_bytes());
+                    bytes.extend_from_slice(&version_of(clock, epoch_units).0.to_le_bytes());
+                    bytes.extend_from_slice(&value.to_le_bytes());
                 }
             }
         })

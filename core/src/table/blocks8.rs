@@ -106,12 +106,10 @@ impl Blocks8 {
     /// ranges of 8 KiB in which something was merged since it was last asked for.
     pub fn digest(&mut self) -> Hash {
         let rows = self.plane.rows();
-        self.ranges.digest("blocks8", |range, hasher| {
+        self.ranges.digest("blocks8", |range, bytes| {
             for row in &rows[range * ROWS_PER_RANGE..][..ROWS_PER_RANGE] {
                 let (versions, values) = row.read();
-                versions.iter().chain(&values).for_each(|word| {
-                    hasher.update(&word.to_le_bytes());
-                });
+                versions.iter().chain(&values).for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
             }
         })
     }

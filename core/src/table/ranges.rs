@@ -6,6 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use blake3::Hasher;
 use octick_crypto::Hash;
@@ -36,15 +37,15 @@ impl Ranges {
         &mut self.dirty
     }
 
-    /// The digest. `content` gives the bytes of a range to the hasher, the same bytes for the same cells whatever
-    /// the machine; `kind` keeps tables of different kinds apart.
-    pub(super) fn digest(&mut self, kind: &str, mut content: impl FnMut(usize, &mut Hasher)) -> Hash {
-        let mut hasher = Hasher::new();
+    /// The digest. `content` appends the bytes of a range, the same for the same cells whatever the machine; `kind`
+    /// keeps tables of different kinds apart.
+    pub(super) fn digest(&mut self, kind: &str, mut content: impl FnMut(usize, &mut Vec<u8>)) -> Hash {
+        let mut bytes = Vec::with_capacity(2 * RANGE_LEN);
         for (i, (dirty, hash)) in self.dirty.iter_mut().zip(&mut self.hashes).enumerate() {
             if *dirty != 0 {
-                hasher.reset();
-                content(i, &mut hasher);
-                *hash = Hash(*hasher.finalize().as_bytes());
+                bytes.clear();
+                content(i, &mut bytes);
+                *hash = Hash(*blake3::hash(&bytes).as_bytes());
                 *dirty = 0;
             }
         }

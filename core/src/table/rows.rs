@@ -109,11 +109,11 @@ impl RowTable {
     /// ranges of 8 KiB in which something was merged since it was last asked for.
     pub fn digest(&mut self) -> Hash {
         let table = self.plane.rows();
-        self.ranges.digest("rows", |range, hasher| {
+        self.ranges.digest("rows", |range, bytes| {
             for row in &table[range * CELLS_PER_RANGE..][..CELLS_PER_RANGE] {
                 let (version, value) = row.read_cell(0);
-                hasher.update(&version.to_le_bytes());
-                hasher.update(&value.to_le_bytes());
+                bytes.extend_from_slice(&version.to_le_bytes());
+                bytes.extend_from_slice(&value.to_le_bytes());
             }
         })
     }

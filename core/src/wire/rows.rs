@@ -50,11 +50,12 @@ impl<'a> Rows<'a> {
 /// The first broken rule, and where.
 #[inline]
 pub(super) fn check(rows: &Rows<'_>) -> Result<(), Damage> {
-    // Without branches in the loop, so that the compiler may keep several rows in flight; only damaged frames
-    // pay for finding out where.
-    let falls = rows.slots.windows(2).fold(false, |any, pair| any | (pair[0].get() >= pair[1].get()));
+    // Without branches in the loops, so that the compiler makes them SIMD; only damaged frames pay for finding
+    // out where.
+    let (before, after) = (rows.slots, rows.slots.get(1..).unwrap_or_default());
+    let falls = before.iter().zip(after).fold(0, |any, (a, b)| any | u32::from(a.get() >= b.get()));
     let ages = rows.ages.iter().fold(0, |all, age| all | age.get());
-    if falls || ages > Rows::AGE_MAX { Err(locate(rows)) } else { Ok(()) }
+    if falls != 0 || ages > Rows::AGE_MAX { Err(locate(rows)) } else { Ok(()) }
 }
 
 #[cold]

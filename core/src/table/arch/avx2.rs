@@ -6,7 +6,8 @@
 //!    flipped, which makes the signed comparison that there is the unsigned one that is meant.
 //! 2. No masked stores, which some CPUs split into one store a lane: winners and others are blended, and stored
 //!    together. The others get back what they had; no reader can tell, since nobody else writes.
-//! 3. A tie of versions is a fault or a replay, so rare that the whole entry goes back to [`portable`].
+//! 3. A tie of versions is a fault or a replay, and a place outside the table is a mistake: so rare that the rest of
+//!    the frame goes back to [`portable`].
 //! 4. Stores are assembly, because other threads may be reading the rows. Rust has no atomic store of a register
 //!    of lanes; assembly has: it means, to the compiler, relaxed atomic stores of the lanes, and that is what the
 //!    CPU makes of it.
@@ -18,7 +19,7 @@ use core::arch::asm;
 use core::arch::x86_64::*;
 
 use super::portable;
-use super::x86::{Four, load_halves, load_pair, store_row};
+use super::x86::{fours, from, load_ages, load_halves, load_pair, load_values, store_row, within};
 use crate::stamp::Version;
 use crate::table::ranges::{CELLS_PER_RANGE, ROWS_PER_RANGE};
 use crate::table::row::{Row1, Row8, Row16};
@@ -88,20 +89,18 @@ fn merge8<S: Sink>(
     entries: &[Block8],
     sink: &mut S,
 ) -> Merged {
-    let mut merged = Merged::default();
-    let (mut offered, mut won) = (0, 0);
+    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE);
     let flip = _mm256_set1_epi64x(i64::MIN);
-    let bits_lo = _mm256_setr_epi64x(1, 2, 4, 8);
-    let bits_hi = _mm256_setr_epi64x(16, 32, 64, 128);
+    let one = _mm256_set1_epi64x(1);
+    let (bits_lo, bits_hi) = (_mm256_setr_epi64x(1, 2, 4, 8), _mm256_setr_epi64x(16, 32, 64, 128));
+    let (mut done, mut offered, mut won) = (0, 0, 0);
     for entry in entries {
         let index = entry.index.get();
-        let Some(row) = rows.get(index as usize) else { continue };
-        dirty[index as usize / ROWS_PER_RANGE] = 1;
+        let Some(row) = rows.get(index as usize) else { break };
         let aged = version.aged(entry.age.get().into());
         let new = _mm256_set1_epi64x(aged.0 as i64);
-        let new_flipped = _mm256_xor_si256(new, flip);
         let mask = _mm256_set1_epi64x(entry.mask.into());
-        // SAFETY: all are 64 bytes of lanes, and only this thread writes to the row.
+        // SAFETY: only this thread writes to the row.
         let ((held_lo, held_hi), (kept_lo, kept_hi), (value_lo, value_hi)) =
             unsafe { (load_halves(&row.versions), load_halves(&row.values), load_halves(&entry.values)) };
         let asked_lo = _mm256_cmpeq_epi64(_mm256_and_si256(mask, bits_lo), bits_lo);
@@ -109,34 +108,29 @@ fn merge8<S: Sink>(
         let tie_lo = _mm256_and_si256(asked_lo, _mm256_cmpeq_epi64(new, held_lo));
         let tie_hi = _mm256_and_si256(asked_hi, _mm256_cmpeq_epi64(new, held_hi));
         if any(_mm256_or_si256(tie_lo, tie_hi)) {
-            let changed = portable::merge_tied(row, entry.mask.into(), aged.0, &entry.values, &mut merged);
-            if changed != 0 {
-                sink.changed(index, changed, aged);
-            }
-            continue;
+            break;
         }
-        let newer_lo = _mm256_cmpgt_epi64(new_flipped, _mm256_xor_si256(held_lo, flip));
-        let newer_hi = _mm256_cmpgt_epi64(new_flipped, _mm256_xor_si256(held_hi, flip));
+        let newer_lo = _mm256_cmpgt_epi64(_mm256_xor_si256(new, flip), _mm256_xor_si256(held_lo, flip));
+        let newer_hi = _mm256_cmpgt_epi64(_mm256_xor_si256(new, flip), _mm256_xor_si256(held_hi, flip));
         let (win_lo, win_hi) = (_mm256_and_si256(asked_lo, newer_lo), _mm256_and_si256(asked_hi, newer_hi));
-        let one = _mm256_set1_epi64x(1);
-        let (next_lo, next_hi) = (choose(win_lo, new, held_lo), choose(win_hi, new, held_hi));
-        let versions = (next_lo, next_hi);
-        let locked = (
-            _mm256_or_si256(next_lo, _mm256_and_si256(win_lo, one)),
-            _mm256_or_si256(next_hi, _mm256_and_si256(win_hi, one)),
-        );
+        let versions = (choose(win_lo, new, held_lo), choose(win_hi, new, held_hi));
         let values = (choose(win_lo, value_lo, kept_lo), choose(win_hi, value_hi, kept_hi));
-        // SAFETY: the row is one of the table, and this is the thread that writes to it.
+        let locks = (_mm256_and_si256(win_lo, one), _mm256_and_si256(win_hi, one));
+        let locked = (_mm256_or_si256(versions.0, locks.0), _mm256_or_si256(versions.1, locks.1));
+        // SAFETY: the row is one of the table, which only this thread writes to.
         unsafe { store_blended(row, locked, values, versions) };
         let win = lanes8(win_lo) | lanes8(win_hi) << 4;
+        // SAFETY: the row is one of the table, and the table not longer than its ranges.
+        unsafe { *dirty.get_unchecked_mut(index as usize / ROWS_PER_RANGE) = 1 };
+        done += 1;
         offered += u32::from(entry.mask).count_ones();
         won += win.count_ones();
         if win != 0 {
             sink.changed(index, win, aged);
         }
     }
-    merged.won += won;
-    merged.stale += offered - won;
+    let mut merged = Merged { won, stale: offered - won, faults: 0 };
+    merged += portable::merge8(rows, dirty, version, &entries[done..], sink);
     merged
 }
 
@@ -149,19 +143,18 @@ fn merge16<S: Sink>(
     entries: &[Block16],
     sink: &mut S,
 ) -> Merged {
-    let mut merged = Merged::default();
-    let (mut offered, mut won) = (0, 0);
+    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE);
+    let one = _mm256_set1_epi32(1);
     let bits_lo = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     let bits_hi = _mm256_slli_epi32::<8>(bits_lo);
+    let (mut done, mut offered, mut won) = (0, 0, 0);
     for entry in entries {
         let index = entry.index.get();
-        let Some(row) = rows.get(index as usize) else { continue };
-        dirty[index as usize / ROWS_PER_RANGE] = 1;
+        let Some(row) = rows.get(index as usize) else { break };
         let age = u32::from(entry.age.get());
-        let aged = clock - (age << 1);
-        let new = _mm256_set1_epi32(aged as i32);
+        let new = _mm256_set1_epi32((clock - (age << 1)) as i32);
         let mask = _mm256_set1_epi32(entry.mask.get().into());
-        // SAFETY: all are 64 bytes of lanes, and only this thread writes to the row.
+        // SAFETY: only this thread writes to the row.
         let ((held_lo, held_hi), (kept_lo, kept_hi), (value_lo, value_hi)) =
             unsafe { (load_halves(&row.versions), load_halves(&row.values), load_halves(&entry.values)) };
         let asked_lo = _mm256_cmpeq_epi32(_mm256_and_si256(mask, bits_lo), bits_lo);
@@ -169,34 +162,30 @@ fn merge16<S: Sink>(
         let tie_lo = _mm256_and_si256(asked_lo, _mm256_cmpeq_epi32(new, held_lo));
         let tie_hi = _mm256_and_si256(asked_hi, _mm256_cmpeq_epi32(new, held_hi));
         if any(_mm256_or_si256(tie_lo, tie_hi)) {
-            let changed = portable::merge_tied(row, entry.mask.get(), aged, &entry.values, &mut merged);
-            if changed != 0 {
-                sink.changed(index, changed, version.aged(age << 10));
-            }
-            continue;
+            break;
         }
         // Unequal, so the greater of both is the new one exactly where it is newer.
         let newer_lo = _mm256_cmpeq_epi32(_mm256_max_epu32(new, held_lo), new);
         let newer_hi = _mm256_cmpeq_epi32(_mm256_max_epu32(new, held_hi), new);
         let (win_lo, win_hi) = (_mm256_and_si256(asked_lo, newer_lo), _mm256_and_si256(asked_hi, newer_hi));
-        let one = _mm256_set1_epi32(1);
-        let (next_lo, next_hi) = (choose(win_lo, new, held_lo), choose(win_hi, new, held_hi));
-        let locked = (
-            _mm256_or_si256(next_lo, _mm256_and_si256(win_lo, one)),
-            _mm256_or_si256(next_hi, _mm256_and_si256(win_hi, one)),
-        );
+        let versions = (choose(win_lo, new, held_lo), choose(win_hi, new, held_hi));
         let values = (choose(win_lo, value_lo, kept_lo), choose(win_hi, value_hi, kept_hi));
-        // SAFETY: the row is one of the table, and this is the thread that writes to it.
-        unsafe { store_blended(row, locked, values, (next_lo, next_hi)) };
+        let locks = (_mm256_and_si256(win_lo, one), _mm256_and_si256(win_hi, one));
+        let locked = (_mm256_or_si256(versions.0, locks.0), _mm256_or_si256(versions.1, locks.1));
+        // SAFETY: the row is one of the table, which only this thread writes to.
+        unsafe { store_blended(row, locked, values, versions) };
         let win = lanes16(win_lo) | lanes16(win_hi) << 8;
+        // SAFETY: the row is one of the table, and the table not longer than its ranges.
+        unsafe { *dirty.get_unchecked_mut(index as usize / ROWS_PER_RANGE) = 1 };
+        done += 1;
         offered += u32::from(entry.mask.get()).count_ones();
         won += win.count_ones();
         if win != 0 {
             sink.changed(index, win, version.aged(age << 10));
         }
     }
-    merged.won += won;
-    merged.stale += offered - won;
+    let mut merged = Merged { won, stale: offered - won, faults: 0 };
+    merged += portable::merge16(rows, dirty, version, clock, &entries[done..], sink);
     merged
 }
 
@@ -208,60 +197,53 @@ fn merge1<S: Sink>(
     rows: &Rows<'_>,
     sink: &mut S,
 ) -> Merged {
-    let mut merged = Merged::default();
-    let (mut offered, mut won) = (0, 0);
-    let Some(last) = table.len().checked_sub(1) else { return merged };
-    let last = _mm_set1_epi32(last as i32);
+    assert!(table.len() <= dirty.len() * CELLS_PER_RANGE);
+    if !within(rows.slots, table.len()) {
+        return portable::merge1(table, dirty, version, rows, sink);
+    }
     let frame = _mm256_set1_epi64x(version.0 as i64);
     let flip = _mm256_set1_epi64x(i64::MIN);
-    let mut rest = *rows;
-    while let Some(four) = Four::split_off(&mut rest) {
-        let (slots, ages, values) = (four.load_slots(), four.load_ages(), four.load_values());
-        let within = _mm_cmpeq_epi32(_mm_max_epu32(slots, last), last);
-        if _mm_movemask_epi8(within) != 0xFFFF {
-            merged += portable::merge1(table, dirty, version, &four.rows(), sink);
-            continue;
-        }
-        // SAFETY: no slot is greater than the table's last.
-        let places = four.slots.each_ref().map(|slot| unsafe { table.as_ptr().add(slot.get() as usize) });
+    let (mut done, mut won) = (0, 0);
+    for (slots, ages, values) in fours(rows) {
+        // SAFETY: all slots are less than the table's length.
+        let places = slots.each_ref().map(|slot| unsafe { table.as_ptr().add(slot.get() as usize) });
         // Rows 0 and 2 share a register, 1 and 3 another: that is how interleaving places the frame's columns.
-        // SAFETY: all four are rows of the table.
+        // SAFETY: all four are rows of the table, which only this thread writes to.
         let (held_even, held_odd) =
             unsafe { (load_pair(places[0], places[2]), load_pair(places[1], places[3])) };
-        let ages = _mm256_slli_epi64::<{ Version::SHIFT as i32 }>(_mm256_cvtepu32_epi64(ages));
-        let aged = _mm256_sub_epi64(frame, ages);
+        let aged = _mm256_sub_epi64(frame, load_ages(ages));
         // The four versions held, in the order of the frame.
         let held = _mm256_unpacklo_epi64(held_even, held_odd);
         if any(_mm256_cmpeq_epi64(aged, held)) {
-            merged += portable::merge1(table, dirty, version, &four.rows(), sink);
-            continue;
+            break;
         }
         let newer = _mm256_cmpgt_epi64(_mm256_xor_si256(aged, flip), _mm256_xor_si256(held, flip));
-        let even =
-            choose(_mm256_unpacklo_epi64(newer, newer), _mm256_unpacklo_epi64(aged, values), held_even);
-        let odd = choose(_mm256_unpackhi_epi64(newer, newer), _mm256_unpackhi_epi64(aged, values), held_odd);
-        // SAFETY: all four are rows of the table, aligned to 16, and this is the thread that writes to them.
+        let values = load_values(values);
+        let (new_even, new_odd) = (_mm256_unpacklo_epi64(aged, values), _mm256_unpackhi_epi64(aged, values));
+        let even = choose(_mm256_unpacklo_epi64(newer, newer), new_even, held_even);
+        let odd = choose(_mm256_unpackhi_epi64(newer, newer), new_odd, held_odd);
+        // SAFETY: all four are rows of the table, which only this thread writes to.
         unsafe {
             store_row(places[0], _mm256_castsi256_si128(even));
             store_row(places[1], _mm256_castsi256_si128(odd));
             store_row(places[2], _mm256_extracti128_si256::<1>(even));
             store_row(places[3], _mm256_extracti128_si256::<1>(odd));
         }
-        for slot in four.slots {
-            dirty[slot.get() as usize / CELLS_PER_RANGE] = 1;
+        for slot in slots {
+            // SAFETY: the slot is less than the table's length, and the table not longer than its ranges.
+            unsafe { *dirty.get_unchecked_mut(slot.get() as usize / CELLS_PER_RANGE) = 1 };
         }
-        let win = lanes8(newer);
-        offered += 4;
+        let win = _mm256_movemask_pd(_mm256_castsi256_pd(newer));
+        done += 4;
         won += win.count_ones();
         for i in 0..4 {
             if win >> i & 1 != 0 {
-                sink.changed(four.slots[i].get(), 1, version.aged(four.ages[i].get() & Rows::AGE_MAX));
+                sink.changed(slots[i].get(), 1, version.aged(ages[i].get() & Rows::AGE_MAX));
             }
         }
     }
-    merged.won += won;
-    merged.stale += offered - won;
-    merged += portable::merge1(table, dirty, version, &rest, sink);
+    let mut merged = Merged { won, stale: done as u32 - won, faults: 0 };
+    merged += portable::merge1(table, dirty, version, &from(rows, done), sink);
     merged
 }
 

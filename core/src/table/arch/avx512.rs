@@ -5,7 +5,8 @@
 //!
 //! 1. The lanes of a register are the cells. One comparison under the entry's mask tells which cells win, and
 //!    stores under the winners' mask change those and no others: no branch depends on who wins.
-//! 2. A tie of versions is a fault or a replay, so rare that the whole entry goes back to [`portable`].
+//! 2. A tie of versions is a fault or a replay, and a place outside the table is a mistake: so rare that the rest of
+//!    the frame goes back to [`portable`].
 //! 3. Stores are assembly, because other threads may be reading the rows. Rust has no atomic store of a register
 //!    of lanes; assembly has: it means, to the compiler, relaxed atomic stores of the lanes in their order, and
 //!    that is what the CPU makes of it (see [`Row8`]'s protocol, and the note at each).
@@ -17,7 +18,7 @@ use core::arch::asm;
 use core::arch::x86_64::*;
 
 use super::portable;
-use super::x86::{Four, load_halves, load_pair, store_row};
+use super::x86::{fours, from, load_ages, load_halves, load_pair, load_values, store_row, within};
 use crate::stamp::Version;
 use crate::table::ranges::{CELLS_PER_RANGE, ROWS_PER_RANGE};
 use crate::table::row::{Row1, Row8, Row16};
@@ -117,40 +118,38 @@ fn merge8<S: Sink>(
     entries: &[Block8],
     sink: &mut S,
 ) -> Merged {
-    let mut merged = Merged::default();
-    let (mut offered, mut won) = (0, 0);
+    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE);
+    let (mut done, mut offered, mut won) = (0, 0, 0);
     for entry in entries {
         let index = entry.index.get();
-        let Some(row) = rows.get(index as usize) else { continue };
-        dirty[index as usize / ROWS_PER_RANGE] = 1;
+        let Some(row) = rows.get(index as usize) else { break };
         let aged = version.aged(entry.age.get().into());
         let new = _mm256_set1_epi64x(aged.0 as i64);
         let (mask_lo, mask_hi) = (entry.mask & 0xF, entry.mask >> 4);
-        // SAFETY: both are 64 bytes of lanes, and only this thread writes to the row.
+        // SAFETY: only this thread writes to the row.
         let ((held_lo, held_hi), (value_lo, value_hi)) =
             unsafe { (load_halves(&row.versions), load_halves(&entry.values)) };
         let tie_lo = _mm256_mask_cmpeq_epi64_mask(mask_lo, new, held_lo);
         let tie_hi = _mm256_mask_cmpeq_epi64_mask(mask_hi, new, held_hi);
         if tie_lo | tie_hi != 0 {
-            let changed = portable::merge_tied(row, entry.mask.into(), aged.0, &entry.values, &mut merged);
-            if changed != 0 {
-                sink.changed(index, changed, aged);
-            }
-            continue;
+            break;
         }
         let win_lo = _mm256_mask_cmpgt_epu64_mask(mask_lo, new, held_lo);
         let win_hi = _mm256_mask_cmpgt_epu64_mask(mask_hi, new, held_hi);
         let locked = _mm256_or_si256(new, _mm256_set1_epi64x(1));
         store_winners!("vmovdqa64", row: Row8, win_lo, win_hi, locked, new, value_lo, value_hi);
-        let win = win_lo | win_hi << 4;
-        offered += entry.mask.count_ones();
+        let win = u16::from(win_lo) | u16::from(win_hi) << 4;
+        // SAFETY: the row is one of the table, and the table not longer than its ranges.
+        unsafe { *dirty.get_unchecked_mut(index as usize / ROWS_PER_RANGE) = 1 };
+        done += 1;
+        offered += u32::from(entry.mask).count_ones();
         won += win.count_ones();
         if win != 0 {
-            sink.changed(index, win.into(), aged);
+            sink.changed(index, win, aged);
         }
     }
-    merged.won += won;
-    merged.stale += offered - won;
+    let mut merged = Merged { won, stale: offered - won, faults: 0 };
+    merged += portable::merge8(rows, dirty, version, &entries[done..], sink);
     merged
 }
 
@@ -163,42 +162,38 @@ fn merge16<S: Sink>(
     entries: &[Block16],
     sink: &mut S,
 ) -> Merged {
-    let mut merged = Merged::default();
-    let (mut offered, mut won) = (0, 0);
+    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE);
+    let (mut done, mut offered, mut won) = (0, 0, 0);
     for entry in entries {
         let index = entry.index.get();
-        let Some(row) = rows.get(index as usize) else { continue };
-        dirty[index as usize / ROWS_PER_RANGE] = 1;
+        let Some(row) = rows.get(index as usize) else { break };
         let age = u32::from(entry.age.get());
-        let aged = clock - (age << 1);
-        let new = _mm256_set1_epi32(aged as i32);
-        let mask = entry.mask.get();
-        let (mask_lo, mask_hi) = (mask as u8, (mask >> 8) as u8);
-        // SAFETY: both are 64 bytes of lanes, and only this thread writes to the row.
+        let new = _mm256_set1_epi32((clock - (age << 1)) as i32);
+        let (mask_lo, mask_hi) = (entry.mask.get() as u8, (entry.mask.get() >> 8) as u8);
+        // SAFETY: only this thread writes to the row.
         let ((held_lo, held_hi), (value_lo, value_hi)) =
             unsafe { (load_halves(&row.versions), load_halves(&entry.values)) };
         let tie_lo = _mm256_mask_cmpeq_epi32_mask(mask_lo, new, held_lo);
         let tie_hi = _mm256_mask_cmpeq_epi32_mask(mask_hi, new, held_hi);
         if tie_lo | tie_hi != 0 {
-            let changed = portable::merge_tied(row, mask, aged, &entry.values, &mut merged);
-            if changed != 0 {
-                sink.changed(index, changed, version.aged(age << 10));
-            }
-            continue;
+            break;
         }
         let win_lo = _mm256_mask_cmpgt_epu32_mask(mask_lo, new, held_lo);
         let win_hi = _mm256_mask_cmpgt_epu32_mask(mask_hi, new, held_hi);
         let locked = _mm256_or_si256(new, _mm256_set1_epi32(1));
         store_winners!("vmovdqa32", row: Row16, win_lo, win_hi, locked, new, value_lo, value_hi);
         let win = u16::from(win_lo) | u16::from(win_hi) << 8;
-        offered += mask.count_ones();
+        // SAFETY: the row is one of the table, and the table not longer than its ranges.
+        unsafe { *dirty.get_unchecked_mut(index as usize / ROWS_PER_RANGE) = 1 };
+        done += 1;
+        offered += u32::from(entry.mask.get()).count_ones();
         won += win.count_ones();
         if win != 0 {
             sink.changed(index, win, version.aged(age << 10));
         }
     }
-    merged.won += won;
-    merged.stale += offered - won;
+    let mut merged = Merged { won, stale: offered - won, faults: 0 };
+    merged += portable::merge16(rows, dirty, version, clock, &entries[done..], sink);
     merged
 }
 
@@ -210,58 +205,53 @@ fn merge1<S: Sink>(
     rows: &Rows<'_>,
     sink: &mut S,
 ) -> Merged {
-    let mut merged = Merged::default();
+    assert!(table.len() <= dirty.len() * CELLS_PER_RANGE);
+    if !within(rows.slots, table.len()) {
+        return portable::merge1(table, dirty, version, rows, sink);
+    }
     let frame = _mm256_set1_epi64x(version.0 as i64);
-    let len = _mm_set1_epi32(table.len() as i32);
-    let (mut offered, mut won) = (0, 0);
-    let mut rest = *rows;
-    while let Some(four) = Four::split_off(&mut rest) {
-        let (ages, values) = (four.load_ages(), four.load_values());
-        if _mm_cmplt_epu32_mask(four.load_slots(), len) != 0b1111 {
-            merged += portable::merge1(table, dirty, version, &four.rows(), sink);
-            continue;
-        }
-        // SAFETY: all four slots are less than the table's length.
-        let places = four.slots.each_ref().map(|slot| unsafe { table.as_ptr().add(slot.get() as usize) });
+    let (mut done, mut won) = (0, 0);
+    for (slots, ages, values) in fours(rows) {
+        // SAFETY: all slots are less than the table's length.
+        let places = slots.each_ref().map(|slot| unsafe { table.as_ptr().add(slot.get() as usize) });
         // Rows 0 and 2 share a register, 1 and 3 another: that is how interleaving places the frame's columns.
-        // SAFETY: all four are rows of the table.
+        // SAFETY: all four are rows of the table, which only this thread writes to.
         let (held_even, held_odd) =
             unsafe { (load_pair(places[0], places[2]), load_pair(places[1], places[3])) };
-        let ages = _mm256_slli_epi64::<{ Version::SHIFT as i32 }>(_mm256_cvtepu32_epi64(ages));
-        let aged = _mm256_sub_epi64(frame, ages);
+        let aged = _mm256_sub_epi64(frame, load_ages(ages));
         // The four versions held, in the order of the frame.
         let held = _mm256_unpacklo_epi64(held_even, held_odd);
         if _mm256_cmpeq_epi64_mask(aged, held) != 0 {
-            merged += portable::merge1(table, dirty, version, &four.rows(), sink);
-            continue;
+            break;
         }
         // Unequal, so the greater of both is the new one exactly where it is newer.
         let newer = _mm256_cmpeq_epi64(_mm256_max_epu64(aged, held), aged);
-        let even =
-            choose(_mm256_unpacklo_epi64(newer, newer), _mm256_unpacklo_epi64(aged, values), held_even);
-        let odd = choose(_mm256_unpackhi_epi64(newer, newer), _mm256_unpackhi_epi64(aged, values), held_odd);
-        // SAFETY: all four are rows of the table, aligned to 16.
+        let values = load_values(values);
+        let (new_even, new_odd) = (_mm256_unpacklo_epi64(aged, values), _mm256_unpackhi_epi64(aged, values));
+        let even = choose(_mm256_unpacklo_epi64(newer, newer), new_even, held_even);
+        let odd = choose(_mm256_unpackhi_epi64(newer, newer), new_odd, held_odd);
+        // SAFETY: all four are rows of the table, which only this thread writes to.
         unsafe {
             store_row(places[0], _mm256_castsi256_si128(even));
             store_row(places[1], _mm256_castsi256_si128(odd));
             store_row(places[2], _mm256_extracti128_si256::<1>(even));
             store_row(places[3], _mm256_extracti128_si256::<1>(odd));
         }
-        for slot in four.slots {
-            dirty[slot.get() as usize / CELLS_PER_RANGE] = 1;
+        for slot in slots {
+            // SAFETY: the slot is less than the table's length, and the table not longer than its ranges.
+            unsafe { *dirty.get_unchecked_mut(slot.get() as usize / CELLS_PER_RANGE) = 1 };
         }
         let win = _mm256_movemask_pd(_mm256_castsi256_pd(newer));
-        offered += 4;
+        done += 4;
         won += win.count_ones();
         for i in 0..4 {
             if win >> i & 1 != 0 {
-                sink.changed(four.slots[i].get(), 1, version.aged(four.ages[i].get() & Rows::AGE_MAX));
+                sink.changed(slots[i].get(), 1, version.aged(ages[i].get() & Rows::AGE_MAX));
             }
         }
     }
-    merged.won += won;
-    merged.stale += offered - won;
-    merged += portable::merge1(table, dirty, version, &rest, sink);
+    let mut merged = Merged { won, stale: done as u32 - won, faults: 0 };
+    merged += portable::merge1(table, dirty, version, &from(rows, done), sink);
     merged
 }
 

@@ -82,7 +82,7 @@ pub(in crate::table) fn merge1<S: Sink>(
 
 /// Merges one entry into its row, and returns the mask of the cells that changed.
 #[inline(always)]
-pub(super) fn merge_row<W: Word, const N: usize>(
+fn merge_row<W: Word, const N: usize>(
     row: &Row<W, N>,
     mask: u16,
     version: W,
@@ -112,19 +112,6 @@ pub(super) fn merge_row<W: Word, const N: usize>(
         bits::<N>(changed).for_each(|lane| version.store(&row.versions[lane], Ordering::Release));
     }
     changed
-}
-
-/// [`merge_row`] for the other kernels, which come here with what they meet too rarely to be quick about.
-#[cold]
-#[inline(never)]
-pub(super) fn merge_tied<W: Word, const N: usize>(
-    row: &Row<W, N>,
-    mask: u16,
-    version: W,
-    values: &[W::Wire; N],
-    merged: &mut Merged,
-) -> u16 {
-    merge_row(row, mask, version, values, merged)
 }
 
 /// The numbers of the bits set among the lowest `N`.

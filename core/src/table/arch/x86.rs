@@ -5,54 +5,56 @@ use core::arch::x86_64::*;
 
 use zerocopy::byteorder::little_endian::{U32, U64};
 
+use crate::stamp::Version;
 use crate::table::row::Row1;
 use crate::wire::Rows;
 
-/// Four neighbouring entries of a frame of rows.
-pub(super) struct Four<'a> {
-    pub(super) slots: &'a [U32; 4],
-    pub(super) ages: &'a [U32; 4],
-    pub(super) values: &'a [U64; 4],
+/// A frame's rows in fours: their slots, ages and values. The last three at most are left over.
+#[inline(always)]
+pub(super) fn fours<'a>(rows: &Rows<'a>) -> impl Iterator<Item = (&'a [U32; 4], &'a [U32; 4], &'a [U64; 4])> {
+    let (slots, ages, values) =
+        (rows.slots.as_chunks().0, rows.ages.as_chunks().0, rows.values.as_chunks().0);
+    slots.iter().zip(ages).zip(values).map(|((slots, ages), values)| (slots, ages, values))
 }
 
-impl<'a> Four<'a> {
-    /// Takes four entries off the front of `rows`.
-    #[inline(always)]
-    pub(super) fn split_off(rows: &mut Rows<'a>) -> Option<Self> {
-        let (slots, more_slots) = rows.slots.split_first_chunk()?;
-        let (ages, more_ages) = rows.ages.split_first_chunk()?;
-        let (values, more_values) = rows.values.split_first_chunk()?;
-        *rows = Rows { slots: more_slots, ages: more_ages, values: more_values };
-        Some(Self { slots, ages, values })
-    }
+/// The rows from `at` on.
+pub(super) fn from<'a>(rows: &Rows<'a>, at: usize) -> Rows<'a> {
+    Rows { slots: &rows.slots[at..], ages: &rows.ages[at..], values: &rows.values[at..] }
+}
 
-    /// As a frame of four entries.
-    pub(super) fn rows(&self) -> Rows<'a> {
-        Rows { slots: self.slots, ages: self.ages, values: self.values }
+/// Whether every slot is less than `len`.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn within(slots: &[U32], len: usize) -> bool {
+    let (eights, rest) = slots.as_chunks::<8>();
+    let mut greatest = _mm256_setzero_si256();
+    for eight in eights {
+        // SAFETY: eight slots are 32 readable bytes; the load needs no alignment.
+        let eight = unsafe { _mm256_loadu_si256(eight.as_ptr().cast()) };
+        greatest = _mm256_max_epu32(greatest, eight);
     }
+    let Some(last) = len.checked_sub(1) else { return slots.is_empty() };
+    let last = _mm256_set1_epi32(last as i32);
+    let beyond = _mm256_xor_si256(_mm256_max_epu32(greatest, last), last);
+    _mm256_testz_si256(beyond, beyond) == 1 && rest.iter().all(|slot| (slot.get() as usize) < len)
+}
 
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn load_slots(&self) -> __m128i {
-        // SAFETY: four slots are 16 readable bytes; the load needs no alignment.
-        unsafe { _mm_loadu_si128(self.slots.as_ptr().cast()) }
-    }
+/// The ages of four rows, without their reserved bits, as part of a version.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn load_ages(ages: &[U32; 4]) -> __m256i {
+    // SAFETY: four ages are 16 readable bytes; the load needs no alignment.
+    let ages = unsafe { _mm_loadu_si128(ages.as_ptr().cast()) };
+    let ages = _mm256_cvtepu32_epi64(_mm_and_si128(ages, _mm_set1_epi32(Rows::AGE_MAX as i32)));
+    _mm256_slli_epi64::<{ Version::SHIFT as i32 }>(ages)
+}
 
-    /// The ages, without their reserved bits.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn load_ages(&self) -> __m128i {
-        // SAFETY: four ages are 16 readable bytes; the load needs no alignment.
-        let ages = unsafe { _mm_loadu_si128(self.ages.as_ptr().cast()) };
-        _mm_and_si128(ages, _mm_set1_epi32(Rows::AGE_MAX as i32))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn load_values(&self) -> __m256i {
-        // SAFETY: four values are 32 readable bytes; the load needs no alignment.
-        unsafe { _mm256_loadu_si256(self.values.as_ptr().cast()) }
-    }
+/// The values of four rows.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn load_values(values: &[U64; 4]) -> __m256i {
+    // SAFETY: four values are 32 readable bytes; the load needs no alignment.
+    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
 }
 
 /// The 64 bytes of a row's versions, or of an entry's values, in two registers.
