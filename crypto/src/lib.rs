@@ -9,26 +9,31 @@
 //! | [`key`] | a public key is admitted once, or refused with the reason |
 //! | [`identity`] | the secret half: signs, and is wiped when dropped |
 //! | [`mod@verify`] | many signatures in, one verdict each out |
+//! | [`lanes`] | the same verdicts, faster for known keys |
 //! | [`hash`] | BLAKE3, keyed so that leaf, node and mesh never mix |
 //! | [`train`] | one signature over the Merkle root of up to 64 frames |
 //! | [`key_file`] | 32 secret bytes on disk, mode 0600 (feature `std`) |
 
 #![cfg_attr(not(feature = "std"), no_std)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod hash;
 pub mod identity;
 pub mod key;
 #[cfg(feature = "std")]
 pub mod key_file;
+pub mod lanes;
 pub mod train;
 pub mod verify;
 
 pub use hash::{Hash, MeshKeys};
 pub use identity::Identity;
 pub use key::{KeyError, NodeId, PublicKey};
+pub use lanes::Verifier;
 pub use verify::{Item, verify_many};
 
 /// Length of an Ed25519 signature, bytes.

@@ -6,7 +6,8 @@
 //! Nothing here owns state that a frame can change, but for the memory of verified roots: many ingress threads feed
 //! one engine, and the engine's windows have the last word on duplicates.
 
-use octick_crypto::{MeshKeys, NodeId};
+use octick_crypto::lanes::Settings;
+use octick_crypto::{MeshKeys, NodeId, Verifier as Signatures};
 
 use super::accept::{self, Terms};
 use super::batch::{Batch, Checked};
@@ -40,7 +41,25 @@ impl Ingress {
         counters: Counters,
         ticks: fn() -> u64,
     ) -> Self {
-        Self { directory, windows, terms, verifier: Verifier::new(keys), counters, ticks }
+        let verifier = Verifier::new(keys, Signatures::new(Settings::default()));
+        Self { directory, windows, terms, verifier, counters, ticks }
+    }
+
+    /// The same filter, with signatures decided by `signatures`.
+    pub fn with_signatures(mut self, signatures: Signatures) -> Self {
+        self.verifier.set_signatures(signatures);
+        self
+    }
+
+    /// What decides signatures: its kernel, its tables, and whether it had to be replaced.
+    pub fn signatures(&self) -> &Signatures {
+        self.verifier.signatures()
+    }
+
+    /// Works for some 25 microseconds on what makes later checks faster: for idle times, and now and then between
+    /// batches. False when there is nothing to do.
+    pub fn build_step(&mut self) -> bool {
+        self.verifier.build_step()
     }
 
     /// Takes another directory into use, and forgets what was verified under the old one.

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use octick_crypto::train::{MESSAGE_LEN, message, root_of};
-use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, verify_many};
+use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, Verifier as Signatures};
 
 use super::batch::Batch;
 use super::directory::Directory;
@@ -23,6 +23,7 @@ const ROOTS: usize = 1 << 12;
 /// Checks batches of frames, and remembers the roots that held.
 pub struct Verifier {
     keys: MeshKeys,
+    signatures: Signatures,
     known: Box<[Option<Root>]>,
     pending: Box<[Pending; BATCH_MAX]>,
     verdicts: [bool; BATCH_MAX],
@@ -46,13 +47,14 @@ struct Pending {
 }
 
 impl Verifier {
-    /// A verifier for the mesh that `keys` stand for, which knows no roots.
-    pub fn new(keys: MeshKeys) -> Self {
+    /// A verifier for the mesh that `keys` stand for, which knows no roots and checks signatures by `signatures`.
+    pub fn new(keys: MeshKeys, signatures: Signatures) -> Self {
         let nothing =
             Root { hash: Hash([0; 32]), origin: OriginIndex(0), len: 0, signature: [0; SIGNATURE_LEN] };
         let pending = Pending { root: nothing, message: [0; MESSAGE_LEN], frames: 0 };
         Self {
             keys,
+            signatures,
             known: vec![None; ROOTS].into_boxed_slice(),
             pending: Box::new([pending; BATCH_MAX]),
             verdicts: [false; BATCH_MAX],
@@ -62,6 +64,21 @@ impl Verifier {
     /// Forgets every verified root: origins may have moved in the directory.
     pub fn forget(&mut self) {
         self.known.fill(None);
+    }
+
+    /// What decides signatures: its kernel, its tables, and whether it had to be replaced.
+    pub fn signatures(&self) -> &Signatures {
+        &self.signatures
+    }
+
+    /// Lets `signatures` decide from now on.
+    pub fn set_signatures(&mut self, signatures: Signatures) {
+        self.signatures = signatures;
+    }
+
+    /// Works for some 25 microseconds on what makes later checks faster. False when there is nothing to do.
+    pub fn build_step(&mut self) -> bool {
+        self.signatures.build_step()
     }
 
     /// Drops from `batch` every live frame whose signature does not hold.
@@ -121,7 +138,7 @@ impl Verifier {
                 signature: &pending.root.signature,
             }
         });
-        verify_many(&items[..waiting], &mut self.verdicts[..waiting]);
+        self.signatures.verify(&items[..waiting], &mut self.verdicts[..waiting]);
     }
 }
 

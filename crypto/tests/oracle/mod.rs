@@ -68,7 +68,7 @@ impl Signer {
 }
 
 /// A way to make a signature; all but the first are wrong, each in its own way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Recipe {
     Honest,
     /// s + nL, which verifiers that reduce s accept.
@@ -77,6 +77,8 @@ pub(crate) enum Recipe {
     SmallR(u8),
     /// R with a component of small order: the same.
     MixedR(u8),
+    /// R with the other sign, s made for that R.
+    NegatedR,
     /// R not reduced below the field's prime, or minus zero.
     LooseR(u8),
     /// One bit of R or s is the other one.
@@ -102,6 +104,11 @@ impl Recipe {
             }
             Self::SmallR(i) => signer.sign(message, Scalar::ZERO, EIGHT_TORSION[usize::from(i % 8)]),
             Self::MixedR(i) => signer.sign(message, r, EIGHT_TORSION[usize::from(1 + i % 7)]),
+            Self::NegatedR => {
+                let (mut negated, _) = halves(&honest);
+                negated[31] ^= 0x80;
+                signer.sign_for(negated, message, r)
+            }
             Self::LooseR(i) => {
                 let loose = loose_encodings();
                 signer.sign_for(loose[usize::from(i) % loose.len()], message, Scalar::ZERO)
@@ -145,6 +152,14 @@ pub(crate) fn all_suspect_encodings() -> Vec<[u8; 32]> {
             [bytes, signed]
         })
         .collect()
+}
+
+/// What the rule computes and compares with R.
+pub(crate) fn computed_r(key: &[u8; 32], message: &[u8], signature: &[u8; SIGNATURE_LEN]) -> [u8; 32] {
+    let (r, s) = halves(signature);
+    let a = CompressedEdwardsY(*key).decompress().expect("only admitted keys are asked about");
+    let s = Scalar::from_bytes_mod_order(s);
+    (ED25519_BASEPOINT_POINT * s - a * challenge(&r, key, message)).compress().0
 }
 
 pub(crate) fn challenge(r: &[u8; 32], key: &[u8; 32], message: &[u8]) -> Scalar {

@@ -36,7 +36,10 @@ impl Solo {
         let mut busy = false;
         let mut counted_at = 0;
         while !stop.load(Ordering::Relaxed) {
-            let patience = if busy { socket::Wait::None } else { patience(self.wait, self.nap) };
+            // One step a turn: what it delays is less than one check without the table that it builds.
+            let building = self.ingress.build_step();
+            let hurry = busy || building;
+            let patience = if hurry { socket::Wait::None } else { patience(self.wait, self.nap) };
             let taken = self.socket.poll(patience, &mut arrivals)?;
             self.process(&mut arrivals);
             busy = self.keeper.turn() || taken == ARRIVALS;

@@ -20,7 +20,7 @@ use super::keeper::Keeper;
 use super::solo::{ARRIVALS, patience};
 use crate::clock;
 use crate::config::Wait;
-use crate::socket::{Arrival, Socket};
+use crate::socket::{self, Arrival, Socket};
 
 /// Arrivals that may wait between an ingress thread and the engine.
 pub(super) const RING: usize = 1_024;
@@ -99,7 +99,10 @@ impl Receiver {
         let mut arrivals: Vec<Arrival> = Vec::with_capacity(ARRIVALS);
         let mut counted_at = 0;
         while !stop.load(Ordering::Relaxed) {
-            let taken = self.socket.poll(patience(self.wait, INGRESS_NAP), &mut arrivals)?;
+            // One step a turn: what it delays is less than one check without the table that it builds.
+            let building = self.ingress.build_step();
+            let patience = if building { socket::Wait::None } else { patience(self.wait, INGRESS_NAP) };
+            let taken = self.socket.poll(patience, &mut arrivals)?;
             self.process(&mut arrivals);
             let now = clock::wall_micros();
             if now.abs_diff(counted_at) >= LAY_OUT_MICROS {

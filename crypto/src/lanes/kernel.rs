@@ -1,0 +1,134 @@
+//! Which instructions verify: chosen once, printable, forcible.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::str::FromStr;
+
+use super::job::Job;
+use super::portable;
+use super::table::{BaseTable, Form};
+
+/// A way to verify. All give the same verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kernel {
+    /// ed25519-dalek's `verify_strict`, one by one, no tables: the floor under everything, and what every other
+    /// kernel falls back to.
+    Dalek,
+    /// Tables of known keys, plain code for any machine.
+    Portable,
+}
+
+impl Kernel {
+    /// All of them, slowest first.
+    pub const ALL: [Self; 2] = [Self::Dalek, Self::Portable];
+
+    /// The best one that this CPU runs.
+    pub fn detect() -> Self {
+        Self::all_available().last().expect("the portable kernel runs everywhere")
+    }
+
+    /// Whether this CPU, and the system on it, run it.
+    pub fn available(self) -> bool {
+        match self {
+            Self::Dalek | Self::Portable => true,
+        }
+    }
+
+    /// Those that this CPU runs, slowest first.
+    pub fn all_available() -> impl DoubleEndedIterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kernel| kernel.available())
+    }
+
+    /// Its name in settings and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dalek => "dalek",
+            Self::Portable => "portable",
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownKernel;
+
+impl fmt::Display for UnknownKernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a kernel is one of dalek, portable")
+    }
+}
+
+impl core::error::Error for UnknownKernel {}
+
+impl FromStr for Kernel {
+    type Err = UnknownKernel;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKernel> {
+        Self::ALL.into_iter().find(|kernel| kernel.name() == name).ok_or(UnknownKernel)
+    }
+}
+
+/// A kernel that was found to run on this CPU, with the base point's table in the form that it reads.
+#[derive(Clone)]
+pub(super) struct Ready {
+    with: With,
+    base: Arc<BaseTable>,
+}
+
+#[derive(Clone, Copy)]
+enum With {
+    Portable,
+}
+
+impl Ready {
+    /// Nothing for [`Kernel::Dalek`], which needs no tables, and for what this CPU does not run.
+    pub(super) fn new(kernel: Kernel) -> Option<Self> {
+        let with = match kernel {
+            Kernel::Dalek => return None,
+            Kernel::Portable => With::Portable,
+        };
+        Some(Self { with, base: BaseTable::shared(with.form()) })
+    }
+
+    /// How the tables of keys are to be written.
+    pub(super) fn form(&self) -> Form {
+        self.with.form()
+    }
+
+    /// Decides up to [`LOT_MAX`](super::job::LOT_MAX) signatures, each by itself.
+    #[inline]
+    pub(super) fn check(&self, jobs: &[Job<'_>], verdicts: &mut [bool]) {
+        match self.with {
+            With::Portable => portable::check(self.base.entries(), jobs, verdicts),
+        }
+    }
+}
+
+impl With {
+    fn form(self) -> Form {
+        match self {
+            Self::Portable => Form::Words,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn names_lead_back_to_kernels() {
+        for kernel in Kernel::ALL {
+            assert_eq!(kernel.to_string().parse(), Ok(kernel));
+            assert!(UnknownKernel.to_string().contains(kernel.name()));
+        }
+        assert_eq!("best".parse::<Kernel>(), Err(UnknownKernel));
+    }
+}

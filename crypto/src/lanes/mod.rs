@@ -1,0 +1,34 @@
+//! Fast verification for keys that are known: tables of their multiples, and signatures side by side in SIMD lanes.
+//!
+//! **No secret may enter here.** Everything branches on, and indexes memory by, what it computes with: keys, messages
+//! and signatures that anybody may see. Signing stays in [`identity`](crate::identity), on dalek's constant-time path.
+//!
+//! In come signatures with admitted keys; out comes the verdict of `verify_strict` on each, see
+//! [`verify`](mod@crate::verify). What makes that true: an admitted key has order L exactly, so sB - kA may be computed
+//! with s and k taken modulo L, and of the points that R may encode only the computed one has its bytes.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `verifier` | the way in: who has a table, which kernel, and whether it can be trusted |
+//! | `cache` | the busiest signers' tables, in bounded memory |
+//! | `kernel` | which instructions, chosen once |
+//! | `table`, `digits` | every multiple that a sum may need, and which ones it takes |
+//! | `portable`, `field`, `point` | one signature at a time: the specification |
+//! | `arch` | the same in SIMD lanes; the only unsafe code |
+//! | `self_test` | known signatures, for every lane, before a kernel is used |
+
+mod arch;
+mod cache;
+mod digits;
+mod field;
+mod job;
+mod kernel;
+mod point;
+mod portable;
+mod self_test;
+mod table;
+mod verifier;
+
+pub use kernel::{Kernel, UnknownKernel};
+pub use table::KEY_TABLE_BYTES;
+pub use verifier::{Failure, Settings, Verifier};

@@ -1,0 +1,52 @@
+//! The kernel for any machine, and the specification of the others: one signature after the other, by tables.
+//!
+//! The naive version is the rule: decode A, compute sB - kA by doubling and adding, encode, compare with R. Departures:
+//!
+//! 1. Tables hold every multiple of B and -A that a window of s or k can ask for: 63 additions, no doublings.
+//! 2. R is never decoded: the computed point is encoded and the bytes are compared.
+//! 3. Encoding needs a division; all signatures of a call share one inversion.
+
+use curve25519_dalek::scalar::Scalar;
+use sha2::{Digest as _, Sha512};
+
+use super::digits::{BASE, Digit, KEY, cut};
+use super::field::Fe;
+use super::job::{Job, LOT_MAX};
+use super::point::{Point, invert_all, is_identity};
+use super::table::Entry;
+
+/// Decides up to [`LOT_MAX`] signatures.
+pub(super) fn check(base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
+    let mut points = [Point::IDENTITY; LOT_MAX];
+    let (mut inverses, mut scratch) = ([Fe::ONE; LOT_MAX], [Fe::ZERO; LOT_MAX]);
+    for ((job, point), z) in jobs.iter().zip(&mut points).zip(&mut inverses) {
+        let k = challenge(job);
+        let s = job.s().unwrap_or(Scalar::ZERO);
+        *point = sum(base, &s, job.table, &k);
+        *z = point.z;
+    }
+    // No Z is zero: the formulas are complete.
+    invert_all(&mut inverses[..jobs.len()], &mut scratch[..jobs.len()]);
+    for (((job, point), inverse), verdict) in jobs.iter().zip(&points).zip(inverses).zip(verdicts) {
+        let encoded = Point::encode(point.x, point.y, inverse);
+        *verdict = encoded == *job.r() && job.s().is_some() && !is_identity(job.r());
+    }
+}
+
+/// SHA-512(R, A, m) modulo L.
+fn challenge(job: &Job<'_>) -> Scalar {
+    let hash = Sha512::new().chain_update(job.r()).chain_update(job.key).chain_update(job.message).finalize();
+    Scalar::from_bytes_mod_order_wide(&hash.into())
+}
+
+/// sB + k(-A).
+fn sum(base: &[Entry], s: &Scalar, key: &[Entry], k: &Scalar) -> Point {
+    let mut sum = Point::IDENTITY;
+    let mut add = |table: &[Entry], digit: Digit| {
+        let term = table[digit.entry as usize].affine();
+        sum = sum.add_affine(&if digit.negative { term.negated() } else { term });
+    };
+    cut(s, BASE, |_, digit| add(base, digit));
+    cut(k, KEY, |_, digit| add(key, digit));
+    sum
+}

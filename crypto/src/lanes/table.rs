@@ -1,0 +1,162 @@
+//! Comb tables: all multiples of a point that a sum may need, so that sums have no doublings.
+//!
+//! Window i of a table for P holds j * 2^(w i) * P for j from 0 to 2^(w-1), affine, 128 bytes each: two cache lines.
+//! A key's table has 42 windows of 33 entries, 177 KB, the base point's 21 of 2,049, 5.5 MB.
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::arch::Arena;
+use super::digits::{BASE, KEY, Windows};
+use super::field::Fe;
+use super::point::{Affine, Point, invert_all};
+
+/// Bytes of a key's table.
+pub const KEY_TABLE_BYTES: usize = KEY.table() * size_of::<Entry>();
+
+/// A point in a table: three numbers of five words, (y + x)/2, (y - x)/2 and dxy, and a word of padding.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Entry(pub(super) [u64; 16]);
+
+/// What the words of a table's entries are: as the kernel that reads them computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "for kernels that compute in floating point")]
+pub(super) enum Form {
+    /// Limbs from 0 up to 2^51.
+    Words,
+    /// Limbs between -2^50 and 2^50 + 19, as the bits of an `f64`.
+    Floats,
+}
+
+impl Entry {
+    /// Not a point yet.
+    pub(super) const EMPTY: Self = Self([0; 16]);
+
+    fn new(point: &Affine, form: Form) -> Self {
+        let mut words = [0; 16];
+        for (i, fe) in [point.plus, point.minus, point.dxy].into_iter().enumerate() {
+            let Fe(limbs) = fe.reduced();
+            words[5 * i..5 * i + 5].copy_from_slice(&match form {
+                Form::Words => limbs,
+                Form::Floats => balanced(limbs).map(|limb| (limb as f64).to_bits()),
+            });
+        }
+        Self(words)
+    }
+
+    /// The point of an entry in [`Form::Words`].
+    #[inline(always)]
+    pub(super) fn affine(&self) -> Affine {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, _] = self.0;
+        Affine { plus: Fe([a, b, c, d, e]), minus: Fe([f, g, h, i, j]), dxy: Fe([k, l, m, n, o]) }
+    }
+}
+
+/// The same number in limbs from -2^50 up to 2^50; the first may be 19 more.
+fn balanced(limbs: [u64; 5]) -> [i64; 5] {
+    let mut limbs = limbs.map(|limb| limb as i64);
+    for i in 0..5 {
+        if limbs[i] >= 1 << 50 {
+            limbs[i] -= 1 << 51;
+            limbs[(i + 1) % 5] += if i == 4 { 19 } else { 1 };
+        }
+    }
+    limbs
+}
+
+/// Fills a table, some windows at a time.
+pub(super) struct Filler {
+    windows: Windows,
+    form: Form,
+    /// What the next window's entries are multiples of.
+    next: Point,
+    points: Vec<Point>,
+    inverses: Vec<Fe>,
+    scratch: Vec<Fe>,
+}
+
+impl Filler {
+    /// For tables that are filled `at_once` windows a step.
+    pub(super) fn new(windows: Windows, form: Form, at_once: usize) -> Self {
+        let points = at_once * windows.half();
+        Self {
+            windows,
+            form,
+            next: Point::IDENTITY,
+            points: Vec::with_capacity(points),
+            inverses: vec![Fe::ZERO; points],
+            scratch: vec![Fe::ZERO; points],
+        }
+    }
+
+    /// Begins a table for the multiples of `point`.
+    pub(super) fn begin(&mut self, point: Point) {
+        self.next = point;
+    }
+
+    /// Fills the next windows: as many as `out` has room for.
+    pub(super) fn fill(&mut self, out: &mut [Entry]) {
+        self.points.clear();
+        for _ in out.chunks_exact(self.windows.entries()) {
+            let (mut multiple, step) = (self.next, self.next.addend());
+            self.points.push(multiple);
+            for _ in 1..self.windows.half() {
+                multiple = multiple.add(&step);
+                self.points.push(multiple);
+            }
+            self.next = multiple.double();
+        }
+        let (inverses, scratch) = (&mut self.inverses[..self.points.len()], &mut self.scratch);
+        inverses.iter_mut().zip(&self.points).for_each(|(to, point)| *to = point.z.add(point.z));
+        invert_all(inverses, scratch);
+        let identity = Entry::new(&Affine::identity(), self.form);
+        let mut made = self.points.iter().zip(inverses);
+        for window in out.chunks_exact_mut(self.windows.entries()) {
+            let (zero, multiples) = window.split_first_mut().expect("a window has entries");
+            *zero = identity;
+            for (entry, (point, inverse)) in multiples.iter_mut().zip(&mut made) {
+                *entry = Entry::new(&point.affine(*inverse), self.form);
+            }
+        }
+    }
+}
+
+/// The base point's table.
+pub(crate) struct BaseTable {
+    arena: Arena,
+}
+
+impl BaseTable {
+    fn build(form: Form) -> Self {
+        let mut arena = Arena::new(BASE.table());
+        let mut filler = Filler::new(BASE, form, 1);
+        filler.begin(Point::base());
+        arena.entries_mut().chunks_exact_mut(BASE.entries()).for_each(|window| filler.fill(window));
+        Self { arena }
+    }
+
+    /// The table, built on first use and shared by all verifiers of the process: about 20 ms.
+    #[cfg(feature = "std")]
+    pub(super) fn shared(form: Form) -> Arc<Self> {
+        use std::sync::OnceLock;
+        static WORDS: OnceLock<Arc<BaseTable>> = OnceLock::new();
+        static FLOATS: OnceLock<Arc<BaseTable>> = OnceLock::new();
+        let table = match form {
+            Form::Words => &WORDS,
+            Form::Floats => &FLOATS,
+        };
+        table.get_or_init(|| Arc::new(Self::build(form))).clone()
+    }
+
+    /// The table; without `std`, each verifier builds its own.
+    #[cfg(not(feature = "std"))]
+    pub(super) fn shared(form: Form) -> Arc<Self> {
+        Arc::new(Self::build(form))
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        self.arena.entries()
+    }
+}
