@@ -6,7 +6,6 @@
 //! Nothing here owns state that a frame can change, but for the memory of verified roots: many ingress threads feed
 //! one engine, and the engine's windows have the last word on duplicates.
 
-use octick_crypto::lanes::Settings;
 use octick_crypto::{MeshKeys, NodeId, Verifier as Signatures};
 
 use super::accept::{self, Terms};
@@ -41,7 +40,7 @@ impl Ingress {
         counters: Counters,
         ticks: fn() -> u64,
     ) -> Self {
-        let verifier = Verifier::new(keys, Signatures::new(Settings::default()));
+        let verifier = Verifier::new(keys);
         Self { directory, windows, terms, verifier, counters, ticks }
     }
 

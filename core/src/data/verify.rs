@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
+use octick_crypto::lanes::Settings;
 use octick_crypto::train::{MESSAGE_LEN, message, root_of};
 use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, Verifier as Signatures};
 
@@ -47,14 +48,14 @@ struct Pending {
 }
 
 impl Verifier {
-    /// A verifier for the mesh that `keys` stand for, which knows no roots and checks signatures by `signatures`.
-    pub fn new(keys: MeshKeys, signatures: Signatures) -> Self {
+    /// A verifier for the mesh that `keys` stand for, which knows no roots, with the settings' defaults.
+    pub fn new(keys: MeshKeys) -> Self {
         let nothing =
             Root { hash: Hash([0; 32]), origin: OriginIndex(0), len: 0, signature: [0; SIGNATURE_LEN] };
         let pending = Pending { root: nothing, message: [0; MESSAGE_LEN], frames: 0 };
         Self {
             keys,
-            signatures,
+            signatures: Signatures::new(Settings::default()),
             known: vec![None; ROOTS].into_boxed_slice(),
             pending: Box::new([pending; BATCH_MAX]),
             verdicts: [false; BATCH_MAX],
