@@ -1,4 +1,5 @@
-//! What the benches have in common: [`load`], frames of cells in endless supply.
+//! What the benches have in common.
 
 pub mod load;
 pub mod pages;
+pub mod table;

@@ -2,9 +2,9 @@
 //! ring would be. Benches parse and merge, but do not verify, so the signature need not hold.
 
 use octick_core::crypto::{Identity, MeshKeys};
-use octick_core::limits::{BATCH_MAX, BLOCKS_MAX, FRAME_MAX, HEADER_LEN, ROWS_MAX};
+use octick_core::limits::{BATCH_MAX, BLOCKS_MAX, HEADER_LEN, ROWS_MAX};
 use octick_core::stamp::{Incarnation, Seq, Version};
-use octick_core::wire::{Block8, Block16, Kind, Sealer, Stamp};
+use octick_core::wire::{Block8, Block16, Kind, Rows, Sealer, Stamp};
 
 /// What share of the cells is newer than what the table holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +63,12 @@ impl Load {
         }
     }
 
-    /// Goes on from where another load stands, so that what it brings is newer. Without one, its versions are older
-    /// than any load brings.
-    pub fn begin_after(&mut self, other: Option<&Load>) {
-        match other {
-            Some(other) => self.version = other.version,
-            None => self.version = Version(self.version.0 - (3_600_000_000 << Version::SHIFT)),
-        }
+    /// Goes on from where the load that filled a table stands: newer, or older by an hour if nothing is to win.
+    pub fn begin_after(&mut self, fill: &Load) {
+        self.version = match self.winners {
+            Winners::No => Version(fill.version.0 - (3_600_000_000 << Version::SHIFT)),
+            Winners::Half | Winners::All => fill.version,
+        };
     }
 
     /// The frames of the batch.
@@ -78,10 +77,14 @@ impl Load {
     }
 
     /// Makes the next batch: other places, other values, the next sequence numbers, and versions as `winners` says.
-    pub fn next(&mut self) {
-        // A second later than the batch before; an age of two seconds loses to it.
+    pub fn next_batch(&mut self) {
+        // Each frame is later than the one before, by what its table's clock can tell apart.
+        let step = match self.kind {
+            Kind::Block16 => 1_024,
+            _ => 1,
+        };
         if self.winners != Winners::No {
-            self.version = Version(self.version.0 + (1_000_000 << Version::SHIFT));
+            self.version = Version(self.version.0 + ((self.frames.len() as u64 * step) << Version::SHIFT));
         }
         let places = match self.kind {
             Kind::Block8 => self.slots / 8,
@@ -93,8 +96,7 @@ impl Load {
             let mut frame = std::mem::take(&mut self.frames[i]);
             let place = u64::from_le_bytes(frame[24..32].try_into().expect("eight bytes"));
             frame[24..32].copy_from_slice(&(place >> 48 << 48 | self.seq).to_le_bytes());
-            // In units that all tables tell apart, so that no cell meets its own version again.
-            let version = self.version.0 + ((i as u64) << 10 << Version::SHIFT);
+            let version = self.version.0 + ((i as u64 * step) << Version::SHIFT);
             frame[32..40].copy_from_slice(&version.to_le_bytes());
             let count = usize::from(frame[3]);
             let chosen = self.distinct(count, places);
@@ -117,16 +119,15 @@ impl Load {
         }
     }
 
-    /// Ages in the units of each kind. The rows' own can say two seconds; a block's can only say that all its cells
-    /// are a little older than the frame, which loses where the version stands still.
+    /// What is to lose is older than whatever the table still holds, as far as its kind's ages can say.
     fn set_age(&mut self, frame: &mut [u8], count: usize, entry: usize, loses: bool) {
         match self.kind {
             Kind::Rows => {
-                let age: u32 = if loses { 2_000_000 } else { 0 };
+                let age = if loses { Rows::AGE_MAX } else { 0 };
                 frame[HEADER_LEN + 4 * count + 4 * entry..][..4].copy_from_slice(&age.to_le_bytes());
             }
             _ => {
-                let age = u16::from(loses);
+                let age = if loses { u16::MAX } else { 0 };
                 frame[HEADER_LEN + 72 * entry + 6..][..2].copy_from_slice(&age.to_le_bytes());
             }
         }
@@ -160,5 +161,3 @@ impl Load {
         z ^ z >> 31
     }
 }
-
-const _: () = assert!(FRAME_MAX >= HEADER_LEN);

@@ -73,7 +73,7 @@ fn blocks8() -> impl Strategy<Value = Vec<Block8>> {
     let index = prop_oneof![9 => 0..SLOTS / 8, 1 => prop_oneof![SLOTS / 8..SLOTS / 4, Just(u32::MAX)]];
     let age = prop_oneof![0..3u16, Just(u16::MAX)];
     let entry = (any::<u8>(), age, vec(values(), 8));
-    (btree_set(index, 1..14), vec(entry, 14)).prop_map(|(indices, entries)| {
+    (btree_set(index, 1..8), vec(entry, 8)).prop_map(|(indices, entries)| {
         let block = |(index, (mask, age, values)): (u32, (u8, u16, Vec<u64>))| {
             Block8::new(index, mask, age, values.try_into().unwrap())
         };
@@ -86,7 +86,7 @@ fn blocks16() -> impl Strategy<Value = Vec<Block16>> {
     let age = prop_oneof![0..3u16, Just(u16::MAX)];
     let value = prop_oneof![0..3u32, Just(u32::MAX), Just(1 << 31), any::<u32>()];
     let entry = (any::<u16>(), age, vec(value, 16));
-    (btree_set(index, 1..14), vec(entry, 14)).prop_map(|(indices, entries)| {
+    (btree_set(index, 1..8), vec(entry, 8)).prop_map(|(indices, entries)| {
         let block = |(index, (mask, age, values)): (u32, (u16, u16, Vec<u32>))| {
             Block16::new(index, mask, age, values.try_into().unwrap())
         };
@@ -149,7 +149,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn blocks8_are_a_map_of_cells(frames in vec((versions(), blocks8()), 1..12)) {
+    fn blocks8_are_a_map_of_cells(frames in vec((versions(), blocks8()), 1..8)) {
         for kernel in Kernel::all_available() {
             let (mut table, mut twin) = (table8(kernel), Twin::default());
             for (version, blocks) in &frames {
@@ -177,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn blocks16_are_a_map_of_cells(frames in vec((versions16(), blocks16()), 1..12)) {
+    fn blocks16_are_a_map_of_cells(frames in vec((versions16(), blocks16()), 1..6)) {
         for kernel in Kernel::all_available() {
             let (mut table, mut twin) = (table16(kernel), Twin::default());
             for (version, blocks) in &frames {
@@ -207,7 +207,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_are_a_map_of_cells(frames in vec((versions(), rows()), 1..12)) {
+    fn rows_are_a_map_of_cells(frames in vec((versions(), rows()), 1..8)) {
         for kernel in Kernel::all_available() {
             let (mut table, mut twin) = (row_table(kernel), Twin::default());
             for (version, columns) in &frames {
@@ -235,7 +235,7 @@ proptest! {
 
     #[test]
     fn any_order_and_any_repetition_converge(
-        frames in vec((versions(), blocks8(), versions(), rows(), versions16(), blocks16()), 1..8),
+        frames in vec((versions(), blocks8(), versions(), rows(), versions16(), blocks16()), 1..6),
         picks in vec(any::<prop::sample::Index>(), 0..8),
         seed in any::<u64>(),
     ) {
