@@ -1,7 +1,9 @@
 //! What a figure was measured on. A figure without it means nothing.
 
+use std::sync::OnceLock;
 use std::{fmt, fs};
 
+use core_affinity::CoreId;
 use serde::Serialize;
 
 use crate::ticks;
@@ -34,9 +36,8 @@ pub(crate) struct Machine {
 impl Machine {
     /// Looks at this machine, and pins the calling thread to its last core: the first one takes most interrupts.
     pub(crate) fn detect(kernels: Vec<&'static str>) -> Self {
-        let cores = core_affinity::get_core_ids().unwrap_or_default();
-        let pinned_to =
-            cores.last().filter(|core| core_affinity::set_for_current(**core)).map(|core| core.id);
+        let cores = usable();
+        let pinned_to = cores.last().copied().filter(|&id| core_affinity::set_for_current(CoreId { id }));
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name: &str| {
             let line =
@@ -65,18 +66,23 @@ impl Machine {
     }
 }
 
+/// Cores that this process may use, as they were before the first thread was pinned: a pinned one sees its own only.
+pub(crate) fn usable() -> &'static [usize] {
+    static USABLE: OnceLock<Vec<usize>> = OnceLock::new();
+    USABLE.get_or_init(|| {
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect()
+    })
+}
+
 /// Pins the calling thread to a core other than `core`, if there is one.
 pub(crate) fn step_aside(core: Option<usize>) {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    if let Some(other) = cores.into_iter().find(|other| Some(other.id) != core) {
-        core_affinity::set_for_current(other);
-    }
+    pin(usable().iter().copied().find(|&other| Some(other) != core));
 }
 
 /// Pins the calling thread to `core`.
 pub(crate) fn pin(core: Option<usize>) {
     if let Some(id) = core {
-        core_affinity::set_for_current(core_affinity::CoreId { id });
+        core_affinity::set_for_current(CoreId { id });
     }
 }
 

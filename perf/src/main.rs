@@ -12,6 +12,7 @@ mod sample;
 mod signers;
 mod step;
 mod ticks;
+mod udp;
 mod versus;
 
 use std::process::ExitCode;

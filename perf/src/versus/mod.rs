@@ -2,6 +2,7 @@
 //!
 //! | module | rows |
 //! |---|---|
+//! | [`udp`] | `recv.*`, `send.*`: the UDP edge against a tokio loop |
 //! | [`node`] | `node.*`: a whole node against its naive twin |
 //! | [`verify`] | `verify.*`: what a signature costs, alone and by trains |
 
@@ -11,6 +12,7 @@ mod verify;
 use clap::Args;
 
 use crate::report::Report;
+use crate::udp;
 
 /// How to run the comparison.
 #[derive(Args)]
@@ -25,6 +27,7 @@ pub(crate) struct Options {
 
 /// Adds the comparison's rows to `report`.
 pub(crate) fn run(options: &Options, report: &mut Report) {
+    udp::rows(options.quick).into_iter().for_each(|row| report.push(row));
     node::rows(options, report);
     verify::rows(options, report);
 }
