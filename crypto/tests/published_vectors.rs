@@ -9,7 +9,8 @@ mod oracle;
 
 use std::path::{Path, PathBuf};
 
-use octick_crypto::{PublicKey, SIGNATURE_LEN};
+use octick_crypto::lanes::{KEY_TABLE_BYTES, Kernel, Settings};
+use octick_crypto::{Item, PublicKey, SIGNATURE_LEN, Verifier};
 use oracle::unhex;
 use serde_json::Value;
 
@@ -36,7 +37,25 @@ fn judge(key: &[u8], message: &[u8], signature: &[u8]) -> Option<bool> {
     let verdict = oracle::verdict(&key, message, signature);
     assert_eq!(verdict, oracle::dalek(key.as_bytes(), message, signature), "verify_strict differs");
     assert_eq!(verdict, oracle::rule(key.as_bytes(), message, signature), "the rule in words differs");
+    let item = Item { key: &key, message, signature };
+    for kernel in Kernel::all_available() {
+        assert_eq!(by_table(kernel, &item), verdict, "the {kernel} kernel differs");
+    }
     Some(verdict)
+}
+
+/// The verdict of a kernel that has a table for the key.
+fn by_table(kernel: Kernel, item: &Item<'_>) -> bool {
+    let settings = Settings { kernel: Some(kernel), table_bytes: KEY_TABLE_BYTES, cross_check: 0 };
+    let (mut verifier, mut verdict) = (Verifier::new(settings), [false]);
+    // A key earns its table by being seen again.
+    for _ in 0..2 {
+        verifier.verify(&[*item], &mut verdict);
+    }
+    while verifier.build_step() {}
+    assert_eq!(verifier.tables(), usize::from(kernel != Kernel::Dalek));
+    verifier.verify(&[*item], &mut verdict);
+    verdict[0]
 }
 
 /// Cases by verdict: key refused, signature refused, accepted.

@@ -16,7 +16,7 @@ use octick_core::limits::{BATCH_MAX, WINDOW};
 use octick_core::stamp::{Incarnation, Slot};
 use octick_core::state::{Layout, Regions, State, TableKind};
 use octick_core::table::{Kernel, Merged, Region};
-use octick_core::wire::{Entries, Frame, Kind, Sealer};
+use octick_core::wire::{Entries, Envelope, Frame, Kind, Sealer};
 use octick_crypto::Identity;
 
 use crate::cursor::Cursor;
@@ -200,19 +200,20 @@ impl Model {
 
     /// Everything up to and including the signature.
     fn filter<'a>(&self, bytes: &'a [u8], genuine: &HashSet<Vec<u8>>) -> Result<(usize, Frame<'a>), Reject> {
-        let frame = Frame::parse(bytes).map_err(|damage| damage.reject)?;
-        let header = frame.header();
+        let envelope = Envelope::open(bytes).map_err(|damage| damage.reject)?;
+        let header = envelope.header();
         let known = &World::get().people[..World::get().directory.len()];
         let who = known.iter().position(|person| person.id() == header.origin());
         let who = who.ok_or(Reject::UnknownOrigin)?;
         if World::is_revoked(who) {
             return Err(Reject::RevokedOrigin);
         }
-        if frame.kind().is_data() {
+        if envelope.kind().is_data() {
             let fresh = Window::default();
             let window = self.windows.get(&who).unwrap_or(&fresh);
             window.ask(header.incarnation(), header.seq().0)?;
         }
+        let frame = envelope.check().map_err(|damage| damage.reject)?;
         if header.version().micros() > NOW + SKEW {
             return Err(Reject::Future);
         }
@@ -275,6 +276,7 @@ impl Model {
                 let (merged, changes) = self.twin.merge(header.version(), &frame.entries());
                 let table = State::table_of(frame);
                 expected.absorbed.fresh |= 1 << i;
+                expected.absorbed.cells += merged.offered();
                 expected.merged += merged;
                 expected.changes.extend(changes.into_iter().map(|(index, mask, version)| Change {
                     table,

@@ -12,6 +12,7 @@
 //! | [`merge_twin`] | frames for the three tables | every kernel equals a `BTreeMap` |
 //! | [`config`] | a configuration file | refused with a reason, or settings that contradict nothing |
 //! | [`dump`] | a capture, or frames | no panic, and every byte is accounted for |
+//! | [`verify`] | signatures, honest and bent | every kernel gives the verdicts of `verify_strict` |
 //!
 //! [`cursor`] turns bytes into numbers, [`twin`] is the dull twin of the tables, [`world`] a small mesh, [`seeds`]
 //! makes the corpora, and [`script`] those of them that tell a story.
@@ -28,17 +29,19 @@ pub mod merge_twin;
 pub mod script;
 pub mod seeds;
 pub mod twin;
+pub mod verify;
 pub mod world;
 
 /// What a driver calls with each input.
 pub type Body = fn(&[u8]);
 
 /// Every target by its name: of its wrapper, its corpus and its module.
-pub const TARGETS: [(&str, Body); 6] = [
+pub const TARGETS: [(&str, Body); 7] = [
     ("build_parse", build_parse::run),
     ("config", config::run),
     ("dump", dump::run),
     ("frame_parse", frame_parse::run),
     ("ingress", ingress::run),
     ("merge_twin", merge_twin::run),
+    ("verify", verify::run),
 ];

@@ -56,6 +56,11 @@ fn merge_twin() {
     replay("merge_twin");
 }
 
+#[test]
+fn verify() {
+    replay("verify");
+}
+
 /// A corpus that reaches nothing proves nothing.
 #[test]
 fn the_ingress_corpus_meets_every_verdict() {
