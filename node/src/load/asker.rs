@@ -89,12 +89,11 @@ impl Asker {
 
     /// What a pong to the latest question reports. The token is proof enough for a tool that only measures.
     fn answer(&self, arrival: &Arrival) -> Option<Report> {
-        let reports = arrival.frames().filter_map(|bytes| {
+        arrival.frames().find_map(|bytes| {
             let frame = Frame::parse(bytes).ok().filter(|frame| frame.kind() == Kind::Pong)?;
             let Entries::Stats(stats) = frame.entries() else { return None };
             let token = stats.first().filter(|stat| stat.id.get() == Stat::TOKEN)?;
             (token.value.get() == self.token).then(|| Report::from_stats(stats))
-        });
-        reports.last()
+        })
     }
 }
