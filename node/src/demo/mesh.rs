@@ -3,8 +3,6 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-use octick::Tally;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -12,7 +10,7 @@ use super::child::{Event, Node};
 use super::plan::Plan;
 use super::protocol::{Answer, Ask, Digests, Tell};
 use crate::failure::Failure;
-use crate::report::{About, Percentiles, Sample};
+use crate::report::{About, Reading, Sample};
 
 /// How long nodes may take to start.
 const START: Duration = Duration::from_secs(20);
@@ -27,8 +25,8 @@ pub(super) struct Mesh {
     pub(super) interrupted: bool,
     began: Instant,
     asked: u64,
-    /// Latencies of all nodes since the last [`Mesh::take_wire`].
-    wire_ns: Histogram<u64>,
+    /// What all nodes did since the last [`Mesh::take_second`].
+    second: Reading,
 }
 
 /// What the parent knows of one node.
@@ -40,21 +38,13 @@ pub(super) struct Member {
     pub(super) end: Option<(String, f64)>,
     /// Its last words on standard error.
     said: Option<String>,
-    /// The latest it counted.
-    pub(super) tally: Tally,
-    pub(super) kernel_drops: u64,
-    /// All its latencies.
-    pub(super) wire_ns: Histogram<u64>,
+    /// What it did since its start.
+    pub(super) whole: Reading,
 }
 
 impl Member {
     pub(super) fn lives(&self) -> bool {
         self.end.is_none()
-    }
-
-    /// For a summary.
-    pub(super) fn latency(&self) -> Option<Percentiles> {
-        Percentiles::of(&self.wire_ns)
     }
 }
 
@@ -73,14 +63,18 @@ impl Mesh {
                 node: Node::start(i, &plan.config(i), agents, rate, &to_parent)?,
                 end: None,
                 said: None,
-                tally: Tally::default(),
-                kernel_drops: 0,
-                wire_ns: octick::Latencies::default().wire_ns,
+                whole: Reading::default(),
             })
         };
         let members = plan.ids.iter().enumerate().map(member).collect::<Result<Vec<_>, Failure>>()?;
-        let wire_ns = octick::Latencies::default().wire_ns;
-        let mut mesh = Self { members, events, interrupted: false, began: Instant::now(), asked: 0, wire_ns };
+        let mut mesh = Self {
+            members,
+            events,
+            interrupted: false,
+            began: Instant::now(),
+            asked: 0,
+            second: Reading::default(),
+        };
         mesh.ask_within(Ask::About, START);
         match mesh.members.iter().enumerate().find(|(_, member)| member.about == About::default()) {
             None => Ok(mesh),
@@ -179,19 +173,14 @@ impl Mesh {
     }
 
     fn count(&mut self, i: usize, sample: &Sample) {
-        let member = &mut self.members[i];
-        member.tally = Tally::from(&sample.numbers);
-        member.kernel_drops = sample.kernel_drops;
-        sample.wire_ns.add_to(&mut member.wire_ns);
-        sample.wire_ns.add_to(&mut self.wire_ns);
+        let reading = Reading::from(sample);
+        self.members[i].whole.add(&reading);
+        self.second.add(&reading);
     }
 
-    /// Latencies since the last call.
-    pub(super) fn take_wire(&mut self) -> Histogram<u64> {
-        let mut taken = self.wire_ns.clone();
-        std::mem::swap(&mut taken, &mut self.wire_ns);
-        self.wire_ns.reset();
-        taken
+    /// What all nodes did since the last call.
+    pub(super) fn take_second(&mut self) -> Reading {
+        std::mem::take(&mut self.second)
     }
 
     /// Stops every node that lives, and waits for the end of each.

@@ -15,12 +15,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use octick::Tally;
 use serde_json::json;
 
 use crate::config::Backend;
 use crate::failure::Failure;
-use crate::report::Figures;
+use crate::report::{About, Figures};
 use mesh::Mesh;
 use plan::Plan;
 
@@ -105,7 +104,7 @@ impl Demo {
     fn watch(&self, mesh: &mut Mesh) -> Result<(), Failure> {
         let began = Instant::now();
         let end = self.secs.map(|secs| began + Duration::from_secs(secs));
-        let mut before = Totals::of(mesh, began);
+        let mut last = began;
         for second in 1.. {
             let due = began + Duration::from_secs(second);
             let over = end.is_some_and(|end| end < due);
@@ -117,14 +116,14 @@ impl Demo {
                 return Ok(());
             }
             mesh.ask(protocol::Ask::Sample);
-            let now = Totals::of(mesh, Instant::now());
-            let figures = now.since(&before, mesh);
+            let now = Instant::now();
+            let figures = figures(mesh, now - last);
             if self.json {
                 print(&json!({ "second": figures }))?
             } else {
                 print(&figures)?
             }
-            before = now;
+            last = now;
             if mesh.alive() < living && !self.json {
                 let nodes = mesh.members.len();
                 print(&format_args!("       {} of {nodes} nodes live; the others go on", mesh.alive()))?;
@@ -134,39 +133,22 @@ impl Demo {
     }
 }
 
-/// What all nodes counted up to a time.
-struct Totals {
-    at: Instant,
-    tally: Tally,
-    kernel_drops: u64,
-}
-
-impl Totals {
-    fn of(mesh: &Mesh, at: Instant) -> Self {
-        Self {
-            at,
-            tally: mesh.members.iter().fold(Tally::default(), |sum, member| sum.plus(&member.tally)),
-            kernel_drops: mesh.members.iter().map(|member| member.kernel_drops).sum(),
-        }
-    }
-
-    fn since(&self, before: &Self, mesh: &mut Mesh) -> Figures {
-        let wire_ns = mesh.take_wire();
-        let each = |name: fn(&crate::report::About) -> &str| {
-            let mut names: Vec<&str> = mesh.members.iter().map(|member| name(&member.about)).collect();
-            names.sort_unstable();
-            names.dedup();
-            names.join("+")
-        };
-        let drops = self.kernel_drops - before.kernel_drops;
-        Figures {
-            secs: mesh.secs(),
-            nodes: mesh.alive(),
-            timer_floor_ns: mesh.members.iter().map(|member| member.about.timer_floor_ns).max().unwrap_or(0),
-            kernel: each(|about| &about.kernel),
-            backend: each(|about| &about.backend),
-            ..Figures::of(&self.tally.since(&before.tally), drops, &wire_ns, self.at - before.at)
-        }
+/// What all nodes did in `over`, which ends now.
+fn figures(mesh: &mut Mesh, over: Duration) -> Figures {
+    let second = mesh.take_second();
+    let each = |name: fn(&About) -> &str| {
+        let mut names: Vec<&str> = mesh.members.iter().map(|member| name(&member.about)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.join("+")
+    };
+    Figures {
+        secs: mesh.secs(),
+        nodes: mesh.alive(),
+        timer_floor_ns: mesh.members.iter().map(|member| member.about.timer_floor_ns).max().unwrap_or(0),
+        kernel: each(|about| &about.kernel),
+        backend: each(|about| &about.backend),
+        ..Figures::of(&second, over)
     }
 }
 

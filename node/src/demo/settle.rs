@@ -50,8 +50,9 @@ pub(super) fn equal(members: &[Member], digests: &[Option<Digests>]) -> bool {
 fn wait_until_quiet(mesh: &mut Mesh, until: Instant) -> bool {
     let frames = |mesh: &mut Mesh| {
         mesh.ask(Ask::Sample);
-        let of =
-            |member: &Member| member.tally.get(Counter::FramesIn) + member.tally.get(Counter::FramesMade);
+        let of = |member: &Member| {
+            member.whole.tally.get(Counter::FramesIn) + member.whole.tally.get(Counter::FramesMade)
+        };
         mesh.members.iter().map(of).sum::<u64>()
     };
     let mut before = frames(mesh);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::mesh::{Member, Mesh};
 use super::settle::Settled;
-use crate::report::{Drops, Percentiles, TICKS_BUDGET, count};
+use crate::report::{Drops, Percentiles, Price, TICKS_BUDGET, count};
 
 /// Everything that the last lines say.
 #[derive(Debug, Serialize)]
@@ -37,7 +37,7 @@ struct Row {
     frames_out: u64,
     duplicates: u64,
     drops: Drops,
-    ticks_per_cell: Option<f64>,
+    ticks_per_cell: Option<Price>,
     wire_to_state_ns: Option<Percentiles>,
     /// Of all tables.
     digest: Option<String>,
@@ -84,8 +84,7 @@ impl Summary {
 
 impl Row {
     fn of(member: &Member) -> Self {
-        let tally = &member.tally;
-        let timed = tally.get(Counter::TimedCells);
+        let (whole, tally) = (&member.whole, &member.whole.tally);
         Self {
             id: member.id.clone(),
             ended: None,
@@ -93,9 +92,9 @@ impl Row {
             frames_in: tally.get(Counter::FramesIn),
             frames_out: tally.get(Counter::FramesOut),
             duplicates: tally.rejected(Reject::Duplicate),
-            drops: Drops::of(tally, member.kernel_drops),
-            ticks_per_cell: (timed > 0).then(|| tally.get(Counter::TimedTicks) as f64 / timed as f64),
-            wire_to_state_ns: member.latency(),
+            drops: Drops::of(tally, &whole.lost),
+            ticks_per_cell: Price::of(whole),
+            wire_to_state_ns: Percentiles::of(&whole.latencies.wire_ns),
             digest: None,
             differs_about: Vec::new(),
         }
@@ -151,7 +150,7 @@ impl fmt::Display for Row {
                 .map(|n| count(n as f64).to_string());
         write!(f, "{}  {merged:>6}  {frames_in:>9}  {frames_out:>5}  {duplicates:>5}  ", &self.id[..8])?;
         match self.ticks_per_cell {
-            Some(ticks) => write!(f, "{ticks:>5.1} of {TICKS_BUDGET:.0}  ")?,
+            Some(price) => write!(f, "{:>5.1} of {TICKS_BUDGET:.0}  ", price.p50)?,
             None => write!(f, "    - of {TICKS_BUDGET:.0}  ")?,
         }
         if let Some(wire) = &self.wire_to_state_ns {

@@ -8,7 +8,7 @@ use octick_core::Reject;
 use octick_core::counters::{Counter, Tally};
 use serde::Serialize;
 
-use super::{count, nanos};
+use super::{Lost, Reading, count, nanos};
 
 /// What parse, window and merge of one cell may cost.
 pub const TICKS_BUDGET: f64 = 8.0;
@@ -31,7 +31,7 @@ pub struct Figures {
     /// What else was dropped, by reason.
     pub drops: Drops,
     /// Parse, window and merge; nothing while nothing was merged.
-    pub ticks_per_cell: Option<f64>,
+    pub ticks_per_cell: Option<Price>,
     /// What they may cost.
     pub ticks_per_cell_budget: f64,
     /// From the kernel's receive stamp to the merged state; nothing while nothing was merged.
@@ -45,10 +45,10 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// The figures of `tally` and `drops`, which came in `over`. What names the node is left empty.
-    pub fn of(tally: &Tally, kernel_drops: u64, wire_ns: &Histogram<u64>, over: Duration) -> Self {
+    /// The figures of what came in `over`. What names the node is left empty.
+    pub fn of(reading: &Reading, over: Duration) -> Self {
+        let tally = &reading.tally;
         let per_s = |n: u64| n as f64 / over.as_secs_f64().max(1e-9);
-        let timed = tally.get(Counter::TimedCells);
         Self {
             secs: 0.0,
             nodes: 1,
@@ -56,10 +56,10 @@ impl Figures {
             frames_in_per_s: per_s(tally.get(Counter::FramesIn)),
             frames_out_per_s: per_s(tally.get(Counter::FramesOut)),
             duplicates_per_s: per_s(tally.rejected(Reject::Duplicate)),
-            drops: Drops::of(tally, kernel_drops),
-            ticks_per_cell: (timed > 0).then(|| tally.get(Counter::TimedTicks) as f64 / timed as f64),
+            drops: Drops::of(tally, &reading.lost),
+            ticks_per_cell: Price::of(reading),
             ticks_per_cell_budget: TICKS_BUDGET,
-            wire_to_state_ns: Percentiles::of(wire_ns),
+            wire_to_state_ns: Percentiles::of(&reading.latencies.wire_ns),
             timer_floor_ns: 0,
             kernel: String::new(),
             backend: String::new(),
@@ -73,13 +73,39 @@ impl fmt::Display for Figures {
         write!(f, "  frames in {} out {} /s", count(self.frames_in_per_s), count(self.frames_out_per_s))?;
         write!(f, "  dup {} /s  drops {}", count(self.duplicates_per_s), self.drops)?;
         match self.ticks_per_cell {
-            Some(ticks) => write!(f, "  {ticks:.1} of {:.0} ticks/cell", self.ticks_per_cell_budget)?,
-            None => write!(f, "  - of {:.0} ticks/cell", self.ticks_per_cell_budget)?,
+            Some(price) => write!(f, "  {price}")?,
+            None => write!(f, "  - of {TICKS_BUDGET:.0} ticks/cell")?,
         }
         if let Some(wire) = &self.wire_to_state_ns {
             write!(f, "  wire>state {wire} (timer {})", nanos(self.timer_floor_ns as f64))?;
         }
         write!(f, "  {} {}", self.kernel, self.backend)
+    }
+}
+
+/// What parse, window and merge of a cell cost, ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Price {
+    /// Of half of the batches at most.
+    pub p50: f64,
+    /// Over all of them. Includes what the machine did meanwhile, when it has more threads to run than cores.
+    pub mean: f64,
+}
+
+impl Price {
+    /// Nothing while nothing was merged.
+    pub fn of(reading: &Reading) -> Option<Self> {
+        let timed = reading.tally.get(Counter::TimedCells);
+        (timed > 0).then(|| Self {
+            p50: reading.latencies.centiticks.value_at_quantile(0.5) as f64 / 100.0,
+            mean: reading.tally.get(Counter::TimedTicks) as f64 / timed as f64,
+        })
+    }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} of {TICKS_BUDGET:.0} ticks/cell (mean {:.1})", self.p50, self.mean)
     }
 }
 
@@ -124,10 +150,10 @@ impl Serialize for Drops {
 
 impl Drops {
     /// Everything that did not reach the state: rejects, full queues, and what the kernel dropped.
-    pub fn of(tally: &Tally, kernel_drops: u64) -> Self {
+    pub fn of(tally: &Tally, lost: &Lost) -> Self {
         let mut drops = Self::with_duplicates(tally);
         drops.0.retain(|(reason, _)| *reason != Reject::Duplicate.metric());
-        drops.0.extend((kernel_drops > 0).then_some(("kernel_buffer", kernel_drops)));
+        drops.0.extend(lost.named().into_iter().filter(|(_, n)| *n > 0));
         drops
     }
 
@@ -166,22 +192,23 @@ mod tests {
 
     #[test]
     fn a_second_is_one_readable_line() {
-        let mut tally = Tally::default();
+        let mut reading = Reading::default();
         for (counter, n) in [
             (Counter::CellsWon, 1_920_000),
             (Counter::FramesIn, 61_200),
             (Counter::FramesOut, 122_000),
             (Counter::TimedCells, 1_000),
-            (Counter::TimedTicks, 2_900),
+            (Counter::TimedTicks, 4_100),
         ] {
-            tally.set(counter, n);
+            reading.tally.set(counter, n);
         }
-        tally.set_rejected(Reject::Duplicate, 44_100);
-        tally.set_rejected(Reject::Future, 3);
-        let mut wire = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
-        wire.record_n(41_000, 1_000).unwrap();
-        wire.record_n(212_000, 9).unwrap();
-        let mut figures = Figures::of(&tally, 12, &wire, Duration::from_secs(1));
+        reading.tally.set_rejected(Reject::Duplicate, 44_100);
+        reading.tally.set_rejected(Reject::Future, 3);
+        reading.lost.kernel_buffer = 12;
+        reading.latencies.wire_ns.record_n(41_000, 1_000).unwrap();
+        reading.latencies.wire_ns.record_n(212_000, 9).unwrap();
+        reading.latencies.centiticks.record(290).unwrap();
+        let mut figures = Figures::of(&reading, Duration::from_secs(1));
         figures.secs = 3.0;
         figures.timer_floor_ns = 52;
         figures.kernel = "avx512vl".into();
@@ -189,17 +216,15 @@ mod tests {
         assert_eq!(
             figures.to_string(),
             "   3s  merged 1.92M cells/s  frames in 61.2k out 122k /s  dup 44.1k /s  \
-             drops future 3, kernel_buffer 12  2.9 of 8 ticks/cell  \
-             wire>state p50 41.0us p99 41.0us p99.9 212us (timer 52ns)  avx512vl io_uring"
+             drops future 3, kernel_buffer 12  2.9 of 8 ticks/cell (mean 4.1)  \
+             wire>state p50 41.2us p99 41.2us p99.9 213us (timer 52ns)  avx512vl io_uring"
         );
     }
 
     #[test]
     fn a_silent_second_divides_by_nothing() {
-        let nothing = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
-        let figures = Figures::of(&Tally::default(), 0, &nothing, Duration::ZERO);
         assert_eq!(
-            figures.to_string(),
+            Figures::of(&Reading::default(), Duration::ZERO).to_string(),
             "   0s  merged 0 cells/s  frames in 0 out 0 /s  dup 0 /s  drops none  - of 8 ticks/cell   "
         );
     }

@@ -1,9 +1,11 @@
 //! What a node counted, as figures: the line a second of `run` and `demo`, in text and in JSON.
 
 mod figures;
+mod reading;
 mod sample;
 mod scale;
 
-pub use figures::{Drops, Figures, Percentiles, TICKS_BUDGET};
-pub use sample::{About, Buckets, Numbers, Sample};
+pub use figures::{Drops, Figures, Percentiles, Price, TICKS_BUDGET};
+pub use reading::{Lost, Reading};
+pub use sample::{About, Sample};
 pub use scale::{count, nanos};

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use octick::Latencies;
 use octick_core::Reject;
 use octick_core::counters::{Counter, Tally};
 use serde::{Deserialize, Serialize};
+
+use super::reading::{Lost, Reading};
 
 /// What stays true while a node runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,20 +27,43 @@ pub struct About {
     pub timer_floor_ns: u64,
 }
 
-/// What a node counted since it started, and the latencies since its last sample.
+/// A [`Reading`] of one node, since its last sample.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Counters and rejects.
-    pub numbers: Numbers,
-    /// Datagrams that the kernel dropped because the socket's buffer was full.
-    pub kernel_drops: u64,
+    numbers: Numbers,
+    /// What the socket lost.
+    lost: Lost,
     /// Latencies from the kernel's receive stamp to the merged state, nanoseconds.
-    pub wire_ns: Buckets,
+    wire_ns: Buckets,
+    /// Prices of a merged cell, hundredths of a tick.
+    centiticks: Buckets,
+}
+
+impl From<&Reading> for Sample {
+    fn from(reading: &Reading) -> Self {
+        Self {
+            numbers: Numbers::from(&reading.tally),
+            lost: reading.lost,
+            wire_ns: Buckets::from(&reading.latencies.wire_ns),
+            centiticks: Buckets::from(&reading.latencies.centiticks),
+        }
+    }
+}
+
+impl From<&Sample> for Reading {
+    fn from(sample: &Sample) -> Self {
+        let mut reading =
+            Self { tally: Tally::from(&sample.numbers), lost: sample.lost, latencies: Latencies::default() };
+        sample.wire_ns.add_to(&mut reading.latencies.wire_ns);
+        sample.centiticks.add_to(&mut reading.latencies.centiticks);
+        reading
+    }
 }
 
 /// A tally by name, without the zeroes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Numbers {
+struct Numbers {
     counters: BTreeMap<String, u64>,
     rejects: BTreeMap<String, u64>,
 }
@@ -67,7 +93,7 @@ impl From<&Numbers> for Tally {
 
 /// A histogram as (value, count), so that a parent can add those of many nodes: percentiles do not add.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Buckets(Vec<(u64, u64)>);
+struct Buckets(Vec<(u64, u64)>);
 
 impl From<&Histogram<u64>> for Buckets {
     fn from(histogram: &Histogram<u64>) -> Self {
@@ -79,7 +105,7 @@ impl From<&Histogram<u64>> for Buckets {
 
 impl Buckets {
     /// Adds every value to `histogram`; one that it cannot hold counts as its greatest.
-    pub fn add_to(&self, histogram: &mut Histogram<u64>) {
+    fn add_to(&self, histogram: &mut Histogram<u64>) {
         self.0.iter().for_each(|&(value, count)| histogram.saturating_record_n(value, count));
     }
 }

@@ -11,16 +11,17 @@ use super::meter::{self, Meter};
 use crate::config::{Run, Settings};
 use crate::demo::protocol::{Answer, Ask, Digests, Question, Tell};
 use crate::failure::Failure;
+use crate::report::Sample;
 
 /// Answers questions until it is asked to stop, or its parent is gone.
 pub(super) fn run(node: Handle, settings: &Settings, agents: usize, rate: u64) -> Result<ExitCode, Failure> {
     let mut agents = Some(Agents::start(node.writer(), &settings.agents, agents, rate)?);
-    let mut meter = Meter::new();
+    let mut meter = Meter::default();
     for line in io::stdin().lock().lines() {
         let Question { number, ask } = serde_json::from_str(&line?)?;
         let tell = match ask {
             Ask::About => Tell::About(meter::about(&node)),
-            Ask::Sample => Tell::Sample(Box::new(meter.read(&node).sample())),
+            Ask::Sample => Tell::Sample(Box::new(Sample::from(&meter.read(&node)))),
             Ask::Drain => {
                 drop(agents.take());
                 Tell::Done

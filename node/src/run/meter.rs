@@ -1,44 +1,29 @@
 //! Reads a running node: what it counted, and its latencies since the last reading.
 
-use hdrhistogram::Histogram;
-use octick::{Handle, Tally};
+use octick::Handle;
 
-use crate::report::{About, Buckets, Numbers, Sample};
+use crate::report::{About, Lost, Reading};
 
 /// Reads one node again and again.
+#[derive(Default)]
 pub(super) struct Meter {
-    /// All latencies up to the last reading.
-    wire_ns: Histogram<u64>,
-}
-
-/// What a node counted since it started; latencies since the last reading.
-pub(super) struct Reading {
-    pub(super) tally: Tally,
-    pub(super) kernel_drops: u64,
-    pub(super) wire_ns: Histogram<u64>,
+    /// Everything up to the last reading.
+    last: Reading,
 }
 
 impl Meter {
-    pub(super) fn new() -> Self {
-        Self { wire_ns: octick::Latencies::default().wire_ns }
-    }
-
+    /// What has come since the last reading.
     pub(super) fn read(&mut self, node: &Handle) -> Reading {
         let stats = node.stats();
-        let mut since = stats.latencies.wire_ns.clone();
-        since.subtract(&self.wire_ns).expect("a node's histogram only grows");
-        self.wire_ns = stats.latencies.wire_ns;
-        Reading { tally: stats.tally, kernel_drops: stats.socket.kernel_drops, wire_ns: since }
+        let now = Reading { tally: stats.tally, lost: Lost::from(&stats.socket), latencies: stats.latencies };
+        let since = now.since(&self.last);
+        self.last = now;
+        since
     }
-}
 
-impl Reading {
-    pub(super) fn sample(&self) -> Sample {
-        Sample {
-            numbers: Numbers::from(&self.tally),
-            kernel_drops: self.kernel_drops,
-            wire_ns: Buckets::from(&self.wire_ns),
-        }
+    /// What has come up to the last reading.
+    pub(super) fn whole(&self) -> &Reading {
+        &self.last
     }
 }
 

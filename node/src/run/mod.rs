@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use octick::{Handle, Tally};
+use octick::Handle;
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -19,8 +19,8 @@ pub use start::{read_key, start};
 
 use crate::config::{Settings, command::load_file};
 use crate::failure::Failure;
-use crate::report::{About, Figures};
-use meter::{Meter, Reading};
+use crate::report::{About, Figures, Reading};
+use meter::Meter;
 
 /// Runs one node until SIGINT or SIGTERM.
 #[derive(Debug, clap::Args)]
@@ -93,7 +93,7 @@ struct Reporter {
     json: bool,
     meter: Meter,
     began: Instant,
-    last: (Instant, Tally, u64),
+    last: Instant,
 }
 
 impl Reporter {
@@ -101,8 +101,7 @@ impl Reporter {
     fn new(node: &Handle, json: bool) -> Result<Self, Failure> {
         let about = meter::about(node);
         let now = Instant::now();
-        let reporter =
-            Self { json, meter: Meter::new(), began: now, last: (now, Tally::default(), 0), about };
+        let reporter = Self { json, meter: Meter::default(), began: now, last: now, about };
         let About { id, listen, kernel, backend, why, .. } = &reporter.about;
         if json {
             reporter.print(&json!({ "started": &reporter.about }))?;
@@ -114,22 +113,17 @@ impl Reporter {
 
     /// What came since the last line.
     fn interval(&mut self, node: &Handle) -> Result<(), Failure> {
-        let (now, reading) = (Instant::now(), self.meter.read(node));
-        let (then, tally, kernel_drops) = self.last;
-        let since = Reading {
-            tally: reading.tally.since(&tally),
-            kernel_drops: reading.kernel_drops.saturating_sub(kernel_drops),
-            wire_ns: reading.wire_ns,
-        };
-        self.last = (now, reading.tally, reading.kernel_drops);
-        let figures = self.figures(&since, now - then);
+        let now = Instant::now();
+        let reading = self.meter.read(node);
+        let figures = self.figures(&reading, now - self.last);
+        self.last = now;
         if self.json { self.print(&json!({ "second": figures })) } else { self.print(&figures) }
     }
 
     /// What came since the start.
     fn whole(&mut self, node: &Handle) -> Result<(), Failure> {
-        let reading = Meter::new().read(node);
-        let figures = self.figures(&reading, self.began.elapsed());
+        self.meter.read(node);
+        let figures = self.figures(self.meter.whole(), self.began.elapsed());
         if self.json {
             self.print(&json!({ "whole": figures }))
         } else {
@@ -138,13 +132,12 @@ impl Reporter {
     }
 
     fn figures(&self, reading: &Reading, over: Duration) -> Figures {
-        let Reading { tally, kernel_drops, wire_ns } = reading;
         Figures {
             secs: self.began.elapsed().as_secs_f64(),
             timer_floor_ns: self.about.timer_floor_ns,
             kernel: self.about.kernel.clone(),
             backend: self.about.backend.clone(),
-            ..Figures::of(tally, *kernel_drops, wire_ns, over)
+            ..Figures::of(reading, over)
         }
     }
 
