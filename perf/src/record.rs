@@ -41,7 +41,10 @@ impl Record {
     pub(crate) fn write(&self, file: &str) -> Result<(), RecordError> {
         let path = Self::path(file);
         let text = serde_json::to_string_pretty(self).expect("names and numbers are JSON") + "\n";
-        fs::write(&path, text).map_err(|error| RecordError { path, error })
+        let folder = path.parent().expect("a record lies in a folder");
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|error| RecordError { path, error })
     }
 
     /// A figure recorded before.
