@@ -1,19 +1,17 @@
 //! Synthetic frames: what a mesh of many origins sends to a node, in the memory where the node would receive it.
 //!
 //! Entries are uniformly random: the hardest case for caches. Signatures are left zero, because nothing that is
-//! measured here looks at them.
+//! measured with these frames looks at them; `signers` makes those that hold.
 
-use octick_core::crypto::{Identity, NodeId};
-use octick_core::data::{Directory, Origin};
+use octick_core::crypto::{Identity, NodeId, SIGNATURE_LEN};
+use octick_core::data::{Directory, Origin, Run};
 use octick_core::limits::{BATCH_MAX, BLOCKS_MAX, FRAME_MAX, HEADER_LEN, ROWS_MAX};
-use octick_core::stamp::Version;
+use octick_core::stamp::{Slot, Version};
 use octick_core::wire::{Block8, Block16, Draft, Frame, Kind};
 
-/// Microseconds since 1970 at which the tables begin; the year 2030, so that nobody mistakes it for a clock.
-pub(crate) const EPOCH_MICROS: u64 = 1_893_456_000_000_000;
-/// Microseconds from one batch to the next: newer even in units of 1,024.
-const BATCH_MICROS: u64 = 2_048;
-/// Age of an update that must lose, microseconds: older than the first fill, whatever batch it is in.
+use crate::pipeline::{EPOCH_MICROS, LIFE};
+
+/// Age of an update that must lose, microseconds: more than all frames of a load are apart.
 const AGE_STALE: u32 = 15_000_000;
 
 /// The order of a well-mixed sequence (Steele, Lea and Flood 2014: SplitMix64), the same in every run.
@@ -39,10 +37,10 @@ impl Dice {
         (((self.roll() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
-    /// Numbers below `bound`, strictly increasing, as many as `rising` is long.
-    pub(crate) fn rising(&mut self, rising: &mut [u32], bound: u32) {
+    /// As many numbers as `rising` is long, from `first` on and below `first + bound`, strictly increasing.
+    pub(crate) fn rising(&mut self, rising: &mut [u32], first: u32, bound: u32) {
         loop {
-            rising.iter_mut().for_each(|number| *number = self.below(bound));
+            rising.iter_mut().for_each(|number| *number = first + self.below(bound));
             rising.sort_unstable();
             if rising.is_sorted_by(|a, b| a < b) {
                 return;
@@ -51,33 +49,34 @@ impl Dice {
     }
 }
 
-/// The origins of a mesh, and the next sequence number of each.
+/// The origins of a mesh. The first few share the slots of a table and send; the others only stand by.
 pub(crate) struct Crowd {
-    /// All of them; they own no slots.
+    /// All of them.
     pub(crate) directory: Directory,
     ids: Vec<NodeId>,
-    next_seq: Vec<u64>,
+    next_seqs: Vec<u64>,
+    slots_each: u32,
 }
 
 impl Crowd {
-    /// `count` origins with keys of their own.
-    pub(crate) fn new(count: usize) -> Self {
-        let origins = (0..count as u64).map(|i| {
+    /// Origins that send.
+    const SENDERS: usize = 16;
+
+    /// `count` origins, whose senders share `slots` slots.
+    pub(crate) fn new(count: usize, slots: u32) -> Self {
+        let slots_each = slots / Self::SENDERS as u32;
+        let origin = |i: usize| {
             let mut seed = [0; 32];
             seed[..8].copy_from_slice(&i.to_le_bytes());
-            Origin { key: Identity::from_seed(&seed).public().clone(), runs: Vec::new(), revoked: false }
-        });
-        let directory = Directory::new(origins.collect(), [0x243F_6A88_85A3_08D3, 0x1319_8A2E_0370_7344])
-            .expect("keys of different seeds differ, and there are no runs");
+            let run = Run { first: Slot(i as u32 * slots_each), len: slots_each };
+            let runs = if i < Self::SENDERS { vec![run] } else { Vec::new() };
+            Origin { key: Identity::from_seed(&seed).public().clone(), runs, revoked: false }
+        };
+        let directory =
+            Directory::new((0..count).map(origin).collect(), [0x243F_6A88_85A3_08D3, 0x1319_8A2E])
+                .expect("keys of different seeds differ, and the senders share without overlap");
         let ids = directory.origins().iter().map(|origin| origin.key.id()).collect();
-        Self { directory, ids, next_seq: vec![1; count] }
-    }
-
-    fn next(&mut self, dice: &mut Dice) -> (NodeId, u64) {
-        let who = dice.below(self.ids.len() as u32) as usize;
-        let seq = self.next_seq[who];
-        self.next_seq[who] += 1;
-        (self.ids[who], seq)
+        Self { directory, ids, next_seqs: vec![1; Self::SENDERS], slots_each }
     }
 }
 
@@ -93,13 +92,28 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Cells in a full frame.
-    pub(crate) fn cells(&self) -> usize {
+    /// Slots that an entry covers.
+    fn width(&self) -> u32 {
         match self.kind {
-            Kind::Block8 => 8 * BLOCKS_MAX,
-            Kind::Block16 => 16 * BLOCKS_MAX,
-            _ => ROWS_MAX,
+            Kind::Block8 => 8,
+            Kind::Block16 => 16,
+            _ => 1,
         }
+    }
+
+    /// Entries of a full frame.
+    fn entries(&self) -> usize {
+        if self.width() == 1 { ROWS_MAX } else { BLOCKS_MAX }
+    }
+
+    /// Microseconds from one frame to the next, so that its table tells all versions apart: a tie is a fault.
+    fn step_micros(&self) -> u64 {
+        if self.kind == Kind::Block16 { 1_024 } else { 1 }
+    }
+
+    /// Cells of a full frame.
+    pub(crate) fn cells(&self) -> usize {
+        self.entries() * self.width() as usize
     }
 }
 
@@ -108,7 +122,7 @@ pub(crate) struct Frames {
     memory: Box<[[u8; FRAME_MAX]]>,
     lens: [usize; BATCH_MAX],
     dice: Dice,
-    batches: u64,
+    micros: u64,
 }
 
 impl Frames {
@@ -118,7 +132,7 @@ impl Frames {
             memory: vec![[0; FRAME_MAX]; BATCH_MAX].into_boxed_slice(),
             lens: [0; BATCH_MAX],
             dice: Dice::new(1),
-            batches: 0,
+            micros: EPOCH_MICROS,
         }
     }
 
@@ -127,68 +141,65 @@ impl Frames {
         std::array::from_fn(|i| &self.memory[i][..self.lens[i]])
     }
 
-    /// The next batch: full frames of random origins and entries, newer than all before.
+    /// The next batch: full frames of random senders and entries, newer than all before.
     pub(crate) fn next(&mut self, shape: &Shape, crowd: &mut Crowd) {
-        self.batches += 1;
+        let entries_each = crowd.slots_each / shape.width();
+        let mut numbers = [0; ROWS_MAX];
+        let numbers = &mut numbers[..shape.entries()];
         for i in 0..BATCH_MAX {
-            let mut numbers = [0; ROWS_MAX];
-            let dice = &mut self.dice;
-            self.lens[i] = write(&mut self.memory[i], shape.kind, |draft| match shape.kind {
-                Kind::Block8 => {
-                    dice.rising(&mut numbers[..BLOCKS_MAX], shape.slots / 8);
-                    blocks8(draft, &numbers[..BLOCKS_MAX], dice);
-                }
-                Kind::Block16 => {
-                    dice.rising(&mut numbers[..BLOCKS_MAX], shape.slots / 16);
-                    blocks16(draft, &numbers[..BLOCKS_MAX], dice);
-                }
-                _ => {
-                    dice.rising(&mut numbers, shape.slots);
-                    rows(draft, &numbers, shape.winners, dice);
-                }
-            });
-            self.stamp(i, crowd);
+            let sender = self.dice.below(Crowd::SENDERS as u32);
+            self.dice.rising(numbers, sender * entries_each, entries_each);
+            self.write(i, shape, shape.winners, numbers, sender as usize, crowd);
         }
     }
 
     /// Batches that together write every cell of a table once, in order.
     pub(crate) fn fill(&mut self, shape: &Shape, crowd: &mut Crowd, mut each: impl FnMut(&[&[u8]])) {
-        let entries = shape.slots / (shape.cells() / shape.kind.count_max()) as u32;
-        let numbers: Vec<u32> = (0..entries).collect();
-        for batch in numbers.chunks(BATCH_MAX * shape.kind.count_max()) {
-            let frames = batch.chunks(shape.kind.count_max());
-            let count = frames.len();
-            for (i, numbers) in frames.enumerate() {
-                let dice = &mut self.dice;
-                self.lens[i] = write(&mut self.memory[i], shape.kind, |draft| match shape.kind {
-                    Kind::Block8 => blocks8(draft, numbers, dice),
-                    Kind::Block16 => blocks16(draft, numbers, dice),
-                    _ => rows(draft, numbers, 100, dice),
-                });
-                self.stamp(i, crowd);
+        let entries_each = crowd.slots_each / shape.width();
+        let numbers: Vec<u32> = (0..shape.slots / shape.width()).collect();
+        let frames: Vec<(usize, &[u32])> = numbers
+            .chunks(entries_each as usize)
+            .enumerate()
+            .flat_map(|(sender, numbers)| numbers.chunks(shape.entries()).map(move |frame| (sender, frame)))
+            .collect();
+        for batch in frames.chunks(BATCH_MAX) {
+            for (i, (sender, numbers)) in batch.iter().enumerate() {
+                self.write(i, shape, 100, numbers, *sender, crowd);
             }
-            each(&self.datagrams()[..count]);
+            each(&self.datagrams()[..batch.len()]);
         }
     }
 
-    /// Writes into a frame what its sealer would: who, which number, when. Offsets as in `docs/wire.md`.
-    fn stamp(&mut self, i: usize, crowd: &mut Crowd) {
-        let (id, seq) = crowd.next(&mut self.dice);
-        let version = Version::new(EPOCH_MICROS + self.batches * BATCH_MICROS, id);
-        let header = &mut self.memory[i][..HEADER_LEN];
+    /// Writes one frame: entries, and what its sealer would add. Offsets as in `docs/wire.md`.
+    fn write(
+        &mut self,
+        i: usize,
+        shape: &Shape,
+        winners: u32,
+        numbers: &[u32],
+        sender: usize,
+        crowd: &mut Crowd,
+    ) {
+        let (buffer, dice) = (&mut self.memory[i], &mut self.dice);
+        let mut draft = Draft::begin(buffer, shape.kind);
+        match shape.kind {
+            Kind::Block8 => blocks8(&mut draft, numbers, dice),
+            Kind::Block16 => blocks16(&mut draft, numbers, dice),
+            _ => rows(&mut draft, numbers, winners, dice),
+        }
+        self.lens[i] = draft.finish() + SIGNATURE_LEN;
+        let (id, seq) = (crowd.ids[sender], crowd.next_seqs[sender]);
+        crowd.next_seqs[sender] += 1;
+        self.micros += shape.step_micros();
+        let version = Version::new(self.micros, id);
+        let header = &mut buffer[..HEADER_LEN];
         header[4..20].copy_from_slice(&id.0);
-        header[20..24].copy_from_slice(&1_u32.to_le_bytes());
+        header[20..24].copy_from_slice(&LIFE.0.to_le_bytes());
+        // A train of one: length 1 in the highest byte.
         header[24..32].copy_from_slice(&(seq | 1 << 56).to_le_bytes());
         header[32..40].copy_from_slice(&version.0.to_le_bytes());
-        debug_assert!(Frame::parse(&self.memory[i][..self.lens[i]]).is_ok());
+        debug_assert!(Frame::parse(&buffer[..self.lens[i]]).is_ok());
     }
-}
-
-/// Writes one frame but for its stamp; returns its length.
-fn write(buffer: &mut [u8; FRAME_MAX], kind: Kind, entries: impl FnOnce(&mut Draft<'_>)) -> usize {
-    let mut draft = Draft::begin(buffer, kind);
-    entries(&mut draft);
-    draft.finish() + octick_core::crypto::SIGNATURE_LEN
 }
 
 fn blocks8(draft: &mut Draft<'_>, numbers: &[u32], dice: &mut Dice) {

@@ -7,12 +7,10 @@ use octick_core::stamp::{OriginIndex, Seq, Slot, Version};
 use octick_core::wire::{Block8, Kind, Sealer, Stamp};
 
 use crate::load::Dice;
-use crate::pipeline::LIFE;
+use crate::pipeline::{LIFE, MESH};
 
 /// Cells in a full frame of dense cells.
 pub(crate) const CELLS: usize = 8 * BLOCKS_MAX;
-/// The mesh that all of this crate's signatures are for.
-pub(crate) const MESH: &str = "perf";
 
 /// Nodes that share out a table's slots evenly and write dense cells.
 pub(crate) struct Signers {
@@ -58,11 +56,11 @@ impl Signers {
         self.train.clear();
         for _ in 0..len {
             let mut blocks = [0; BLOCKS_MAX];
-            self.dice.rising(&mut blocks, self.slots_each / 8);
+            self.dice.rising(&mut blocks, first, self.slots_each / 8);
             let dice = &mut self.dice;
             self.train.frame(Kind::Block8, |draft| {
                 for block in blocks {
-                    let block = Block8::new(first + block, 0xFF, 0, [dice.roll(); 8]);
+                    let block = Block8::new(block, 0xFF, 0, [dice.roll(); 8]);
                     draft.block8(&block).expect("as many blocks as fit");
                 }
             });

@@ -5,8 +5,8 @@
 //! two live origins that speak for one slot.
 //!
 //! **Finding, in words**: a hash map from id to index. Departures from it: (1) The table is a flat array of
-//! 4-byte entries, at most a sixth full, each a tag of 15 bits and an index, so that a stranger's id costs one line and a member's
-//! three (entry, id, and the window that the index leads to). (2) [`Directory::find_many`] walks a batch in
+//! 4-byte entries, at most a sixth full, each a tag of 15 bits and an index, so that a stranger's id costs one line, and
+//! a member's two: the entry, and half a line with its id and what it owns. (2) [`Directory::find_many`] walks a batch in
 //! three passes, each of which only prefetches what the next one reads, so that a batch waits for memory about once.
 //! (3) The hash is a 64 x 64 to 128-bit multiplication folded onto itself (as in wyhash and foldhash), keyed by
 //! a secret seed: it is weak as hashes go, but who does not know the seed cannot aim ids at one place.
@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use octick_crypto::NodeId;
 
 use super::roster::{self, DirectoryError, Origin};
-use crate::limits::{BATCH_MAX, ORIGINS_MAX};
+use crate::limits::{BATCH_MAX, ORIGINS_MAX, RUNS_MAX};
 use crate::prefetch::prefetch;
 use crate::stamp::{OriginIndex, Slot};
 
@@ -33,32 +33,37 @@ pub struct Directory {
 #[derive(Debug)]
 struct Inner {
     origins: Vec<Origin>,
-    /// The ids of `origins`, close together.
-    ids: Box<[NodeId]>,
-    /// Hash table: a tag in the high 15 bits and index + 1 in the others, or 0 for an empty place. A power of two long, and never full.
+    /// What the hot path wants to know of `origins`, close together.
+    members: Box<[Member]>,
+    /// Hash table: a tag in the high 15 bits and index + 1 in the others, or 0 for an empty place. A power of two
+    /// long, and never full.
     entries: Box<[u32]>,
     seed: [u64; 2],
-    /// Where each origin's slots stand in `spans`.
-    owned: Box<[Owned]>,
-    /// Every run, those of one origin together and rising.
+    /// The runs past the lowest of every origin, those of one origin together and rising.
     spans: Box<[Span]>,
 }
 
+/// One origin in half a cache line: its name, and what it owns.
+#[derive(Debug)]
+#[repr(C, align(32))]
+struct Member {
+    id: NodeId,
+    /// Its first run, inline, for most have but one. Without any: a span that holds nothing.
+    lowest: Span,
+    /// Where its other runs begin in `spans`.
+    others: u32,
+    others_len: u8,
+    revoked: bool,
+}
+
+const _: () = assert!(size_of::<Member>() == 32 && RUNS_MAX <= u8::MAX as usize);
+
 /// A run as its bounds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     first: u32,
     /// The last slot in it.
     last: u32,
-}
-
-/// What one origin owns: its first run inline, for most have but one.
-#[derive(Clone, Copy, Debug, Default)]
-struct Owned {
-    /// Zero slots are written as a span that no pair fits.
-    lowest: Span,
-    /// The other runs, a range of `spans`.
-    others: (u32, u32),
 }
 
 impl Directory {
@@ -69,10 +74,9 @@ impl Directory {
     /// The first rule that the list breaks; see [`DirectoryError`].
     pub fn new(origins: Vec<Origin>, seed: [u64; 2]) -> Result<Self, DirectoryError> {
         roster::check(&origins)?;
-        let ids: Box<[NodeId]> = origins.iter().map(|origin| origin.key.id()).collect();
-        let (owned, spans) = lay_out(&origins);
+        let (members, spans) = lay_out(&origins);
         let entries = vec![0; (6 * origins.len()).next_power_of_two()].into_boxed_slice();
-        let mut inner = Inner { origins, ids, entries, seed, owned, spans };
+        let mut inner = Inner { origins, members, entries, seed, spans };
         inner.fill()?;
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -129,15 +133,24 @@ impl Directory {
         for (found, hash) in found.iter_mut().zip(&hashes) {
             *found = inner.tagged(*hash);
             if let Some(origin) = *found {
-                prefetch(&inner.ids[origin.0 as usize]);
+                prefetch(&inner.members[origin.0 as usize]);
                 likely(origin);
             }
         }
         for (found, id) in found.iter_mut().zip(ids) {
-            if found.is_some_and(|origin| inner.ids[origin.0 as usize] != *id) {
+            if found.is_some_and(|origin| inner.members[origin.0 as usize].id != *id) {
                 *found = inner.find(id);
             }
         }
+    }
+
+    /// Whether the right of `origin` to speak was taken back.
+    ///
+    /// # Panics
+    /// When there is no such origin.
+    #[inline]
+    pub fn is_revoked(&self, origin: OriginIndex) -> bool {
+        self.inner.members[origin.0 as usize].revoked
     }
 
     /// Whether `origin` speaks for all slots from `first` to `last`: one of its runs holds both. Always false for a
@@ -147,14 +160,13 @@ impl Directory {
     /// When there is no such origin.
     #[inline]
     pub fn owns(&self, origin: OriginIndex, first: Slot, last: Slot) -> bool {
-        let owned = &self.inner.owned[origin.0 as usize];
-        owned.lowest.holds(first, last)
-            || (owned.others.0 < owned.others.1 && self.owns_other(owned, first, last))
+        let member = &self.inner.members[origin.0 as usize];
+        member.lowest.holds(first, last) || (member.others_len > 0 && self.owns_other(member, first, last))
     }
 
     #[cold]
-    fn owns_other(&self, owned: &Owned, first: Slot, last: Slot) -> bool {
-        let spans = &self.inner.spans[owned.others.0 as usize..owned.others.1 as usize];
+    fn owns_other(&self, member: &Member, first: Slot, last: Slot) -> bool {
+        let spans = &self.inner.spans[member.others as usize..][..member.others_len.into()];
         let after = spans.partition_point(|span| span.first <= first.0);
         after > 0 && spans[after - 1].holds(first, last)
     }
@@ -163,7 +175,7 @@ impl Directory {
 impl Inner {
     /// Enters every id into the hash table.
     fn fill(&mut self) -> Result<(), DirectoryError> {
-        for (index, id) in self.ids.iter().enumerate() {
+        for (index, Member { id, .. }) in self.members.iter().enumerate() {
             if let Some(first) = self.find(id) {
                 return Err(DirectoryError::SameKey { id: *id, first: first.0 as usize, second: index });
             }
@@ -180,7 +192,7 @@ impl Inner {
     #[inline]
     fn find(&self, id: &NodeId) -> Option<OriginIndex> {
         let hash = self.hash(id);
-        self.matches(hash).find(|origin| self.ids[origin.0 as usize] == *id)
+        self.matches(hash).find(|origin| self.members[origin.0 as usize].id == *id)
     }
 
     /// The first origin whose tag is that of `hash`; almost always the only one.
@@ -242,21 +254,27 @@ impl Span {
     }
 }
 
-/// What each origin owns, and the runs past the first of each.
-fn lay_out(origins: &[Origin]) -> (Box<[Owned]>, Box<[Span]>) {
+/// Every origin as the hot path sees it, and the runs past the first of each.
+fn lay_out(origins: &[Origin]) -> (Box<[Member]>, Box<[Span]>) {
     let mut spans = Vec::new();
-    let owned = origins.iter().map(|origin| {
+    let members = origins.iter().map(|origin| {
         let live = if origin.revoked { &[][..] } else { &origin.runs[..] };
         let mut rising: Vec<Span> =
             live.iter().map(|run| Span { first: run.first.0, last: run.last() }).collect();
         rising.sort_by_key(|span| span.first);
         // No slot is at or past the number u32::MAX and at or before 0.
         let lowest = rising.first().copied().unwrap_or(Span { first: u32::MAX, last: 0 });
-        let from = spans.len() as u32;
+        let others = spans.len();
         spans.extend(rising.into_iter().skip(1));
-        Owned { lowest, others: (from, spans.len() as u32) }
+        Member {
+            id: origin.key.id(),
+            lowest,
+            others: others as u32,
+            others_len: (spans.len() - others) as u8,
+            revoked: origin.revoked,
+        }
     });
-    (owned.collect(), spans.into_boxed_slice())
+    (members.collect(), spans.into_boxed_slice())
 }
 
 #[cfg(test)]
@@ -337,7 +355,8 @@ mod tests {
         let heir = origin(1, &[(32, 64)]);
         let members = directory(vec![revoked, heir]).unwrap();
         let (revoked, heir) = (OriginIndex(0), OriginIndex(1));
-        assert!(members.origin(members.find(&keys()[0].id()).unwrap()).revoked);
+        assert_eq!(members.find(&keys()[0].id()), Some(revoked));
+        assert!(members.is_revoked(revoked) && !members.is_revoked(heir));
         assert!(!members.owns(revoked, Slot(0), Slot(1)));
         assert!(members.owns(heir, Slot(32), Slot(95)));
         assert!(!members.owns(heir, Slot(31), Slot(95)));

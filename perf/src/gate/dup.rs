@@ -28,7 +28,7 @@ struct Duplicates {
 }
 
 pub(super) fn rows(gate: &mut Gate<'_>) {
-    let crowd = Crowd::new(ORIGINS);
+    let crowd = Crowd::new(ORIGINS, 1 << 16);
     let mut windows = Windows::new(ORIGINS);
     for origin in 0..ORIGINS {
         for seq in 1..=ACCEPTED {

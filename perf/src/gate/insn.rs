@@ -19,7 +19,7 @@ const LOADS: [(&str, Kind); 3] =
 
 /// A row for each table and kernel, and before them one for each table with the kernel that this machine chooses.
 pub(super) fn rows(gate: &mut Gate<'_>) {
-    let mut crowd = Crowd::new(ORIGINS);
+    let mut crowd = Crowd::new(ORIGINS, SLOTS);
     for (load, kind) in LOADS {
         let shape = Shape { kind, slots: SLOTS, winners: 100 };
         let mut row =
@@ -55,13 +55,13 @@ fn row(gate: &mut Gate<'_>, name: &str, shape: &Shape, kernel: Kernel, crowd: &m
 
 /// One batch, all of it winning, on a table that holds older cells.
 fn batch<'a>(shape: &Shape, kernel: Kernel, crowd: &'a mut Crowd) -> impl FnOnce() + use<'a> {
-    let mut pipeline = Pipeline::new(shape, kernel, &crowd.directory);
+    let mut pipeline = Pipeline::new(shape.kind, shape.slots, kernel, &crowd.directory);
     let mut frames = Frames::new();
     frames.fill(shape, crowd, |datagrams| {
-        pipeline.take(datagrams);
+        pipeline.take_unsigned(datagrams);
     });
     frames.next(shape, crowd);
     move || {
-        pipeline.take(&frames.datagrams());
+        pipeline.take_unsigned(&frames.datagrams());
     }
 }

@@ -28,8 +28,8 @@ const LOADS: [(&str, Kind, u32, &str); 5] = [
 ];
 
 pub(super) fn rows(gate: &mut Gate<'_>) {
-    let mut crowd = Crowd::new(ORIGINS);
     for (size, slots, resident) in SIZES {
+        let mut crowd = Crowd::new(ORIGINS, slots);
         for (load, kind, winners, suffix) in LOADS {
             for kernel in Kernel::ALL.into_iter().rev() {
                 let name = format!("merge.{load}.{size}.{}{suffix}", kernel_name(kernel));
@@ -45,21 +45,28 @@ pub(super) fn rows(gate: &mut Gate<'_>) {
     }
 }
 
+/// What one measurement works with.
+struct Bench<'a> {
+    pipeline: Pipeline,
+    frames: Frames,
+    crowd: &'a mut Crowd,
+}
+
 fn row(gate: &mut Gate<'_>, name: &str, shape: &Shape, kernel: Kernel, resident: bool, crowd: &mut Crowd) {
-    let mut pipeline = Pipeline::new(shape, kernel, &crowd.directory);
+    let mut pipeline = Pipeline::new(shape.kind, shape.slots, kernel, &crowd.directory);
     let mut frames = Frames::new();
     frames.fill(shape, crowd, |datagrams| {
-        pipeline.take(datagrams);
+        pipeline.take_unsigned(datagrams);
     });
-    let batches = gate.options.batches();
-    let state = &mut (pipeline, frames, crowd);
+    let (batches, cells) = (gate.options.batches(), BATCH_MAX * shape.cells());
+    let mut bench = Bench { pipeline, frames, crowd };
     gate.timing(name, UNIT, bar(shape, kernel), resident, || {
-        let next = |state: &mut (Pipeline, Frames, &mut Crowd)| state.1.next(shape, state.2);
-        let take = |state: &mut (Pipeline, Frames, &mut Crowd)| {
-            let merged = state.0.take(&state.1.datagrams());
-            assert_eq!(merged.offered() as usize, BATCH_MAX * shape.cells());
+        let next = |bench: &mut Bench<'_>| bench.frames.next(shape, bench.crowd);
+        let take = |bench: &mut Bench<'_>| {
+            let absorbed = bench.pipeline.take_unsigned(&bench.frames.datagrams());
+            assert_eq!(absorbed.cells as usize, cells, "every frame of a load is merged");
         };
-        sample(batches, state, next, take).per(BATCH_MAX * shape.cells())
+        sample(batches, &mut bench, next, take).per(cells)
     });
 }
 

@@ -20,8 +20,9 @@ use octick_core::limits::BATCH_MAX;
 use super::Options;
 use crate::machine;
 use crate::naive::Naive;
+use crate::pipeline::MESH;
 use crate::report::{Report, Row};
-use crate::signers::{CELLS, MESH, Signers};
+use crate::signers::{CELLS, Signers};
 
 const SLOTS: u32 = 1 << 16;
 const SIGNERS: usize = 16;

@@ -12,10 +12,11 @@ use octick_core::stamp::OriginIndex;
 use octick_core::wire::Frame;
 
 use super::Options;
-use crate::load::{Dice, EPOCH_MICROS};
+use crate::load::Dice;
+use crate::pipeline::{EPOCH_MICROS, MESH};
 use crate::report::{Report, Row};
 use crate::sample::sample;
-use crate::signers::{CELLS, MESH, Signers};
+use crate::signers::{CELLS, Signers};
 
 /// Origins whose signatures arrive interleaved.
 const ORIGINS: usize = 256;
