@@ -30,8 +30,9 @@ pub(super) struct Rig {
 }
 
 impl Receiver {
-    pub(super) fn octick(backend: Choice) -> Self {
-        Self::Octick(Box::new(Rig::open(backend)))
+    /// Ours, with the kernel's time stamps or without.
+    pub(super) fn octick(backend: Choice, stamps: bool) -> Self {
+        Self::Octick(Box::new(Rig::open(&SocketSettings { stamps, ..settings(backend) })))
     }
 
     /// As the manual shows it: one runtime on this thread, one buffer, `recv_from`.
@@ -99,9 +100,14 @@ impl Receiver {
 }
 
 impl Rig {
-    pub(super) fn open(backend: Choice) -> Self {
+    /// What swallows the egress of others.
+    pub(super) fn sink() -> Self {
+        Self::open(&settings(Choice::Auto))
+    }
+
+    fn open(settings: &SocketSettings) -> Self {
         let pool = Arc::new(Pool::new(octick::pool::BUFFERS).expect("memory"));
-        let socket = Socket::open(&settings(backend), &pool).expect("a socket on loopback");
+        let socket = Socket::open(settings, &pool).expect("a socket on loopback");
         Self { socket, out: Vec::with_capacity(octick::pool::BUFFERS) }
     }
 
