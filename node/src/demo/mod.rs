@@ -65,10 +65,11 @@ impl Demo {
         let plan = Plan::lay(self.nodes as usize, self.agents, self.backend)?;
         let mut mesh = Mesh::start(&plan, self.agents, self.rate)?;
         // Every node has read its files; whatever ends this demo, no keys stay behind.
+        let flush = plan.flush;
         drop(plan);
         self.introduce(&mesh)?;
         self.watch(&mut mesh)?;
-        let settled = settle::settle(&mut mesh);
+        let settled = settle::settle(&mut mesh, flush);
         mesh.ask(protocol::Ask::Sample);
         let ends = mesh.members.iter().map(|member| member.end.clone()).collect();
         mesh.stop();

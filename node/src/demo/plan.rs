@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
 use octick_crypto::{Identity, key_file};
@@ -12,12 +13,20 @@ use crate::config::{Config, LimitKeys, PeerKeys, PushKeys, RunKeys, SocketKeys, 
 use crate::failure::Failure;
 use crate::keygen::hex;
 
+/// Signature checks a second that all nodes together should not go far beyond: they share this machine's cores, and
+/// each check costs about 111,000 ticks.
+const CHECKS_PER_S: u64 = 2_000;
+/// Longest time that changes are collected, whatever the number of nodes.
+const FLUSH_MAX: Duration = Duration::from_millis(500);
+
 /// The nodes to start.
 pub(super) struct Plan {
     /// Holds keys and configurations.
     directory: Directory,
     /// Each node's id.
     pub(super) ids: Vec<String>,
+    /// How long each node collects changes before it signs and sends them.
+    pub(super) flush: Duration,
 }
 
 impl Plan {
@@ -33,6 +42,9 @@ impl Plan {
                 "--nodes {nodes} of --agents {agents} want {slots} slots, a table has at most {SLOTS_MAX}"
             )));
         }
+        // Each train is checked by every other node.
+        let checks = (nodes * (nodes - 1)) as u64;
+        let flush = Duration::from_micros(checks * 1_000_000 / CHECKS_PER_S).min(FLUSH_MAX);
         let directory = Directory::new()?;
         let identities = (0..nodes).map(|_| Identity::generate()).collect::<Result<Vec<_>, _>>()?;
         let ports = free_ports(nodes)?;
@@ -50,12 +62,11 @@ impl Plan {
                 key_file: format!("{i}.key").into(),
                 listen: ports[i],
                 table: TableKeys { slots: slots as u32, cells8: true, cells4: false, rows: false },
-                // Relayed to all, so that whoever missed a frame of a node that then died hears it from another.
-                // A signature for 10 ms of changes: many nodes share few cores here.
+                // Relayed more than once, so that whoever missed a frame of a node that then died hears it from others.
                 push: PushKeys {
                     fanout: nodes,
                     relay: 2,
-                    flush_micros: 10_000,
+                    flush_micros: flush.as_micros() as u64,
                     refresh_millis: 0,
                     ..PushKeys::default()
                 },
@@ -68,7 +79,7 @@ impl Plan {
             fs::write(directory.0.join(format!("{i}.toml")), toml::to_string(&config)?)?;
         }
         let ids = identities.iter().map(|identity| identity.id().to_string()).collect();
-        Ok(Self { directory, ids })
+        Ok(Self { directory, ids, flush })
     }
 
     /// The configuration of node `i`.

@@ -9,9 +9,8 @@ use super::protocol::{Ask, Digests};
 
 /// How long a mesh may take to become quiet and equal.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Two looks at the counters this far apart that find the same numbers mean that nothing is on its way: longer than
-/// writes wait to be sent, and than a datagram stays in a loopback socket that somebody reads.
-const QUIET: Duration = Duration::from_millis(150);
+/// How long a datagram may stay in a loopback socket that somebody reads.
+const TRANSIT: Duration = Duration::from_millis(120);
 
 /// Hashes of all nodes when it was over; nothing of those that have ended.
 pub(super) struct Settled {
@@ -21,14 +20,16 @@ pub(super) struct Settled {
     pub(super) took: Duration,
 }
 
-/// Lets the mesh come to rest.
-pub(super) fn settle(mesh: &mut Mesh) -> Settled {
+/// Lets a mesh whose nodes collect changes for `flush` come to rest.
+pub(super) fn settle(mesh: &mut Mesh, flush: Duration) -> Settled {
+    // Two looks at the counters this far apart that find the same numbers mean that nothing is on its way.
+    let apart = 3 * flush + TRANSIT;
     mesh.interrupted = false;
     let began = Instant::now();
     mesh.ask(Ask::Drain);
     let mut refreshes = 0;
     loop {
-        let quiet = wait_until_quiet(mesh, began + PATIENCE);
+        let quiet = wait_until_quiet(mesh, apart, began + PATIENCE);
         let digests = mesh.ask(Ask::Digest);
         let over = mesh.interrupted || began.elapsed() >= PATIENCE;
         if (quiet && refreshes > 0 && equal(&mesh.members, &digests)) || over {
@@ -47,7 +48,7 @@ pub(super) fn equal(members: &[Member], digests: &[Option<Digests>]) -> bool {
 }
 
 /// Waits until no node takes or makes a frame any more.
-fn wait_until_quiet(mesh: &mut Mesh, until: Instant) -> bool {
+fn wait_until_quiet(mesh: &mut Mesh, apart: Duration, until: Instant) -> bool {
     let frames = |mesh: &mut Mesh| {
         mesh.ask(Ask::Sample);
         let of = |member: &Member| {
@@ -57,7 +58,7 @@ fn wait_until_quiet(mesh: &mut Mesh, until: Instant) -> bool {
     };
     let mut before = frames(mesh);
     while Instant::now() < until && !mesh.interrupted {
-        mesh.listen(Instant::now() + QUIET);
+        mesh.listen(Instant::now() + apart);
         let now = frames(mesh);
         if now == before {
             return true;
