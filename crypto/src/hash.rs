@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::hash_many::{self, BLOCK, CHUNK, LANES};
+
 /// A BLAKE3 hash, 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
@@ -43,9 +45,41 @@ impl MeshKeys {
         }
     }
 
-    /// Hash of one frame's signed part (header and entries). Up to 1,024 bytes are one BLAKE3 chunk.
+    /// Hash of one frame's signed part (header and entries, at most 1,024 bytes), zeros added up to a whole number
+    /// of blocks of 64 bytes. The header says how long the part is, so the zeros are no second meaning.
+    ///
+    /// # Panics
+    /// When the part is empty or longer than 1,024 bytes.
     pub fn leaf(&self, signed_part: &[u8]) -> Hash {
-        Hash(*blake3::keyed_hash(&self.leaf, signed_part).as_bytes())
+        assert!((1..=CHUNK).contains(&signed_part.len()), "a signed part has 1 to {CHUNK} bytes");
+        let mut padded = [0; CHUNK];
+        padded[..signed_part.len()].copy_from_slice(signed_part);
+        let blocks = signed_part.len().div_ceil(BLOCK);
+        Hash(*blake3::keyed_hash(&self.leaf, &padded[..blocks * BLOCK]).as_bytes())
+    }
+
+    /// [`MeshKeys::leaf`] of each part, those of equal length side by side: 400 ticks each in lanes of AVX-512
+    /// instead of 2,000.
+    ///
+    /// # Panics
+    /// As [`MeshKeys::leaf`], and when the slices differ in length.
+    pub fn leaves(&self, signed_parts: &[&[u8]], hashes: &mut [Hash]) {
+        assert_eq!(signed_parts.len(), hashes.len(), "one hash a part");
+        let blocks = |part: &[u8]| part.len().div_ceil(BLOCK);
+        let mut padded = [[0; CHUNK]; LANES];
+        let mut at = 0;
+        while at < signed_parts.len() {
+            let rest = &signed_parts[at..];
+            let height = blocks(rest[0]);
+            let alike = rest.iter().take(LANES).take_while(|part| blocks(part) == height).count();
+            for (lane, part) in padded.iter_mut().zip(&rest[..alike]) {
+                lane[..part.len()].copy_from_slice(part);
+                lane[part.len()..height * BLOCK].fill(0);
+            }
+            let inputs: [&[u8; CHUNK]; LANES] = padded.each_ref();
+            hash_many::keyed(&self.leaf, &inputs[..alike], height, &mut hashes[at..at + alike]);
+            at += alike;
+        }
     }
 
     /// Hash of an inner node of a train's tree.
@@ -54,5 +88,22 @@ impl MeshKeys {
         both[..32].copy_from_slice(&left.0);
         both[32..].copy_from_slice(&right.0);
         Hash(*blake3::keyed_hash(&self.node, &both).as_bytes())
+    }
+
+    /// [`MeshKeys::node`] of up to 64 pairs, in lanes: `hashes[i]` becomes the parent of `pairs[i]`.
+    ///
+    /// # Panics
+    /// When the slices differ in length.
+    pub fn nodes(&self, pairs: &[(Hash, Hash)], hashes: &mut [Hash]) {
+        assert_eq!(pairs.len(), hashes.len(), "one hash a pair");
+        let mut both = [[0; CHUNK]; LANES];
+        for (pairs, hashes) in pairs.chunks(LANES).zip(hashes.chunks_mut(LANES)) {
+            for (lane, (left, right)) in both.iter_mut().zip(pairs) {
+                lane[..32].copy_from_slice(&left.0);
+                lane[32..64].copy_from_slice(&right.0);
+            }
+            let inputs: [&[u8; CHUNK]; LANES] = both.each_ref();
+            hash_many::keyed(&self.node, &inputs[..pairs.len()], 1, hashes);
+        }
     }
 }

@@ -22,6 +22,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod hash;
+mod hash_many;
 pub mod identity;
 pub mod key;
 #[cfg(feature = "std")]

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use octick_crypto::lanes::Settings;
-use octick_crypto::train::{MESSAGE_LEN, message, root_of};
+use octick_crypto::train::{ABSENT, Climb, MESSAGE_LEN, message, roots_of};
 use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, Verifier as Signatures};
 
 use super::batch::Batch;
@@ -101,17 +101,11 @@ impl Verifier {
 
     /// Computes each live frame's root; returns how many of them need their signature checked.
     fn gather(&mut self, batch: &Batch<'_>, counters: &Counters) -> usize {
+        let roots = self.roots(batch);
         let mut waiting = 0;
-        for (i, checked) in batch.live() {
-            let (frame, header) = (checked.frame, checked.frame.header());
-            let leaf = self.keys.leaf(frame.signed_part());
-            let (index, len) = (header.train_index(), header.train_len());
-            let root = Root {
-                hash: root_of(&self.keys, leaf, index, len, frame.path()),
-                origin: checked.origin,
-                len: len as u8,
-                signature: *frame.signature(),
-            };
+        for ((i, checked), hash) in batch.live().zip(roots) {
+            let (frame, len) = (checked.frame, checked.frame.header().train_len());
+            let root = Root { hash, origin: checked.origin, len: len as u8, signature: *frame.signature() };
             if self.known[place(&root.hash)].as_ref() == Some(&root) {
                 counters.add(Counter::RootsKnown, 1);
                 continue;
@@ -127,6 +121,27 @@ impl Verifier {
             }
         }
         waiting
+    }
+
+    /// The root that each live frame claims, in order: leaves side by side in lanes, then the trees level by level.
+    fn roots(&self, batch: &Batch<'_>) -> [Hash; BATCH_MAX] {
+        let mut parts = [&[][..]; BATCH_MAX];
+        let mut count = 0;
+        for (_, checked) in batch.live() {
+            parts[count] = checked.frame.signed_part();
+            count += 1;
+        }
+        let mut leaves = [ABSENT; BATCH_MAX];
+        self.keys.leaves(&parts[..count], &mut leaves[..count]);
+        let mut climbs = [Climb { leaf: ABSENT, index: 0, len: 1, path: &[] }; BATCH_MAX];
+        for ((climb, leaf), (_, checked)) in climbs.iter_mut().zip(leaves).zip(batch.live()) {
+            let header = checked.frame.header();
+            let (index, len) = (header.train_index(), header.train_len());
+            *climb = Climb { leaf, index, len, path: checked.frame.path() };
+        }
+        let mut roots = [ABSENT; BATCH_MAX];
+        roots_of(&self.keys, &climbs[..count], &mut roots[..count]);
+        roots
     }
 
     fn decide(&mut self, waiting: usize, directory: &Directory) {
