@@ -67,7 +67,7 @@ fn every_kind_stands_in_the_table() {
 
 #[test]
 fn every_reason_stands_in_the_table_with_its_meaning() {
-    let written = table("## Why a frame is dropped");
+    let written = table("## Rejects");
     let expected: Vec<Vec<String>> = Reject::ALL
         .iter()
         .map(|reject| vec![(*reject as u8).to_string(), reject.metric().to_owned(), reject.to_string()])
