@@ -26,6 +26,8 @@ pub struct Load {
     version: Version,
     seq: u64,
     random: u64,
+    /// The next place, if places are taken in order.
+    sweep: Option<u32>,
 }
 
 impl Load {
@@ -51,7 +53,13 @@ impl Load {
         let stamp = Stamp { incarnation: Incarnation(1), first_seq: Seq(1), version };
         train.seal(&identity, &MeshKeys::derive("bench"), &stamp);
         let frames = train.frames().map(|frame| frame.to_vec()).collect();
-        Self { kind, slots, winners, frames, version, seq: BATCH_MAX as u64, random: 1 }
+        Self { kind, slots, winners, frames, version, seq: BATCH_MAX as u64, random: 1, sweep: None }
+    }
+
+    /// Full frames of `kind` that go through all `slots` slots in order.
+    pub fn sweep(kind: Kind, slots: u32) -> Self {
+        let full = if kind == Kind::Block8 { 0xFF } else { 0xFFFF };
+        Self { sweep: Some(0), ..Self::new(kind, slots, full, Winners::All) }
     }
 
     /// Cells in a batch.
@@ -99,7 +107,7 @@ impl Load {
             let version = self.version.0 + ((i as u64 * step) << Version::SHIFT);
             frame[32..40].copy_from_slice(&version.to_le_bytes());
             let count = usize::from(frame[3]);
-            let chosen = self.distinct(count, places);
+            let chosen = self.places(count, places);
             let (stride, first_value, width) = match self.kind {
                 Kind::Rows => (4, 8 * count, 8),
                 _ => (72, 8, 72),
@@ -140,8 +148,13 @@ impl Load {
         }
     }
 
-    /// `count` different numbers below `end`, rising.
-    fn distinct(&mut self, count: usize, end: u32) -> Vec<u32> {
+    /// `count` different places below `end`, rising.
+    fn places(&mut self, count: usize, end: u32) -> Vec<u32> {
+        if let Some(next) = &mut self.sweep {
+            let first = (*next).min(end - count as u32);
+            *next = (first + count as u32) % end;
+            return (first..first + count as u32).collect();
+        }
         let mut chosen = Vec::with_capacity(count);
         while chosen.len() < count {
             let place = ((u128::from(self.roll()) * u128::from(end)) >> 64) as u32;

@@ -22,9 +22,8 @@ impl Table {
     /// A table whose every cell is written, and a load whose cells are as `winners` says against it.
     pub fn filled(kind: Kind, slots: u32, mask: u16, winners: Winners, kernel: Kernel) -> (Self, Load) {
         let mut table = Self::new(kind, slots, kernel);
-        let full = if kind == Kind::Block8 { 0xFF } else { 0xFFFF };
-        let mut fill = Load::new(kind, slots, full, Winners::All);
-        for _ in 0..8 * slots as usize / fill.cells() + 1 {
+        let mut fill = Load::sweep(kind, slots);
+        for _ in 0..slots as usize / fill.cells() + 1 {
             fill.next_batch();
             fill.frames().iter().for_each(|frame| {
                 table.merge(&Frame::parse(frame).expect("a load is of frames"));
