@@ -1,9 +1,17 @@
 //! Merging in plain code: what the other kernels equal, and where they send what they do not handle.
 //!
-//! The naive version: for each entry, for each cell in its mask, compare the versions, and if the cell wins, lock
-//! it, store it, unlock it. The one departure: all of an entry's cells are judged, then locked, stored and
-//! unlocked together, so that a reader of the whole row sees the entry merged or not, never half.
+//! The naive version: for each entry, for each cell in its mask, judge by the rule, and if the cell wins, lock it,
+//! store it, unlock it. Departures from it:
+//!
+//! 1. An entry's cells are judged, then locked, stored and unlocked together, so that a reader of the whole row sees
+//!    the entry merged or not, never half.
+//! 2. Versions alone decide, but for ties, which are faults or replays and rare: only those are judged by the rule as
+//!    it is written.
+//! 3. Every cell of the row is stored, to what it was or to what won: a branch on who wins would be mispredicted as
+//!    often as winners and losers mix, and each time cost as much as merging two cells. The compiler would turn a plain
+//!    choice before a store back into that branch.
 
+use core::hint::select_unpredictable;
 use core::sync::atomic::{Ordering, fence};
 
 use crate::stamp::Version;
@@ -89,33 +97,74 @@ fn merge_row<W: Word, const N: usize>(
     values: &[W::Wire; N],
     merged: &mut Merged,
 ) -> u16 {
-    let mut changed = 0;
-    for lane in bits::<N>(mask) {
-        let held =
-            (W::load(&row.versions[lane], Ordering::Relaxed), W::load(&row.values[lane], Ordering::Relaxed));
-        match judge(held, (version, W::of(values[lane]))) {
-            Verdict::Won => {
-                merged.won += 1;
-                changed |= 1 << lane;
-            }
-            Verdict::Stale => merged.stale += 1,
-            Verdict::Fault { stored } => {
-                merged.faults += 1;
-                changed |= u16::from(stored) << lane;
-            }
-        }
+    let held = row.versions.each_ref().map(|version| W::load(version, Ordering::Relaxed));
+    let (mut newer, mut same) = (0, 0);
+    for (lane, held) in held.iter().enumerate() {
+        newer |= u16::from(version > *held) << lane;
+        same |= u16::from(version == *held) << lane;
     }
-    if changed != 0 {
-        bits::<N>(changed).for_each(|lane| version.locked().store(&row.versions[lane], Ordering::Relaxed));
-        fence(Ordering::Release);
-        bits::<N>(changed).for_each(|lane| W::of(values[lane]).store(&row.values[lane], Ordering::Relaxed));
-        bits::<N>(changed).for_each(|lane| version.store(&row.versions[lane], Ordering::Release));
+    if same & mask != 0 {
+        return merge_tied(row, mask, version, values, merged);
     }
-    changed
+    let won = newer & mask;
+    merged.won += won.count_ones();
+    merged.stale += (mask & !won).count_ones();
+    store(row, won, version, values, held);
+    won
 }
 
-/// The numbers of the bits set among the lowest `N`.
+/// Stores an entry's cells where `won` has a bit: lock, values, unlock. The others get back what they `held`.
 #[inline(always)]
-fn bits<const N: usize>(mask: u16) -> impl Iterator<Item = usize> {
-    (0..N).filter(move |lane| mask >> lane & 1 != 0)
+fn store<W: Word, const N: usize>(
+    row: &Row<W, N>,
+    won: u16,
+    version: W,
+    values: &[W::Wire; N],
+    held: [W; N],
+) {
+    let choose = |lane: usize, new: W, old: W| select_unpredictable(won >> lane & 1 != 0, new, old);
+    for (lane, place) in row.versions.iter().enumerate() {
+        choose(lane, version.locked(), held[lane]).store(place, Ordering::Relaxed);
+    }
+    fence(Ordering::Release);
+    for (lane, place) in row.values.iter().enumerate() {
+        choose(lane, W::of(values[lane]), W::load(place, Ordering::Relaxed)).store(place, Ordering::Relaxed);
+    }
+    for (lane, place) in row.versions.iter().enumerate() {
+        choose(lane, version, held[lane]).store(place, Ordering::Release);
+    }
+}
+
+/// As [`merge_row`], cell by cell, for entries of which a cell has the very version that is offered.
+#[cold]
+#[inline(never)]
+fn merge_tied<W: Word, const N: usize>(
+    row: &Row<W, N>,
+    mask: u16,
+    version: W,
+    values: &[W::Wire; N],
+    merged: &mut Merged,
+) -> u16 {
+    let held = row.versions.each_ref().map(|version| W::load(version, Ordering::Relaxed));
+    let mut changed = 0;
+    for lane in (0..N).filter(|lane| mask >> lane & 1 != 0) {
+        let value = W::load(&row.values[lane], Ordering::Relaxed);
+        let stored = match judge((held[lane], value), (version, W::of(values[lane]))) {
+            Verdict::Won => {
+                merged.won += 1;
+                true
+            }
+            Verdict::Stale => {
+                merged.stale += 1;
+                false
+            }
+            Verdict::Fault { stored } => {
+                merged.faults += 1;
+                stored
+            }
+        };
+        changed |= u16::from(stored) << lane;
+    }
+    store(row, changed, version, values, held);
+    changed
 }
