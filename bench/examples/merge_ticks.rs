@@ -2,9 +2,11 @@
 //!
 //! A batch of 64 full frames to random places is parsed, asked for and noted in the origin's window, and merged; the
 //! next frame's rows are prefetched while one is merged. The counter is read before and after each batch. Shown are
-//! the least and the median of many batches, and the least of the merge alone (frames parsed before).
+//! the least and the median of many batches, and the least of parse and of merge alone. Words on the command line choose
+//! the rows that contain them all.
 
 use std::arch::x86_64::{_mm_lfence, _rdtsc};
+use std::hint::black_box;
 
 use octick_bench::load::Winners;
 use octick_bench::table::{Table, pipeline};
@@ -25,41 +27,52 @@ const TABLES: [(Kind, &str, u16, Winners); 10] = [
     (Kind::Rows, "rows, 0 % winners", 1, Winners::No),
 ];
 
+/// Batches of each measurement.
+const BATCHES: usize = 500;
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    println!("| load | cells | kernel | least | median | merge alone |");
-    println!("|---|---|---|---|---|---|");
+    println!("| load | cells | kernel | least | median | parse alone | merge alone |");
+    println!("|---|---|---|---|---|---|---|");
     for (kind, name, mask, winners) in TABLES {
         for (slots, size) in [(1 << 16, "64k"), (1 << 20, "1M"), (1 << 23, "8M")] {
             for kernel in Kernel::all_available().rev() {
                 let row = format!("| {name} | {size} | {kernel} |");
                 if wanted.iter().all(|word| row.contains(word.as_str())) {
-                    let (least, median, merge) = measure(kind, slots, mask, winners, kernel);
-                    println!("{row} {least:.2} | {median:.2} | {merge:.2} |");
+                    let Figures { least, median, parse, merge } = measure(kind, slots, mask, winners, kernel);
+                    println!("{row} {least:.2} | {median:.2} | {parse:.2} | {merge:.2} |");
                 }
             }
         }
     }
 }
 
-fn measure(kind: Kind, slots: u32, mask: u16, winners: Winners, kernel: Kernel) -> (f64, f64, f64) {
+/// Ticks a cell.
+struct Figures {
+    least: f64,
+    median: f64,
+    /// Least of the checks alone.
+    parse: f64,
+    /// Least of the merge alone, prefetch included.
+    merge: f64,
+}
+
+fn measure(kind: Kind, slots: u32, mask: u16, winners: Winners, kernel: Kernel) -> Figures {
     let (mut table, mut load) = Table::filled(kind, slots, mask, winners, kernel);
     let mut windows = Windows::new(1);
-    let cells = load.cells() as f64;
-    let batches = 400;
-    let mut whole: Vec<u64> = (0..batches)
-        .map(|_| {
-            load.next_batch();
-            let mut merged = Merged::default();
-            let ticks = timed(|| merged = pipeline(&load, &mut table, &mut windows));
-            check(&merged, winners);
-            ticks
-        })
-        .collect();
-    let merge = (0..batches).map(|_| {
+    let (mut whole, mut parse, mut merge) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..BATCHES {
         load.next_batch();
+        let mut merged = Merged::default();
+        whole.push(timed(|| merged = pipeline(&load, &mut table, &mut windows)));
+        check(&merged, winners);
+        load.next_batch();
+        parse.push(timed(|| {
+            let sound = load.frames().iter().filter(|frame| Frame::parse(black_box(frame)).is_ok()).count();
+            assert_eq!(sound, load.frames().len());
+        }));
         let frames: Vec<_> = load.frames().iter().map(|frame| Frame::parse(frame).expect("frames")).collect();
-        timed(|| {
+        merge.push(timed(|| {
             table.prefetch(&frames[0]);
             for (i, frame) in frames.iter().enumerate() {
                 if let Some(next) = frames.get(i + 1) {
@@ -67,11 +80,16 @@ fn measure(kind: Kind, slots: u32, mask: u16, winners: Winners, kernel: Kernel) 
                 }
                 table.merge(frame);
             }
-        })
-    });
-    let merge = merge.min().expect("some batches");
+        }));
+    }
     whole.sort_unstable();
-    (whole[0] as f64 / cells, whole[batches / 2] as f64 / cells, merge as f64 / cells)
+    let a_cell = |ticks: Option<&u64>| *ticks.expect("some batches") as f64 / load.cells() as f64;
+    Figures {
+        least: a_cell(whole.first()),
+        median: a_cell(whole.get(BATCHES / 2)),
+        parse: a_cell(parse.iter().min()),
+        merge: a_cell(merge.iter().min()),
+    }
 }
 
 /// A figure means something only if as many cells won as it says.

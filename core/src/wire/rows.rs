@@ -50,7 +50,8 @@ impl<'a> Rows<'a> {
 /// The first broken rule, and where.
 #[inline]
 pub(super) fn check(rows: &Rows<'_>) -> Result<(), Damage> {
-    // Without branches in the loops, so that the compiler makes them SIMD; only damaged frames pay for finding
+    // Without branches in the loops, so that the compiler makes them SIMD (AVX2 by hand saved a tenth of a tick a
+    // cell: the bytes come from the second-level cache, and that is the price); only damaged frames pay for finding
     // out where.
     let (before, after) = (rows.slots, rows.slots.get(1..).unwrap_or_default());
     let falls = before.iter().zip(after).fold(0, |any, (a, b)| any | u32::from(a.get() >= b.get()));
