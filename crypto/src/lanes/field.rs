@@ -90,6 +90,13 @@ impl Fe {
         Self::ZERO.sub(self)
     }
 
+    /// Below 2^53, from limbs below 2^53 - 76.
+    #[inline(always)]
+    pub(super) fn neg_wide(self) -> Self {
+        // 4p in limbs of 2^53 - 76 and 2^53 - 4.
+        Self(core::array::from_fn(|i| 4 * (MASK - if i == 0 { 18 } else { 0 }) - self.0[i]))
+    }
+
     /// Tight, from loose: each limb below 2^51 but the second, which may have 2^18 more.
     #[inline(always)]
     pub(super) fn mul(self, other: Self) -> Self {
@@ -194,4 +201,98 @@ fn carry(mut columns: [u128; 5]) -> Fe {
     limbs[0] = top as u64 & MASK;
     limbs[1] += (top >> 51) as u64;
     Fe(limbs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::twin::{Twin, random};
+    use super::*;
+    use std::vec::Vec;
+
+    /// Limbs at the ends of what a factor may have, and others.
+    fn loose(next: &mut impl FnMut() -> u64) -> Fe {
+        const ENDS: [u64; 8] = [0, 1, MASK - 19, MASK - 18, MASK, MASK + 1, (1 << 54) - 1, (1 << 54) - 2];
+        Fe(core::array::from_fn(|_| match next() % 16 {
+            end @ 0..8 => ENDS[end as usize],
+            8..12 => (1 << 54) - 1,
+            _ => next() >> 10,
+        }))
+    }
+
+    fn tight(next: &mut impl FnMut() -> u64) -> Fe {
+        const MOST: u64 = (1 << 51) + (1 << 18) - 1;
+        Fe(core::array::from_fn(|_| match next() % 4 {
+            0 => MOST,
+            1 => 0,
+            2 => next() % (MOST + 1),
+            _ => MASK - next() % 20,
+        }))
+    }
+
+    fn assert_tight(fe: Fe) {
+        assert!(fe.0.iter().all(|limb| *limb < (1 << 51) + (1 << 18)), "{fe:?} is not tight");
+    }
+
+    #[test]
+    fn products_are_those_of_the_twin_with_limbs_at_their_ends() {
+        let mut next = random(1);
+        let most = Fe([(1 << 54) - 1; 5]);
+        for i in 0..4000 {
+            let (a, b) = if i == 0 { (most, most) } else { (loose(&mut next), loose(&mut next)) };
+            let (product, square) = (a.mul(b), a.square());
+            assert_tight(product);
+            assert_tight(square);
+            assert_eq!(product.to_bytes(), Twin::of(&a).mul(&Twin::of(&b)).bytes(), "{a:?} {b:?}");
+            assert_eq!(square.to_bytes(), Twin::of(&a).mul(&Twin::of(&a)).bytes(), "{a:?}");
+        }
+    }
+
+    #[test]
+    fn sums_and_differences_are_those_of_the_twin() {
+        let mut next = random(2);
+        for _ in 0..2000 {
+            let (a, b) = (tight(&mut next), tight(&mut next));
+            let (ta, tb) = (Twin::of(&a), Twin::of(&b));
+            assert_eq!(a.add(b).to_bytes(), ta.add(&tb).bytes());
+            assert_eq!(a.sub(b).to_bytes(), ta.sub(&tb).bytes());
+            let wide = loose(&mut next);
+            let wide = Fe(wide.0.map(|limb| limb >> 1));
+            assert_eq!(wide.sub(b).to_bytes(), Twin::of(&wide).sub(&tb).bytes());
+            assert_eq!(a.neg().to_bytes(), Twin::of(&Fe::ZERO).sub(&ta).bytes());
+            let wide = Fe(wide.0.map(|limb| limb.min((1 << 53) - 77)));
+            assert_eq!(wide.neg_wide().to_bytes(), Twin::of(&Fe::ZERO).sub(&Twin::of(&wide)).bytes());
+        }
+    }
+
+    #[test]
+    fn bytes_are_canonical_around_the_prime() {
+        for k in 0..40 {
+            // p - 20 + k
+            let fe = Fe([MASK - 18 - 20 + k, MASK, MASK, MASK, MASK]);
+            assert_eq!(fe.to_bytes(), Twin::of(&fe).bytes());
+            assert_eq!(Fe::from_bytes(&fe.to_bytes()).to_bytes(), fe.to_bytes());
+            assert_eq!(fe.is_zero(), k == 20);
+            assert_eq!(fe.is_odd(), fe.to_bytes()[0] & 1 == 1);
+        }
+    }
+
+    #[test]
+    fn inverses_and_roots_undo() {
+        let mut next = random(3);
+        let mut numbers: Vec<Fe> = (0..20).map(|_| loose(&mut next).mul(Fe::ONE)).collect();
+        for fe in &numbers {
+            assert_eq!(fe.mul(fe.invert()).to_bytes(), Fe::ONE.to_bytes());
+            let root = Fe::sqrt_ratio(fe.square(), Fe::ONE).expect("a square has a root");
+            assert_eq!(root.square().to_bytes(), fe.square().to_bytes());
+            // 2 is no square modulo p.
+            assert!(Fe::sqrt_ratio(fe.square().add(fe.square()), Fe::ONE).is_none());
+        }
+        let before = numbers.clone();
+        super::super::point::invert_all(&mut numbers, &mut [Fe::ZERO; 20]);
+        for (a, b) in before.iter().zip(&numbers) {
+            assert_eq!(a.mul(*b).to_bytes(), Fe::ONE.to_bytes());
+        }
+        assert_eq!(Fe::SQRT_MINUS_ONE.square().add(Fe::ONE).to_bytes(), [0; 32]);
+        assert_eq!(Fe::D.mul(Fe([121666, 0, 0, 0, 0])).add(Fe([121665, 0, 0, 0, 0])).to_bytes(), [0; 32]);
+    }
 }

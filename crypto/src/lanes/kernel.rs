@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
 
+#[cfg(target_arch = "x86_64")]
+use super::arch::{avx2::Avx2, avx512::Avx512};
 use super::job::Job;
 use super::portable;
 use super::table::{BaseTable, Form};
@@ -16,11 +18,15 @@ pub enum Kernel {
     Dalek,
     /// Tables of known keys, plain code for any machine.
     Portable,
+    /// The same, four signatures at a time in the lanes of AVX2 and FMA.
+    Avx2,
+    /// The same, eight signatures at a time in the lanes of AVX-512 F, BW, DQ and VL.
+    Avx512,
 }
 
 impl Kernel {
     /// All of them, slowest first.
-    pub const ALL: [Self; 2] = [Self::Dalek, Self::Portable];
+    pub const ALL: [Self; 4] = [Self::Dalek, Self::Portable, Self::Avx2, Self::Avx512];
 
     /// The best one that this CPU runs.
     pub fn detect() -> Self {
@@ -30,7 +36,8 @@ impl Kernel {
     /// Whether this CPU, and the system on it, run it.
     pub fn available(self) -> bool {
         match self {
-            Self::Dalek | Self::Portable => true,
+            Self::Dalek => true,
+            kernel => With::new(kernel).is_some(),
         }
     }
 
@@ -44,6 +51,8 @@ impl Kernel {
         match self {
             Self::Dalek => "dalek",
             Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
         }
     }
 }
@@ -60,7 +69,7 @@ pub struct UnknownKernel;
 
 impl fmt::Display for UnknownKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a kernel is one of dalek, portable")
+        f.write_str("a kernel is one of dalek, portable, avx2, avx512")
     }
 }
 
@@ -84,15 +93,16 @@ pub(super) struct Ready {
 #[derive(Clone, Copy)]
 enum With {
     Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
 }
 
 impl Ready {
     /// Nothing for [`Kernel::Dalek`], which needs no tables, and for what this CPU does not run.
     pub(super) fn new(kernel: Kernel) -> Option<Self> {
-        let with = match kernel {
-            Kernel::Dalek => return None,
-            Kernel::Portable => With::Portable,
-        };
+        let with = With::new(kernel)?;
         Some(Self { with, base: BaseTable::shared(with.form()) })
     }
 
@@ -105,15 +115,34 @@ impl Ready {
     #[inline]
     pub(super) fn check(&self, jobs: &[Job<'_>], verdicts: &mut [bool]) {
         match self.with {
-            With::Portable => portable::check(self.base.entries(), jobs, verdicts),
+            With::Portable => portable::check(Form::Words, self.base.entries(), jobs, verdicts),
+            #[cfg(target_arch = "x86_64")]
+            With::Avx2(lanes) => lanes.check(self.base.entries(), jobs, verdicts),
+            #[cfg(target_arch = "x86_64")]
+            With::Avx512(lanes) => lanes.check(self.base.entries(), jobs, verdicts),
         }
     }
 }
 
 impl With {
+    fn new(kernel: Kernel) -> Option<Self> {
+        match kernel {
+            Kernel::Dalek => None,
+            Kernel::Portable => Some(Self::Portable),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => Avx2::detect().map(Self::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512 => Avx512::detect().map(Self::Avx512),
+            #[cfg(not(target_arch = "x86_64"))]
+            Kernel::Avx2 | Kernel::Avx512 => None,
+        }
+    }
+
     fn form(self) -> Form {
         match self {
             Self::Portable => Form::Words,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) | Self::Avx512(_) => Form::Floats,
         }
     }
 }

@@ -19,14 +19,19 @@
 
 mod arch;
 mod cache;
+mod comb;
 mod digits;
 mod field;
+mod fma;
 mod job;
 mod kernel;
 mod point;
 mod portable;
 mod self_test;
+mod sha512;
 mod table;
+#[cfg(test)]
+mod twin;
 mod verifier;
 
 pub use kernel::{Kernel, UnknownKernel};

@@ -126,10 +126,10 @@ impl Affine {
         Self { plus: half, minus: half, dxy: Fe::ZERO }
     }
 
-    /// The negative, loose in its last part.
+    /// The negative, loose in its last part, of a point whose limbs are below 2^53 - 76.
     #[inline(always)]
     pub(super) fn negated(&self) -> Self {
-        Self { plus: self.minus, minus: self.plus, dxy: self.dxy.neg() }
+        Self { plus: self.minus, minus: self.plus, dxy: self.dxy.neg_wide() }
     }
 }
 

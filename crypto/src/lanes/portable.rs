@@ -13,16 +13,16 @@ use super::digits::{BASE, Digit, KEY, cut};
 use super::field::Fe;
 use super::job::{Job, LOT_MAX};
 use super::point::{Point, invert_all, is_identity};
-use super::table::Entry;
+use super::table::{Entry, Form};
 
-/// Decides up to [`LOT_MAX`] signatures.
-pub(super) fn check(base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
+/// Decides up to [`LOT_MAX`] signatures, with tables in any form.
+pub(super) fn check(form: Form, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
     let mut points = [Point::IDENTITY; LOT_MAX];
     let (mut inverses, mut scratch) = ([Fe::ONE; LOT_MAX], [Fe::ZERO; LOT_MAX]);
     for ((job, point), z) in jobs.iter().zip(&mut points).zip(&mut inverses) {
         let k = challenge(job);
         let s = job.s().unwrap_or(Scalar::ZERO);
-        *point = sum(base, &s, job.table, &k);
+        *point = sum(form, base, &s, job.table, &k);
         *z = point.z;
     }
     // No Z is zero: the formulas are complete.
@@ -40,10 +40,11 @@ fn challenge(job: &Job<'_>) -> Scalar {
 }
 
 /// sB + k(-A).
-fn sum(base: &[Entry], s: &Scalar, key: &[Entry], k: &Scalar) -> Point {
+#[inline(always)]
+fn sum(form: Form, base: &[Entry], s: &Scalar, key: &[Entry], k: &Scalar) -> Point {
     let mut sum = Point::IDENTITY;
     let mut add = |table: &[Entry], digit: Digit| {
-        let term = table[digit.entry as usize].affine();
+        let term = table[digit.entry as usize].affine(form);
         sum = sum.add_affine(&if digit.negative { term.negated() } else { term });
     };
     cut(s, BASE, |_, digit| add(base, digit));

@@ -22,7 +22,6 @@ pub(crate) struct Entry(pub(super) [u64; 16]);
 
 /// What the words of a table's entries are: as the kernel that reads them computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "for kernels that compute in floating point")]
 pub(super) enum Form {
     /// Limbs from 0 up to 2^51.
     Words,
@@ -46,10 +45,23 @@ impl Entry {
         Self(words)
     }
 
-    /// The point of an entry in [`Form::Words`].
+    /// The point of an entry in this form. Loose.
     #[inline(always)]
-    pub(super) fn affine(&self) -> Affine {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, _] = self.0;
+    pub(super) fn affine(&self, form: Form) -> Affine {
+        // 2p, more than any negative limb.
+        const TWICE_P: [i64; 5] =
+            [(1 << 52) - 38, (1 << 52) - 2, (1 << 52) - 2, (1 << 52) - 2, (1 << 52) - 2];
+        let words = match form {
+            Form::Words => self.0,
+            Form::Floats => {
+                let mut words = self.0;
+                for (i, word) in words[..15].iter_mut().enumerate() {
+                    *word = (f64::from_bits(*word) as i64 + TWICE_P[i % 5]) as u64;
+                }
+                words
+            }
+        };
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, _] = words;
         Affine { plus: Fe([a, b, c, d, e]), minus: Fe([f, g, h, i, j]), dxy: Fe([k, l, m, n, o]) }
     }
 }

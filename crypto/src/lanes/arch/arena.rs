@@ -8,7 +8,7 @@ use core::slice;
 use crate::lanes::table::Entry;
 
 /// Entries that begin at a huge page. Nothing is touched until it is written, so an arena takes up only what is used.
-pub(crate) struct Arena {
+pub(in crate::lanes) struct Arena {
     allocated: NonNull<u8>,
     entries: NonNull<Entry>,
     len: usize,
@@ -18,7 +18,7 @@ pub(crate) struct Arena {
 const HUGE: usize = 2 << 20;
 
 impl Arena {
-    pub(crate) fn new(len: usize) -> Self {
+    pub(in crate::lanes) fn new(len: usize) -> Self {
         let layout = layout(len);
         // SAFETY: the layout is not empty: it has a huge page more than the entries.
         let allocated = unsafe { alloc_zeroed(layout) };
@@ -29,19 +29,19 @@ impl Arena {
         Self { allocated, entries, len }
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub(in crate::lanes) fn entries(&self) -> &[Entry] {
         // SAFETY: from `entries` on, at an aligned address, the allocation has room for `len` entries; they were
         // zeroed, which is an entry; they are freed only on drop, and `&self` forbids writing meanwhile.
         unsafe { slice::from_raw_parts(self.entries.as_ptr(), self.len) }
     }
 
-    pub(crate) fn entries_mut(&mut self) -> &mut [Entry] {
+    pub(in crate::lanes) fn entries_mut(&mut self) -> &mut [Entry] {
         // SAFETY: as in `entries`, and `&mut self` makes this the only view.
         unsafe { slice::from_raw_parts_mut(self.entries.as_ptr(), self.len) }
     }
 
     /// Where the entries lie, in whole huge pages.
-    pub(crate) fn span(&self) -> Range<*const u8> {
+    pub(in crate::lanes) fn span(&self) -> Range<*const u8> {
         let start = self.entries.as_ptr().cast_const().cast::<u8>();
         start..start.wrapping_add(bytes(self.len))
     }

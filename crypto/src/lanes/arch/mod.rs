@@ -1,7 +1,13 @@
-//! Where `unsafe` is: memory in huge pages, and the kernels of each CPU.
+//! Where `unsafe` is: memory in huge pages, and what the kernels ask of each CPU.
 
 #![allow(unsafe_code)]
 
 mod arena;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+mod lanes;
 
-pub(crate) use arena::Arena;
+pub(super) use arena::Arena;
+pub(super) use lanes::{Block, LANES_MAX, Lanes};

@@ -1,0 +1,133 @@
+//! Signatures side by side: each step adds one table entry in every lane.
+//!
+//! The naive version is [`portable`]. Departures from it:
+//!
+//! 1. Each lane computes another signature; lanes never look at each other, so a bad one costs only its own.
+//! 2. Which entries all steps take is known before the first: entries are asked for some steps ahead.
+//! 3. All lanes of all groups of a call share one inversion.
+//! 4. One or two signatures that are left over go to [`portable`]: a group costs the same however few are in it.
+
+use curve25519_dalek::scalar::Scalar;
+
+use super::arch::{LANES_MAX, Lanes};
+use super::digits::{BASE, Digit, KEY, cut};
+use super::field::Fe;
+use super::job::{Job, LOT_MAX};
+use super::point::{invert_all, is_identity};
+use super::table::{Entry, Form};
+use super::{portable, sha512};
+
+/// Additions for sB + k(-A).
+const STEPS: usize = BASE.count() + KEY.count();
+/// Entries are asked for so many steps ahead.
+const AHEAD: usize = 2;
+
+/// Adds points in lanes, in some form of field arithmetic.
+pub(super) trait Adder: Copy {
+    /// What the words of entries are.
+    const FORM: Form;
+    /// A point in each lane.
+    type Sum: Copy;
+
+    fn zero(self) -> Self::Sum;
+    /// Adds term l in lane l, or subtracts it where the bit of `negative` is set.
+    fn add(self, sum: &Self::Sum, terms: [&Entry; LANES_MAX], negative: u8) -> Self::Sum;
+    /// Each lane's Y + X, Y - X and Z, limbs below 2^53.
+    fn unpack(self, sum: &Self::Sum) -> [[Fe; LANES_MAX]; 3];
+}
+
+/// The terms of a group's sums: for each step, an entry and a sign in each lane.
+struct Plan {
+    entries: [[u32; LANES_MAX]; STEPS],
+    negative: [u8; STEPS],
+}
+
+/// Decides up to [`LOT_MAX`] signatures.
+#[inline(always)]
+pub(super) fn check<L: Lanes, A: Adder>(
+    lanes: L,
+    adder: A,
+    base: &[Entry],
+    jobs: &[Job<'_>],
+    verdicts: &mut [bool],
+) {
+    // Two of eight lanes cost more than two signatures one by one, and so does one of four.
+    let rest = jobs.len() % L::COUNT;
+    let in_lanes = if rest <= L::COUNT / 4 { jobs.len() - rest } else { jobs.len() };
+    let ((jobs, left), (verdicts, for_left)) = (jobs.split_at(in_lanes), verdicts.split_at_mut(in_lanes));
+    if !left.is_empty() {
+        portable::check(A::FORM, base, left, for_left);
+    }
+    let mut plus = [Fe::ZERO; LOT_MAX];
+    let mut minus = [Fe::ZERO; LOT_MAX];
+    let mut inverses = [Fe::ONE; LOT_MAX];
+    for (g, group) in jobs.chunks(L::COUNT).enumerate() {
+        // Lanes without a job repeat the first one.
+        let group: [&Job<'_>; LANES_MAX] = core::array::from_fn(|lane| group.get(lane).unwrap_or(&group[0]));
+        let plan = plan::<L>(lanes, &group);
+        let sum = add_up(lanes, adder, base, &group, &plan);
+        let unpacked = adder.unpack(&sum);
+        let at = g * L::COUNT;
+        for lane in 0..L::COUNT.min(jobs.len() - at) {
+            (plus[at + lane], minus[at + lane]) = (unpacked[0][lane], unpacked[1][lane]);
+            inverses[at + lane] = unpacked[2][lane].add(unpacked[2][lane]);
+        }
+    }
+    finish(jobs, &plus, &minus, &mut inverses, verdicts);
+}
+
+/// Encodes every point and compares: `doubled` holds each 2Z.
+fn finish(jobs: &[Job<'_>], plus: &[Fe], minus: &[Fe], doubled: &mut [Fe], verdicts: &mut [bool]) {
+    let mut scratch = [Fe::ZERO; LOT_MAX];
+    let n = jobs.len();
+    // No Z is zero: the formulas are complete.
+    invert_all(&mut doubled[..n], &mut scratch[..n]);
+    for (i, (job, verdict)) in jobs.iter().zip(verdicts).enumerate() {
+        // (Y + X) + (Y - X) over 2Z is y, and their difference x.
+        let (plus, minus) = (plus[i].mul(doubled[i]), minus[i].mul(doubled[i]));
+        let mut encoded = plus.add(minus).to_bytes();
+        encoded[31] |= u8::from(plus.sub(minus).is_odd()) << 7;
+        *verdict = encoded == *job.r() && job.s().is_some() && !is_identity(job.r());
+    }
+}
+
+/// Hashes, and cuts the scalars into digits.
+#[inline(always)]
+fn plan<L: Lanes>(lanes: L, group: &[&Job<'_>; LANES_MAX]) -> Plan {
+    let challenges = sha512::challenges(lanes, group);
+    let mut plan = Plan { entries: [[0; LANES_MAX]; STEPS], negative: [0; STEPS] };
+    for lane in 0..L::COUNT {
+        let mut put = |step: usize, digit: Digit| {
+            plan.entries[step][lane] = digit.entry;
+            plan.negative[step] |= u8::from(digit.negative) << lane;
+        };
+        cut(&group[lane].s().unwrap_or(Scalar::ZERO), BASE, &mut put);
+        let k = Scalar::from_bytes_mod_order_wide(&challenges[lane]);
+        cut(&k, KEY, |window, digit| put(BASE.count() + window, digit));
+    }
+    plan
+}
+
+#[inline(always)]
+fn add_up<L: Lanes, A: Adder>(
+    lanes: L,
+    adder: A,
+    base: &[Entry],
+    group: &[&Job<'_>; LANES_MAX],
+    plan: &Plan,
+) -> A::Sum {
+    let entry = |step: usize, lane: usize| {
+        let table = if step < BASE.count() { base } else { group[lane].table };
+        &table[plan.entries[step][lane] as usize]
+    };
+    let mut sum = adder.zero();
+    for step in 0..STEPS {
+        let ahead = (step + AHEAD).min(STEPS - 1);
+        for lane in 0..L::COUNT {
+            lanes.prefetch(entry(ahead, lane));
+        }
+        let terms: [&Entry; LANES_MAX] = core::array::from_fn(|lane| entry(step, lane));
+        sum = adder.add(&sum, terms, plan.negative[step]);
+    }
+    sum
+}
