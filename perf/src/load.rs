@@ -53,7 +53,8 @@ impl Dice {
 pub(crate) struct Crowd {
     /// All of them.
     pub(crate) directory: Directory,
-    ids: Vec<NodeId>,
+    /// Their names, in the directory's order.
+    pub(crate) ids: Vec<NodeId>,
     next_seqs: Vec<u64>,
     slots_each: u32,
 }

@@ -13,7 +13,6 @@ pub(crate) enum Bar {
     /// Less is better.
     AtMost(f64),
     /// More is better.
-    #[cfg_attr(not(test), allow(dead_code))]
     AtLeast(f64),
 }
 

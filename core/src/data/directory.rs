@@ -35,8 +35,8 @@ struct Inner {
     origins: Vec<Origin>,
     /// What the hot path wants to know of `origins`, close together.
     members: Box<[Member]>,
-    /// Hash table: a tag in the high 15 bits and index + 1 in the others, or 0 for an empty place. A power of two
-    /// long, and never full.
+    /// Hash table: a tag in the high 16 bits and an index in the others, or [`EMPTY`]. A power of two long, and never
+    /// full.
     entries: Box<[u32]>,
     seed: [u64; 2],
     /// The runs past the lowest of every origin, those of one origin together and rising.
@@ -75,7 +75,7 @@ impl Directory {
     pub fn new(origins: Vec<Origin>, seed: [u64; 2]) -> Result<Self, DirectoryError> {
         roster::check(&origins)?;
         let (members, spans) = lay_out(&origins);
-        let entries = vec![0; (6 * origins.len()).next_power_of_two()].into_boxed_slice();
+        let entries = vec![EMPTY; (6 * origins.len()).next_power_of_two()].into_boxed_slice();
         let mut inner = Inner { origins, members, entries, seed, spans };
         inner.fill()?;
         Ok(Self { inner: Arc::new(inner) })
@@ -181,10 +181,10 @@ impl Inner {
             }
             let hash = self.hash(id);
             let mut at = self.home(hash);
-            while self.entries[at] != 0 {
+            while self.entries[at] != EMPTY {
                 at = self.next(at);
             }
-            self.entries[at] = tag(hash) | (index as u32 + 1);
+            self.entries[at] = tag(hash) | index as u32;
         }
         Ok(())
     }
@@ -195,28 +195,23 @@ impl Inner {
         self.matches(hash).find(|origin| self.members[origin.0 as usize].id == *id)
     }
 
-    /// The first origin whose tag is that of `hash`; almost always the only one.
+    /// The first origin whose tag is that of `hash`; almost always the only one, and at home.
     #[inline]
     fn tagged(&self, hash: u64) -> Option<OriginIndex> {
+        let at_home = index_of(self.entries[self.home(hash)], hash);
+        if at_home.is_some() { at_home } else { self.tagged_elsewhere(hash) }
+    }
+
+    #[cold]
+    fn tagged_elsewhere(&self, hash: u64) -> Option<OriginIndex> {
         self.matches(hash).next()
     }
 
     /// Origins whose tag is that of `hash`, in the order of probing. Ends, because an empty place always remains.
-    #[inline]
     fn matches(&self, hash: u64) -> impl Iterator<Item = OriginIndex> + '_ {
-        let mut at = self.home(hash);
-        core::iter::from_fn(move || {
-            loop {
-                let entry = self.entries[at];
-                if entry == 0 {
-                    return None;
-                }
-                at = self.next(at);
-                if entry & TAG_MASK == tag(hash) {
-                    return Some(OriginIndex((entry & !TAG_MASK) - 1));
-                }
-            }
-        })
+        let places = core::iter::successors(Some(self.home(hash)), |at| Some(self.next(*at)));
+        let taken = places.map(|at| self.entries[at]).take_while(|entry| *entry != EMPTY);
+        taken.filter_map(move |entry| index_of(entry, hash))
     }
 
     #[inline]
@@ -239,12 +234,23 @@ impl Inner {
     }
 }
 
-/// The bits of an entry that an index plus one leaves free.
-const TAG_MASK: u32 = !0 << (ORIGINS_MAX.ilog2() + 1);
+/// An entry that holds no origin.
+const EMPTY: u32 = 0;
+/// Bits of an entry that hold an index; those above hold the tag.
+const INDEX_BITS: u32 = ORIGINS_MAX.ilog2();
 
+/// What an entry holds besides the index: a part of the hash that does not decide its home, and a bit that no empty
+/// entry has.
 #[inline]
 fn tag(hash: u64) -> u32 {
-    (hash >> 32) as u32 & TAG_MASK
+    ((hash >> 32) as u32 | 1 << 31) & (!0 << INDEX_BITS)
+}
+
+/// The index in an entry whose tag is that of `hash`.
+#[inline]
+fn index_of(entry: u32, hash: u64) -> Option<OriginIndex> {
+    let index = entry ^ tag(hash);
+    (index >> INDEX_BITS == 0).then_some(OriginIndex(index))
 }
 
 impl Span {

@@ -57,9 +57,8 @@ pub(super) fn rows(gate: &mut Gate<'_>) {
 impl Duplicates {
     /// Other frames: random origins, and numbers of which the window knows.
     fn draw(&mut self) {
-        let origins = self.crowd.directory.origins();
         for (id, seq) in self.ids.iter_mut().zip(&mut self.seqs) {
-            *id = origins[self.dice.below(ORIGINS as u32) as usize].key.id();
+            *id = self.crowd.ids[self.dice.below(ORIGINS as u32) as usize];
             *seq = Seq(ACCEPTED - u64::from(self.dice.below(300)));
         }
     }

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Fewer batches, and no tables beyond the caches.
     #[arg(long)]
     quick: bool,
+    /// Only the modules whose rows begin with this: merge, dup, insn or hot.
+    #[arg(long, value_name = "ROWS")]
+    only: Option<String>,
     /// Keep this run's figures in bench/record, for later runs to be held against.
     #[arg(long)]
     record: bool,
@@ -39,7 +42,7 @@ impl Options {
     }
 
     fn tries(&self) -> usize {
-        if self.quick { 3 } else { 6 }
+        if self.quick { 5 } else { 20 }
     }
 }
 
@@ -68,10 +71,16 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<(), RecordEr
     let timing_file = format!("gate-{}.json", report.machine().model);
     let (timings, counts) = (Record::read(&timing_file)?, Record::read(INSN_FILE)?);
     let mut gate = Gate { options, report, timings, counts };
-    merge::rows(&mut gate);
-    dup::rows(&mut gate);
-    insn::rows(&mut gate);
-    hot::rows(&mut gate);
+    for (name, rows) in [
+        ("merge", merge::rows as fn(&mut Gate<'_>)),
+        ("dup", dup::rows),
+        ("insn", insn::rows),
+        ("hot", hot::rows),
+    ] {
+        if options.only.as_deref().is_none_or(|only| only == name) {
+            rows(&mut gate);
+        }
+    }
     if options.record {
         gate.timings.write(&timing_file)?;
         gate.counts.write(INSN_FILE)?;
