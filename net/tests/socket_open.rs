@@ -3,6 +3,8 @@
 mod socket_rig;
 
 use std::net::UdpSocket;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use octick::socket::{Choice, OpenError, Socket, SocketSettings, Wait, Why};
 use socket_rig::{LOOPBACK, backends, frame, frames, open, pool, settings};
@@ -90,7 +92,7 @@ fn an_opened_socket_may_move_to_the_thread_that_polls_it() {
         let pool = pool();
         let mut socket = open(backend, &pool);
         let moved = pool.clone();
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             let to = [socket.local_address()];
             assert_eq!(socket.send_train(&[b"moved"], &to).frames_sent, 1);
             assert_eq!(frames(&mut socket, 1)[0].1, b"moved");
@@ -99,6 +101,43 @@ fn an_opened_socket_may_move_to_the_thread_that_polls_it() {
         })
         .join()
         .expect("received in the other thread");
+    }
+}
+
+#[test]
+fn a_socket_dropped_by_another_thread_gives_back_buffers_at_once_and_its_port_soon() {
+    for backend in backends() {
+        let pool = pool();
+        let mut socket = open(backend, &pool);
+        let bind = socket.local_address();
+        let _ = socket.send_train(&[b"x"], &[bind]);
+        frames(&mut socket, 1);
+        let moved = thread::spawn(move || drop(socket));
+        moved.join().expect("dropped");
+        assert_eq!(pool.free(), pool.len(), "{backend:?}");
+        let start = Instant::now();
+        while Socket::open(&SocketSettings { bind, ..settings(backend) }, &pool).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(5), "{backend:?}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[test]
+fn a_second_thread_that_polls_is_told() {
+    for backend in backends() {
+        let mut socket = open(backend, &pool());
+        let mut out = Vec::with_capacity(4);
+        socket.poll(Wait::None, &mut out).expect("polled");
+        let answer =
+            thread::spawn(move || socket.poll(Wait::Micros(10), &mut out).map_err(|error| error.to_string()));
+        match answer.join().expect("polled") {
+            Err(line) => assert_eq!(
+                (backend, &line[..]),
+                (Choice::Uring, "the socket was polled by another thread before")
+            ),
+            Ok(_) => assert_eq!(backend, Choice::Mmsg),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub struct SocketSettings {
     pub reuse_port: bool,
     /// Bytes of datagrams that the kernel holds while nobody polls.
     pub receive_buffer_bytes: usize,
+    /// Bytes of datagrams that the kernel holds while the device is busy. One train is 64 KiB.
+    pub send_buffer_bytes: usize,
     /// Which backend.
     pub backend: Choice,
     /// Buffers that wait for datagrams at a time: few stay in the cache, more hold longer bursts of single frames.
@@ -97,12 +99,13 @@ pub enum OpenError {
 const DEPTH_MAX: u16 = 4_096;
 
 impl SocketSettings {
-    /// Sixteen buffers of trains, 4 MiB in the kernel, batches of 20 µs, stamps, and the backend that can.
+    /// Sixteen buffers of trains, 4 MiB in the kernel each way, batches of 20 µs, stamps, and the backend that can.
     pub fn new(bind: SocketAddr) -> Self {
         Self {
             bind,
             reuse_port: false,
             receive_buffer_bytes: 4 << 20,
+            send_buffer_bytes: 4 << 20,
             backend: Choice::Auto,
             ring_depth: 16,
             gather_micros: 20,
@@ -136,11 +139,15 @@ impl SocketSettings {
         if self.gro {
             set("receive trains as one (Linux 5.0)", libc::SOL_UDP, libc::UDP_GRO, 1)?;
         }
-        let bytes = libc::c_int::try_from(self.receive_buffer_bytes).unwrap_or(libc::c_int::MAX);
-        // Beyond the administrator's limit where this process may, else up to it.
-        if sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes).is_err() {
-            set("size its buffer", libc::SOL_SOCKET, libc::SO_RCVBUF, bytes)?;
-        }
+        let size = |forced, limited, bytes| {
+            let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+            // Beyond the administrator's limit where this process may, else up to it.
+            sys::set_option(fd, libc::SOL_SOCKET, forced, bytes)
+                .or_else(|_| sys::set_option(fd, libc::SOL_SOCKET, limited, bytes))
+                .map_err(other("size its buffers"))
+        };
+        size(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, self.receive_buffer_bytes)?;
+        size(libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, self.send_buffer_bytes)?;
         sys::bind(fd, self.bind).map_err(|error| match error.raw_os_error() {
             Some(libc::EADDRINUSE) => OpenError::Taken(self.bind),
             Some(libc::EADDRNOTAVAIL) => OpenError::NotLocal(self.bind.ip()),
