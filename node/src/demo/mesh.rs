@@ -76,6 +76,7 @@ impl Mesh {
             second: Reading::default(),
         };
         mesh.ask_within(Ask::About, START);
+        mesh.began = Instant::now();
         match mesh.members.iter().enumerate().find(|(_, member)| member.about == About::default()) {
             None => Ok(mesh),
             Some((i, Member { said: Some(said), .. })) => {

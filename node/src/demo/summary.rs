@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::mesh::{Member, Mesh};
 use super::settle::Settled;
-use crate::report::{Drops, Percentiles, Price, TICKS_BUDGET, count};
+use crate::report::{Named, Percentiles, Price, TICKS_BUDGET, count};
 
 /// Everything that the last lines say.
 #[derive(Debug, Serialize)]
@@ -36,7 +36,8 @@ struct Row {
     frames_in: u64,
     frames_out: u64,
     duplicates: u64,
-    drops: Drops,
+    drops: Named,
+    shortages: Named,
     ticks_per_cell: Option<Price>,
     wire_to_state_ns: Option<Percentiles>,
     /// Of all tables.
@@ -92,7 +93,8 @@ impl Row {
             frames_in: tally.get(Counter::FramesIn),
             frames_out: tally.get(Counter::FramesOut),
             duplicates: tally.rejected(Reject::Duplicate),
-            drops: Drops::of(tally, &whole.lost),
+            drops: Named::drops(whole),
+            shortages: Named::shortages(whole),
             ticks_per_cell: Price::of(whole),
             wire_to_state_ns: Percentiles::of(&whole.latencies.wire_ns),
             digest: None,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::pace::Sent;
 use super::trains::Schedule;
-use crate::report::{Drops, Percentiles, count, nanos};
+use crate::report::{Named, Percentiles, count, nanos};
 
 /// The result of a load.
 #[derive(Debug, Serialize)]
@@ -27,7 +27,7 @@ pub(super) struct Outcome {
     /// Datagrams that the receiver's kernel dropped; a train that travels as one counts once.
     kernel_drops: u64,
     /// Frames that reached the receiver and were not merged, by reason.
-    dropped: Drops,
+    dropped: Named,
     cells_merged: u64,
     /// From the time at which a frame was to be sent to the merged state.
     latency_ns: Latency,
@@ -74,7 +74,7 @@ impl Outcome {
             taken: tally.get(Counter::FramesFresh),
             lost: (sent.frames - sent.refused).saturating_sub(arrived),
             kernel_drops,
-            dropped: Drops::with_duplicates(&why),
+            dropped: Named::inside(&why),
             cells_merged: tally.get(Counter::CellsWon),
             latency_ns: Latency {
                 p50: micros(Gauge::OriginP50),

@@ -8,7 +8,7 @@ use octick_core::Reject;
 use octick_core::counters::{Counter, Tally};
 use serde::Serialize;
 
-use super::{Lost, Reading, count, nanos};
+use super::{Reading, count, nanos};
 
 /// What parse, window and merge of one cell may cost.
 pub const TICKS_BUDGET: f64 = 8.0;
@@ -29,7 +29,9 @@ pub struct Figures {
     /// Frames dropped because they were accepted before.
     pub duplicates_per_s: f64,
     /// What else was dropped, by reason.
-    pub drops: Drops,
+    pub drops: Named,
+    /// What the sockets ran short of; nothing is lost by that, and a line of text passes over it.
+    pub shortages: Named,
     /// Parse, window and merge; nothing while nothing was merged.
     pub ticks_per_cell: Option<Price>,
     /// What they may cost.
@@ -56,7 +58,8 @@ impl Figures {
             frames_in_per_s: per_s(tally.get(Counter::FramesIn)),
             frames_out_per_s: per_s(tally.get(Counter::FramesOut)),
             duplicates_per_s: per_s(tally.rejected(Reject::Duplicate)),
-            drops: Drops::of(tally, &reading.lost),
+            drops: Named::drops(reading),
+            shortages: Named::shortages(reading),
             ticks_per_cell: Price::of(reading),
             ticks_per_cell_budget: TICKS_BUDGET,
             wire_to_state_ns: Percentiles::of(&reading.latencies.wire_ns),
@@ -138,33 +141,43 @@ impl fmt::Display for Percentiles {
     }
 }
 
-/// Frames that were dropped, by reason. Duplicates are no loss, and stand elsewhere.
+/// Counts by name, without the zeroes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Drops(Vec<(&'static str, u64)>);
+pub struct Named(Vec<(&'static str, u64)>);
 
-impl Serialize for Drops {
+impl Serialize for Named {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().copied())
     }
 }
 
-impl Drops {
-    /// Everything that did not reach the state: rejects, full queues, and what the kernel dropped.
-    pub fn of(tally: &Tally, lost: &Lost) -> Self {
-        let mut drops = Self::with_duplicates(tally);
-        drops.0.retain(|(reason, _)| *reason != Reject::Duplicate.metric());
-        drops.0.extend(lost.named().into_iter().filter(|(_, n)| *n > 0));
-        drops
+impl FromIterator<(&'static str, u64)> for Named {
+    fn from_iter<I: IntoIterator<Item = (&'static str, u64)>>(counts: I) -> Self {
+        Self(counts.into_iter().filter(|(_, n)| *n > 0).collect())
+    }
+}
+
+impl Named {
+    /// Everything that did not reach the state, or did not leave: rejects, full queues, and what sockets lost.
+    /// Duplicates are no loss, and stand elsewhere.
+    pub fn drops(reading: &Reading) -> Self {
+        let inside = Self::inside(&reading.tally).0.into_iter();
+        inside
+            .filter(|(reason, _)| *reason != Reject::Duplicate.metric())
+            .chain(reading.sockets.lost())
+            .collect()
     }
 
-    /// Everything that this node's own code dropped, duplicates among it.
-    pub fn with_duplicates(tally: &Tally) -> Self {
-        let full = [
-            (Counter::RingFull.metric(), tally.get(Counter::RingFull)),
-            (Counter::EgressFull.metric(), tally.get(Counter::EgressFull)),
-        ];
-        let all = tally.rejects().map(|(reason, n)| (reason.metric(), n)).chain(full);
-        Self(all.filter(|(_, n)| *n > 0).collect())
+    /// Everything that a node's own code dropped, duplicates among it.
+    pub fn inside(tally: &Tally) -> Self {
+        let full =
+            [Counter::RingFull, Counter::EgressFull].map(|counter| (counter.metric(), tally.get(counter)));
+        tally.rejects().map(|(reason, n)| (reason.metric(), n)).chain(full).collect()
+    }
+
+    /// What the sockets ran short of.
+    pub fn shortages(reading: &Reading) -> Self {
+        reading.sockets.short().collect()
     }
 
     /// All of them.
@@ -173,7 +186,7 @@ impl Drops {
     }
 }
 
-impl fmt::Display for Drops {
+impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str("none");
@@ -189,6 +202,8 @@ impl fmt::Display for Drops {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Sockets;
+    use octick::socket::Counters;
 
     #[test]
     fn a_second_is_one_readable_line() {
@@ -204,7 +219,9 @@ mod tests {
         }
         reading.tally.set_rejected(Reject::Duplicate, 44_100);
         reading.tally.set_rejected(Reject::Future, 3);
-        reading.lost.kernel_buffer = 12;
+        let mut counters = Counters::default();
+        (counters.kernel_drops, counters.multishot_ended) = (12, 4);
+        reading.sockets = Sockets::from(&counters);
         reading.latencies.wire_ns.record_n(41_000, 1_000).unwrap();
         reading.latencies.wire_ns.record_n(212_000, 9).unwrap();
         reading.latencies.centiticks.record(290).unwrap();
@@ -216,7 +233,7 @@ mod tests {
         assert_eq!(
             figures.to_string(),
             "   3s  merged 1.92M cells/s  frames in 61.2k out 122k /s  dup 44.1k /s  \
-             drops future 3, kernel_buffer 12  2.9 of 8 ticks/cell (mean 4.1)  \
+             drops future 3, kernel_drops 12  2.9 of 8 ticks/cell (mean 4.1)  \
              wire>state p50 41.2us p99 41.2us p99.9 213us (timer 52ns)  avx512vl io_uring"
         );
     }

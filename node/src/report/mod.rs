@@ -5,7 +5,7 @@ mod reading;
 mod sample;
 mod scale;
 
-pub use figures::{Drops, Figures, Percentiles, Price, TICKS_BUDGET};
-pub use reading::{Lost, Reading};
+pub use figures::{Figures, Named, Percentiles, Price, TICKS_BUDGET};
+pub use reading::{Reading, Sockets};
 pub use sample::{About, Sample};
 pub use scale::{count, nanos};

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Reading {
     /// Counters and rejects.
     pub tally: Tally,
-    /// What the sockets lost.
-    pub lost: Lost,
+    /// What the sockets lost and ran short of.
+    pub sockets: Sockets,
     /// Latencies from the kernel's receive stamp to the merged state, and prices of a merged cell.
     pub latencies: Latencies,
 }
@@ -19,7 +19,7 @@ impl Reading {
     /// Adds another time's, or another node's.
     pub fn add(&mut self, other: &Self) {
         self.tally = self.tally.plus(&other.tally);
-        self.lost = self.lost.zip(&other.lost, u64::wrapping_add);
+        self.sockets = self.sockets.zip(&other.sockets, u64::wrapping_add);
         self.latencies.add(&other.latencies);
     }
 
@@ -37,7 +37,7 @@ impl Reading {
         let (now, then) = (&self.latencies, &earlier.latencies);
         Self {
             tally: self.tally.since(&earlier.tally),
-            lost: self.lost.zip(&earlier.lost, u64::wrapping_sub),
+            sockets: self.sockets.zip(&earlier.sockets, u64::wrapping_sub),
             latencies: Latencies {
                 wire_ns: rest(&now.wire_ns, &then.wire_ns),
                 origin_us: rest(&now.origin_us, &then.origin_us),
@@ -47,43 +47,44 @@ impl Reading {
     }
 }
 
-/// Datagrams that did not reach the node's own code, or never left.
+const LOST: [&str; 4] = ["kernel_drops", "truncated", "empty_datagrams", "send_errors"];
+const SHORT: [&str; 5] = ["no_buffers", "multishot_ended", "cq_overflow", "send_again", "gso_fallbacks"];
+
+/// What a node's sockets lost, and what they ran short of. The names are those of [`socket::Counters`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lost {
-    /// Dropped by the kernel, because the socket's buffer was full. A train that travels as one counts once.
-    pub kernel_buffer: u64,
-    /// Longer than a receive buffer.
-    pub cut: u64,
-    /// Without a byte.
-    pub empty: u64,
-    /// Frames that the kernel refused to send.
-    pub send_refused: u64,
+pub struct Sockets {
+    lost: [u64; LOST.len()],
+    short: [u64; SHORT.len()],
 }
 
-impl From<&socket::Counters> for Lost {
-    fn from(counters: &socket::Counters) -> Self {
+impl Sockets {
+    /// Datagrams and frames that did not arrive, or did not leave.
+    pub fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        LOST.into_iter().zip(self.lost)
+    }
+
+    /// What had to be done again, or in a slower way.
+    pub fn short(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        SHORT.into_iter().zip(self.short)
+    }
+
+    fn zip(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {
+        let op = &op;
         Self {
-            kernel_buffer: counters.kernel_drops,
-            cut: counters.truncated,
-            empty: counters.empty_datagrams,
-            send_refused: counters.send_errors,
+            lost: std::array::from_fn(|i| op(self.lost[i], other.lost[i])),
+            short: std::array::from_fn(|i| op(self.short[i], other.short[i])),
         }
     }
 }
 
-impl Lost {
-    /// Each by its name.
-    pub fn named(&self) -> [(&'static str, u64); 4] {
-        let Self { kernel_buffer, cut, empty, send_refused } = *self;
-        [("kernel_buffer", kernel_buffer), ("cut", cut), ("empty", empty), ("send_refused", send_refused)]
-    }
-
-    fn zip(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {
+impl From<&socket::Counters> for Sockets {
+    fn from(counters: &socket::Counters) -> Self {
+        let socket::Counters { kernel_drops, truncated, empty_datagrams, send_errors, .. } = *counters;
+        let socket::Counters { no_buffers, multishot_ended, cq_overflow, send_again, gso_fallbacks, .. } =
+            *counters;
         Self {
-            kernel_buffer: op(self.kernel_buffer, other.kernel_buffer),
-            cut: op(self.cut, other.cut),
-            empty: op(self.empty, other.empty),
-            send_refused: op(self.send_refused, other.send_refused),
+            lost: [kernel_drops, truncated, empty_datagrams, send_errors],
+            short: [no_buffers, multishot_ended, cq_overflow, send_again, gso_fallbacks],
         }
     }
 }

@@ -8,7 +8,7 @@ use octick_core::Reject;
 use octick_core::counters::{Counter, Tally};
 use serde::{Deserialize, Serialize};
 
-use super::reading::{Lost, Reading};
+use super::reading::{Reading, Sockets};
 
 /// What stays true while a node runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,8 +32,8 @@ pub struct About {
 pub struct Sample {
     /// Counters and rejects.
     numbers: Numbers,
-    /// What the socket lost.
-    lost: Lost,
+    /// What the socket lost and ran short of.
+    sockets: Sockets,
     /// Latencies from the kernel's receive stamp to the merged state, nanoseconds.
     wire_ns: Buckets,
     /// Prices of a merged cell, hundredths of a tick.
@@ -44,7 +44,7 @@ impl From<&Reading> for Sample {
     fn from(reading: &Reading) -> Self {
         Self {
             numbers: Numbers::from(&reading.tally),
-            lost: reading.lost,
+            sockets: reading.sockets,
             wire_ns: Buckets::from(&reading.latencies.wire_ns),
             centiticks: Buckets::from(&reading.latencies.centiticks),
         }
@@ -53,8 +53,11 @@ impl From<&Reading> for Sample {
 
 impl From<&Sample> for Reading {
     fn from(sample: &Sample) -> Self {
-        let mut reading =
-            Self { tally: Tally::from(&sample.numbers), lost: sample.lost, latencies: Latencies::default() };
+        let mut reading = Self {
+            tally: Tally::from(&sample.numbers),
+            sockets: sample.sockets,
+            latencies: Latencies::default(),
+        };
         sample.wire_ns.add_to(&mut reading.latencies.wire_ns);
         sample.centiticks.add_to(&mut reading.latencies.centiticks);
         reading

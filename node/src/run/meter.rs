@@ -2,7 +2,7 @@
 
 use octick::Handle;
 
-use crate::report::{About, Lost, Reading};
+use crate::report::{About, Reading, Sockets};
 
 /// Reads one node again and again.
 #[derive(Default)]
@@ -15,7 +15,8 @@ impl Meter {
     /// What has come since the last reading.
     pub(super) fn read(&mut self, node: &Handle) -> Reading {
         let stats = node.stats();
-        let now = Reading { tally: stats.tally, lost: Lost::from(&stats.socket), latencies: stats.latencies };
+        let now =
+            Reading { tally: stats.tally, sockets: Sockets::from(&stats.socket), latencies: stats.latencies };
         let since = now.since(&self.last);
         self.last = now;
         since

@@ -127,7 +127,10 @@ impl Reporter {
         if self.json {
             self.print(&json!({ "whole": figures }))
         } else {
-            self.print(&format_args!("stopped; over the whole run:\n{figures}"))
+            let shortages = &figures.shortages;
+            self.print(&format_args!(
+                "stopped; over the whole run:\n{figures}\nshortages, made good: {shortages}"
+            ))
         }
     }
 
