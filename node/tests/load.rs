@@ -26,12 +26,17 @@ impl Drop for Receiver {
 
 /// A node that knows the generator's key and grants it slots 0 to 1007.
 fn receiver(name: &str) -> Receiver {
+    receiver_with(name, "")
+}
+
+/// The same, with more `keys` in its configuration.
+fn receiver_with(name: &str, keys: &str) -> Receiver {
     let dir = directory(name);
     assert_eq!(run(&dir, &["keygen"]).0, 0);
     let (_, shown, _) = run(&dir, &["keygen", "--out", "load.key"]);
     let key = shown.split_whitespace().last().unwrap();
     let peer = format!("[[peers]]\npublic_key = \"{key}\"\nruns = [{{ first = 0, count = 1008 }}]\n");
-    fs::write(dir.join("node.toml"), format!("listen = \"127.0.0.1:0\"\n{peer}")).unwrap();
+    fs::write(dir.join("node.toml"), format!("listen = \"127.0.0.1:0\"\n{keys}\n{peer}")).unwrap();
     let mut process =
         octick(&dir, &["run", "--config", "node.toml", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -91,6 +96,24 @@ fn a_receiver_that_stalls_shows_in_the_latency() {
     assert_eq!(outcome["taken"], outcome["sent"], "the socket's buffer holds so few: {outcome:#}");
     let max = Duration::from_nanos(outcome["latency_ns"]["max"].as_u64().unwrap());
     assert!(max > STALL * 3 / 4, "{max:?} of a stall of {STALL:?}: {outcome:#}");
+}
+
+#[test]
+fn a_stopped_receiver_loses_only_what_its_buffer_cannot_hold_and_counts_it() {
+    let receiver = receiver_with("load_stopped", "[socket]\nrcvbuf_bytes = 32768");
+    let (_, mut lines) = load(&receiver.dir, &["--to", &receiver.addr, "--rate", "2000", "--secs", "2"]);
+    assert!(lines.next().unwrap().get("started").is_some());
+    // Whenever the stop falls within the load, a thousand frames are due that 32 KiB cannot hold.
+    std::thread::sleep(Duration::from_millis(500));
+    signal("STOP", receiver.process.id());
+    std::thread::sleep(Duration::from_millis(500));
+    signal("CONT", receiver.process.id());
+    let outcome = &lines.next().unwrap()["load"];
+    let number = |name: &str| outcome[name].as_u64().unwrap();
+    assert!(number("lost") > 0, "{outcome:#}");
+    assert_eq!(number("lost"), number("kernel_drops"), "every lost frame is counted: {outcome:#}");
+    assert_eq!(number("taken") + number("lost"), number("sent"), "nothing else is missing: {outcome:#}");
+    assert!(number("taken") > number("sent") / 2, "it went on: {outcome:#}");
 }
 
 #[test]
