@@ -60,10 +60,10 @@ fn a_warm_socket_allocates_nothing_and_calls_once_a_batch() {
         let (allocated, after) = (ALLOCATIONS.get() - allocations, socket.counters());
         assert_eq!((allocated, frames), (0, 25_000), "{backend:?}");
         // A send, a receive and, without io_uring, a nap for each batch of 250 frames. The slack is for batches
-        // that a busy machine splits.
+        // that a busy machine splits; a call a frame would be 25,000.
         let calls = after.syscalls - before.syscalls;
         let least = if socket.backend() == Backend::Uring { 200 } else { 300 };
-        assert!((least..least + 100).contains(&calls), "{backend:?}: {calls}");
+        assert!((least..2 * least).contains(&calls), "{backend:?}: {calls}");
     }
 }
 
