@@ -78,6 +78,32 @@ fn a_killed_node_is_named_and_the_others_go_on() {
 }
 
 #[test]
+fn a_node_that_was_stopped_catches_up() {
+    let mut demo = demo("demo_continued", &["--nodes", "3"]);
+    signal("STOP", demo.pids[1]);
+    // The stop is what is tested, not waited for: a second, with frames sent to it all the time.
+    std::thread::sleep(Duration::from_secs(1));
+    signal("CONT", demo.pids[1]);
+    assert!(demo.lines.next().unwrap().get("second").is_some());
+    signal("INT", demo.process.id());
+    let summary = demo.lines.last().unwrap();
+    assert!(demo.process.wait().unwrap().success(), "{summary:#}");
+    assert_eq!(summary["summary"]["ended"], serde_json::json!([]));
+}
+
+/// The check can fail: a demo that could not would prove nothing.
+#[test]
+fn a_node_whose_table_is_not_known_to_be_equal_fails_the_demo() {
+    let mut demo = demo("demo_differing", &["--nodes", "3", "--secs", "1", "--backend", "mmsg"]);
+    signal("STOP", demo.pids[2]);
+    let summary = demo.lines.last().unwrap();
+    assert_eq!(demo.process.wait().unwrap().code(), Some(1), "{summary:#}");
+    assert_eq!(summary["summary"]["differing"], serde_json::json!([2]));
+    assert_eq!(summary["summary"]["nodes"][0]["digest"], summary["summary"]["nodes"][1]["digest"]);
+    assert!(!lives(demo.pids[2]), "a stopped node does not outlive the demo");
+}
+
+#[test]
 fn nodes_end_with_their_parent_and_no_key_stays_behind() {
     let mut demo = demo("demo_orphans", &["--nodes", "2"]);
     let left = std::fs::read_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo_orphans")).unwrap();

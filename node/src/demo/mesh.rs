@@ -16,6 +16,8 @@ use crate::report::{About, Reading, Sample};
 const START: Duration = Duration::from_secs(20);
 /// How long nodes may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long a node may take that did not answer before: it is stopped, perhaps, and may be continued.
+const ANSWER_OF_SILENT: Duration = Duration::from_millis(100);
 
 /// The nodes, and everything that they say.
 pub(super) struct Mesh {
@@ -36,6 +38,8 @@ pub(super) struct Member {
     node: Node,
     /// How it ended and after how many seconds, if it did.
     pub(super) end: Option<(String, f64)>,
+    /// Whether it owes an answer for longer than it may take.
+    silent: bool,
     /// Its last words on standard error.
     said: Option<String>,
     /// What it did since its start.
@@ -45,6 +49,11 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn lives(&self) -> bool {
         self.end.is_none()
+    }
+
+    /// Whether it can be reckoned with: it lives and answers.
+    pub(super) fn takes_part(&self) -> bool {
+        self.lives() && !self.silent
     }
 }
 
@@ -62,6 +71,7 @@ impl Mesh {
                 about: About::default(),
                 node: Node::start(i, &plan.config(i), agents, rate, &to_parent)?,
                 end: None,
+                silent: false,
                 said: None,
                 whole: Reading::default(),
             })
@@ -120,30 +130,29 @@ impl Mesh {
         self.asked += 1;
         let number = self.asked;
         let mut waiting: Vec<bool> = self.members.iter().map(Member::lives).collect();
-        for (member, _) in self.members.iter_mut().zip(&waiting).filter(|(_, waits)| **waits) {
+        for member in self.members.iter_mut().filter(|member| member.lives()) {
             member.node.ask(number, ask);
         }
         let mut digests = vec![None; self.members.len()];
-        let until = Instant::now() + patience;
+        let began = Instant::now();
         while waiting.contains(&true) {
-            match self.next(until) {
-                None => break,
-                Some(Event::Answer(i, answer)) => {
-                    waiting[i] &= answer.number != number;
-                    if let Tell::Digest(answered) = &answer.tell
-                        && answer.number == number
-                    {
-                        digests[i] = Some(answered.clone());
+            let awaited = self.members.iter().zip(&waiting).any(|(member, waits)| *waits && !member.silent);
+            let until = began + if awaited { patience } else { ANSWER_OF_SILENT };
+            let Some(event) = self.next(until) else { break };
+            match &event {
+                Event::Answer(i, answer) if answer.number == number => {
+                    waiting[*i] = false;
+                    if let Tell::Digest(answered) = &answer.tell {
+                        digests[*i] = Some(answered.clone());
                     }
-                    self.take(Event::Answer(i, answer));
                 }
-                Some(event) => {
-                    if let Event::Ended(i) = event {
-                        waiting[i] = false;
-                    }
-                    self.take(event);
-                }
+                Event::Ended(i) => waiting[*i] = false,
+                _ => {}
             }
+            self.take(event);
+        }
+        for (member, waits) in self.members.iter_mut().zip(waiting) {
+            member.silent = waits;
         }
         digests
     }
@@ -184,13 +193,13 @@ impl Mesh {
         std::mem::take(&mut self.second)
     }
 
-    /// Stops every node that lives, and waits for the end of each.
+    /// Stops every node that lives, and waits for the end of each that answers; the others are killed with the mesh.
     pub(super) fn stop(&mut self) {
         let until = Instant::now() + ANSWER;
         for member in self.members.iter_mut().filter(|member| member.lives()) {
             member.node.ask(0, Ask::Stop);
         }
-        while self.alive() > 0 {
+        while self.members.iter().any(Member::takes_part) {
             let Some(event) = self.next(until) else { return };
             self.take(event);
         }

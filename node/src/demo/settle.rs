@@ -40,9 +40,10 @@ pub(super) fn settle(mesh: &mut Mesh, flush: Duration) -> Settled {
     }
 }
 
-/// Whether every node that lives gave the same hash.
+/// Whether every node that takes part gave the same hash. One that is silent will not catch up by waiting; the
+/// summary names it.
 pub(super) fn equal(members: &[Member], digests: &[Option<Digests>]) -> bool {
-    let mut living = members.iter().zip(digests).filter(|(member, _)| member.lives());
+    let mut living = members.iter().zip(digests).filter(|(member, _)| member.takes_part());
     let Some((_, Some(first))) = living.next() else { return false };
     living.all(|(_, digests)| digests.as_ref().is_some_and(|digests| digests.tables == first.tables))
 }

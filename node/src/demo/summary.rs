@@ -160,7 +160,7 @@ impl fmt::Display for Row {
         }
         match &self.digest {
             Some(digest) => write!(f, "{}", &digest[..8])?,
-            None => write!(f, "no table")?,
+            None => f.write_str("no answer")?,
         }
         if self.drops.total() > 0 { write!(f, "  {}", self.drops) } else { Ok(()) }
     }
