@@ -85,6 +85,8 @@ impl Load {
         let before = asker.ask(PATIENCE)?.ok_or_else(|| self.silent(&identity, run))?;
         let stock = Signer { identity, keys, incarnation, run, schedule }.start()?;
         if self.json {
+            // Signing ahead takes its time; who reads this may rely on frames being sent from now on.
+            pace::wait_until(stock.start_micros * 1_000);
             println!("{}", json!({ "started": { "to": to.to_string(), "frames": schedule.frames() } }));
         }
         let sent = pace::send(&stock, &schedule, &mut asker.sender(), to);

@@ -68,7 +68,8 @@ pub(super) fn send(stock: &Stock, schedule: &Schedule, sender: &mut Sender, to: 
     sent
 }
 
-fn wait_until(due_ns: u64) {
+/// Returns at `due_ns`, nanoseconds since 1970, as exactly as the machine lets it.
+pub(super) fn wait_until(due_ns: u64) {
     loop {
         let left = Duration::from_nanos(due_ns.saturating_sub(wall_ns()));
         if left.is_zero() {
