@@ -4,7 +4,7 @@ use octick_core::stamp::{Slot, Version};
 use octick_core::table::{Blocks16, Kernel, NoSink, Region};
 use octick_core::wire::Block16;
 
-const SLOTS: u32 = 64;
+const SLOTS: u32 = 2_048;
 const STEP: u64 = Blocks16::EPOCH_STEP;
 /// An epoch as of today, units.
 const EPOCH: u64 = 1637 * STEP;
@@ -111,4 +111,18 @@ fn moving_the_epoch_changes_the_digest_only_of_what_it_made_younger() {
     write(&mut old, 1, EPOCH + 2 * STEP, 2);
     let both = old.digest();
     assert!(before != both && both != moved.digest());
+}
+
+#[test]
+fn a_cell_of_the_very_moment_that_becomes_the_epoch_is_made_younger_too() {
+    let (mut moved, mut fresh) = (table(EPOCH), table(EPOCH + STEP));
+    write(&mut moved, 0, EPOCH + STEP, 1);
+    moved.digest();
+    fresh.merge(at(EPOCH + STEP + 0x1_0000), &[Block16::new(0, 1, u16::MAX, [1; 16])], &mut NoSink);
+    for table in [&mut moved, &mut fresh] {
+        // In another range, so that only the move itself can mark the cell's.
+        write(table, 100, EPOCH + 2 * STEP, 2);
+        assert_eq!(units(table, 0), Some(EPOCH + STEP + 1));
+    }
+    assert_eq!(moved.digest(), fresh.digest());
 }
