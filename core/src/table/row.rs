@@ -12,7 +12,8 @@
 //! them: a row of eight is a snapshot, not eight readings. (A cell at fault takes another value under the same
 //! version; a reader then sees one or the other.) This is a seqlock (Boehm, "Can seqlocks get along with
 //! programming language memory models?", 2012) whose sequence number is the version. It costs the writer one
-//! store a row, and the reader another try when it meets the writer, which is inside for some ten ticks.
+//! store a row, and the reader another try when it meets the writer, which is inside for some ten ticks (or until the
+//! system lets it go on, if it takes the writer's core away just then: pin the writer).
 
 use core::array;
 use core::hint;

@@ -89,7 +89,7 @@ fn merge8<S: Sink>(
     entries: &[Block8],
     sink: &mut S,
 ) -> Merged {
-    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE);
+    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE && rows.as_ptr().addr().is_multiple_of(128));
     let flip = _mm256_set1_epi64x(i64::MIN);
     let one = _mm256_set1_epi64x(1);
     let (bits_lo, bits_hi) = (_mm256_setr_epi64x(1, 2, 4, 8), _mm256_setr_epi64x(16, 32, 64, 128));
@@ -143,7 +143,7 @@ fn merge16<S: Sink>(
     entries: &[Block16],
     sink: &mut S,
 ) -> Merged {
-    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE);
+    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE && rows.as_ptr().addr().is_multiple_of(128));
     let one = _mm256_set1_epi32(1);
     let bits_lo = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     let bits_hi = _mm256_slli_epi32::<8>(bits_lo);
@@ -197,7 +197,7 @@ fn merge1<S: Sink>(
     rows: &Rows<'_>,
     sink: &mut S,
 ) -> Merged {
-    assert!(table.len() <= dirty.len() * CELLS_PER_RANGE);
+    assert!(table.len() <= dirty.len() * CELLS_PER_RANGE && table.as_ptr().addr().is_multiple_of(16));
     if !within(rows.slots, table.len()) {
         return portable::merge1(table, dirty, version, rows, sink);
     }

@@ -118,7 +118,7 @@ fn merge8<S: Sink>(
     entries: &[Block8],
     sink: &mut S,
 ) -> Merged {
-    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE);
+    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE && rows.as_ptr().addr().is_multiple_of(128));
     let (mut done, mut offered, mut won) = (0, 0, 0);
     for entry in entries {
         let index = entry.index.get();
@@ -162,7 +162,7 @@ fn merge16<S: Sink>(
     entries: &[Block16],
     sink: &mut S,
 ) -> Merged {
-    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE);
+    assert!(rows.len() <= dirty.len() * ROWS_PER_RANGE && rows.as_ptr().addr().is_multiple_of(128));
     let (mut done, mut offered, mut won) = (0, 0, 0);
     for entry in entries {
         let index = entry.index.get();
@@ -205,7 +205,7 @@ fn merge1<S: Sink>(
     rows: &Rows<'_>,
     sink: &mut S,
 ) -> Merged {
-    assert!(table.len() <= dirty.len() * CELLS_PER_RANGE);
+    assert!(table.len() <= dirty.len() * CELLS_PER_RANGE && table.as_ptr().addr().is_multiple_of(16));
     if !within(rows.slots, table.len()) {
         return portable::merge1(table, dirty, version, rows, sink);
     }
