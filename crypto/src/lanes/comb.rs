@@ -9,16 +9,14 @@
 
 use curve25519_dalek::scalar::Scalar;
 
-use super::arch::{LANES_MAX, Lanes};
-use super::digits::{BASE, Digit, KEY, cut};
+use super::arch::{LANES_MAX, Lanes, prefetch};
+use super::digits::{BASE, Digit, KEY, STEPS, cut};
 use super::field::Fe;
 use super::job::{Job, LOT_MAX};
 use super::point::{invert_all, is_identity};
 use super::table::{Entry, Form};
 use super::{portable, sha512};
 
-/// Additions for sB + k(-A).
-const STEPS: usize = BASE.count() + KEY.count();
 /// Entries are asked for so many steps ahead.
 const AHEAD: usize = 2;
 
@@ -65,7 +63,7 @@ pub(super) fn check<L: Lanes, A: Adder>(
         // Lanes without a job repeat the first one.
         let group: [&Job<'_>; LANES_MAX] = core::array::from_fn(|lane| group.get(lane).unwrap_or(&group[0]));
         let plan = plan::<L>(lanes, &group);
-        let sum = add_up(lanes, adder, base, &group, &plan);
+        let sum = add_up::<L, A>(adder, base, &group, &plan);
         let unpacked = adder.unpack(&sum);
         let at = g * L::COUNT;
         for lane in 0..L::COUNT.min(jobs.len() - at) {
@@ -110,7 +108,6 @@ fn plan<L: Lanes>(lanes: L, group: &[&Job<'_>; LANES_MAX]) -> Plan {
 
 #[inline(always)]
 fn add_up<L: Lanes, A: Adder>(
-    lanes: L,
     adder: A,
     base: &[Entry],
     group: &[&Job<'_>; LANES_MAX],
@@ -124,7 +121,7 @@ fn add_up<L: Lanes, A: Adder>(
     for step in 0..STEPS {
         let ahead = (step + AHEAD).min(STEPS - 1);
         for lane in 0..L::COUNT {
-            lanes.prefetch(entry(ahead, lane));
+            prefetch(entry(ahead, lane));
         }
         let terms: [&Entry; LANES_MAX] = core::array::from_fn(|lane| entry(step, lane));
         sum = adder.add(&sum, terms, plan.negative[step]);

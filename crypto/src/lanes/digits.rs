@@ -13,6 +13,9 @@ pub(super) const KEY: Windows = Windows { bits: 6 };
 /// Windows of the table of the base point: 12 bits each.
 pub(super) const BASE: Windows = Windows { bits: 12 };
 
+/// Additions for sB + k(-A): first the windows of s, then those of k.
+pub(super) const STEPS: usize = BASE.count() + KEY.count();
+
 /// How a scalar is cut.
 #[derive(Clone, Copy)]
 pub(super) struct Windows {

@@ -192,14 +192,15 @@ impl Fe {
 fn carry(mut columns: [u128; 5]) -> Fe {
     let mut limbs = [0; 5];
     for i in 0..4 {
-        columns[i + 1] += columns[i] >> 51;
+        columns[i + 1] += u128::from((columns[i] >> 51) as u64);
         limbs[i] = columns[i] as u64 & MASK;
     }
     limbs[4] = columns[4] as u64 & MASK;
-    // The top column has no fold in it: below 2^111, so its carry is below 2^60, and 19 times that below 2^64.3.
-    let top = (columns[4] >> 51) * 19 + u128::from(limbs[0]);
-    limbs[0] = top as u64 & MASK;
-    limbs[1] += (top >> 51) as u64;
+    // The top column has no fold in it: five terms below 2^108, so its carry is below 2^59.4, 19 times that below 2^63.7,
+    // and with a limb still below 2^64.
+    limbs[0] += (columns[4] >> 51) as u64 * 19;
+    limbs[1] += limbs[0] >> 51;
+    limbs[0] &= MASK;
     Fe(limbs)
 }
 

@@ -9,11 +9,15 @@
 use curve25519_dalek::scalar::Scalar;
 use sha2::{Digest as _, Sha512};
 
-use super::digits::{BASE, Digit, KEY, cut};
+use super::arch::prefetch;
+use super::digits::{BASE, Digit, KEY, STEPS, cut};
 use super::field::Fe;
 use super::job::{Job, LOT_MAX};
 use super::point::{Point, invert_all, is_identity};
 use super::table::{Entry, Form};
+
+/// Entries are asked for so many steps ahead.
+const AHEAD: usize = 4;
 
 /// Decides up to [`LOT_MAX`] signatures, with tables in any form.
 pub(super) fn check(form: Form, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
@@ -42,12 +46,18 @@ fn challenge(job: &Job<'_>) -> Scalar {
 /// sB + k(-A).
 #[inline(always)]
 fn sum(form: Form, base: &[Entry], s: &Scalar, key: &[Entry], k: &Scalar) -> Point {
-    let mut sum = Point::IDENTITY;
-    let mut add = |table: &[Entry], digit: Digit| {
-        let term = table[digit.entry as usize].affine(form);
-        sum = sum.add_affine(&if digit.negative { term.negated() } else { term });
+    let mut terms = [Digit::default(); STEPS];
+    cut(s, BASE, |window, digit| terms[window] = digit);
+    cut(k, KEY, |window, digit| terms[BASE.count() + window] = digit);
+    let entry = |step: usize| {
+        let table = if step < BASE.count() { base } else { key };
+        &table[terms[step].entry as usize]
     };
-    cut(s, BASE, |_, digit| add(base, digit));
-    cut(k, KEY, |_, digit| add(key, digit));
+    let mut sum = Point::IDENTITY;
+    for step in 0..STEPS {
+        prefetch(entry((step + AHEAD).min(STEPS - 1)));
+        let term = entry(step).affine(form);
+        sum = sum.add_affine(&if terms[step].negative { term.negated() } else { term });
+    }
     sum
 }

@@ -170,16 +170,6 @@ impl Lanes for Avx512 {
             high[3], high[4], high[5], high[6], high[7],
         ]
     }
-
-    #[inline(always)]
-    fn prefetch(self, entry: &Entry) {
-        let words = entry.0.as_ptr();
-        // SAFETY: a prefetch is a hint about any address; these are the two lines of an entry.
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(words.cast());
-            _mm_prefetch::<_MM_HINT_T0>(words.add(8).cast());
-        }
-    }
 }
 
 /// The same lanes, and the compiler does not know: it would make 19 a out of 16 a + 2 a + a, and multiply.

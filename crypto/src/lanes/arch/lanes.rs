@@ -54,9 +54,6 @@ pub(in crate::lanes) trait Lanes: Copy {
     fn transpose(self, from: [&Entry; LANES_MAX]) -> [Self::Ints; 16];
     /// The same, of words whose bytes go the other way round.
     fn transpose_big_endian(self, from: &[Block; LANES_MAX]) -> [Self::Ints; 16];
-
-    /// Asks for an entry to be brought near.
-    fn prefetch(self, entry: &Entry);
 }
 
 /// A block of a SHA-512 message.

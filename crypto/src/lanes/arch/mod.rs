@@ -8,6 +8,8 @@ pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
 mod lanes;
+mod prefetch;
 
 pub(super) use arena::Arena;
 pub(super) use lanes::{Block, LANES_MAX, Lanes};
+pub(super) use prefetch::prefetch;
