@@ -70,6 +70,8 @@ counters! {
     RingFull = "ring_full",
     /// Questions answered.
     Answers = "answers",
+    /// Verification kernels that gave a wrong verdict and were taken out of use; ed25519-dalek serves instead.
+    VerifyDisabled = "verify_disabled",
 }
 
 const REJECTS: usize = Reject::ALL.len();

@@ -8,7 +8,7 @@ use octick_core::data::{Directory, DirectoryError, Origin, Run};
 use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
 use octick_core::state::Layout;
 use octick_core::table::Kernel;
-use octick_crypto::{Identity, NodeId, PublicKey};
+use octick_crypto::{Identity, NodeId, PublicKey, lanes};
 
 use crate::socket::Choice;
 
@@ -35,6 +35,8 @@ pub struct Config {
     pub socket: SocketConfig,
     /// Merge kernel; `None` takes the best that this CPU has.
     pub kernel: Option<Kernel>,
+    /// How signatures are checked: kernel, memory for tables of each ingress thread, rate of cross-checks.
+    pub verify: lanes::Settings,
     /// How far ahead of this node's wall clock a version may lie. Default 10 s.
     pub skew_max: Duration,
     /// Writes that may wait for the engine, over all writers. Default 65,536.
@@ -138,6 +140,7 @@ impl Config {
             threads: Threads { mode: Mode::Solo, cores: Vec::new(), wait: Wait::Park },
             socket: SocketConfig { backend: Choice::Auto, receive_bytes: 4 << 20, buffers: 64 },
             kernel: None,
+            verify: lanes::Settings::default(),
             skew_max: Duration::from_secs(10),
             writes_queue: 65_536,
             changes_ring: 65_536,
@@ -155,6 +158,9 @@ impl Config {
         self.check_sizes()?;
         if let Some(kernel) = self.kernel.filter(|kernel| !kernel.available()) {
             return Err(ConfigError::KernelMissing { kernel });
+        }
+        if let Some(kernel) = self.verify.kernel.filter(|kernel| !kernel.available()) {
+            return Err(ConfigError::VerifyKernelMissing { kernel });
         }
         let directory = self.directory()?;
         Ok(Settings { config: self, directory })
@@ -297,6 +303,11 @@ pub enum ConfigError {
         /// As configured.
         kernel: Kernel,
     },
+    /// The CPU cannot run the verification kernel that was asked for.
+    VerifyKernelMissing {
+        /// As configured.
+        kernel: lanes::Kernel,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -340,6 +351,10 @@ impl fmt::Display for ConfigError {
             Self::KernelMissing { kernel } => {
                 let has: Vec<_> = Kernel::all_available().map(|kernel| kernel.to_string()).collect();
                 write!(f, "kernel = {kernel}: this CPU has only {}", has.join(", "))
+            }
+            Self::VerifyKernelMissing { kernel } => {
+                let has: Vec<_> = lanes::Kernel::all_available().map(|kernel| kernel.to_string()).collect();
+                write!(f, "verify.kernel = {kernel}: this CPU has only {}", has.join(", "))
             }
         }
     }

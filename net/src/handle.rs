@@ -13,7 +13,7 @@ use octick_core::data::report::Report;
 use octick_core::data::{NotOurs, Run, Update};
 use octick_core::state::StateReader;
 use octick_core::table::Kernel;
-use octick_crypto::{Hash, NodeId};
+use octick_crypto::{Hash, NodeId, lanes};
 
 use crate::runtime::{Bell, Command, Crew, Desk, Latencies, tally};
 use crate::socket::{self, Backend, Socket, Why};
@@ -47,16 +47,19 @@ pub struct About {
     pub why: Why,
     /// The merge kernel.
     pub kernel: Kernel,
+    /// The verification kernel.
+    pub verify: lanes::Kernel,
     /// What the kernel granted as receive buffer, bytes as it counts them.
     pub receive_buffer_bytes: usize,
 }
 
 impl About {
-    pub(crate) fn of(socket: &Socket, kernel: Kernel) -> Self {
+    pub(crate) fn of(socket: &Socket, kernel: Kernel, verify: lanes::Kernel) -> Self {
         Self {
             backend: socket.backend(),
             why: socket.why(),
             kernel,
+            verify,
             receive_buffer_bytes: socket.receive_buffer_bytes(),
         }
     }

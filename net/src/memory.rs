@@ -92,6 +92,13 @@ impl Drop for Mapping {
     }
 }
 
+/// Asks for huge pages under memory that nothing has touched yet.
+pub(crate) fn advise_huge(memory: std::ops::Range<*const u8>) {
+    let len = memory.end.addr() - memory.start.addr();
+    // SAFETY: advice changes no content, whatever the range; its refusal leaves ordinary pages.
+    unsafe { libc::madvise(memory.start.cast_mut().cast(), len, libc::MADV_HUGEPAGE) };
+}
+
 /// Memory for a table, in huge pages where the kernel has them.
 ///
 /// # Errors

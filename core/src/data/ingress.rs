@@ -46,12 +46,15 @@ impl Ingress {
 
     /// The same filter, with signatures decided by `signatures`.
     pub fn with_signatures(mut self, signatures: Signatures) -> Self {
+        if signatures.failure().is_some() {
+            self.counters.add(Counter::VerifyDisabled, 1);
+        }
         self.verifier.set_signatures(signatures);
         self
     }
 
-    /// What decides signatures: its kernel, its tables, and whether it had to be replaced.
-    pub fn signatures(&self) -> &Signatures {
+    /// What decides signatures, once it was needed: its kernel, its tables, and whether it had to be replaced.
+    pub fn signatures(&self) -> Option<&Signatures> {
         self.verifier.signatures()
     }
 

@@ -54,10 +54,10 @@ fn sum(form: Form, base: &[Entry], s: &Scalar, key: &[Entry], k: &Scalar) -> Poi
         &table[terms[step].entry as usize]
     };
     let mut sum = Point::IDENTITY;
-    for step in 0..STEPS {
+    for (step, digit) in terms.iter().enumerate() {
         prefetch(entry((step + AHEAD).min(STEPS - 1)));
         let term = entry(step).affine(form);
-        sum = sum.add_affine(&if terms[step].negative { term.negated() } else { term });
+        sum = sum.add_affine(&if digit.negative { term.negated() } else { term });
     }
     sum
 }

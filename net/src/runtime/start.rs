@@ -15,7 +15,7 @@ use octick_core::engine::{self, Engine};
 use octick_core::stamp::{Incarnation, OriginIndex};
 use octick_core::state::{Regions, State};
 use octick_core::table::Kernel;
-use octick_crypto::MeshKeys;
+use octick_crypto::{MeshKeys, Verifier, lanes};
 
 use super::desk::Desk;
 use super::egress::{Egress, Target};
@@ -43,7 +43,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let pool = Arc::new(Pool::new(config.socket.buffers).map_err(StartError::Memory)?);
     let sockets = open(&config, &pool)?;
     let local = sockets[0].local_address();
-    let about = About::of(&sockets[0], kernel);
+    let about = About::of(&sockets[0], kernel, config.verify.kernel.unwrap_or_else(lanes::Kernel::detect));
     let regions = Regions::take(&config.layout, memory::huge_region).map_err(StartError::Memory)?;
     let targets = targets(&config, local);
     let keys = MeshKeys::derive(&config.mesh);
@@ -82,6 +82,8 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         push: config.push,
     });
     let ingress = |desk: &Desk| {
+        let signatures = Verifier::new(config.verify);
+        memory::advise_huge(signatures.table_memory());
         Ingress::new(
             directory.clone(),
             windows.clone(),
@@ -90,6 +92,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
             desk.counters.clone(),
             clock::ticks,
         )
+        .with_signatures(signatures)
     };
 
     let mut crew = Crew::new(&config.threads.cores);
