@@ -5,7 +5,7 @@ use core::fmt;
 use core::str::FromStr;
 
 #[cfg(target_arch = "x86_64")]
-use super::arch::{avx2::Avx2, avx512::Avx512};
+use super::arch::{avx2::Avx2, avx512::Avx512, avx512ifma::Avx512Ifma};
 use super::job::Job;
 use super::portable;
 use super::table::{BaseTable, Form};
@@ -22,11 +22,13 @@ pub enum Kernel {
     Avx2,
     /// The same, eight signatures at a time in the lanes of AVX-512 F, BW, DQ and VL.
     Avx512,
+    /// The same with IFMA, the 52-bit multiply-add of integers.
+    Avx512Ifma,
 }
 
 impl Kernel {
     /// All of them, slowest first.
-    pub const ALL: [Self; 4] = [Self::Dalek, Self::Portable, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 5] = [Self::Dalek, Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Ifma];
 
     /// The best one that this CPU runs.
     pub fn detect() -> Self {
@@ -53,6 +55,7 @@ impl Kernel {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Avx512Ifma => "avx512ifma",
         }
     }
 }
@@ -69,7 +72,7 @@ pub struct UnknownKernel;
 
 impl fmt::Display for UnknownKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a kernel is one of dalek, portable, avx2, avx512")
+        f.write_str("a kernel is one of dalek, portable, avx2, avx512, avx512ifma")
     }
 }
 
@@ -97,6 +100,8 @@ enum With {
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Ifma(Avx512Ifma),
 }
 
 impl Ready {
@@ -120,6 +125,8 @@ impl Ready {
             With::Avx2(lanes) => lanes.check(self.base.entries(), jobs, verdicts),
             #[cfg(target_arch = "x86_64")]
             With::Avx512(lanes) => lanes.check(self.base.entries(), jobs, verdicts),
+            #[cfg(target_arch = "x86_64")]
+            With::Avx512Ifma(lanes) => lanes.check(self.base.entries(), jobs, verdicts),
         }
     }
 }
@@ -133,14 +140,18 @@ impl With {
             Kernel::Avx2 => Avx2::detect().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => Avx512::detect().map(Self::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512Ifma => Avx512Ifma::detect().map(Self::Avx512Ifma),
             #[cfg(not(target_arch = "x86_64"))]
-            Kernel::Avx2 | Kernel::Avx512 => None,
+            Kernel::Avx2 | Kernel::Avx512 | Kernel::Avx512Ifma => None,
         }
     }
 
     fn form(self) -> Form {
         match self {
             Self::Portable => Form::Words,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Ifma(_) => Form::Words,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) | Self::Avx512(_) => Form::Floats,
         }

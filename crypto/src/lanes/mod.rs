@@ -23,6 +23,7 @@ mod comb;
 mod digits;
 mod field;
 mod fma;
+mod ifma;
 mod job;
 mod kernel;
 mod point;

@@ -56,6 +56,28 @@ pub(in crate::lanes) trait Lanes: Copy {
     fn transpose_big_endian(self, from: &[Block; LANES_MAX]) -> [Self::Ints; 16];
 }
 
+/// The proof that this CPU multiplies integers of 52 bits in its lanes.
+pub(in crate::lanes) trait MulAdd52: Copy {
+    /// The lanes.
+    type Lanes: Lanes;
+
+    fn lanes(self) -> Self::Lanes;
+    /// `sum` plus the low 52 bits of the product of the low 52 bits of `a` and `b`.
+    fn add_low(
+        self,
+        sum: <Self::Lanes as Lanes>::Ints,
+        a: <Self::Lanes as Lanes>::Ints,
+        b: <Self::Lanes as Lanes>::Ints,
+    ) -> <Self::Lanes as Lanes>::Ints;
+    /// `sum` plus the high 52 bits of the same product.
+    fn add_high(
+        self,
+        sum: <Self::Lanes as Lanes>::Ints,
+        a: <Self::Lanes as Lanes>::Ints,
+        b: <Self::Lanes as Lanes>::Ints,
+    ) -> <Self::Lanes as Lanes>::Ints;
+}
+
 /// A block of a SHA-512 message.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]

@@ -7,9 +7,11 @@ mod arena;
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512ifma;
 mod lanes;
 mod prefetch;
 
 pub(super) use arena::Arena;
-pub(super) use lanes::{Block, LANES_MAX, Lanes};
+pub(super) use lanes::{Block, LANES_MAX, Lanes, MulAdd52};
 pub(super) use prefetch::prefetch;
