@@ -58,7 +58,7 @@ impl Ingress {
         self.verifier.signatures()
     }
 
-    /// Works for some 25 microseconds on what makes later checks faster: for idle times, and now and then between
+    /// Works for some 30 microseconds on what makes later checks faster: for idle times, and now and then between
     /// batches. False when there is nothing to do.
     pub fn build_step(&mut self) -> bool {
         self.verifier.build_step()

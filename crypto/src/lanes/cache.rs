@@ -17,8 +17,8 @@ use crate::{NodeId, PublicKey};
 
 /// Counts are halved after this many signatures.
 const HALVING: u32 = 1 << 16;
-/// Windows filled in one step: about 25 microseconds.
-const WINDOWS_A_STEP: usize = 3;
+/// Windows filled in one step: about 30 microseconds.
+const WINDOWS_A_STEP: usize = 2;
 const _: () = assert!(KEY.count().is_multiple_of(WINDOWS_A_STEP), "a table is whole after whole steps");
 /// A key seen fewer times than this may never come again.
 const WORTH_A_TABLE: u32 = 2;
@@ -113,7 +113,7 @@ impl Cache {
         &self.arena
     }
 
-    /// Works on a table for some 25 microseconds. False when nobody waits for one.
+    /// Works on a table for some 30 microseconds. False when nobody waits for one.
     pub(super) fn build_step(&mut self) -> bool {
         if self.building.is_none() {
             self.building = self.choose();

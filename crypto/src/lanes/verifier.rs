@@ -126,7 +126,7 @@ impl Verifier {
         self.cache.arena().span()
     }
 
-    /// Works on the table of a key that has none, for some 25 microseconds. False when none is wanted.
+    /// Works on the table of a key that has none, for some 30 microseconds. False when none is wanted.
     ///
     /// For idle times and between batches; never needed for a right verdict.
     pub fn build_step(&mut self) -> bool {
