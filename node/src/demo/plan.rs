@@ -16,8 +16,9 @@ use crate::keygen::hex;
 /// Signature checks a second that all nodes together should not go far beyond: they share this machine's cores, and
 /// each check costs about 111,000 ticks.
 const CHECKS_PER_S: u64 = 2_000;
-/// Longest time that changes are collected, whatever the number of nodes.
-const FLUSH_MAX: Duration = Duration::from_millis(500);
+/// Bounds of the time that changes are collected: a train should be worth its signature and a thread's waking up,
+/// and a person should not wait for it.
+const FLUSH: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
 /// The nodes to start.
 pub(super) struct Plan {
@@ -44,7 +45,7 @@ impl Plan {
         }
         // Each train is checked by every other node.
         let checks = (nodes * (nodes - 1)) as u64;
-        let flush = Duration::from_micros(checks * 1_000_000 / CHECKS_PER_S).min(FLUSH_MAX);
+        let flush = Duration::from_micros(checks * 1_000_000 / CHECKS_PER_S).clamp(FLUSH.0, FLUSH.1);
         let directory = Directory::new()?;
         let identities = (0..nodes).map(|_| Identity::generate()).collect::<Result<Vec<_>, _>>()?;
         let ports = free_ports(nodes)?;

@@ -83,6 +83,9 @@ impl Load {
         let incarnation = Incarnation((octick::clock::wall_micros() / 1_000_000) as u32);
         let mut asker = Asker::new(to, identity.clone(), keys.clone(), incarnation)?;
         let before = asker.ask(PATIENCE)?.ok_or_else(|| self.silent(&identity, run))?;
+        if !self.json {
+            println!("signing ahead, then {} frames in {} s to {to}", schedule.frames(), self.secs);
+        }
         let stock = Signer { identity, keys, incarnation, run, schedule }.start()?;
         if self.json {
             // Signing ahead takes its time; who reads this may rely on frames being sent from now on.
