@@ -56,9 +56,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     println!(
-        "| keys | message | kernel | at a time | median | least | batch of 8 / 64 / 256, strict, least | ratios |"
+        "| keys | message | kernel | at a time | median | least | batch of 8 / 64 / 256, strict, least | ratios | all bad |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for keys in [16, 256] {
         for len in [64, 1200] {
             let all = signed(keys, len, 1024);
@@ -83,13 +83,25 @@ fn measure(all: &[Signed], kernel: Kernel, at_a_time: usize) -> String {
     let mut verdicts = vec![false; items.len()];
     (0..2).for_each(|_| verifier.verify(&items, &mut verdicts));
     while verifier.build_step() {}
-    let mut ours = Vec::new();
+    // The same with a bit of each signature flipped.
+    let bad: Vec<[u8; 64]> = all
+        .iter()
+        .enumerate()
+        .map(|(i, one)| core::array::from_fn(|at| one.bytes[at] ^ u8::from(at == i % 63)))
+        .collect();
+    let bad_items: Vec<Item<'_>> =
+        items.iter().zip(&bad).map(|(item, signature)| Item { signature, ..*item }).collect();
+    let (mut ours, mut all_bad) = (Vec::new(), Vec::new());
     let mut best = [f64::MAX; 4];
     for _ in 0..ROUNDS {
         for (items, verdicts) in items.chunks(at_a_time).zip(verdicts.chunks_mut(at_a_time)) {
             ours.push(timed(|| verifier.verify(items, verdicts)) / items.len() as f64);
         }
         assert!(verdicts.iter().all(|verdict| *verdict));
+        for (items, verdicts) in bad_items.chunks(at_a_time).zip(verdicts.chunks_mut(at_a_time)) {
+            all_bad.push(timed(|| verifier.verify(items, verdicts)) / items.len() as f64);
+        }
+        assert!(verdicts.iter().all(|verdict| !*verdict));
         for (best, n) in best.iter_mut().zip([8, 64, 256]) {
             *best = best.min(dalek_batch(&all[..n]));
         }
@@ -101,10 +113,11 @@ fn measure(all: &[Signed], kernel: Kernel, at_a_time: usize) -> String {
         best[3] = best[3].min(timed(strict) / 64.0);
     }
     let least = ours.iter().copied().fold(f64::MAX, f64::min);
-    let median = median(ours);
+    let (median, all_bad) = (median(ours), median(all_bad));
+    let bad = all_bad / median;
     let [b8, b64, b256, strict] = best;
     let ratios = best.map(|theirs| format!("{:.2}", theirs / median)).join(" ");
-    format!("{median:.0} | {least:.0} | {b8:.0} {b64:.0} {b256:.0} {strict:.0} | {ratios} |")
+    format!("{median:.0} | {least:.0} | {b8:.0} {b64:.0} {b256:.0} {strict:.0} | {ratios} | {bad:.2} |")
 }
 
 fn dalek_batch(all: &[Signed]) -> f64 {

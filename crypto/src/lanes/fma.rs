@@ -243,16 +243,16 @@ mod tests {
     /// A number of signed limbs in each lane.
     type Limbs = [[i64; 5]; LANES_MAX];
 
-    fn limbs(next: &mut impl FnMut() -> u64, turn: usize) -> Limbs {
+    fn limbs(next: &mut impl FnMut() -> u64, turn: usize, most: i64) -> Limbs {
         let mut limb = |sign: bool| {
             let size = match (turn % 4, next() % 8) {
                 // Every limb at its end.
-                (0, _) | (1, 0..4) => MOST,
+                (0, _) | (1, 0..4) => most,
                 (1, 4) => 1 << 50,
                 (1, 5) => (1 << 50) - 1,
                 (1, 6) => (next() % 3) as i64,
-                (2, _) => MOST - (next() % 64) as i64,
-                _ => (next() % (MOST as u64 + 1)) as i64,
+                (2, _) => most - (next() % 64) as i64,
+                _ => (next() % (most as u64 + 1)) as i64,
             };
             if sign { -size } else { size }
         };
@@ -290,11 +290,11 @@ mod tests {
     }
 
     /// Every carried sum and difference that an addition of points makes.
-    fn hold_to_the_twin<L: Lanes>(lanes: L) {
+    fn hold_to_the_twin<L: Lanes>(lanes: L, most: i64) {
         let fma = Fma(lanes);
         let mut next = random(4);
         for turn in 0..200 {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|_| limbs(&mut next, turn));
+            let [a, b, c, d] = [0, 1, 2, 3].map(|_| limbs(&mut next, turn, most));
             let [na, nb, nc, nd] = [&a, &b, &c, &d].map(|limbs| number(lanes, limbs));
             let ab = |lane: usize| twin(&a[lane]).mul(&twin(&b[lane]));
             let cd = |lane: usize| twin(&c[lane]).mul(&twin(&d[lane]));
@@ -315,10 +315,18 @@ mod tests {
     fn lanes_compute_what_the_twin_computes_with_limbs_at_their_ends() {
         use crate::lanes::arch::{avx2::Avx2, avx512::Avx512};
         if let Some(lanes) = Avx2::detect() {
-            hold_to_the_twin(lanes);
+            hold_to_the_twin(lanes, MOST);
         }
         if let Some(lanes) = Avx512::detect() {
-            hold_to_the_twin(lanes);
+            hold_to_the_twin(lanes, MOST);
+        }
+    }
+    /// Factors twice as large as allowed push products over the edge of the rounding; the rig must see that.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn limbs_beyond_their_bounds_are_caught() {
+        if let Some(lanes) = crate::lanes::arch::avx2::Avx2::detect() {
+            assert!(std::panic::catch_unwind(|| hold_to_the_twin(lanes, 3 * MOST)).is_err());
         }
     }
 }

@@ -210,11 +210,11 @@ mod tests {
     }
 
     /// Every carried sum and difference that an addition of points makes.
-    fn hold_to_the_twin<M: MulAdd52>(m: M) {
+    fn hold_to_the_twin<M: MulAdd52>(m: M, most: u64) {
         let ifma = Ifma(m);
         let mut next = random(5);
         for turn in 0..200 {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|_| limbs(&mut next, turn, MOST));
+            let [a, b, c, d] = [0, 1, 2, 3].map(|_| limbs(&mut next, turn, most));
             let z = limbs(&mut next, turn, CARRIED);
             let [na, nb, nc, nd, nz] = [&a, &b, &c, &d, &z].map(|limbs| number(m, limbs));
             let ab = |lane: usize| Twin::of(&Fe(a[lane])).mul(&Twin::of(&Fe(b[lane])));
@@ -233,7 +233,15 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     fn lanes_compute_what_the_twin_computes_with_limbs_at_their_ends() {
         if let Some(m) = crate::lanes::arch::avx512ifma::Avx512Ifma::detect() {
-            hold_to_the_twin(m);
+            hold_to_the_twin(m, MOST);
+        }
+    }
+    /// The multiplier does not see the 53rd bit of a limb; the rig must.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn limbs_beyond_their_bounds_are_caught() {
+        if let Some(m) = crate::lanes::arch::avx512ifma::Avx512Ifma::detect() {
+            assert!(std::panic::catch_unwind(|| hold_to_the_twin(m, MOST + 1)).is_err());
         }
     }
 }
