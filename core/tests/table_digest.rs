@@ -60,6 +60,13 @@ fn a_stale_merge_leaves_it_as_it_was() {
 }
 
 #[test]
+fn an_entry_without_cells_leaves_it_as_it_was() {
+    let mut touched = table(1_000);
+    touched.merge(version(1), &[Block8::new(3, 0, 0, [7; 8])], &mut NoSink);
+    assert_eq!(touched.digest(), table(1_000).digest());
+}
+
+#[test]
 fn tables_of_different_kinds_differ_even_when_empty() {
     let kernel = Kernel::Portable;
     let mut rows = RowTable::new(64, Region::heap(RowTable::bytes_needed(64)), kernel);

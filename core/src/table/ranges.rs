@@ -45,7 +45,9 @@ impl Ranges {
             if *dirty != 0 {
                 bytes.clear();
                 content(i, &mut bytes);
-                *hash = Hash(*blake3::hash(&bytes).as_bytes());
+                // A range may have been marked by entries that changed nothing.
+                let written = bytes.iter().any(|byte| *byte != 0);
+                *hash = if written { Hash::of(&bytes) } else { Hash([0; 32]) };
                 *dirty = 0;
             }
         }
