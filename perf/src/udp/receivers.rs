@@ -13,7 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::runtime::{Builder, Runtime};
 
 /// Queued datagrams must all fit.
-const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
+pub(super) const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
 /// How ours waits: as a node's thread does, asleep, with the socket's own gathering.
 const WAIT: Wait = Wait::Park(Duration::from_millis(1));
 
@@ -100,9 +100,9 @@ impl Receiver {
 }
 
 impl Rig {
-    /// What swallows the egress of others.
-    pub(super) fn sink() -> Self {
-        Self::open(&settings(Choice::Auto))
+    /// What takes the egress of others, with room for that much.
+    pub(super) fn sink(receive_buffer_bytes: usize) -> Self {
+        Self::open(&SocketSettings { receive_buffer_bytes, ..settings(Choice::Auto) })
     }
 
     fn open(settings: &SocketSettings) -> Self {
