@@ -7,10 +7,8 @@
 //! 3. All lanes of all groups of a call share one inversion.
 //! 4. One or two signatures that are left over go to [`portable`]: a group costs the same however few are in it.
 
-use curve25519_dalek::scalar::Scalar;
-
 use super::arch::{LANES_MAX, Lanes, prefetch};
-use super::digits::{BASE, Digit, KEY, STEPS, cut};
+use super::digits::{BASE, Digit, KEY, Residue, STEPS, cut};
 use super::field::Fe;
 use super::job::{Job, LOT_MAX};
 use super::point::{invert_all, is_identity};
@@ -29,14 +27,14 @@ pub(super) trait Adder: Copy {
 
     fn zero(self) -> Self::Sum;
     /// Adds term l in lane l, or subtracts it where the bit of `negative` is set.
-    fn add(self, sum: &Self::Sum, terms: [&Entry; LANES_MAX], negative: u8) -> Self::Sum;
+    fn add(self, sum: &Self::Sum, terms: &[&Entry; LANES_MAX], negative: u8) -> Self::Sum;
     /// Each lane's Y + X, Y - X and Z, limbs below 2^53.
     fn unpack(self, sum: &Self::Sum) -> [[Fe; LANES_MAX]; 3];
 }
 
 /// The terms of a group's sums: for each step, an entry and a sign in each lane.
-struct Plan {
-    entries: [[u32; LANES_MAX]; STEPS],
+struct Plan<'a> {
+    terms: [[&'a Entry; LANES_MAX]; STEPS],
     negative: [u8; STEPS],
 }
 
@@ -62,8 +60,8 @@ pub(super) fn check<L: Lanes, A: Adder>(
     for (g, group) in jobs.chunks(L::COUNT).enumerate() {
         // Lanes without a job repeat the first one.
         let group: [&Job<'_>; LANES_MAX] = core::array::from_fn(|lane| group.get(lane).unwrap_or(&group[0]));
-        let plan = plan::<L>(lanes, &group);
-        let sum = add_up::<L, A>(adder, base, &group, &plan);
+        let plan = plan(lanes, base, &group);
+        let sum = add_up::<L, A>(adder, &plan);
         let unpacked = adder.unpack(&sum);
         let at = g * L::COUNT;
         for lane in 0..L::COUNT.min(jobs.len() - at) {
@@ -91,40 +89,30 @@ fn finish(jobs: &[Job<'_>], plus: &[Fe], minus: &[Fe], doubled: &mut [Fe], verdi
 
 /// Hashes, and cuts the scalars into digits.
 #[inline(always)]
-fn plan<L: Lanes>(lanes: L, group: &[&Job<'_>; LANES_MAX]) -> Plan {
+fn plan<'a, L: Lanes>(lanes: L, base: &'a [Entry], group: &[&Job<'a>; LANES_MAX]) -> Plan<'a> {
     let challenges = sha512::challenges(lanes, group);
-    let mut plan = Plan { entries: [[0; LANES_MAX]; STEPS], negative: [0; STEPS] };
+    let mut plan = Plan { terms: [[&base[0]; LANES_MAX]; STEPS], negative: [0; STEPS] };
     for lane in 0..L::COUNT {
-        let mut put = |step: usize, digit: Digit| {
-            plan.entries[step][lane] = digit.entry;
+        let mut put = |table: &'a [Entry], step: usize, digit: Digit| {
+            plan.terms[step][lane] = &table[digit.entry as usize];
             plan.negative[step] |= u8::from(digit.negative) << lane;
         };
-        cut(&group[lane].s().unwrap_or(Scalar::ZERO), BASE, &mut put);
-        let k = Scalar::from_bytes_mod_order_wide(&challenges[lane]);
-        cut(&k, KEY, |window, digit| put(BASE.count() + window, digit));
+        let s = group[lane].s().unwrap_or(Residue::ZERO);
+        let k = Residue::of_hash(&challenges[lane]);
+        cut(&s, BASE, |window, digit| put(base, window, digit));
+        cut(&k, KEY, |window, digit| put(group[lane].table, BASE.count() + window, digit));
     }
     plan
 }
 
 #[inline(always)]
-fn add_up<L: Lanes, A: Adder>(
-    adder: A,
-    base: &[Entry],
-    group: &[&Job<'_>; LANES_MAX],
-    plan: &Plan,
-) -> A::Sum {
-    let entry = |step: usize, lane: usize| {
-        let table = if step < BASE.count() { base } else { group[lane].table };
-        &table[plan.entries[step][lane] as usize]
-    };
+fn add_up<L: Lanes, A: Adder>(adder: A, plan: &Plan<'_>) -> A::Sum {
     let mut sum = adder.zero();
-    for step in 0..STEPS {
-        let ahead = (step + AHEAD).min(STEPS - 1);
-        for lane in 0..L::COUNT {
-            prefetch(entry(ahead, lane));
+    for (step, (terms, negative)) in plan.terms.iter().zip(plan.negative).enumerate() {
+        for term in &plan.terms[(step + AHEAD).min(STEPS - 1)][..L::COUNT] {
+            prefetch(term);
         }
-        let terms: [&Entry; LANES_MAX] = core::array::from_fn(|lane| entry(step, lane));
-        sum = adder.add(&sum, terms, plan.negative[step]);
+        sum = adder.add(&sum, terms, negative);
     }
     sum
 }

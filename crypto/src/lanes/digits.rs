@@ -43,16 +43,16 @@ impl Windows {
         self.count() * self.entries()
     }
 
-    /// The bias modulo L, little-endian: half * (2^252 - 1)/(2^w - 1), which is below 2^252.
-    const fn bias(self) -> [u8; 32] {
-        let mut bytes = [0; 32];
+    /// The bias: half * (2^252 - 1)/(2^w - 1), which is below 2^252.
+    const fn bias(self) -> Residue {
+        let mut words = [0; 4];
         let mut window = 0;
         while window < self.count() {
             let bit = window * self.bits + self.bits - 1;
-            bytes[bit / 8] |= 1 << (bit % 8);
+            words[bit / 64] |= 1 << (bit % 64);
             window += 1;
         }
-        bytes
+        Residue(words)
     }
 }
 
@@ -70,11 +70,72 @@ pub(super) struct Digit {
     pub(super) negative: bool,
 }
 
+/// A number modulo L, below it; the lowest word first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Residue([u64; 4]);
+
+impl Residue {
+    pub(super) const ZERO: Self = Self([0; 4]);
+
+    /// The number in these bytes, if it is below L.
+    #[inline]
+    pub(super) fn canonical(bytes: &[u8; 32]) -> Option<Self> {
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        subtract(&words, &ORDER).is_none().then_some(Self(words))
+    }
+
+    /// The number in 64 bytes modulo L.
+    #[inline]
+    pub(super) fn of_hash(hash: &[u8; 64]) -> Self {
+        Self::canonical(Scalar::from_bytes_mod_order_wide(hash).as_bytes()).expect("dalek reduces")
+    }
+
+    /// The sum modulo L. Both are below 2^253, so nothing carries out of four words.
+    #[inline]
+    fn plus(&self, other: &Self) -> Self {
+        let mut carry = false;
+        let sum = core::array::from_fn(|i| {
+            let (sum, over) = self.0[i].overflowing_add(other.0[i]);
+            let (sum, again) = sum.overflowing_add(carry.into());
+            carry = over | again;
+            sum
+        });
+        Self(subtract(&sum, &ORDER).unwrap_or(sum))
+    }
+
+    #[inline]
+    fn to_bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *bytes = word.to_le_bytes();
+        }
+        bytes
+    }
+}
+
+/// L = 2^252 + 27742317777372353535851937790883648493.
+const ORDER: [u64; 4] = [0x5812_631a_5cf5_d3ed, 0x14de_f9de_a2f7_9cd6, 0, 1 << 60];
+
+/// a - b, unless that is negative.
+#[inline]
+fn subtract(a: &[u64; 4], b: &[u64; 4]) -> Option<[u64; 4]> {
+    let mut borrow = false;
+    let difference = core::array::from_fn(|i| {
+        let (difference, under) = a[i].overflowing_sub(b[i]);
+        let (difference, again) = difference.overflowing_sub(borrow.into());
+        borrow = under | again;
+        difference
+    });
+    (!borrow).then_some(difference)
+}
+
 /// Cuts `n` into digits, one a window, lowest first.
 #[inline(always)]
-pub(super) fn cut(n: &Scalar, windows: Windows, mut each: impl FnMut(usize, Digit)) {
-    let biased = n + Scalar::from_bytes_mod_order(windows.bias());
-    let bytes = biased.as_bytes();
+pub(super) fn cut(n: &Residue, windows: Windows, mut each: impl FnMut(usize, Digit)) {
+    let bytes = n.plus(&windows.bias()).to_bytes();
     let half = windows.half() as i32;
     for window in 0..windows.count() {
         let bit = window * windows.bits;
@@ -94,11 +155,37 @@ pub(super) fn cut(n: &Scalar, windows: Windows, mut each: impl FnMut(usize, Digi
 mod tests {
     use super::*;
 
+    fn residue(n: &Scalar) -> Residue {
+        Residue::canonical(n.as_bytes()).expect("a scalar is below L")
+    }
+
+    fn scalar(n: &Residue) -> Scalar {
+        Scalar::from_bytes_mod_order(n.to_bytes())
+    }
+
+    #[test]
+    fn residues_are_the_scalars_of_dalek() {
+        let order = Residue(ORDER).to_bytes();
+        assert_eq!(Scalar::from_bytes_mod_order(order), Scalar::ZERO);
+        assert_eq!(Residue::canonical(&order), None);
+        assert_eq!(Residue::canonical(&[0xFF; 32]), None);
+        let most = -Scalar::ONE;
+        assert_eq!(scalar(&residue(&most)), most);
+        let mut n = Scalar::from(7_u64);
+        for _ in 0..200 {
+            n = n * n + Scalar::ONE;
+            for other in [n + n, most, Scalar::ONE, Scalar::ZERO, -n, -n - Scalar::ONE] {
+                let sum = residue(&n).plus(&residue(&other));
+                assert_eq!(sum, residue(&(n + other)));
+            }
+        }
+    }
+
     fn whole(n: &Scalar, windows: Windows) -> Scalar {
         let radix = Scalar::from(1_u64 << windows.bits);
         let mut power = Scalar::ONE;
         let mut sum = Scalar::ZERO;
-        cut(n, windows, |window, digit| {
+        cut(&residue(n), windows, |window, digit| {
             let place = digit.entry as usize - window * windows.entries();
             assert!(place <= windows.half(), "digit {place} of window {window}");
             let term = power * Scalar::from(place as u64);
@@ -111,7 +198,7 @@ mod tests {
     #[test]
     fn digits_add_up_to_the_scalar() {
         for windows in [KEY, BASE] {
-            let bias = Scalar::from_bytes_mod_order(windows.bias());
+            let bias = scalar(&windows.bias());
             // Around 0 and L, around where the biased scalar passes 0, L and 2^252, and spread everywhere.
             let top = Scalar::from_bytes_mod_order(core::array::from_fn(|i| u8::from(i == 31) * 0x10));
             for middle in [Scalar::ZERO, bias, -bias, top, top - bias, top + bias] {
@@ -132,9 +219,9 @@ mod tests {
     #[test]
     fn the_gap_between_two_to_the_252_and_the_order_takes_the_extra_digit() {
         for windows in [KEY, BASE] {
-            let n = -Scalar::ONE - Scalar::from_bytes_mod_order(windows.bias());
+            let n = -Scalar::ONE - scalar(&windows.bias());
             let mut last = Digit::default();
-            cut(&n, windows, |_, digit| last = digit);
+            cut(&residue(&n), windows, |_, digit| last = digit);
             assert_eq!(last.entry as usize, windows.table() - 1);
             assert!(!last.negative);
         }

@@ -198,7 +198,7 @@ impl<L: Lanes> Adder for Fma<L> {
     /// As [`Point::add_affine`](super::point::Point::add_affine). Numbers are added before they are carried, so that
     /// every factor is a sum or a difference of products, but carried.
     #[inline(always)]
-    fn add(self, sum: &Sum<L>, terms: [&Entry; LANES_MAX], negative: u8) -> Sum<L> {
+    fn add(self, sum: &Sum<L>, terms: &[&Entry; LANES_MAX], negative: u8) -> Sum<L> {
         let lanes = self.0;
         let words = lanes.transpose(terms);
         let (mut plus, mut minus, mut dxy) = (sum.plus, sum.plus, sum.plus);

@@ -137,7 +137,7 @@ impl<M: MulAdd52> Adder for Ifma<M> {
 
     /// As [`Point::add_affine`](super::point::Point::add_affine).
     #[inline(always)]
-    fn add(self, sum: &Sum<M>, terms: [&Entry; LANES_MAX], negative: u8) -> Sum<M> {
+    fn add(self, sum: &Sum<M>, terms: &[&Entry; LANES_MAX], negative: u8) -> Sum<M> {
         let lanes = self.0.lanes();
         let words = lanes.transpose(terms);
         let (mut plus, mut minus, mut dxy) = (sum.plus, sum.plus, sum.plus);

@@ -1,7 +1,6 @@
 //! What a kernel is given: a signature, and the table of its key.
 
-use curve25519_dalek::scalar::Scalar;
-
+use super::digits::Residue;
 use super::table::Entry;
 use crate::SIGNATURE_LEN;
 
@@ -30,8 +29,7 @@ impl Job<'_> {
 
     /// s, if it is below L.
     #[inline(always)]
-    pub(super) fn s(&self) -> Option<Scalar> {
-        let s = self.signature.last_chunk().expect("the second half");
-        Scalar::from_canonical_bytes(*s).into()
+    pub(super) fn s(&self) -> Option<Residue> {
+        Residue::canonical(self.signature.last_chunk().expect("the second half"))
     }
 }

@@ -6,11 +6,10 @@
 //! 2. R is never decoded: the computed point is encoded and the bytes are compared.
 //! 3. Encoding needs a division; all signatures of a call share one inversion.
 
-use curve25519_dalek::scalar::Scalar;
 use sha2::{Digest as _, Sha512};
 
 use super::arch::prefetch;
-use super::digits::{BASE, Digit, KEY, STEPS, cut};
+use super::digits::{BASE, Digit, KEY, Residue, STEPS, cut};
 use super::field::Fe;
 use super::job::{Job, LOT_MAX};
 use super::point::{Point, invert_all, is_identity};
@@ -25,7 +24,7 @@ pub(super) fn check(form: Form, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut
     let (mut inverses, mut scratch) = ([Fe::ONE; LOT_MAX], [Fe::ZERO; LOT_MAX]);
     for ((job, point), z) in jobs.iter().zip(&mut points).zip(&mut inverses) {
         let k = challenge(job);
-        let s = job.s().unwrap_or(Scalar::ZERO);
+        let s = job.s().unwrap_or(Residue::ZERO);
         *point = sum(form, base, &s, job.table, &k);
         *z = point.z;
     }
@@ -38,14 +37,14 @@ pub(super) fn check(form: Form, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut
 }
 
 /// SHA-512(R, A, m) modulo L.
-fn challenge(job: &Job<'_>) -> Scalar {
+fn challenge(job: &Job<'_>) -> Residue {
     let hash = Sha512::new().chain_update(job.r()).chain_update(job.key).chain_update(job.message).finalize();
-    Scalar::from_bytes_mod_order_wide(&hash.into())
+    Residue::of_hash(&hash.into())
 }
 
 /// sB + k(-A).
 #[inline(always)]
-fn sum(form: Form, base: &[Entry], s: &Scalar, key: &[Entry], k: &Scalar) -> Point {
+fn sum(form: Form, base: &[Entry], s: &Residue, key: &[Entry], k: &Residue) -> Point {
     let mut terms = [Digit::default(); STEPS];
     cut(s, BASE, |window, digit| terms[window] = digit);
     cut(k, KEY, |window, digit| terms[BASE.count() + window] = digit);

@@ -137,7 +137,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn transpose(self, from: [&Entry; LANES_MAX]) -> [__m256i; 16] {
+    fn transpose(self, from: &[&Entry; LANES_MAX]) -> [__m256i; 16] {
         let mut words = [self.ints(0); 16];
         for quarter in 0..4 {
             let mut rows = [self.ints(0); 4];

@@ -139,9 +139,9 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn transpose(self, from: [&Entry; LANES_MAX]) -> [__m512i; 16] {
+    fn transpose(self, from: &[&Entry; LANES_MAX]) -> [__m512i; 16] {
         let mut rows = [[self.ints(0); 8]; 2];
-        for (lane, entry) in from.into_iter().enumerate() {
+        for (lane, entry) in from.iter().enumerate() {
             let words = entry.0.as_ptr();
             // SAFETY: an entry is 128 readable bytes, of which these are the two halves.
             (rows[0][lane], rows[1][lane]) =

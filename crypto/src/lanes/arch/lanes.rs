@@ -51,7 +51,7 @@ pub(in crate::lanes) trait Lanes: Copy {
     fn of_bits(self, a: Self::Ints) -> Self::Floats;
 
     /// Word i of lane l becomes word i of `from[l]`.
-    fn transpose(self, from: [&Entry; LANES_MAX]) -> [Self::Ints; 16];
+    fn transpose(self, from: &[&Entry; LANES_MAX]) -> [Self::Ints; 16];
     /// The same, of words whose bytes go the other way round.
     fn transpose_big_endian(self, from: &[Block; LANES_MAX]) -> [Self::Ints; 16];
 }
