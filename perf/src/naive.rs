@@ -20,13 +20,13 @@ use tokio::net::UdpSocket;
 
 use crate::ticks;
 
-/// Ticks that the naive node spent in its stages.
-#[derive(Clone, Copy, Debug, Default)]
+/// Ticks that each frame spent in the naive node's stages.
+#[derive(Debug, Default)]
 pub(crate) struct Spent {
     /// Hashing, the path, and the signature.
-    pub(crate) verify: u64,
+    pub(crate) verify: Vec<u64>,
     /// Updating the cells.
-    pub(crate) merge: u64,
+    pub(crate) merge: Vec<u64>,
 }
 
 /// The node.
@@ -95,7 +95,7 @@ impl Naive {
         let signature = Signature::from_bytes(frame.signature());
         member.key.verify(&message(header.train_len(), &root), &signature).ok()?;
         let verified = ticks::now();
-        self.spent.verify += verified - start;
+        self.spent.verify.push(verified - start);
         self.seen.insert(name);
 
         let Entries::Block8(blocks) = frame.entries() else { return None };
@@ -113,7 +113,7 @@ impl Naive {
                 }
             }
         }
-        self.spent.merge += ticks::now() - verified;
+        self.spent.merge.push(ticks::now() - verified);
         Some(())
     }
 }
