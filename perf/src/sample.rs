@@ -13,20 +13,24 @@ pub(crate) struct Sample {
     pub(crate) least: f64,
     /// Ticks of the batch in the middle.
     pub(crate) median: f64,
-    /// Ticks of one calibration step, at its fastest among these batches.
-    pub(crate) calibration: f64,
+    /// The least, in steps of the calibration loop, each at its fastest among these batches.
+    pub(crate) ratio: f64,
 }
 
 impl Sample {
     /// The same, for each of `parts` equal parts of a batch.
     pub(crate) fn per(self, parts: usize) -> Self {
         let parts = parts as f64;
-        Self { least: self.least / parts, median: self.median / parts, ..self }
+        Self { least: self.least / parts, median: self.median / parts, ratio: self.ratio / parts }
     }
 
-    /// The least, in steps of the calibration loop.
-    pub(crate) fn ratio(self) -> f64 {
-        self.least / self.calibration
+    /// The better of two samples of the same work, figure by figure: noise only ever adds.
+    fn better(self, other: Self) -> Self {
+        Self {
+            least: self.least.min(other.least),
+            median: self.median.min(other.median),
+            ratio: self.ratio.min(other.ratio),
+        }
     }
 }
 
@@ -49,14 +53,12 @@ pub(crate) fn sample<S>(
         taken.push(ticks::now() - start);
     }
     taken.sort_unstable();
-    Sample {
-        least: taken[0] as f64,
-        median: taken[batches / 2] as f64,
-        calibration: calibration as f64 / f64::from(CALIBRATION_STEPS),
-    }
+    let least = taken[0] as f64;
+    let step = calibration as f64 / f64::from(CALIBRATION_STEPS);
+    Sample { least, median: taken[batches / 2] as f64, ratio: least / step }
 }
 
-/// Measures up to `tries` times and keeps the sample with the least ticks; stops at the first that is `enough`.
+/// Measures up to `tries` times and keeps the best; stops as soon as that is `enough`.
 pub(crate) fn best_of(
     tries: usize,
     mut measure: impl FnMut() -> Sample,
@@ -67,10 +69,7 @@ pub(crate) fn best_of(
         if enough(best) {
             break;
         }
-        let again = measure();
-        if again.least < best.least {
-            best = again;
-        }
+        best = best.better(measure());
     }
     best
 }
