@@ -4,12 +4,15 @@
 //! path: at which index does this node id stand, and does that origin speak for these slots. What can never happen:
 //! two live origins that speak for one slot.
 //!
-//! **Finding, in words**: a hash map from id to index. Departures from it: (1) The table is a flat array of
-//! 4-byte entries, at most a sixth full, each a tag of 15 bits and an index, so that a stranger's id costs one line, and
-//! a member's two: the entry, and half a line with its id and what it owns. (2) [`Directory::find_many`] walks a batch in
-//! three passes, each of which only prefetches what the next one reads, so that a batch waits for memory about once.
-//! (3) The hash is a 64 x 64 to 128-bit multiplication folded onto itself (as in wyhash and foldhash), keyed by
-//! a secret seed: it is weak as hashes go, but who does not know the seed cannot aim ids at one place.
+//! **Finding, in words**: a hash map from id to index. Departures from it: (1) The table is a flat array of 4-byte
+//! entries in pairs, at most a sixth full, each a tag of 15 bits and an index. Both entries of a pair are looked at
+//! without a branch, so a stranger's id costs one line, and a member's two: the pair, and half a line with its id
+//! and what it owns. (2) [`Directory::find_many`] walks a batch in three passes, each of which only prefetches what
+//! the next one reads, so that a batch waits for memory about once. (3) The hash is a 64 x 64 to 128-bit
+//! multiplication folded onto itself (as in wyhash and foldhash), keyed by a secret seed: it is weak as hashes
+//! go, but who does not know the seed cannot aim ids at one place.
+//!
+//! Budget: 10 ticks an id in batches, among 10,000.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -35,9 +38,9 @@ struct Inner {
     origins: Vec<Origin>,
     /// What the hot path wants to know of `origins`, close together.
     members: Box<[Member]>,
-    /// Hash table: a tag in the high 16 bits and an index in the others, or [`EMPTY`]. A power of two long, and never
-    /// full.
-    entries: Box<[u32]>,
+    /// Hash table, a power of two long, and never full. An entry is a tag in the high 16 bits and an index in the
+    /// others, or [`EMPTY`].
+    pairs: Box<[Pair]>,
     seed: [u64; 2],
     /// The runs past the lowest of every origin, those of one origin together and rising.
     spans: Box<[Span]>,
@@ -75,8 +78,8 @@ impl Directory {
     pub fn new(origins: Vec<Origin>, seed: [u64; 2]) -> Result<Self, DirectoryError> {
         roster::check(&origins)?;
         let (members, spans) = lay_out(&origins);
-        let entries = vec![EMPTY; (6 * origins.len()).next_power_of_two()].into_boxed_slice();
-        let mut inner = Inner { origins, members, entries, seed, spans };
+        let pairs = vec![[EMPTY; 2]; (3 * origins.len()).next_power_of_two()].into_boxed_slice();
+        let mut inner = Inner { origins, members, pairs, seed, spans };
         inner.fill()?;
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -125,20 +128,21 @@ impl Directory {
     ) {
         assert!(ids.len() == found.len() && ids.len() <= BATCH_MAX, "one answer an id, one batch at most");
         let inner = &*self.inner;
+        let (pairs, members) = (&*inner.pairs, &*inner.members);
         let mut hashes = [0; BATCH_MAX];
         for (hash, id) in hashes.iter_mut().zip(ids) {
             *hash = inner.hash(id);
-            prefetch(&inner.entries[inner.home(*hash)]);
+            prefetch(&pairs[home(*hash, pairs)]);
         }
         for (found, hash) in found.iter_mut().zip(&hashes) {
-            *found = inner.tagged(*hash);
+            *found = nearest(*hash, pairs);
             if let Some(origin) = *found {
-                prefetch(&inner.members[origin.0 as usize]);
+                prefetch(&members[origin.0 as usize]);
                 likely(origin);
             }
         }
         for (found, id) in found.iter_mut().zip(ids) {
-            if found.is_some_and(|origin| inner.members[origin.0 as usize].id != *id) {
+            if found.is_some_and(|origin| members[origin.0 as usize].id != *id) {
                 *found = inner.find(id);
             }
         }
@@ -180,11 +184,12 @@ impl Inner {
                 return Err(DirectoryError::SameKey { id: *id, first: first.0 as usize, second: index });
             }
             let hash = self.hash(id);
-            let mut at = self.home(hash);
-            while self.entries[at] != EMPTY {
-                at = self.next(at);
-            }
-            self.entries[at] = tag(hash) | index as u32;
+            let free = probe(hash, &self.pairs).find_map(|at| {
+                let side = self.pairs[at].iter().position(|entry| *entry == EMPTY)?;
+                Some((at, side))
+            });
+            let (at, side) = free.expect("the table is never full");
+            self.pairs[at][side] = tag(hash) | index as u32;
         }
         Ok(())
     }
@@ -192,26 +197,7 @@ impl Inner {
     #[inline]
     fn find(&self, id: &NodeId) -> Option<OriginIndex> {
         let hash = self.hash(id);
-        self.matches(hash).find(|origin| self.members[origin.0 as usize].id == *id)
-    }
-
-    /// The first origin whose tag is that of `hash`; almost always the only one, and at home.
-    #[inline]
-    fn tagged(&self, hash: u64) -> Option<OriginIndex> {
-        let at_home = index_of(self.entries[self.home(hash)], hash);
-        if at_home.is_some() { at_home } else { self.tagged_elsewhere(hash) }
-    }
-
-    #[cold]
-    fn tagged_elsewhere(&self, hash: u64) -> Option<OriginIndex> {
-        self.matches(hash).next()
-    }
-
-    /// Origins whose tag is that of `hash`, in the order of probing. Ends, because an empty place always remains.
-    fn matches(&self, hash: u64) -> impl Iterator<Item = OriginIndex> + '_ {
-        let places = core::iter::successors(Some(self.home(hash)), |at| Some(self.next(*at)));
-        let taken = places.map(|at| self.entries[at]).take_while(|entry| *entry != EMPTY);
-        taken.filter_map(move |entry| index_of(entry, hash))
+        matches(hash, &self.pairs).find(|origin| self.members[origin.0 as usize].id == *id)
     }
 
     #[inline]
@@ -221,19 +207,10 @@ impl Inner {
         let product = u128::from(low) * u128::from(high);
         product as u64 ^ (product >> 64) as u64
     }
-
-    /// Where probing begins: by the hash's low bits, which the tag does not hold.
-    #[inline]
-    fn home(&self, hash: u64) -> usize {
-        hash as usize & (self.entries.len() - 1)
-    }
-
-    #[inline]
-    fn next(&self, at: usize) -> usize {
-        (at + 1) & (self.entries.len() - 1)
-    }
 }
 
+/// Two entries side by side, looked at as one.
+type Pair = [u32; 2];
 /// An entry that holds no origin.
 const EMPTY: u32 = 0;
 /// Bits of an entry that hold an index; those above hold the tag.
@@ -246,11 +223,36 @@ fn tag(hash: u64) -> u32 {
     ((hash >> 32) as u32 | 1 << 31) & (!0 << INDEX_BITS)
 }
 
-/// The index in an entry whose tag is that of `hash`.
+/// Where probing begins: by the hash's low bits, which the tag does not hold.
 #[inline]
-fn index_of(entry: u32, hash: u64) -> Option<OriginIndex> {
-    let index = entry ^ tag(hash);
-    (index >> INDEX_BITS == 0).then_some(OriginIndex(index))
+fn home(hash: u64, pairs: &[Pair]) -> usize {
+    hash as usize & (pairs.len() - 1)
+}
+
+/// The places to look at, each once.
+fn probe(hash: u64, pairs: &[Pair]) -> impl Iterator<Item = usize> {
+    let (home, len) = (home(hash, pairs), pairs.len());
+    (home..len).chain(0..home)
+}
+
+/// Origins whose tag is that of `hash`, in the order of probing.
+fn matches(hash: u64, pairs: &[Pair]) -> impl Iterator<Item = OriginIndex> {
+    let taken = probe(hash, pairs).flat_map(|at| pairs[at]).take_while(|entry| *entry != EMPTY);
+    taken.map(move |entry| entry ^ tag(hash)).filter(|index| index >> INDEX_BITS == 0).map(OriginIndex)
+}
+
+/// The first of [`matches`]: almost always the only one, and at home.
+#[inline]
+fn nearest(hash: u64, pairs: &[Pair]) -> Option<OriginIndex> {
+    // Both at once, without a branch that depends on which: a difference of tags is larger than any index.
+    let [one, other] = pairs[home(hash, pairs)].map(|entry| entry ^ tag(hash));
+    let index = one.min(other);
+    if index >> INDEX_BITS == 0 { Some(OriginIndex(index)) } else { nearest_elsewhere(hash, pairs) }
+}
+
+#[cold]
+fn nearest_elsewhere(hash: u64, pairs: &[Pair]) -> Option<OriginIndex> {
+    matches(hash, pairs).next()
 }
 
 impl Span {

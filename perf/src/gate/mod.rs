@@ -51,8 +51,11 @@ const SLACK_TIMING: f64 = 1.10;
 /// An instruction count may be this much above its record.
 const SLACK_INSN: f64 = 1.05;
 
+/// Measures rows and adds them.
+type Rows = fn(&mut Gate<'_>);
+
 /// Rows by the first word of their names.
-const GROUPS: [(&str, fn(&mut Gate<'_>)); 4] =
+const GROUPS: [(&str, Rows); 4] =
     [("merge", merge::rows), ("dup", dup::rows), ("insn", insn::rows), ("hot", hot::rows)];
 
 const INSN_FILE: &str = "insn.json";
