@@ -14,21 +14,27 @@
 //! | `kernel` | which instructions, chosen once |
 //! | `table`, `digits` | every multiple that a sum may need, and which ones it takes |
 //! | `portable`, `field`, `point` | one signature at a time: the specification |
-//! | `arch` | the same in SIMD lanes; the only unsafe code |
+//! | `comb`, `sha512` | the same side by side in SIMD lanes |
+//! | `fma`, `ifma` | their field arithmetic, by floating-point and by 52-bit multiply-add |
+//! | `arch` | what they ask of each CPU; the only unsafe code |
 //! | `self_test` | known signatures, for every lane, before a kernel is used |
 
 mod arch;
 mod cache;
+#[cfg(target_arch = "x86_64")]
 mod comb;
 mod digits;
 mod field;
+#[cfg(target_arch = "x86_64")]
 mod fma;
+#[cfg(target_arch = "x86_64")]
 mod ifma;
 mod job;
 mod kernel;
 mod point;
 mod portable;
 mod self_test;
+#[cfg(target_arch = "x86_64")]
 mod sha512;
 mod table;
 #[cfg(test)]

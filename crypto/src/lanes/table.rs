@@ -25,6 +25,7 @@ pub(crate) struct Entry(pub(super) [u64; 16]);
 pub(super) enum Form {
     /// Limbs from 0 up to 2^51.
     Words,
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no kernel there computes so"))]
     /// Limbs between -2^50 and 2^50 + 19, as the bits of an `f64`.
     Floats,
 }
