@@ -76,8 +76,7 @@ impl MeshKeys {
                 lane[..part.len()].copy_from_slice(part);
                 lane[part.len()..height * BLOCK].fill(0);
             }
-            let inputs: [&[u8; CHUNK]; LANES] = padded.each_ref();
-            hash_many::keyed(&self.leaf, &inputs[..alike], height, &mut hashes[at..at + alike]);
+            hash_many::keyed(&self.leaf, &padded[..alike], height, &mut hashes[at..at + alike]);
             at += alike;
         }
     }
@@ -96,14 +95,13 @@ impl MeshKeys {
     /// When the slices differ in length.
     pub fn nodes(&self, pairs: &[(Hash, Hash)], hashes: &mut [Hash]) {
         assert_eq!(pairs.len(), hashes.len(), "one hash a pair");
-        let mut both = [[0; CHUNK]; LANES];
+        let mut both = [[0; BLOCK]; LANES];
         for (pairs, hashes) in pairs.chunks(LANES).zip(hashes.chunks_mut(LANES)) {
             for (lane, (left, right)) in both.iter_mut().zip(pairs) {
                 lane[..32].copy_from_slice(&left.0);
-                lane[32..64].copy_from_slice(&right.0);
+                lane[32..].copy_from_slice(&right.0);
             }
-            let inputs: [&[u8; CHUNK]; LANES] = both.each_ref();
-            hash_many::keyed(&self.node, &inputs[..pairs.len()], 1, hashes);
+            hash_many::keyed_blocks(&self.node, &both[..pairs.len()], hashes);
         }
     }
 }

@@ -28,11 +28,11 @@ const KEYED_HASH: u8 = 1 << 4;
 ///
 /// # Panics
 /// When there are more inputs than lanes or hashes, or an input is empty or longer than a chunk.
-pub(crate) fn keyed(key: &[u8; 32], inputs: &[&[u8; CHUNK]], blocks: usize, hashes: &mut [Hash]) {
+pub(crate) fn keyed(key: &[u8; 32], inputs: &[[u8; CHUNK]], blocks: usize, hashes: &mut [Hash]) {
     macro_rules! by_blocks {
         ($($n:literal)+) => {
             match blocks {
-                $($n => many::<{ $n * BLOCK }>(key, inputs, hashes),)+
+                $($n => many(key, inputs, front::<{ $n * BLOCK }>, hashes),)+
                 _ => panic!("an input has 1 to 16 blocks, not {blocks}"),
             }
         };
@@ -40,17 +40,28 @@ pub(crate) fn keyed(key: &[u8; 32], inputs: &[&[u8; CHUNK]], blocks: usize, hash
     by_blocks!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
 }
 
-fn many<const N: usize>(key: &[u8; 32], inputs: &[&[u8; CHUNK]], hashes: &mut [Hash]) {
+/// [`keyed`] for inputs of one block.
+pub(crate) fn keyed_blocks(key: &[u8; 32], inputs: &[[u8; BLOCK]], hashes: &mut [Hash]) {
+    many(key, inputs, |input| input, hashes);
+}
+
+fn front<const N: usize>(chunk: &[u8; CHUNK]) -> &[u8; N] {
+    chunk.first_chunk().expect("no input is longer than a chunk")
+}
+
+fn many<T, const N: usize>(
+    key: &[u8; 32],
+    inputs: &[T],
+    bytes: impl Fn(&T) -> &[u8; N],
+    hashes: &mut [Hash],
+) {
     assert!(inputs.len() <= LANES && inputs.len() == hashes.len(), "one hash an input, one input a lane");
-    let empty = [0; N];
-    let mut fronts = [&empty; LANES];
-    for (front, input) in fronts.iter_mut().zip(inputs) {
-        *front = input.first_chunk().expect("no input is longer than a chunk");
-    }
+    let Some(first) = inputs.first() else { return };
+    let views: [&[u8; N]; LANES] = core::array::from_fn(|i| bytes(inputs.get(i).unwrap_or(first)));
     let mut out = [0; LANES * 32];
     let out = &mut out[..inputs.len() * 32];
     Platform::detect().hash_many(
-        &fronts[..inputs.len()],
+        &views[..inputs.len()],
         &words_from_le_bytes_32(key),
         0,
         IncrementCounter::No,
@@ -76,10 +87,9 @@ mod tests {
             (0..LANES).map(|lane| core::array::from_fn(|i| (i * 31 + lane * 17) as u8)).collect();
         for blocks in 1..=CHUNK / BLOCK {
             for lanes in 1..=LANES {
-                let inputs: Vec<&[u8; CHUNK]> = inputs[..lanes].iter().collect();
                 let mut hashes = [Hash([0; 32]); LANES];
-                keyed(&key, &inputs, blocks, &mut hashes[..lanes]);
-                for (lane, input) in inputs.iter().enumerate() {
+                keyed(&key, &inputs[..lanes], blocks, &mut hashes[..lanes]);
+                for (lane, input) in inputs[..lanes].iter().enumerate() {
                     let want = blake3::keyed_hash(&key, &input[..blocks * BLOCK]);
                     assert_eq!(&hashes[lane].0, want.as_bytes(), "lane {lane} of {lanes}, {blocks} blocks");
                 }
