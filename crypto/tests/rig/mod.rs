@@ -8,7 +8,7 @@ use octick_crypto::{Item, PublicKey, SIGNATURE_LEN, Verifier};
 use crate::oracle::{self, Recipe, Signer};
 
 /// A signature to be judged, and how it was made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Case {
     pub(crate) key: PublicKey,
     pub(crate) message: Vec<u8>,
