@@ -6,7 +6,6 @@ use octick_core::table::{Blocks8, Blocks16, Kernel, Merged, NoSink, RowTable};
 use octick_core::wire::{Entries, Frame, Kind};
 
 use crate::load::{Load, Winners};
-use crate::pages;
 
 /// A table for frames of one kind.
 pub enum Table {
@@ -35,20 +34,14 @@ impl Table {
     }
 
     fn new(kind: Kind, slots: u32, kernel: Kernel) -> Self {
+        let region = |len| octick::memory::huge_region(len).expect("memory for a table");
         match kind {
-            Kind::Block8 => {
-                Self::Blocks8(Blocks8::new(slots, pages::region(Blocks8::bytes_needed(slots)), kernel))
-            }
+            Kind::Block8 => Self::Blocks8(Blocks8::new(slots, region(Blocks8::bytes_needed(slots)), kernel)),
             Kind::Block16 => {
                 let epoch = Blocks16::epoch_units_for(1_800_000_000_000_000);
-                Self::Blocks16(Blocks16::new(
-                    slots,
-                    pages::region(Blocks16::bytes_needed(slots)),
-                    kernel,
-                    epoch,
-                ))
+                Self::Blocks16(Blocks16::new(slots, region(Blocks16::bytes_needed(slots)), kernel, epoch))
             }
-            _ => Self::Rows(RowTable::new(slots, pages::region(RowTable::bytes_needed(slots)), kernel)),
+            _ => Self::Rows(RowTable::new(slots, region(RowTable::bytes_needed(slots)), kernel)),
         }
     }
 

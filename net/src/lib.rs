@@ -22,6 +22,7 @@
 //! | `runtime` | the pipeline laid over threads |
 //! | [`socket`] | io_uring or recvmmsg, trains in and out |
 //! | [`pool`] | receive buffers that travel by index |
+//! | [`memory`] | tables in huge pages |
 //! | [`clock`] | wall, steady and tick |
 
 #![deny(unsafe_code)]
@@ -29,7 +30,7 @@
 pub mod clock;
 pub mod config;
 pub mod handle;
-mod memory;
+pub mod memory;
 pub mod pool;
 mod runtime;
 pub mod socket;

@@ -103,7 +103,7 @@ pub(crate) fn advise_huge(memory: std::ops::Range<*const u8>) {
 ///
 /// # Errors
 /// The kernel has no more memory.
-pub(crate) fn huge_region(len: usize) -> io::Result<Region> {
+pub fn huge_region(len: usize) -> io::Result<Region> {
     let mapping = Mapping::huge(len)?;
     let (start, mapped) = (mapping.start, mapping.len);
     std::mem::forget(mapping);

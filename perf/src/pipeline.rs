@@ -1,7 +1,5 @@
 //! A node without sockets: the very `Ingress` and `Engine` of the data plane, over one table.
 
-use std::convert::Infallible;
-
 use octick_core::counters::Counters;
 use octick_core::crypto::{Identity, MeshKeys};
 use octick_core::data::accept::Terms;
@@ -9,7 +7,7 @@ use octick_core::data::{Directory, Ingress};
 use octick_core::engine::{Absorbed, Engine, Parts};
 use octick_core::stamp::Incarnation;
 use octick_core::state::{Layout, Regions, State};
-use octick_core::table::{Kernel, Region};
+use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
 use crate::ticks;
@@ -38,7 +36,7 @@ impl Pipeline {
             cells4: kind == Kind::Block16,
             rows: kind == Kind::Rows,
         };
-        let Ok(regions) = Regions::take(&layout, |len| Ok::<_, Infallible>(region(len)));
+        let regions = Regions::take(&layout, octick::memory::huge_region).expect("memory for a table");
         let (keys, counters) = (MeshKeys::derive(MESH), Counters::default());
         let engine = Engine::new(Parts {
             identity: Identity::from_seed(&[0xFF; 32]),
@@ -68,13 +66,4 @@ impl Pipeline {
         let batch = self.ingress.filter(datagrams, EPOCH_MICROS);
         self.engine.absorb(&batch)
     }
-}
-
-/// Memory for a table, in huge pages where the system has them.
-fn region(len: usize) -> Region {
-    let region = Region::heap(len.next_multiple_of(Region::ALIGN));
-    // SAFETY: the range is exactly the region's; collapsing pages does not change what they hold. Its refusal leaves
-    // ordinary pages.
-    unsafe { libc::madvise(region.base().as_ptr().cast(), region.len(), libc::MADV_COLLAPSE) };
-    region
 }
