@@ -4,6 +4,8 @@
 //! The calibration loop runs between the batches; the ratio of the two minimums is the figure that survives a
 //! change of the core's clock.
 
+use std::time::{Duration, Instant};
+
 use crate::ticks::{self, CALIBRATION_STEPS};
 
 /// What many runs of one piece of work took.
@@ -58,17 +60,15 @@ pub(crate) fn sample<S>(
     Sample { least, median: taken[batches / 2] as f64, ratio: least / step }
 }
 
-/// Measures up to `tries` times and keeps the best; stops as soon as that is `enough`.
+/// Measures for up to `patience` and keeps the best; stops as soon as that is `enough`.
 pub(crate) fn best_of(
-    tries: usize,
+    patience: Duration,
     mut measure: impl FnMut() -> Sample,
     enough: impl Fn(Sample) -> bool,
 ) -> Sample {
+    let began = Instant::now();
     let mut best = measure();
-    for _ in 1..tries {
-        if enough(best) {
-            break;
-        }
+    while !enough(best) && began.elapsed() < patience {
         best = best.better(measure());
     }
     best
