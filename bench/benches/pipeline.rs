@@ -39,6 +39,7 @@ impl Node {
             keys: keys.clone(),
             incarnation: Incarnation(1),
             directory: directory.clone(),
+            origins_max: directory.len(),
             runs: vec![],
             state: State::new(LAYOUT, regions, Kernel::detect(), NOW),
             changes: 1_024,

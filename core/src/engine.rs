@@ -6,6 +6,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 
 use octick_crypto::{Hash, Identity, MeshKeys};
 
@@ -15,7 +16,7 @@ use crate::data::directory::Directory;
 use crate::data::outbox::{NotOurs, Outbox, Update};
 use crate::data::publish::{Change, Publisher, Source};
 use crate::data::report::Report;
-use crate::data::roster::Run;
+use crate::data::roster::{DirectoryError, Origin, Run};
 use crate::data::window::{Windows, WindowsView};
 use crate::limits::ROWS_MAX;
 use crate::reject::Reject;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub incarnation: Incarnation,
     /// Every known origin, this node among them or not.
     pub directory: Directory,
+    /// Origins that may become known, those of `directory` included: 72 bytes each are taken at once.
+    pub origins_max: usize,
     /// The runs that this node's agents write.
     pub runs: Vec<Run>,
     /// The tables.
@@ -74,6 +77,7 @@ pub struct Engine {
     /// The last unit of 1,024 microseconds in which cells of four bytes were stamped.
     last_unit: u64,
     own: Option<OriginIndex>,
+    directory: Directory,
     windows: Windows,
     /// Version of the last question of each origin.
     last_asks: Vec<Version>,
@@ -98,8 +102,9 @@ impl Engine {
             next_seq: Seq(1),
             last_unit: 0,
             own,
-            windows: Windows::new(parts.directory.len()),
-            last_asks: vec![Version::NEVER; parts.directory.len()],
+            windows: Windows::new(parts.origins_max.max(parts.directory.len())),
+            last_asks: vec![Version::NEVER; parts.origins_max.max(parts.directory.len())],
+            directory: parts.directory,
             state: parts.state,
             outbox,
             train: Sealer::new(),
@@ -107,6 +112,25 @@ impl Engine {
             counters: parts.counters,
             ticks: parts.ticks,
         }
+    }
+
+    /// Every origin that is known by now.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Takes origins that became known, or whose rights changed, into the directory. Ingress must be given the new
+    /// one; until then it refuses what they say.
+    ///
+    /// # Errors
+    /// [`NotLearnt`]; the directory is as it was.
+    pub fn learn(&mut self, changed: impl IntoIterator<Item = Origin>) -> Result<(), NotLearnt> {
+        let directory = self.directory.with(changed).map_err(NotLearnt::Rule)?;
+        if directory.len() > self.last_asks.len() {
+            return Err(NotLearnt::Full { origins: directory.len(), max: self.last_asks.len() });
+        }
+        self.directory = directory;
+        Ok(())
     }
 
     /// The windows, for ingress to ask.
@@ -277,6 +301,31 @@ impl Engine {
         self.counters.add(Counter::CellsFaulty, merged.faults.into());
     }
 }
+
+/// Why origins were not taken into the directory. It is as it was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NotLearnt {
+    /// The new list of origins breaks a rule.
+    Rule(DirectoryError),
+    /// There is no room for so many.
+    Full {
+        /// How many there would be.
+        origins: usize,
+        /// How many fit.
+        max: usize,
+    },
+}
+
+impl fmt::Display for NotLearnt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(error) => error.fmt(f),
+            Self::Full { origins, max } => write!(f, "{origins} origins, where at most {max} fit"),
+        }
+    }
+}
+
+impl core::error::Error for NotLearnt {}
 
 /// Merges a frame, and publishes what changed if anybody reads.
 #[inline]

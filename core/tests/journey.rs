@@ -52,6 +52,7 @@ impl Node {
             keys: keys.clone(),
             incarnation: Incarnation(life),
             directory: directory.clone(),
+            origins_max: directory.len(),
             runs: vec![run(n)],
             state: State::new(LAYOUT, regions, Kernel::detect(), NOW),
             changes: 64,

@@ -309,6 +309,7 @@ impl Rig {
             keys: world.mesh.clone(),
             incarnation: Incarnation(1),
             directory: world.directory.clone(),
+            origins_max: world.directory.len(),
             runs: World::own_runs(),
             state: State::new(layout, regions, Kernel::detect(), NOW),
             changes: 1 << 13,

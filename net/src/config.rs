@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use octick_core::data::{Directory, DirectoryError, Origin, Run};
-use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
+use octick_core::limits::{ORIGINS_MAX, RUN_ALIGN, SLOTS_MAX};
 use octick_core::state::Layout;
 use octick_core::table::Kernel;
 use octick_crypto::{Identity, NodeId, PublicKey, lanes};
@@ -43,6 +43,8 @@ pub struct Config {
     pub writes_queue: usize,
     /// Changes that a subscriber may lag behind before it misses some. Default 65,536.
     pub changes_ring: usize,
+    /// Origins that the node may come to know, itself and its peers included; 72 bytes each. Default 4,096.
+    pub origins_max: usize,
     /// This life of the node; must rise with each restart. `None` takes the seconds since 1970.
     pub incarnation: Option<u32>,
 }
@@ -144,6 +146,7 @@ impl Config {
             skew_max: Duration::from_secs(10),
             writes_queue: 65_536,
             changes_ring: 65_536,
+            origins_max: 4_096,
             incarnation: None,
         }
     }
@@ -205,6 +208,7 @@ impl Config {
             ("socket.buffers", self.socket.buffers, 16, 4_096),
             ("writes_queue", self.writes_queue, 1, 1 << 24),
             ("changes_ring", self.changes_ring, 2, 1 << 24),
+            ("origins_max", self.origins_max, 1 + self.peers.len(), ORIGINS_MAX),
             ("push.queue", self.push.queue, 1, 1 << 20),
             ("socket.receive_bytes", self.socket.receive_bytes, 4_096, 1 << 30),
         ];

@@ -11,10 +11,12 @@ use octick_core::counters::Tally;
 use octick_core::data::publish::{Reader as Changes, Source};
 use octick_core::data::report::Report;
 use octick_core::data::{NotOurs, Run, Update};
+use octick_core::engine::NotLearnt;
 use octick_core::state::StateReader;
 use octick_core::table::Kernel;
 use octick_crypto::{Hash, NodeId, lanes};
 
+use crate::config::{ConfigError, Peer};
 use crate::runtime::{Bell, Command, Crew, Desk, Latencies, tally};
 use crate::socket::{self, Backend, Socket, Why};
 
@@ -159,6 +161,28 @@ impl Handle {
         self.command(Command::Refresh)
     }
 
+    /// Makes peers known while the node runs, or gives those that are known other addresses and rights. Their frames
+    /// are taken, and they are sent to, from now on. The own key may not be among them.
+    ///
+    /// # Errors
+    /// [`LearnError`]: none of them was taken.
+    pub fn learn(&self, peers: Vec<Peer>) -> Result<(), LearnError> {
+        let slots = self.inner.reader.layout().slots;
+        for peer in &peers {
+            let node = peer.key.id();
+            if node == self.inner.id {
+                return Err(LearnError::Own);
+            }
+            let outside = |run: &&Run| u64::from(run.first.0) + u64::from(run.len) > u64::from(slots);
+            if let Some(&run) = peer.runs.iter().find(outside) {
+                return Err(LearnError::Run(ConfigError::RunOutside { node, run, slots }));
+            }
+        }
+        let (reply, answer) = channel::bounded(1);
+        self.command(Command::Learn(peers, reply)).map_err(|Gone| LearnError::Gone)?;
+        answer.recv().map_err(|_| LearnError::Gone)?.map_err(LearnError::Refused)
+    }
+
     /// Asks the node at `to` for its report, and waits up to `patience`.
     ///
     /// # Errors
@@ -253,6 +277,33 @@ impl fmt::Display for Gone {
 }
 
 impl std::error::Error for Gone {}
+
+/// Why peers were not made known. Nothing has changed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum LearnError {
+    /// This node has ended.
+    Gone,
+    /// The node's own key: what it may write is settled at its start.
+    Own,
+    /// A run of slots lies past the tables.
+    Run(ConfigError),
+    /// The node has no room for so many, or two of them claim the same slots.
+    Refused(NotLearnt),
+}
+
+impl fmt::Display for LearnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => write!(f, "{Gone}"),
+            Self::Own => f.write_str("the node's own key is among the peers"),
+            Self::Run(error) => write!(f, "{error}"),
+            Self::Refused(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for LearnError {}
 
 /// Why there is no report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

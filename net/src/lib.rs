@@ -36,11 +36,12 @@ mod runtime;
 pub mod socket;
 
 pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, Threads, Wait};
-pub use handle::{About, AskError, Gone, Handle, Stats, WriteError, Writer};
+pub use handle::{About, AskError, Gone, Handle, LearnError, Stats, WriteError, Writer};
 pub use octick_core::counters::{Counter, Tally};
 pub use octick_core::data::publish::{Change, Next, Reader as Changes};
 pub use octick_core::data::report::{Gauge, Report};
 pub use octick_core::data::{DirectoryError, Run, Update};
+pub use octick_core::engine::NotLearnt;
 pub use octick_core::reject::Reject;
 pub use octick_core::stamp::{Slot, Version};
 pub use octick_core::state::{Layout, StateReader, TableKind};

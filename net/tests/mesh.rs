@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use octick::socket::Choice;
 use octick::{
-    AskError, Config, Counter, Handle, Identity, Layout, Mode, Next, Peer, Reject, Run, Slot, Update, Wait,
-    WriteError,
+    AskError, Config, Counter, Handle, Identity, Layout, LearnError, Mode, Next, Peer, Reject, Run, Slot,
+    Update, Wait, WriteError,
 };
 
 const LAYOUT: Layout = Layout { slots: 4_096, cells8: true, cells4: true, rows: true };
@@ -139,6 +139,49 @@ fn a_frame_reaches_a_node_that_its_origin_does_not_know() {
     nodes[0].writer().write(Update::Cell8(Slot(5), 55)).expect("its own cell");
     until("the relayed cell", || nodes[2].reader().cell8(Slot(5)).is_some_and(|cell| cell.value == 55));
     assert_eq!(nodes[0].reader().cell8(Slot(5)), nodes[2].reader().cell8(Slot(5)), "the same version, too");
+}
+
+#[test]
+fn peers_that_are_learnt_while_running_exchange_cells() {
+    for mode in [Mode::Solo, Mode::Split { ingress: 1 }] {
+        let addresses = addresses::<2>();
+        let nodes: [Handle; 2] = std::array::from_fn(|n| {
+            let mut config = config(n, &addresses);
+            config.threads.mode = mode;
+            config.push.refresh = Duration::from_millis(100);
+            config.peers.clear();
+            start(config)
+        });
+        for n in [0, 1] {
+            let slot = run(n).first;
+            nodes[n].writer().write(Update::Row(slot, 7)).expect("its own cell");
+            nodes[n].learn(config(n, &addresses).peers).expect("the peer breaks no rule");
+        }
+        until("each has the other's cell", || {
+            (0..2).all(|n| nodes[n].reader().row(run(1 - n).first).is_some_and(|cell| cell.value == 7))
+        });
+        // A right that was taken back ends what it allowed.
+        let revoked = |mut peer: Peer| {
+            peer.revoked = true;
+            peer
+        };
+        nodes[1].learn(config(1, &addresses).peers.into_iter().map(revoked).collect()).expect("no rule");
+        until("its frames are refused", || nodes[1].tally().rejected(Reject::RevokedOrigin) > 0);
+    }
+}
+
+#[test]
+fn a_peer_that_cannot_be_is_not_learnt() {
+    let addresses = addresses::<2>();
+    let node = start(config(0, &addresses));
+    let peer = |runs| Peer { key: identity(2).public().clone(), addr: None, runs, revoked: false };
+    let beyond = Run { first: Slot(4_080), len: 32 };
+    let error = node.learn(vec![peer(vec![beyond])]).expect_err("it reaches past the tables");
+    assert!(error.to_string().contains("4112") && error.to_string().contains("4096"), "{error}");
+    let error = node.learn(vec![peer(vec![run(1)])]).expect_err("node 1 has these slots");
+    assert!(error.to_string().contains("overlaps"), "{error}");
+    let own = Peer { key: identity(0).public().clone(), addr: None, runs: Vec::new(), revoked: true };
+    assert_eq!(node.learn(vec![own]), Err(LearnError::Own));
 }
 
 #[test]

@@ -43,6 +43,7 @@ impl Pipeline {
             keys: keys.clone(),
             incarnation: LIFE,
             directory: directory.clone(),
+            origins_max: directory.len(),
             runs: Vec::new(),
             state: State::new(layout, regions, kernel, EPOCH_MICROS),
             changes: 1 << 10,

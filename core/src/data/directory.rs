@@ -15,6 +15,7 @@
 //! Budget: 10 ticks an id in batches, among 10,000.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -82,6 +83,27 @@ impl Directory {
         let mut inner = Inner { origins, members, pairs, seed, spans };
         inner.fill()?;
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The snapshot that follows when `changed` take the places of their namesakes, or the next free ones: every
+    /// index of this one stays true. Costs in proportion to all origins, so changes are best taken together.
+    ///
+    /// # Errors
+    /// The first rule that the new list breaks.
+    pub fn with(&self, changed: impl IntoIterator<Item = Origin>) -> Result<Self, DirectoryError> {
+        let mut origins = self.inner.origins.clone();
+        let mut added = BTreeMap::new();
+        for origin in changed {
+            let id = origin.key.id();
+            match self.find(&id).map(|index| index.0 as usize).or_else(|| added.get(&id).copied()) {
+                Some(place) => origins[place] = origin,
+                None => {
+                    added.insert(id, origins.len());
+                    origins.push(origin);
+                }
+            }
+        }
+        Self::new(origins, self.inner.seed)
     }
 
     /// Number of origins, revoked ones included.
@@ -333,6 +355,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_successor_keeps_every_index_and_takes_what_changed() {
+        let before = directory(alloc::vec![origin(0, &[(0, 16)]), origin(1, &[(16, 16)])]).unwrap();
+        let changed = [origin(2, &[(0, 16)]), origin(0, &[(32, 16)]), origin(2, &[(0, 32)])];
+        let gone = Origin { revoked: true, ..origin(1, &[(16, 16)]) };
+        let after = before.with(changed.into_iter().chain([gone])).unwrap();
+        assert_eq!(after.len(), 3);
+        for key in 0..3 {
+            assert_eq!(after.find(&keys()[key].id()), Some(OriginIndex(key as u32)));
+        }
+        assert!(after.owns(OriginIndex(2), Slot(0), Slot(31)), "the last word on an origin counts");
+        assert!(after.owns(OriginIndex(0), Slot(32), Slot(47)) && after.is_revoked(OriginIndex(1)));
+        let overlap = after.with([origin(3, &[(0, 16)])]);
+        assert!(matches!(overlap, Err(DirectoryError::Overlap { .. })), "{overlap:?}");
     }
 
     #[test]

@@ -62,6 +62,12 @@ impl Egress {
         }
     }
 
+    /// Sends to `origin` at another address from now on, or no longer.
+    pub(super) fn aim(&mut self, origin: OriginIndex, addr: Option<SocketAddr>) {
+        self.targets.retain(|target| target.origin != origin);
+        self.targets.extend(addr.map(|addr| Target { origin, addr }));
+    }
+
     /// Sends this node's own frames to peers.
     pub(super) fn push(&mut self, frames: &[&[u8]]) {
         self.choose(self.push.fanout, None, None);

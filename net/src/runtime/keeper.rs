@@ -7,20 +7,21 @@ use std::time::Instant;
 use crossbeam::channel::{Receiver, Sender};
 use crossbeam::queue::ArrayQueue;
 use octick_core::counters::Tally;
-use octick_core::data::Update;
 use octick_core::data::batch::{Batch, bits};
 use octick_core::data::report::{Gauge, Report};
-use octick_core::engine::Engine;
+use octick_core::data::{Directory, Origin, Update};
+use octick_core::engine::{Engine, NotLearnt};
 use octick_core::limits::BATCH_MAX;
 use octick_core::wire::{Entries, Stat};
 use octick_crypto::Hash;
 
+use super::board::Board;
 use super::desk::{Desk, LAY_OUT_MICROS};
 use super::egress::Egress;
 use super::gather::Place;
 use super::latency::Latencies;
 use crate::clock;
-use crate::config::Push;
+use crate::config::{Peer, Push};
 use crate::socket::{self, Arrival};
 
 /// Writes taken from the queue before the sockets are looked at again.
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Digest(Sender<Hash>),
     /// Send all own cells again.
     Refresh,
+    /// Take these peers into the directory, and send to those with an address.
+    Learn(Vec<Peer>, Sender<Result<(), NotLearnt>>),
     /// Ask the node at this address for its report.
     Ask(SocketAddr, Sender<Report>),
 }
@@ -66,6 +69,8 @@ pub(super) struct Parts {
     pub(super) engine: Engine,
     /// The way out.
     pub(super) egress: Egress,
+    /// Where the receivers look for a new directory.
+    pub(super) board: Board,
     /// This thread's desk.
     pub(super) desk: Desk,
     /// The agents' writes.
@@ -140,6 +145,11 @@ impl Keeper {
         busy
     }
 
+    /// Every origin that is known by now.
+    pub(super) fn directory(&self) -> &Directory {
+        self.parts.engine.directory()
+    }
+
     /// Whether nothing was asked or written since it was last looked.
     pub(super) fn is_idle(&self) -> bool {
         self.parts.writes.is_empty() && self.parts.commands.is_empty()
@@ -177,9 +187,26 @@ impl Keeper {
                     let _ = reply.try_send(self.parts.engine.digest());
                 }
                 Command::Refresh => self.parts.engine.refresh(),
+                Command::Learn(peers, reply) => {
+                    let _ = reply.try_send(self.learn(peers));
+                }
                 Command::Ask(to, reply) => self.ask(to, reply),
             }
         }
+    }
+
+    /// The engine learns first: frames of a peer that the receivers know and the engine does not would be lost.
+    fn learn(&mut self, peers: Vec<Peer>) -> Result<(), NotLearnt> {
+        let origin =
+            |peer: &Peer| Origin { key: peer.key.clone(), runs: peer.runs.clone(), revoked: peer.revoked };
+        self.parts.engine.learn(peers.iter().map(origin))?;
+        let directory = self.parts.engine.directory();
+        for peer in &peers {
+            let place = directory.find(&peer.key.id()).expect("it was learnt just now");
+            self.parts.egress.aim(place, peer.addr.filter(|_| !peer.revoked));
+        }
+        self.parts.board.post(directory.clone());
+        Ok(())
     }
 
     /// Sends pending writes; says whether some are left.

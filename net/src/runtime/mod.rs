@@ -7,6 +7,7 @@
 //!          [ socket > ingress ] -ring-+-> [ keeper(engine, egress) ]          N + 1 threads
 //! ```
 
+mod board;
 mod desk;
 mod egress;
 mod gather;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use octick_core::data::Ingress;
 
+use super::board::Board;
 use super::desk::LAY_OUT_MICROS;
 use super::gather::for_batches;
 use super::keeper::Keeper;
@@ -21,6 +22,7 @@ pub(super) struct Solo {
     pub(super) socket: Socket,
     pub(super) ingress: Ingress,
     pub(super) keeper: Keeper,
+    pub(super) board: Board,
     pub(super) wait: Wait,
     /// Longest sleep, so that no write waits longer for its flush than it was promised.
     pub(super) nap: Duration,
@@ -36,6 +38,9 @@ impl Solo {
         let mut busy = false;
         let mut counted_at = 0;
         while !stop.load(Ordering::Relaxed) {
+            if let Some(directory) = self.board.news() {
+                self.ingress.set_directory(directory);
+            }
             // One step a turn: what it delays is less than one check without the table that it builds.
             let building = self.ingress.build_step();
             let hurry = busy || building;

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use crossbeam::sync::{Parker, Unparker};
 use octick_core::counters::Counter;
+use octick_core::data::Ingress;
 use octick_core::data::batch::Batch;
-use octick_core::data::{Directory, Ingress};
 use rtrb::{Consumer, Producer};
 
+use super::board::Board;
 use super::desk::{Desk, LAY_OUT_MICROS};
 use super::gather::for_batches;
 use super::keeper::Keeper;
@@ -84,6 +85,7 @@ impl Sleeper {
 pub(super) struct Receiver {
     pub(super) socket: Socket,
     pub(super) ingress: Ingress,
+    pub(super) board: Board,
     pub(super) ring: Producer<Parcel>,
     pub(super) bell: Bell,
     pub(super) desk: Desk,
@@ -99,6 +101,9 @@ impl Receiver {
         let mut arrivals: Vec<Arrival> = Vec::with_capacity(ARRIVALS);
         let mut counted_at = 0;
         while !stop.load(Ordering::Relaxed) {
+            if let Some(directory) = self.board.news() {
+                self.ingress.set_directory(directory);
+            }
             // One step a turn: what it delays is less than one check without the table that it builds.
             let building = self.ingress.build_step();
             let patience = if building { socket::Wait::None } else { patience(self.wait, INGRESS_NAP) };
@@ -149,7 +154,6 @@ impl Receiver {
 /// What the engine's thread works with.
 pub(super) struct Merger {
     pub(super) rings: Vec<Consumer<Parcel>>,
-    pub(super) directory: Directory,
     pub(super) keeper: Keeper,
     pub(super) sleeper: Sleeper,
     pub(super) wait: Wait,
@@ -171,7 +175,7 @@ impl Merger {
                 |i| live[i],
                 |frames, places| {
                     let all = if frames.len() == 64 { u64::MAX } else { (1 << frames.len()) - 1 };
-                    let mut batch = Batch::reopen(frames.iter().copied(), all, &self.directory);
+                    let mut batch = Batch::reopen(frames.iter().copied(), all, self.keeper.directory());
                     batch.ticks = std::mem::take(&mut ticks);
                     self.keeper.absorb(&batch, frames, places, &arrivals);
                 },

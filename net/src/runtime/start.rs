@@ -17,6 +17,7 @@ use octick_core::state::{Regions, State};
 use octick_core::table::Kernel;
 use octick_crypto::{MeshKeys, Verifier, lanes};
 
+use super::board::Board;
 use super::desk::Desk;
 use super::egress::{Egress, Target};
 use super::keeper::{self, Keeper};
@@ -61,6 +62,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         keys: keys.clone(),
         incarnation: Incarnation(incarnation),
         directory: directory.clone(),
+        origins_max: config.origins_max,
         runs: std::mem::take(&mut config.runs),
         state: State::new(config.layout, regions, kernel, clock::wall_micros()),
         changes: config.changes_ring,
@@ -72,9 +74,11 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let (windows, reader, changes) = (engine.windows(), engine.state().reader(), engine.changes());
     let egress =
         Egress::new(sockets[0].sender(), targets, config.push, random_word(0), desk.counters.clone());
+    let board = Board::new(directory.clone());
     let keeper = Keeper::new(keeper::Parts {
         engine,
         egress,
+        board: board.clone(),
         desk: desk.clone(),
         writes: writes.clone(),
         commands: commanded,
@@ -102,7 +106,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         Mode::Solo => {
             let mut sockets = sockets;
             let socket = sockets.pop().expect("one socket is open");
-            let solo = Solo { socket, ingress: ingress(&desk), keeper, wait, nap };
+            let solo = Solo { socket, ingress: ingress(&desk), keeper, board, wait, nap };
             crew.hire("octick", move |stop| solo.run(stop))?;
         }
         Mode::Split { .. } => {
@@ -114,10 +118,11 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
                 rings.push(end);
                 let desk = desks[i + 1].clone();
                 let ingress = ingress(&desk);
-                let receiver = Receiver { socket, ingress, ring, bell: sleeper.bell(), desk, wait };
+                let (board, bell) = (board.clone(), sleeper.bell());
+                let receiver = Receiver { socket, ingress, board, ring, bell, desk, wait };
                 crew.hire(&format!("octick-in{i}"), move |stop| receiver.run(stop))?;
             }
-            let merger = Merger { rings, directory: directory.clone(), keeper, sleeper, wait, nap };
+            let merger = Merger { rings, keeper, sleeper, wait, nap };
             crew.hire("octick-engine", move |stop| {
                 merger.run(stop);
                 Ok(())
