@@ -39,7 +39,7 @@ fn a_node_says_what_it_runs_on_and_stops_cleanly() {
         let started = &lines.next().unwrap()["started"];
         assert_eq!(started["id"].as_str().unwrap().len(), 32);
         assert!(started["listen"].as_str().unwrap().starts_with("127.0.0.1:"));
-        for key in ["kernel", "backend", "why"] {
+        for key in ["kernel", "verify", "backend", "why"] {
             assert!(!started[key].as_str().unwrap().is_empty(), "{key}");
         }
         assert_eq!(lines.next().unwrap()["second"]["ticks_per_cell_budget"], 8.0);

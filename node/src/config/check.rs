@@ -8,7 +8,7 @@ use octick_core::limits::{ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
 use octick_crypto::{NodeId, PublicKey};
 
 use super::keys::{Config, Kernel, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys};
-use super::keys::{LimitKeys, ThreadKeys};
+use super::keys::{LimitKeys, ThreadKeys, VerifyKeys};
 
 /// A configuration that contradicts nothing.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct Settings {
     pub socket: SocketKeys,
     /// Threads.
     pub threads: ThreadKeys,
+    /// Signatures.
+    pub verify: VerifyKeys,
     /// Bounds.
     pub limits: LimitKeys,
     /// Printing.
@@ -93,6 +95,7 @@ impl Config {
         self.check_push()?;
         self.check_socket()?;
         self.check_threads()?;
+        within("verify.table_bytes", self.verify.table_bytes as u64, 0, 1 << 36)?;
         self.check_limits()?;
         let (agents, peers) = self.check_owners()?;
         Ok(Settings {
@@ -106,6 +109,7 @@ impl Config {
             push: self.push.clone(),
             socket: self.socket.clone(),
             threads: self.threads.clone(),
+            verify: self.verify.clone(),
             limits: self.limits.clone(),
             report: self.report.clone(),
         })

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::keys::{
-    Config, LimitKeys, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys, ThreadKeys,
+    Config, LimitKeys, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys, ThreadKeys, VerifyKeys,
 };
 use super::section::Key;
 
@@ -60,6 +60,7 @@ fn section(name: &str) -> Option<(&'static [&'static str], &'static [Key])> {
         "push" => (PushKeys::ABOUT, PushKeys::KEYS),
         "socket" => (SocketKeys::ABOUT, SocketKeys::KEYS),
         "threads" => (ThreadKeys::ABOUT, ThreadKeys::KEYS),
+        "verify" => (VerifyKeys::ABOUT, VerifyKeys::KEYS),
         "limits" => (LimitKeys::ABOUT, LimitKeys::KEYS),
         "report" => (ReportKeys::ABOUT, ReportKeys::KEYS),
         "agents" => (RunKeys::ABOUT, RunKeys::KEYS),

@@ -28,6 +28,8 @@ section! {
         socket: SocketKeys = SocketKeys::default(),
         /// Which threads do the work, and on which cores.
         threads: ThreadKeys = ThreadKeys::default(),
+        /// How signatures are checked.
+        verify: VerifyKeys = VerifyKeys::default(),
         /// What is refused or bounded.
         limits: LimitKeys = LimitKeys::default(),
         /// What `octick run` prints.
@@ -100,6 +102,21 @@ section! {
 }
 
 section! {
+    /// Every choice gives the same verdicts; they differ in speed.
+    pub struct VerifyKeys {
+        /// "auto" takes the fastest that this CPU has; "dalek", "portable", "avx2", "avx512" and "avx512ifma" force
+        /// one, and starting fails where the CPU lacks it.
+        kernel: VerifyKernel = VerifyKernel::Auto,
+        /// Memory for the tables that make the signatures of busy signers cheap, bytes, of each thread that verifies:
+        /// some 180 KB a signer. 0 keeps none.
+        table_bytes: usize = 64 << 20,
+        /// One of how many verdicts is checked against the reference, ed25519-dalek's verify_strict; 0 checks none.
+        /// The first wrong one ends the kernel's use, loudly.
+        cross_check: u32 = 1_024,
+    }
+}
+
+section! {
     /// Whatever goes beyond is dropped and counted.
     pub struct LimitKeys {
         /// How far ahead of this node's clock a frame may be dated, microseconds.
@@ -163,6 +180,24 @@ choice! {
         Avx2,
         /// Masks on 256-bit registers.
         Avx512vl,
+    }
+}
+
+choice! {
+    /// Which verification kernel.
+    VerifyKernel {
+        /// The fastest that the CPU has.
+        Auto,
+        /// The reference: ed25519-dalek, one signature at a time.
+        Dalek,
+        /// Tables, in plain Rust.
+        Portable,
+        /// Four signatures at a time.
+        Avx2,
+        /// Eight signatures at a time.
+        Avx512,
+        /// Eight at a time, with 52-bit multiplication.
+        Avx512Ifma,
     }
 }
 

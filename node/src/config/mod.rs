@@ -20,7 +20,7 @@ pub use check::{Conflict, PeerSettings, Run, Settings};
 pub use example::example;
 pub use keys::{
     Backend, Config, Kernel, LimitKeys, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys,
-    ThreadKeys, Wait,
+    ThreadKeys, VerifyKernel, VerifyKeys, Wait,
 };
 
 impl Config {

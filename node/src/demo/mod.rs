@@ -93,8 +93,8 @@ impl Demo {
             let about = &member.about;
             let (id, why) = (&about.id[..8], &about.why);
             print(&format_args!(
-                "node {i}  {id}  pid {pid}  {}  kernel {}  {} ({why})",
-                about.listen, about.kernel, about.backend
+                "node {i}  {id}  pid {pid}  {}  merges by {}  verifies by {}  {} ({why})",
+                about.listen, about.kernel, about.verify, about.backend
             ))?;
         }
         let until = if self.secs.is_some() { "" } else { "; Ctrl-C ends it" };
@@ -148,6 +148,7 @@ fn figures(mesh: &mut Mesh, over: Duration) -> Figures {
         nodes: mesh.alive(),
         timer_floor_ns: mesh.members.iter().map(|member| member.about.timer_floor_ns).max().unwrap_or(0),
         kernel: each(|about| &about.kernel),
+        verify: each(|about| &about.verify),
         backend: each(|about| &about.backend),
         ..Figures::of(&second, over)
     }

@@ -42,6 +42,10 @@ pub struct Figures {
     pub timer_floor_ns: u64,
     /// Which merge kernels run.
     pub kernel: String,
+    /// Which verification kernels were chosen.
+    pub verify: String,
+    /// Threads on which one of them gave a wrong verdict and was taken out of use: ed25519-dalek serves there.
+    pub verify_disabled: u64,
     /// Which socket backends run.
     pub backend: String,
 }
@@ -65,6 +69,8 @@ impl Figures {
             wire_to_state_ns: Percentiles::of(&reading.latencies.wire_ns),
             timer_floor_ns: 0,
             kernel: String::new(),
+            verify: String::new(),
+            verify_disabled: tally.get(Counter::VerifyDisabled),
             backend: String::new(),
         }
     }
@@ -82,7 +88,15 @@ impl fmt::Display for Figures {
         if let Some(wire) = &self.wire_to_state_ns {
             write!(f, "  wire>state {wire} (timer {})", nanos(self.timer_floor_ns as f64))?;
         }
-        write!(f, "  {} {}", self.kernel, self.backend)
+        write!(f, "  {} {} {}", self.kernel, self.verify, self.backend)?;
+        if self.verify_disabled > 0 {
+            write!(
+                f,
+                "  WRONG VERDICT: {} is out of use on {} threads, dalek serves",
+                self.verify, self.verify_disabled
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -229,12 +243,13 @@ mod tests {
         figures.secs = 3.0;
         figures.timer_floor_ns = 52;
         figures.kernel = "avx512vl".into();
+        figures.verify = "avx512".into();
         figures.backend = "io_uring".into();
         assert_eq!(
             figures.to_string(),
             "   3s  merged 1.92M cells/s  frames in 61.2k out 122k /s  dup 44.1k /s  \
              drops future 3, kernel_drops 12  2.9 of 8 ticks/cell (mean 4.1)  \
-             wire>state p50 41.2us p99 41.2us p99.9 213us (timer 52ns)  avx512vl io_uring"
+             wire>state p50 41.2us p99 41.2us p99.9 213us (timer 52ns)  avx512vl avx512 io_uring"
         );
     }
 
@@ -242,7 +257,7 @@ mod tests {
     fn a_silent_second_divides_by_nothing() {
         assert_eq!(
             Figures::of(&Reading::default(), Duration::ZERO).to_string(),
-            "   0s  merged 0 cells/s  frames in 0 out 0 /s  dup 0 /s  drops none  - of 8 ticks/cell   "
+            "   0s  merged 0 cells/s  frames in 0 out 0 /s  dup 0 /s  drops none  - of 8 ticks/cell    "
         );
     }
 }

@@ -19,6 +19,8 @@ pub struct About {
     pub listen: String,
     /// Which merge kernel runs.
     pub kernel: String,
+    /// Which verification kernel was chosen.
+    pub verify: String,
     /// Which socket backend runs.
     pub backend: String,
     /// Why that one.

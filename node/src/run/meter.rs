@@ -35,6 +35,7 @@ pub(super) fn about(node: &Handle) -> About {
         id: node.id().to_string(),
         listen: node.local_addr().to_string(),
         kernel: about.kernel.to_string(),
+        verify: about.verify.to_string(),
         backend: about.backend.to_string(),
         why: about.why.to_string(),
         timer_floor_ns: octick::clock::timer_floor_ns(),

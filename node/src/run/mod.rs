@@ -102,11 +102,13 @@ impl Reporter {
         let about = meter::about(node);
         let now = Instant::now();
         let reporter = Self { json, meter: Meter::default(), began: now, last: now, about };
-        let About { id, listen, kernel, backend, why, .. } = &reporter.about;
+        let About { id, listen, kernel, verify, backend, why, .. } = &reporter.about;
         if json {
             reporter.print(&json!({ "started": &reporter.about }))?;
         } else {
-            reporter.print(&format_args!("{id} listens on {listen}: kernel {kernel}, {backend} ({why})"))?;
+            reporter.print(&format_args!(
+                "{id} listens on {listen}: merges by {kernel}, verifies by {verify}, {backend} ({why})"
+            ))?;
         }
         Ok(reporter)
     }
@@ -139,6 +141,7 @@ impl Reporter {
             secs: self.began.elapsed().as_secs_f64(),
             timer_floor_ns: self.about.timer_floor_ns,
             kernel: self.about.kernel.clone(),
+            verify: self.about.verify.clone(),
             backend: self.about.backend.clone(),
             ..Figures::of(reading, over)
         }

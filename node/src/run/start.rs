@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use octick::socket::Choice;
 use octick::{Config, Handle, Kernel, Layout, Mode, Peer, Push, Slot, SocketConfig, Threads, Wait};
-use octick_crypto::Identity;
 use octick_crypto::key_file::{self, KeyFileError};
+use octick_crypto::{Identity, lanes};
 
 use crate::config::{self, PeerSettings, Settings};
 use crate::failure::Failure;
@@ -66,10 +66,26 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
             config::Kernel::Avx2 => Some(Kernel::Avx2),
             config::Kernel::Avx512vl => Some(Kernel::Avx512),
         },
+        verify: lanes::Settings {
+            kernel: verify_kernel(settings.verify.kernel),
+            table_bytes: settings.verify.table_bytes,
+            cross_check: settings.verify.cross_check,
+        },
         skew_max: Duration::from_micros(settings.limits.skew_micros),
         writes_queue: settings.limits.writes_queue,
         changes_ring: settings.limits.changes_ring,
         ..Config::new(identity, settings.listen)
+    })
+}
+
+fn verify_kernel(kernel: config::VerifyKernel) -> Option<lanes::Kernel> {
+    Some(match kernel {
+        config::VerifyKernel::Auto => return None,
+        config::VerifyKernel::Dalek => lanes::Kernel::Dalek,
+        config::VerifyKernel::Portable => lanes::Kernel::Portable,
+        config::VerifyKernel::Avx2 => lanes::Kernel::Avx2,
+        config::VerifyKernel::Avx512 => lanes::Kernel::Avx512,
+        config::VerifyKernel::Avx512Ifma => lanes::Kernel::Avx512Ifma,
     })
 }
 
