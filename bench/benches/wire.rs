@@ -36,7 +36,7 @@ fn damage(frame: &[u8]) -> Vec<u8> {
         Entries::Block8(blocks) => 40 + 72 * (blocks.len() - 1),
         Entries::Block16(blocks) => 40 + 72 * (blocks.len() - 1),
         Entries::Rows(rows) => 40 + 4 * (rows.len() - 1),
-        Entries::Stats(_) => unreachable!("a load is of cells"),
+        Entries::Stats(_) | Entries::Control(_) => unreachable!("a load is of cells"),
     };
     let mut damaged = frame.to_vec();
     damaged[last..last + 4].fill(0);

@@ -61,6 +61,8 @@ pub struct Absorbed {
     pub asks: u64,
     /// Pongs.
     pub answers: u64,
+    /// Letters for the control plane. Whether they were sent before is for it to tell.
+    pub letters: u64,
     /// Ticks that merging took.
     pub ticks: u64,
     /// Cells that were merged, whether they won or not.
@@ -172,6 +174,7 @@ impl Engine {
             match self.take(checked, &mut merged) {
                 Ok(kind) if kind.is_data() => absorbed.fresh |= bit,
                 Ok(Kind::Ping) => absorbed.asks |= bit,
+                Ok(Kind::Control) => absorbed.letters |= bit,
                 Ok(_) => absorbed.answers |= bit,
                 Err(reject) => self.counters.reject(reject),
             }

@@ -51,6 +51,8 @@ rejects! {
     Order = "order",
     /// A block without a cell in it.
     EmptyBlock = "empty_block",
+    /// A letter whose messages do not fit it, or without any.
+    Letter = "letter",
     /// The version does not carry its origin's tag, or is older than the entries' ages allow.
     VersionTag = "version_tag",
     /// The origin is not among the known ones.

@@ -132,7 +132,7 @@ impl State {
             Kind::Block8 => TableKind::Cells8,
             Kind::Block16 => TableKind::Cells4,
             Kind::Rows => TableKind::Rows,
-            Kind::Ping | Kind::Pong => unreachable!("frames without cells are not merged"),
+            Kind::Ping | Kind::Pong | Kind::Control => unreachable!("frames without cells are not merged"),
         }
     }
 

@@ -10,7 +10,7 @@ use octick_core::wire::{Damage, Entries, Frame, Kind};
 use proptest::prelude::*;
 
 /// What the wire alone can refuse. The other reasons need a directory, a window, a clock or a table.
-const WIRE: [Reject; 12] = [
+const WIRE: [Reject; 13] = [
     Reject::Truncated,
     Reject::Oversized,
     Reject::Magic,
@@ -22,6 +22,7 @@ const WIRE: [Reject; 12] = [
     Reject::Length,
     Reject::Order,
     Reject::EmptyBlock,
+    Reject::Letter,
     Reject::VersionTag,
 ];
 
@@ -56,7 +57,7 @@ fn twin(bytes: &[u8]) -> Result<(), Damage> {
     }
     let (entry_len, count_max) = match bytes[2] {
         0x05 => (16, 1),
-        0x06 | 0x0A => (16, 58),
+        0x06 | 0x0A | 0x0B => (16, 58),
         0x08 | 0x09 => (72, 13),
         _ => return refused(Reject::Kind, 2),
     };
@@ -79,6 +80,9 @@ fn twin(bytes: &[u8]) -> Result<(), Damage> {
     let whole = 40 + count * entry_len + 64 + 32 * depth;
     if bytes.len() != whole {
         return refused(Reject::Length, whole.min(bytes.len()));
+    }
+    if bytes[2] == 0x0B {
+        return twin_of_letters(&bytes[..40 + 16 * count]);
     }
     let mut floor = 0;
     for i in 0..count {
@@ -104,6 +108,33 @@ fn twin(bytes: &[u8]) -> Result<(), Damage> {
         }
     }
     Ok(())
+}
+
+/// Messages end to end, then zeros; `bytes` are header and entries.
+fn twin_of_letters(bytes: &[u8]) -> Result<(), Damage> {
+    let mut at = 40;
+    while at < bytes.len() && bytes[at] != 0 {
+        if bytes[at + 1] != 0 {
+            return refused(Reject::Reserved, at + 1);
+        }
+        let body = at + 4;
+        let len = le(&bytes[at + 2..at + 4]) as usize;
+        if body + len > bytes.len() {
+            return refused(Reject::Letter, at + 2);
+        }
+        at = body + len;
+        while at % 4 != 0 {
+            if bytes[at] != 0 {
+                return refused(Reject::Reserved, at);
+            }
+            at += 1;
+        }
+    }
+    match bytes[at..].iter().position(|byte| *byte != 0) {
+        Some(offset) => refused(Reject::Reserved, at + offset),
+        None if at == 40 => refused(Reject::Letter, 40),
+        None => Ok(()),
+    }
 }
 
 /// Small and full frames of every kind, alone and in trains.
@@ -184,7 +215,7 @@ fn broken(kind: Kind, count: usize, reject: Reject, at: usize, edit: impl FnOnce
 }
 
 fn cases() -> Vec<Case> {
-    use Kind::{Block8, Block16, Ping, Pong, Rows};
+    use Kind::{Block8, Block16, Control, Ping, Pong, Rows};
     let entry = |kind: Kind, i: usize| HEADER_LEN + i * kind.entry_len();
     let mut cases = vec![
         broken(Rows, 1, Reject::Truncated, 119, |bytes| bytes.truncate(119)),
@@ -218,6 +249,9 @@ fn cases() -> Vec<Case> {
         broken(Block16, 3, Reject::EmptyBlock, entry(Block16, 1) + 4, |bytes| {
             bytes[entry(Block16, 1) + 4..][..2].fill(0);
         }),
+        broken(Control, 3, Reject::Letter, entry(Control, 1) + 2, |bytes| bytes[entry(Control, 1) + 2] = 99),
+        broken(Control, 3, Reject::Letter, HEADER_LEN, |bytes| bytes[HEADER_LEN..HEADER_LEN + 48].fill(0)),
+        broken(Control, 3, Reject::Reserved, entry(Control, 2) + 1, |bytes| bytes[entry(Control, 2) + 1] = 1),
         broken(Pong, 9, Reject::Reserved, entry(Pong, 8) + 4, |bytes| bytes[entry(Pong, 8) + 7] = 1),
     ];
     for kind in Kind::ALL {
@@ -279,6 +313,7 @@ fn look_around(frame: &Frame<'_>) {
         Entries::Block8(blocks) => blocks.is_sorted_by(|a, b| a.index.get() < b.index.get()),
         Entries::Block16(blocks) => blocks.is_sorted_by(|a, b| a.index.get() < b.index.get()),
         Entries::Rows(rows) => rows.slots.is_sorted_by(|a, b| a.get() < b.get()),
+        Entries::Control(mut messages) => messages.all(|message| message.kind != 0),
         Entries::Stats(stats) => stats.is_sorted_by(|a, b| a.id.get() < b.id.get()),
     };
     assert!(rising && format!("{frame:?}").starts_with("Frame"));

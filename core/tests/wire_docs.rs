@@ -34,6 +34,8 @@ fn every_limit_stands_in_the_table() {
         ("BLOCKS_MAX", BLOCKS_MAX),
         ("ROW_LEN", ROW_LEN),
         ("ROWS_MAX", ROWS_MAX),
+        ("LETTER_MAX", LETTER_MAX),
+        ("LETTER_UNIT", LETTER_UNIT),
         ("TRAIN_MAX", TRAIN_MAX),
         ("DEPTH_MAX", DEPTH_MAX),
         ("SLOTS_MAX", SLOTS_MAX as usize),

@@ -6,7 +6,7 @@ use octick_core::crypto::train::{TRAIN_MAX, depth};
 use octick_core::crypto::{Identity, MeshKeys, SIGNATURE_LEN};
 use octick_core::limits::{FRAME_MAX, HEADER_LEN, ROWS_MAX};
 use octick_core::stamp::{Incarnation, Seq, Version};
-use octick_core::wire::{Block8, Block16, Draft, Entries, Frame, Full, Kind, Sealer, Stamp, Stat};
+use octick_core::wire::{Block8, Block16, Draft, Entries, Frame, Full, Kind, Letter, Sealer, Stamp, Stat};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
@@ -17,6 +17,7 @@ enum Said {
     Block16(Vec<Block16>),
     Rows(Vec<(u32, u32, u64)>),
     Stats(Kind, Vec<Stat>),
+    Control(Vec<(u8, Vec<u8>)>),
 }
 
 impl Said {
@@ -26,6 +27,7 @@ impl Said {
             Self::Block16(_) => Kind::Block16,
             Self::Rows(_) => Kind::Rows,
             Self::Stats(kind, _) => *kind,
+            Self::Control(_) => Kind::Control,
         }
     }
 
@@ -35,6 +37,11 @@ impl Said {
             Self::Block16(blocks) => blocks.iter().for_each(|block| draft.block16(block).unwrap()),
             Self::Rows(rows) => assert_eq!(draft.rows(rows), rows.len()),
             Self::Stats(_, stats) => stats.iter().for_each(|stat| draft.stat(stat).unwrap()),
+            Self::Control(messages) => {
+                let mut letter = Letter::new();
+                messages.iter().for_each(|(kind, body)| assert!(letter.push(*kind, body)));
+                draft.letter(&letter);
+            }
         }
     }
 
@@ -48,6 +55,9 @@ impl Said {
                 Self::Rows((0..rows.len()).map(row).collect())
             }
             Entries::Stats(stats) => Self::Stats(frame.kind(), stats.to_vec()),
+            Entries::Control(messages) => {
+                Self::Control(messages.map(|m| (m.kind, m.body.to_vec())).collect())
+            }
         }
     }
 }
@@ -64,6 +74,7 @@ fn said() -> impl Strategy<Value = Said> {
     let block8 = rising(Kind::Block8.count_max(), (1_u8.., any::<u16>(), any::<[u64; 8]>()));
     let block16 = rising(Kind::Block16.count_max(), (1_u16.., any::<u16>(), any::<[u32; 16]>()));
     let rows = rising(Kind::Rows.count_max(), (0_u32..1 << 24, any::<u64>()));
+    let control = vec((1_u8.., vec(any::<u8>(), 0..150)), 1..6);
     let ping = (any::<u32>(), any::<u64>());
     let pong = rising(Kind::Pong.count_max(), any::<u64>());
     let stats = |list: Vec<(u32, u64)>| list.into_iter().map(|(id, value)| Stat::new(id, value)).collect();
@@ -79,6 +90,7 @@ fn said() -> impl Strategy<Value = Said> {
         )),
         ping.prop_map(|(id, value)| Said::Stats(Kind::Ping, vec![Stat::new(id, value)])),
         pong.prop_map(move |list| Said::Stats(Kind::Pong, stats(list))),
+        control.prop_map(Said::Control),
     ]
 }
 
@@ -175,6 +187,12 @@ fn a_full_draft_takes_no_more() {
                 taken if taken == n as usize + 1 => Ok(()),
                 _ => Err(Full),
             },
+            Kind::Control => {
+                let mut letter = Letter::new();
+                let fits = (0..=n).all(|_| letter.push(1, &[0; 12]));
+                draft.letter(&letter);
+                if fits { Ok(()) } else { Err(Full) }
+            }
         };
         for n in 0..most as u32 {
             assert_eq!(push(n), Ok(()), "{kind:?} {n}");

@@ -248,7 +248,7 @@ impl Model {
             Entries::Rows(rows) => {
                 (self.layout.rows, rows.slots.iter().map(|slot| slot.get().into()).collect())
             }
-            Entries::Stats(_) => (true, Vec::new()),
+            Entries::Stats(_) | Entries::Control(_) => (true, Vec::new()),
         }
     }
 
@@ -270,6 +270,7 @@ impl Model {
                 expected.absorbed.asks |= 1 << i;
             }
             Kind::Pong => expected.absorbed.answers |= 1 << i,
+            Kind::Control => expected.absorbed.letters |= 1 << i,
             Kind::Block16 if !self.twin.horizon_ok(header.version()) => return Err(Reject::Horizon),
             _ => {
                 self.windows.entry(who).or_default().insert(header.incarnation(), header.seq().0)?;

@@ -165,7 +165,7 @@ impl Tables {
                 self.rows.prefetch(rows);
                 self.rows.merge(version, rows, sink)
             }
-            Entries::Stats(_) => Merged::default(),
+            Entries::Stats(_) | Entries::Control(_) => Merged::default(),
         }
     }
 

@@ -100,10 +100,10 @@ impl Script {
 
 /// Name and input of every story.
 pub fn stories() -> Vec<(String, Vec<u8>)> {
-    let all = [Kind::Block8, Kind::Block16, Kind::Rows, Kind::Ping, Kind::Pong];
+    let all = [Kind::Block8, Kind::Block16, Kind::Rows, Kind::Ping, Kind::Pong, Kind::Control];
     let every_kind = all
         .into_iter()
-        .zip([8, 4, 64, 0, 0])
+        .zip([8, 4, 64, 0, 0, 0])
         .enumerate()
         .fold(Script::new(0), |script, (i, (kind, first))| {
             script.signed(Said { kind, first, seq: i as u8, ..PLAIN })
@@ -168,6 +168,7 @@ pub fn stories() -> Vec<(String, Vec<u8>)> {
                     script.mangled(at, with).mangled(at, with)
                 }),
         ),
+        ("letter-overflows", Script::new(0).signed(Said { kind: Kind::Control, ..PLAIN }).mangled(43, 0x80)),
         ("spliced", Script::new(0).signed(PLAIN).signed(Said { seq: 2, value: 9, ..PLAIN }).spliced(72)),
         ("cut", Script::new(0).signed(PLAIN).cut(135).cut(0)),
         ("raw", Script::new(0).raw(&[0x4F; 120]).raw(&[0; 1_233])),

@@ -105,7 +105,7 @@ impl Twin {
                     note(slot, changed.into(), aged);
                 }
             }
-            Entries::Stats(_) => {}
+            Entries::Stats(_) | Entries::Control(_) => {}
         }
         (merged, changes)
     }

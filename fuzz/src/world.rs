@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use octick_core::data::{Directory, Origin, Run};
 use octick_core::stamp::{Incarnation, Seq, Slot, Version};
-use octick_core::wire::{Block8, Block16, Kind, Sealer, Stamp, Stat};
+use octick_core::wire::{Block8, Block16, Kind, Letter, Sealer, Stamp, Stat};
 use octick_crypto::{Identity, MeshKeys};
 
 use crate::cursor::Cursor;
@@ -80,7 +80,7 @@ pub fn draw_frame(input: &mut Cursor<'_>, train: &mut Sealer) -> Kind {
         index = input.u32();
     }
     train.frame(kind, |draft| {
-        let mut rows = Vec::new();
+        let (mut rows, mut letter) = (Vec::new(), Letter::new());
         for _ in 0..count {
             let (step, age, value) = (input.u8(), input.u8(), u64::from(input.u8()));
             // A step of zero breaks the order; large ages and whole words come behind marks.
@@ -99,11 +99,18 @@ pub fn draw_frame(input: &mut Cursor<'_>, train: &mut Sealer) -> Kind {
                 Kind::Ping | Kind::Pong => {
                     draft.stat(&Stat::new(index, value)).expect("count is at most the most");
                 }
+                Kind::Control => {}
+            }
+            if kind == Kind::Control && !letter.push(step | 1, &value.to_le_bytes()[..usize::from(step & 7)])
+            {
+                break;
             }
             index = index.wrapping_add(u32::from(step & 7));
         }
-        if kind == Kind::Rows {
-            draft.rows(&rows);
+        match kind {
+            Kind::Rows => drop(draft.rows(&rows)),
+            Kind::Control => draft.letter(&letter),
+            _ => {}
         }
     });
     kind

@@ -63,6 +63,6 @@ fn span(frame: &Frame<'_>, layout: &Layout) -> Option<(bool, u64, u64)> {
             let (first, last) = (rows.slots[0].get(), rows.slots[rows.len() - 1].get());
             Some((layout.rows, u64::from(first), u64::from(last)))
         }
-        Entries::Stats(_) => None,
+        Entries::Stats(_) | Entries::Control(_) => None,
     }
 }

@@ -300,7 +300,7 @@ mod tests {
                     }),
                     Entries::Rows(rows) => (0..rows.len())
                         .for_each(|i| put(TableKind::Rows, rows.slots[i].get(), rows.values[i].get())),
-                    Entries::Stats(_) => unreachable!("an outbox sends cells"),
+                    Entries::Stats(_) | Entries::Control(_) => unreachable!("an outbox sends cells"),
                 }
             }
         }

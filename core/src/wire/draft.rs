@@ -3,8 +3,9 @@
 use zerocopy::IntoBytes;
 
 use super::header::{Header, Kind, MAGIC, WIRE_VERSION};
+use super::letter::Letter;
 use super::{Block8, Block16, Stat};
-use crate::limits::{FRAME_MAX, HEADER_LEN, ROWS_MAX};
+use crate::limits::{FRAME_MAX, HEADER_LEN, LETTER_UNIT, ROWS_MAX};
 
 /// Entries of one kind, collected for one frame.
 ///
@@ -66,6 +67,14 @@ impl<'b> Draft<'b> {
         }
         self.count = n;
         n
+    }
+
+    /// Fills the frame with a letter. A second call begins again.
+    pub fn letter(&mut self, letter: &Letter) {
+        debug_assert_eq!(self.kind, Kind::Control);
+        let bytes = letter.padded();
+        self.buffer[HEADER_LEN..][..bytes.len()].copy_from_slice(bytes);
+        self.count = bytes.len() / LETTER_UNIT;
     }
 
     /// Number of entries so far.

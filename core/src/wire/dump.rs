@@ -10,7 +10,7 @@ use octick_crypto::train::{TRAIN_MAX, depth};
 use zerocopy::FromBytes;
 
 use super::header::{MAGIC, WIRE_VERSION};
-use super::{Block8, Block16, Entries, Frame, Header, Kind, Stat};
+use super::{Block8, Block16, Entries, Frame, Header, Kind, Message, Stat};
 use crate::limits::HEADER_LEN;
 use crate::stamp::Version;
 
@@ -34,7 +34,11 @@ impl fmt::Display for Line<'_> {
 /// The entries of a frame, in their order, each a line of its own.
 pub fn entries<'a>(frame: &Frame<'a>) -> impl ExactSizeIterator<Item = Entry<'a>> + use<'a> {
     let entries = frame.entries();
-    (0..frame.header().count()).map(move |i| match entries {
+    let count = match &entries {
+        Entries::Control(messages) => messages.clone().count(),
+        _ => frame.header().count(),
+    };
+    (0..count).map(move |i| match &entries {
         Entries::Block8(blocks) => Entry::Block8(&blocks[i]),
         Entries::Block16(blocks) => Entry::Block16(&blocks[i]),
         Entries::Rows(rows) => Entry::Row {
@@ -43,6 +47,7 @@ pub fn entries<'a>(frame: &Frame<'a>) -> impl ExactSizeIterator<Item = Entry<'a>
             value: rows.values[i].get(),
         },
         Entries::Stats(stats) => Entry::Stat(&stats[i]),
+        Entries::Control(messages) => Entry::Message(messages.clone().nth(i).expect("they were counted")),
     })
 }
 
@@ -52,6 +57,7 @@ pub fn entries<'a>(frame: &Frame<'a>) -> impl ExactSizeIterator<Item = Entry<'a>
 /// block 42 age 12us  336=17 337=18 343=9
 /// slot 99 age 0us  value 17
 /// stat 3 = 1200
+/// message 0x05, 8 bytes: 1a2b3c4d00000000
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Entry<'a> {
@@ -70,6 +76,8 @@ pub enum Entry<'a> {
     },
     /// A numbered value, which is no cell.
     Stat(&'a Stat),
+    /// A message of the control plane.
+    Message(Message<'a>),
 }
 
 impl<'a> Entry<'a> {
@@ -84,18 +92,18 @@ impl<'a> Entry<'a> {
                 Self::Block16(b) => (b.mask.get() >> lane & 1 == 1)
                     .then(|| (at(b.index.get(), 16), b.values[lane].get().into())),
                 Self::Row { slot, value, .. } => (lane == 0).then_some((slot.into(), value)),
-                Self::Stat(_) => None,
+                Self::Stat(_) | Self::Message(_) => None,
             }
         })
     }
 
-    /// How much older than its frame the entry is, microseconds; a stat has no age.
+    /// How much older than its frame the entry is, microseconds; only cells have an age.
     pub fn age_micros(&self) -> Option<u32> {
         match self {
             Self::Block8(block) => Some(block.age.get().into()),
             Self::Block16(block) => Some(u32::from(block.age.get()) << 10),
             Self::Row { age_micros, .. } => Some(*age_micros),
-            Self::Stat(_) => None,
+            Self::Stat(_) | Self::Message(_) => None,
         }
     }
 }
@@ -109,6 +117,10 @@ impl fmt::Display for Entry<'_> {
                 return write!(f, "slot {slot} age {age_micros}us  value {value}");
             }
             Self::Stat(stat) => return write!(f, "stat {} = {}", stat.id, stat.value),
+            Self::Message(Message { kind, body }) => {
+                write!(f, "message {kind:#04x}, {} bytes: ", body.len())?;
+                return body.iter().try_for_each(|byte| write!(f, "{byte:02x}"));
+            }
         };
         write!(f, "block {index} age {}us ", self.age_micros().unwrap_or(0))?;
         self.cells().try_for_each(|(slot, value)| write!(f, " {slot}={value}"))
@@ -123,6 +135,7 @@ pub const fn name(kind: Kind) -> &'static str {
         Kind::Block8 => "block8",
         Kind::Block16 => "block16",
         Kind::Rows => "rows",
+        Kind::Control => "control",
     }
 }
 
@@ -134,6 +147,8 @@ const fn unit(kind: Kind, count: usize) -> &'static str {
         (Kind::Rows, _) => "rows",
         (Kind::Ping | Kind::Pong, 1) => "stat",
         (Kind::Ping | Kind::Pong, _) => "stats",
+        (Kind::Control, 1) => "unit",
+        (Kind::Control, _) => "units",
     }
 }
 

@@ -7,6 +7,7 @@ use octick_crypto::train::{TRAIN_MAX, depth};
 use zerocopy::FromBytes;
 
 use super::header::{MAGIC, WIRE_VERSION};
+use super::letter::{self, Messages};
 use super::{Block8, Block16, Header, Kind, Rows, Stat, rows};
 use crate::limits::{FRAME_MAX, FRAME_MIN, HEADER_LEN};
 use crate::reject::Reject;
@@ -61,7 +62,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// What a frame carries.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Entries<'a> {
     /// Dense cells of eight bytes, blocks strictly increasing.
     Block8(&'a [Block8]),
@@ -71,6 +72,8 @@ pub enum Entries<'a> {
     Rows(Rows<'a>),
     /// Numbered values, numbers strictly increasing.
     Stats(&'a [Stat]),
+    /// Messages of the control plane, in order.
+    Control(Messages<'a>),
 }
 
 /// Why a datagram is not a frame, and at which byte that shows.
@@ -149,6 +152,8 @@ impl<'a> Frame<'a> {
             Entries::Block16(blocks) => check_blocks16(blocks),
             Entries::Rows(rows) => rows::check(&rows),
             Entries::Stats(stats) => check_stats(stats),
+            Entries::Control(_) => letter::check(&self.bytes[HEADER_LEN..self.signed_len()])
+                .map_err(|(reject, offset)| Damage { reject, at: HEADER_LEN + offset }),
         }
     }
 
@@ -199,6 +204,7 @@ impl<'a> Frame<'a> {
             Kind::Block16 => Entries::Block16(<[Block16]>::ref_from_bytes(entries).expect(whole)),
             Kind::Rows => Entries::Rows(Rows::view(entries)),
             Kind::Ping | Kind::Pong => Entries::Stats(<[Stat]>::ref_from_bytes(entries).expect(whole)),
+            Kind::Control => Entries::Control(Messages::view(entries)),
         }
     }
 

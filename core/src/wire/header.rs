@@ -4,7 +4,9 @@ use octick_crypto::NodeId;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::limits::{BLOCK_LEN, BLOCKS_MAX, ENTRIES_MAX, HEADER_LEN, ROW_LEN, ROWS_MAX};
+use crate::limits::{
+    BLOCK_LEN, BLOCKS_MAX, ENTRIES_MAX, HEADER_LEN, LETTER_MAX, LETTER_UNIT, ROW_LEN, ROWS_MAX,
+};
 use crate::stamp::{Incarnation, Seq, Version};
 
 /// First byte of every frame.
@@ -26,11 +28,14 @@ pub enum Kind {
     Block16 = 0x09,
     /// Single cells of eight bytes, in columns.
     Rows = 0x0A,
+    /// A [letter](super::letter) from control plane to control plane, in units of 16 bytes.
+    Control = 0x0B,
 }
 
 impl Kind {
     /// Every kind that this node knows.
-    pub const ALL: [Self; 5] = [Self::Ping, Self::Pong, Self::Block8, Self::Block16, Self::Rows];
+    pub const ALL: [Self; 6] =
+        [Self::Ping, Self::Pong, Self::Block8, Self::Block16, Self::Rows, Self::Control];
 
     /// The kind that a header byte means.
     #[inline]
@@ -41,6 +46,7 @@ impl Kind {
             0x08 => Self::Block8,
             0x09 => Self::Block16,
             0x0A => Self::Rows,
+            0x0B => Self::Control,
             _ => return None,
         })
     }
@@ -51,6 +57,7 @@ impl Kind {
         match self {
             Self::Block8 | Self::Block16 => BLOCK_LEN,
             Self::Rows | Self::Ping | Self::Pong => ROW_LEN,
+            Self::Control => LETTER_UNIT,
         }
     }
 
@@ -61,6 +68,7 @@ impl Kind {
             Self::Block8 | Self::Block16 => BLOCKS_MAX,
             Self::Rows | Self::Pong => ROWS_MAX,
             Self::Ping => 1,
+            Self::Control => LETTER_MAX / LETTER_UNIT,
         }
     }
 

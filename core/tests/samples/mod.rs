@@ -4,7 +4,7 @@
 
 use octick_core::crypto::{Identity, MeshKeys};
 use octick_core::stamp::{Incarnation, Seq, Version};
-use octick_core::wire::{Block8, Block16, Kind, Sealer, Stamp, Stat};
+use octick_core::wire::{Block8, Block16, Kind, Letter, Sealer, Stamp, Stat};
 
 /// The first entries of one frame, rising from `first`, with recognisable values.
 pub(crate) fn fill(train: &mut Sealer, kind: Kind, first: u32, count: usize) {
@@ -18,6 +18,12 @@ pub(crate) fn fill(train: &mut Sealer, kind: Kind, first: u32, count: usize) {
         Kind::Rows => {
             let rows: Vec<(u32, u32, u64)> = numbers.map(|n| (n, n & 0xFF_FFFF, u64::from(n) << 8)).collect();
             assert_eq!(draft.rows(&rows), count);
+        }
+        Kind::Control => {
+            // One message for each unit of 16 bytes: a head of four, and a body of twelve.
+            let mut letter = Letter::new();
+            numbers.for_each(|n| assert!(letter.push(n as u8 | 1, &[n as u8; 12])));
+            draft.letter(&letter);
         }
         Kind::Ping | Kind::Pong => {
             numbers.for_each(|n| draft.stat(&Stat::new(n, u64::from(n) << 8)).unwrap());

@@ -273,7 +273,7 @@ impl Keeper {
     }
 
     fn answer(&mut self, batch: &Batch<'_>, i: usize, to: SocketAddr) {
-        if let Some(token) = batch.get(i).and_then(|checked| token_of(checked.frame.entries())) {
+        if let Some(token) = batch.get(i).and_then(|checked| token_of(&checked.frame.entries())) {
             self.lay_out();
             let report = report(&self.parts.desks);
             let answer = self.parts.engine.answer(token, &report, clock::wall_micros());
@@ -294,7 +294,7 @@ impl Keeper {
     /// A pong counts if this node asked; anything else is passed over.
     fn hear(&mut self, batch: &Batch<'_>, i: usize) {
         let Some(entries) = batch.get(i).map(|checked| checked.frame.entries()) else { return };
-        let (Some(token), Entries::Stats(stats)) = (token_of(entries), entries) else { return };
+        let (Some(token), Entries::Stats(stats)) = (token_of(&entries), entries) else { return };
         if let Some(at) = self.questions.iter().position(|(open, _)| *open == token) {
             let (_, reply) = self.questions.remove(at);
             let _ = reply.try_send(Report::from_stats(stats));
@@ -302,7 +302,7 @@ impl Keeper {
     }
 }
 
-fn token_of(entries: Entries<'_>) -> Option<u64> {
+fn token_of(entries: &Entries<'_>) -> Option<u64> {
     let Entries::Stats(stats) = entries else { return None };
     let first = stats.first()?;
     (first.id.get() == Stat::TOKEN).then_some(first.value.get())

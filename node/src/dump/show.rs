@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use octick_core::wire::dump::{Entry, Line, Time, entries, name};
-use octick_core::wire::{Damage, Frame};
+use octick_core::wire::{Damage, Frame, Message};
 use serde_json::{Value, json};
 
 use super::split::Piece;
@@ -92,5 +92,9 @@ fn entry_json(entry: &Entry<'_>) -> Value {
             json!({ "slot": slot, "age_micros": age_micros, "value": value })
         }
         Entry::Stat(stat) => json!({ "stat": stat.id.get(), "value": stat.value.get() }),
+        Entry::Message(Message { kind, body }) => {
+            let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+            json!({ "message": kind, "body": hex })
+        }
     }
 }

@@ -1,0 +1,213 @@
+//! A letter: what the control planes of two nodes say to each other, several messages in one frame.
+//!
+//! ```text
+//! +------+-------+---------+----------------------+-----------+-- ... --+------------+
+//! | kind | flags | len u16 | body, len bytes      | 0 to 3 x 0| next    | zeros      |
+//! +------+-------+---------+----------------------+-----------+-- ... --+------------+
+//! ```
+//!
+//! Messages begin at multiples of four. A kind of zero ends the letter, and nothing but zeros follows, up to a multiple
+//! of 16. What a message means is for the control plane to say; here only their bounds are checked.
+
+use crate::limits::LETTER_MAX;
+use crate::reject::Reject;
+
+/// Bytes before a message's body.
+pub const HEAD_LEN: usize = 4;
+/// Longest body: that of a message alone in its letter.
+pub const BODY_MAX: usize = LETTER_MAX - HEAD_LEN;
+
+/// One message of a letter, viewed in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Its kind; never zero.
+    pub kind: u8,
+    /// Everything else.
+    pub body: &'a [u8],
+}
+
+/// The rule that a letter breaks, and at which of its bytes that shows.
+type Fault = (Reject, usize);
+
+/// The messages of a letter, in order.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Messages<'a> {
+    /// Views what [`check`] accepted.
+    pub(super) fn view(entries: &'a [u8]) -> Self {
+        Self { rest: entries }
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    fn next(&mut self) -> Option<Message<'a>> {
+        let (message, rest) = split(self.rest).ok()??;
+        self.rest = rest;
+        Some(message)
+    }
+}
+
+/// Checks that the messages fit, and that all other bytes are zero. Says at which byte they do not.
+pub(super) fn check(entries: &[u8]) -> Result<(), Fault> {
+    let mut rest = entries;
+    let at = |rest: &[u8]| entries.len() - rest.len();
+    while let Some((_, next)) = split(rest).map_err(|(reject, offset)| (reject, at(rest) + offset))? {
+        rest = next;
+    }
+    match rest.iter().position(|byte| *byte != 0) {
+        Some(offset) => Err((Reject::Reserved, at(rest) + offset)),
+        None if at(rest) == 0 => Err((Reject::Letter, 0)),
+        None => Ok(()),
+    }
+}
+
+/// The first message and what follows it; nothing at the letter's end.
+fn split(rest: &[u8]) -> Result<Option<(Message<'_>, &[u8])>, Fault> {
+    let Some((&[kind, flags, low, high], after)) = rest.split_first_chunk::<HEAD_LEN>() else {
+        return Ok(None);
+    };
+    if kind == 0 {
+        return Ok(None);
+    }
+    if flags != 0 {
+        return Err((Reject::Reserved, 1));
+    }
+    let len = usize::from(u16::from_le_bytes([low, high]));
+    // Letters and heads are multiples of four, so what is left is one, too, and the padding fits whenever the body does.
+    let Some(body) = after.get(..len) else { return Err((Reject::Letter, 2)) };
+    let (padding, next) = after[len..].split_at(len.next_multiple_of(4) - len);
+    match padding.iter().position(|byte| *byte != 0) {
+        Some(offset) => Err((Reject::Reserved, HEAD_LEN + len + offset)),
+        None => Ok(Some((Message { kind, body }, next))),
+    }
+}
+
+/// A letter in the making.
+#[derive(Clone)]
+pub struct Letter {
+    bytes: [u8; LETTER_MAX],
+    len: usize,
+}
+
+impl Default for Letter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Letter {
+    /// No messages.
+    pub const fn new() -> Self {
+        Self { bytes: [0; LETTER_MAX], len: 0 }
+    }
+
+    /// Whether it holds no message.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of messages so far, with their heads and padding.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The longest body that still fits.
+    pub fn room(&self) -> usize {
+        (LETTER_MAX - self.len).saturating_sub(HEAD_LEN)
+    }
+
+    /// Adds a message. Returns whether it fitted; if not, the letter is as it was.
+    ///
+    /// # Panics
+    /// When `kind` is zero, which ends a letter.
+    #[must_use]
+    pub fn push(&mut self, kind: u8, body: &[u8]) -> bool {
+        assert!(kind != 0, "kind 0 ends a letter");
+        if body.len() > self.room() {
+            return false;
+        }
+        let [low, high] = (body.len() as u16).to_le_bytes();
+        self.bytes[self.len..][..HEAD_LEN].copy_from_slice(&[kind, 0, low, high]);
+        self.bytes[self.len + HEAD_LEN..][..body.len()].copy_from_slice(body);
+        self.len += HEAD_LEN + body.len().next_multiple_of(4);
+        true
+    }
+
+    /// Its messages.
+    pub fn messages(&self) -> Messages<'_> {
+        Messages::view(self.padded())
+    }
+
+    /// The messages, and zeros up to a multiple of 16: what a frame carries.
+    pub fn padded(&self) -> &[u8] {
+        &self.bytes[..self.len.next_multiple_of(16)]
+    }
+}
+
+impl core::fmt::Debug for Letter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.messages()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn letter(messages: &[(u8, Vec<u8>)]) -> Letter {
+        let mut letter = Letter::new();
+        messages.iter().for_each(|(kind, body)| assert!(letter.push(*kind, body)));
+        letter
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_pushed_is_read(messages in prop::collection::vec((1..=255_u8, prop::collection::vec(any::<u8>(), 0..60)), 1..12)) {
+            let letter = letter(&messages);
+            prop_assert_eq!(check(letter.padded()), Ok(()));
+            let read: Vec<_> = letter.messages().map(|m| (m.kind, m.body.to_vec())).collect();
+            prop_assert_eq!(read, messages);
+        }
+
+        #[test]
+        fn any_bytes_are_judged_and_never_read_past_their_end(mut bytes in prop::collection::vec(0..6_u8, 16..200)) {
+            bytes.truncate(bytes.len() / 16 * 16);
+            let count = Messages::view(&bytes).count();
+            prop_assert!(check(&bytes).is_err() || count > 0);
+        }
+    }
+
+    #[test]
+    fn a_letter_takes_what_fits_and_no_more() {
+        let mut letter = letter(&[(7, vec![1; 3])]);
+        assert!(!letter.push(8, &vec![2; BODY_MAX]));
+        let room = letter.room();
+        assert!(!letter.push(8, &vec![2; room + 1]) && letter.push(8, &vec![2; room]));
+        assert_eq!((letter.room(), letter.padded().len(), letter.messages().count()), (0, LETTER_MAX, 2));
+    }
+
+    #[test]
+    fn each_rule_is_refused_at_its_byte() {
+        let whole = letter(&[(7, vec![1; 5]), (8, vec![2; 4])]).padded().to_vec();
+        let broken = |at: usize, byte: u8| {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            check(&bytes)
+        };
+        assert_eq!(check(&whole), Ok(()));
+        assert_eq!(broken(1, 1), Err((Reject::Reserved, 1)));
+        assert_eq!(broken(10, 1), Err((Reject::Reserved, 10)), "padding");
+        assert_eq!(broken(14, 200), Err((Reject::Letter, 14)), "a body past the end");
+        assert_eq!(broken(0, 0), Err((Reject::Reserved, 2)), "something after the end");
+        assert_eq!(broken(25, 3), Err((Reject::Reserved, 25)), "something after the last message");
+        assert_eq!(check(&[0; 32]), Err((Reject::Letter, 0)), "no message at all");
+    }
+}
