@@ -46,7 +46,7 @@ impl Load {
                 Kind::Rows => {
                     draft.rows(&std::array::from_fn::<_, ROWS_MAX, _>(|i| (i as u32, 0, 0)));
                 }
-                Kind::Ping | Kind::Pong => panic!("{kind:?} carries no cells"),
+                Kind::Ping | Kind::Pong | Kind::Control => panic!("{kind:?} carries no cells"),
             });
         }
         let version = Version::new(1_800_000_000_000_000, identity.id());
