@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use octick_core::counters::Counters;
 use octick_core::data::accept::Terms;
-use octick_core::data::{Directory, Ingress, Origin, Run};
+use octick_core::data::{Directory, Ingress, Origin, Run, Sender};
 use octick_core::engine::{Engine, Parts};
 use octick_core::limits::BLOCKS_MAX;
 use octick_core::stamp::{Incarnation, Seq, Slot, Version};
@@ -93,7 +93,7 @@ fn pipeline(criterion: &mut Criterion) {
                     let views: [&[u8]; 64] = std::array::from_fn(|i| frames[at + i].as_slice());
                     at += 64;
                     let began = Instant::now();
-                    let batch = node.ingress.check(&views, NOW);
+                    let batch = node.ingress.check(&views, &[Sender(0); 64], NOW);
                     let absorbed = node.engine.absorb(&batch);
                     spent += began.elapsed();
                     assert_eq!(absorbed.fresh, u64::MAX, "every frame is new and proves itself");

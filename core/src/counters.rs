@@ -102,6 +102,12 @@ impl Counters {
         self.bump(reason as usize, 1);
     }
 
+    /// Counts `n` dropped frames. Only for the owning thread.
+    #[inline]
+    pub fn reject_many(&self, reason: Reject, n: u64) {
+        self.bump(reason as usize, n);
+    }
+
     /// All numbers as they stand.
     pub fn snapshot(&self) -> Tally {
         let read = |i: usize| self.numbers[i].load(Ordering::Relaxed);

@@ -42,6 +42,14 @@ pub const RUNS_MAX: usize = 64;
 /// How many sequence numbers back a frame may be told from a duplicate: relays reorder.
 pub const WINDOW: u64 = 384;
 
+/// Places among which the addresses of strangers are spread, so that their number costs no memory: 64 KiB of accounts
+/// a thread, and two of a hundred flooding addresses meet.
+pub const STRANGERS: u32 = 1 << 10;
+/// Signature checks a second that a budget may grant: beyond any core by a factor of thirty.
+pub const CHECKS_PER_SEC_MAX: u32 = 10_000_000;
+/// Senders that are remembered for what they did.
+pub const OFFENDERS_MAX: usize = 16;
+
 const _: () = {
     assert!(BLOCKS_MAX == 13 && ROWS_MAX == 58);
     // What is signed of any frame is one BLAKE3 chunk, so that frames hash side by side in SIMD lanes.

@@ -79,6 +79,10 @@ rejects! {
     Horizon = "horizon",
     /// A question that was asked before, or more often than its asker may.
     StaleAsk = "stale_ask",
+    /// Its sender has spent its budget of signature checks, on bad ones most likely; not even parsed.
+    OverBudget = "over_budget",
+    /// Its sender is no peer, and all such senders together have spent their budget; not even parsed.
+    StrangersOverBudget = "strangers_over_budget",
 }
 
 impl fmt::Display for Reject {

@@ -3,8 +3,9 @@
 use octick_core::Reject;
 use octick_core::counters::{Counter, Counters};
 use octick_core::data::accept::Terms;
+use octick_core::data::budget::Limits;
 use octick_core::data::report::Report;
-use octick_core::data::{Directory, Ingress, Origin, Run, Update};
+use octick_core::data::{Budgets, Directory, Ingress, Origin, Run, Sender, Update};
 use octick_core::engine::{Absorbed, Engine, Parts};
 use octick_core::stamp::{Incarnation, Slot};
 use octick_core::state::{Layout, Regions, State};
@@ -29,6 +30,10 @@ fn identity(n: u8) -> Identity {
 
 fn run(n: u8) -> Run {
     Run { first: Slot(512 * u32::from(n)), len: 496 }
+}
+
+fn senders(count: usize) -> Vec<Sender> {
+    vec![Sender(0); count]
 }
 
 fn no_ticks() -> u64 {
@@ -72,7 +77,7 @@ impl Node {
 
     fn take(&mut self, frames: &[Vec<u8>]) -> Absorbed {
         let views: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
-        let batch = self.ingress.check(&views, NOW);
+        let batch = self.ingress.check(&views, &senders(views.len()), NOW);
         self.engine.absorb(&batch)
     }
 
@@ -213,7 +218,7 @@ fn a_version_from_the_future_is_refused_and_not_remembered() {
     there.engine.write(Update::Cell8(Slot(512), 1)).unwrap();
     let frame = there.engine.flush(NOW + SKEW + 1).unwrap().frames().next().unwrap().to_vec();
     assert_eq!(here.refuse(&frame), Reject::Future);
-    let later = here.ingress.check(&[&frame], NOW + 1);
+    let later = here.ingress.check(&[&frame], &senders(1), NOW + 1);
     assert_eq!(here.engine.absorb(&later).fresh, 1, "its time has come");
 }
 
@@ -264,4 +269,80 @@ fn a_refresh_repairs_what_was_lost() {
     let again: Vec<_> = there.engine.flush(NOW + 5_000).unwrap().frames().map(<[u8]>::to_vec).collect();
     here.take(&again);
     assert_eq!(here.engine.digest(), there.engine.digest());
+}
+
+/// Bad frames that a full account of a peer pays for: a quarter of a second's.
+const BAD_AT_ONCE: usize = 250;
+const PEER: Sender = Sender(0);
+const STRANGERS: [Sender; 2] = [Sender(1), Sender(2)];
+
+/// A node that knows one peer's address and tells two strangers apart.
+fn guarded() -> Node {
+    let mut node = Node::new(0);
+    let empty = Node::new(0).ingress;
+    let ingress = std::mem::replace(&mut node.ingress, empty);
+    node.ingress = ingress.with_budgets(Budgets::new(&Limits::default(), 1, STRANGERS.len() as u32));
+    node
+}
+
+impl Node {
+    /// Takes `frame` from `sender`, `times` over; returns how many were refused unread.
+    fn flood(&mut self, frame: &[u8], sender: Sender, times: usize) -> u64 {
+        let before = self.counters.snapshot();
+        for _ in 0..times {
+            let batch = self.ingress.check(&[frame], &[sender], NOW);
+            self.engine.absorb(&batch);
+        }
+        let counted = self.counters.snapshot().since(&before);
+        counted.rejected(Reject::OverBudget) + counted.rejected(Reject::StrangersOverBudget)
+    }
+}
+
+/// A frame of node 1, and the same with another value.
+fn genuine_and_forged() -> (Vec<u8>, Vec<u8>) {
+    let genuine = Node::new(1).publish(&[Update::Cell8(Slot(512), 1)]).remove(0);
+    let mut forged = genuine.clone();
+    forged[50] ^= 1;
+    (genuine, forged)
+}
+
+#[test]
+fn a_forger_pays_and_not_the_origin_in_whose_name_it_forges() {
+    let mut here = guarded();
+    let (genuine, forged) = genuine_and_forged();
+    assert!(here.flood(&forged, STRANGERS[0], 1_000) > 950);
+    let signatures = here.counters.snapshot().get(Counter::Signatures);
+    assert!(signatures < 50, "a stranger is refused after a few dozen, not {signatures}");
+    assert_eq!(here.flood(&genuine, PEER, 1), 0);
+    assert_eq!(here.counters.snapshot().get(Counter::FramesFresh), 1, "the genuine frame is taken");
+}
+
+#[test]
+fn a_peer_that_sends_bad_signatures_is_refused_before_anything_is_hashed() {
+    let mut here = guarded();
+    let (genuine, forged) = genuine_and_forged();
+    assert_eq!(here.flood(&forged, PEER, BAD_AT_ONCE - 2), 0);
+    assert!(here.flood(&forged, PEER, 10) > 0);
+    let signatures = here.counters.snapshot().get(Counter::Signatures);
+    assert_eq!(here.flood(&genuine, PEER, 1), 1, "not even a good one is looked at");
+    assert_eq!(here.counters.snapshot().get(Counter::Signatures), signatures);
+    let later = here.ingress.check(&[&genuine], &[PEER], NOW + 1_000_000);
+    assert_eq!(here.engine.absorb(&later).fresh, 1, "time makes up for it");
+}
+
+#[test]
+fn a_replayed_pong_is_paid_for_though_its_root_is_known() {
+    let mut here = guarded();
+    let pong = Node::new(1).engine.answer(1, &Report::default(), NOW).frames().next().unwrap().to_vec();
+    let taken = 20_000 - here.flood(&pong, STRANGERS[0], 20_000);
+    assert!((11_000..13_000).contains(&taken), "a quarter of a second's checks, not {taken}");
+    assert_eq!(here.counters.snapshot().get(Counter::Signatures), 1);
+}
+
+#[test]
+fn duplicates_are_free() {
+    let mut here = guarded();
+    let (genuine, _) = genuine_and_forged();
+    assert_eq!(here.flood(&genuine, STRANGERS[0], 100_000), 0);
+    assert_eq!(here.counters.snapshot().rejected(Reject::Duplicate), 99_999);
 }

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use octick_core::Reject;
 use octick_core::counters::{Counter, Counters, Tally};
 use octick_core::data::accept::Terms;
+use octick_core::data::budget::{Limits, Rate};
 use octick_core::data::publish::{Change, Next, Reader};
-use octick_core::data::{Batch, Ingress};
+use octick_core::data::{Batch, Budgets, Ingress, Sender};
 use octick_core::engine::{Absorbed, Engine, Parts};
 use octick_core::limits::{BATCH_MAX, WINDOW};
 use octick_core::stamp::{Incarnation, Slot};
@@ -25,6 +26,10 @@ use crate::world::{NOW, SKEW, SLOTS, World, draw_frame, draw_stamp};
 
 /// Batches that one input may give; more would only be slower.
 const BATCHES_MAX: usize = 16;
+/// One bad frame empties an account, and all good frames of an input do not.
+const ONE_STRIKE: Rate = Rate { checks_per_sec: 8_000, bad_per_sec: 4 };
+/// Datagrams of a batch come in turn from a peer and two strangers.
+const SENDERS: usize = 3;
 
 /// Feeds the datagrams that `data` describes to a node, batch by batch.
 pub fn run(data: &[u8]) {
@@ -37,7 +42,8 @@ pub fn play(data: &[u8]) -> Tally {
     let flags = input.u8();
     let layout =
         Layout { slots: SLOTS, cells8: flags & 1 == 0, cells4: flags & 2 == 0, rows: flags & 4 == 0 };
-    let (mut rig, mut model) = (Rig::new(layout), Model::new(layout));
+    let strict = flags & 16 != 0;
+    let (mut rig, mut model) = (Rig::new(layout, strict), Model::new(layout, strict));
     let mut forge = Forge::default();
     for _ in 0..BATCHES_MAX {
         if input.is_empty() {
@@ -144,6 +150,9 @@ struct Model {
     twin: Twin,
     windows: HashMap<usize, Window>,
     last_asks: HashMap<usize, u64>,
+    strict: bool,
+    /// Which senders sent a bad frame before.
+    struck: [bool; SENDERS],
 }
 
 /// Accepted numbers of one origin's life.
@@ -177,25 +186,43 @@ impl Window {
 }
 
 impl Model {
-    fn new(layout: Layout) -> Self {
+    fn new(layout: Layout, strict: bool) -> Self {
         Self {
             layout,
             twin: Twin::new(layout.slots, NOW),
             windows: HashMap::new(),
             last_asks: HashMap::new(),
+            strict,
+            struck: [false; SENDERS],
         }
     }
 
     fn batch(&mut self, datagrams: &[Vec<u8>], genuine: &HashSet<Vec<u8>>) -> Expected {
         let mut expected = Expected::default();
         // All are filtered before the first is merged, so a repetition within a batch passes the filter.
-        let filtered: Vec<_> = datagrams.iter().map(|bytes| self.filter(bytes, genuine)).collect();
+        let datagrams = datagrams.iter().enumerate();
+        let filtered: Vec<_> =
+            datagrams.map(|(i, bytes)| self.admit(i).and_then(|()| self.filter(bytes, genuine))).collect();
+        let bad = |verdict: &Result<_, Reject>| matches!(verdict, Err(Reject::BadSignature));
+        for (i, _) in filtered.iter().enumerate().filter(|(_, verdict)| bad(verdict)) {
+            self.struck[i % SENDERS] = true;
+        }
         for (i, filtered) in filtered.into_iter().enumerate() {
             if let Err(reject) = filtered.and_then(|(who, frame)| self.take(i, who, &frame, &mut expected)) {
                 *expected.rejects.entry(reject).or_default() += 1;
             }
         }
         expected
+    }
+
+    /// Whether the sender of datagram `i` has anything left.
+    fn admit(&self, i: usize) -> Result<(), Reject> {
+        let (sender, [_, strangers @ ..]) = (i % SENDERS, self.struck);
+        match (self.strict, sender) {
+            (true, _) if self.struck[sender] => Err(Reject::OverBudget),
+            (true, 1..) if strangers.contains(&true) => Err(Reject::StrangersOverBudget),
+            _ => Ok(()),
+        }
     }
 
     /// Everything up to and including the signature.
@@ -297,10 +324,11 @@ struct Rig {
     engine: Engine,
     counters: Counters,
     changes: Reader,
+    senders: [Sender; BATCH_MAX],
 }
 
 impl Rig {
-    fn new(layout: Layout) -> Self {
+    fn new(layout: Layout, strict: bool) -> Self {
         let world = World::get();
         let counters = Counters::default();
         let regions =
@@ -326,13 +354,19 @@ impl Rig {
             || 0,
         );
         let changes = engine.changes().subscribe();
-        Self { ingress, engine, counters, changes }
+        if !strict {
+            return Self { ingress, engine, counters, changes, senders: [Sender(0); BATCH_MAX] };
+        }
+        let limits = Limits { peer: ONE_STRIKE, strangers: ONE_STRIKE };
+        let ingress = ingress.with_budgets(Budgets::new(&limits, 1, SENDERS as u32 - 1));
+        let senders = std::array::from_fn(|i| Sender((i % SENDERS) as u32));
+        Self { ingress, engine, counters, changes, senders }
     }
 
     fn batch(&mut self, datagrams: &[Vec<u8>], reopen: bool, expected: &Expected) {
         let (before, digest) = (self.counters.snapshot(), self.engine.digest());
         let views: Vec<&[u8]> = datagrams.iter().map(Vec::as_slice).collect();
-        let checked = self.ingress.check(&views, NOW);
+        let checked = self.ingress.check(&views, &self.senders[..views.len()], NOW);
         let absorbed = if reopen {
             let again = Batch::reopen(views.iter().copied(), checked.mask(), &World::get().directory);
             self.engine.absorb(&again)

@@ -31,7 +31,8 @@ const PLAIN: Said =
     Said { who: 1, life: 1, seq: 1, time: Time::After(0), kind: Kind::Rows, first: 64, value: 5 };
 
 impl Script {
-    /// A node with every table; bits of `flags` take tables away, and 8 hands batches over as threads do.
+    /// A node with every table; bits of `flags` take tables away, 8 hands batches over as threads do, and 16 lets no
+    /// sender send more than one bad frame.
     fn new(flags: u8) -> Self {
         Self { bytes: vec![flags] }
     }
@@ -169,6 +170,16 @@ pub fn stories() -> Vec<(String, Vec<u8>)> {
                 }),
         ),
         ("letter-overflows", Script::new(0).signed(Said { kind: Kind::Control, ..PLAIN }).mangled(43, 0x80)),
+        (
+            "over-budget",
+            // A peer and a stranger forge, another stranger does not, and all three come again.
+            (0..6).fold(Script::new(16), |script, i| match i {
+                0 | 1 => script.signed_elsewhere(PLAIN),
+                2 => script.signed(PLAIN),
+                3 => script.then().signed(Said { seq: 2, ..PLAIN }),
+                _ => script.signed(Said { seq: i, ..PLAIN }),
+            }),
+        ),
         ("spliced", Script::new(0).signed(PLAIN).signed(Said { seq: 2, value: 9, ..PLAIN }).spliced(72)),
         ("cut", Script::new(0).signed(PLAIN).cut(135).cut(0)),
         ("raw", Script::new(0).raw(&[0x4F; 120]).raw(&[0; 1_233])),

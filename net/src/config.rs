@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use octick_core::data::budget::{Limits, Rate};
 use octick_core::data::{Directory, DirectoryError, Origin, Run};
-use octick_core::limits::{ORIGINS_MAX, RUN_ALIGN, SLOTS_MAX};
+use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, SLOTS_MAX};
 use octick_core::state::Layout;
 use octick_core::table::Kernel;
 use octick_crypto::{Identity, NodeId, PublicKey, lanes};
@@ -37,13 +38,16 @@ pub struct Config {
     pub kernel: Option<Kernel>,
     /// How signatures are checked: kernel, memory for tables of each ingress thread, rate of cross-checks.
     pub verify: lanes::Settings,
+    /// What senders may cause on each receiving thread before they are refused unread.
+    pub limits: Limits,
     /// How far ahead of this node's wall clock a version may lie. Default 10 s.
     pub skew_max: Duration,
     /// Writes that may wait for the engine, over all writers. Default 65,536.
     pub writes_queue: usize,
     /// Changes that a subscriber may lag behind before it misses some. Default 65,536.
     pub changes_ring: usize,
-    /// Origins that the node may come to know, itself and its peers included; 72 bytes each. Default 4,096.
+    /// Origins that the node may come to know, itself and its peers included; 72 bytes each, and 96 on each receiving
+    /// thread. Default 4,096.
     pub origins_max: usize,
     /// This life of the node; must rise with each restart. `None` takes the seconds since 1970.
     pub incarnation: Option<u32>,
@@ -143,6 +147,7 @@ impl Config {
             socket: SocketConfig { backend: Choice::Auto, receive_bytes: 4 << 20, buffers: 64 },
             kernel: None,
             verify: lanes::Settings::default(),
+            limits: Limits::default(),
             skew_max: Duration::from_secs(10),
             writes_queue: 65_536,
             changes_ring: 65_536,
@@ -215,6 +220,11 @@ impl Config {
         for (name, value, least, most) in sizes {
             if !(least..=most).contains(&value) {
                 return Err(ConfigError::Size { name, value, least, most });
+            }
+        }
+        for (name, rate) in [("limits.peer", self.limits.peer), ("limits.strangers", self.limits.strangers)] {
+            if !rate.is_sound() {
+                return Err(ConfigError::Rate { name, rate });
             }
         }
         if self.push.flush > self.skew_max {
@@ -295,6 +305,13 @@ pub enum ConfigError {
         /// Most allowed.
         most: usize,
     },
+    /// A rate of signature checks is out of its range, or allows more bad ones than checks.
+    Rate {
+        /// Which.
+        name: &'static str,
+        /// As configured.
+        rate: Rate,
+    },
     /// Writes would wait longer than versions may lie apart.
     FlushBeyondSkew {
         /// As configured.
@@ -348,6 +365,13 @@ impl fmt::Display for ConfigError {
             }
             Self::Size { name, value, least, most } => {
                 write!(f, "{name} = {value}: want {least} to {most}")
+            }
+            Self::Rate { name, rate: Rate { checks_per_sec, bad_per_sec } } => {
+                write!(
+                    f,
+                    "{name}: checks_per_sec = {checks_per_sec}, bad_per_sec = {bad_per_sec}: want 1 to \
+                     {CHECKS_PER_SEC_MAX} checks, and 1 to as many bad ones"
+                )
             }
             Self::FlushBeyondSkew { flush, skew_max } => {
                 write!(f, "push.flush = {flush:?} is longer than skew_max = {skew_max:?}")

@@ -12,12 +12,13 @@ use octick_core::data::publish::{Reader as Changes, Source};
 use octick_core::data::report::Report;
 use octick_core::data::{NotOurs, Run, Update};
 use octick_core::engine::NotLearnt;
+use octick_core::limits::OFFENDERS_MAX;
 use octick_core::state::StateReader;
 use octick_core::table::Kernel;
 use octick_crypto::{Hash, NodeId, lanes};
 
 use crate::config::{ConfigError, Peer};
-use crate::runtime::{Bell, Command, Crew, Desk, Latencies, tally};
+use crate::runtime::{Bell, Command, Crew, Desk, Latencies, SenderStats, tally};
 use crate::socket::{self, Backend, Socket, Why};
 
 /// A running node. Dropping it stops the node.
@@ -76,6 +77,8 @@ pub struct Stats {
     pub socket: socket::Counters,
     /// Latencies, at most 100 ms old.
     pub latencies: Latencies,
+    /// The addresses that sent the most bad or refused frames, the worst first, at most 16; at most 100 ms old.
+    pub senders: Vec<SenderStats>,
 }
 
 impl Handle {
@@ -137,8 +140,11 @@ impl Handle {
             desk.look(|bulk| {
                 stats.socket = stats.socket.plus(&bulk.socket);
                 stats.latencies.add(&bulk.latencies);
+                stats.senders.extend_from_slice(&bulk.senders);
             });
         }
+        stats.senders.sort_by_key(|sender| std::cmp::Reverse(sender.conduct.guilt()));
+        stats.senders.truncate(OFFENDERS_MAX);
         stats
     }
 

@@ -70,6 +70,10 @@ fn both_sides_of_a_contradiction_are_named() {
             "line 2: push.flush_micros = 2000 lets changes wait longer than limits.skew_micros = 1000 lets versions \
              lie apart",
         ),
+        (
+            "[limits]\npeer_checks_per_sec = 100\npeer_bad_per_sec = 1000",
+            "line 3: limits.peer_bad_per_sec = 1000 would be more than all checks, limits.peer_checks_per_sec = 100",
+        ),
         ("push.queue = 0", "line 1: push.queue = 0 is below the least, 1"),
         (
             "threads.ingress = 3",

@@ -3,8 +3,9 @@
 use octick_core::counters::Counters;
 use octick_core::crypto::{Identity, MeshKeys};
 use octick_core::data::accept::Terms;
-use octick_core::data::{Directory, Ingress};
+use octick_core::data::{Directory, Ingress, Sender};
 use octick_core::engine::{Absorbed, Engine, Parts};
+use octick_core::limits::BATCH_MAX;
 use octick_core::stamp::Incarnation;
 use octick_core::state::{Layout, Regions, State};
 use octick_core::table::Kernel;
@@ -57,7 +58,8 @@ impl Pipeline {
 
     /// Takes up to 64 datagrams all the way.
     pub(crate) fn take(&mut self, datagrams: &[&[u8]]) -> Absorbed {
-        let batch = self.ingress.check(datagrams, EPOCH_MICROS);
+        let senders = &[Sender(0); BATCH_MAX][..datagrams.len()];
+        let batch = self.ingress.check(datagrams, senders, EPOCH_MICROS);
         self.engine.absorb(&batch)
     }
 

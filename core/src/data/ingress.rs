@@ -1,8 +1,9 @@
-//! The way of a datagram up to the merge: open, find, ask, check, accept, verify.
+//! The way of a datagram up to the merge: admit, open, find, ask, check, accept, verify.
 //!
-//! In come up to 64 received datagrams; out come the frames among them that are whole, have a known origin, were
-//! not seen, may say what they say, and prove it. The cheapest question comes first: a duplicate is told by its
-//! first cache line and the origin's window. Every other datagram is one reject counted.
+//! In come up to 64 received datagrams and who sent each; out come the frames among them that are whole, have a known
+//! origin, were not seen, may say what they say, and prove it. The cheapest question comes first: a sender that has
+//! spent its budget is not even read, and a duplicate is told by its first cache line and the origin's window. Every
+//! other datagram is one reject counted.
 //! Nothing here owns state that a frame can change, but for the memory of verified roots: many ingress threads feed
 //! one engine, and the engine's windows have the last word on duplicates.
 
@@ -10,6 +11,7 @@ use octick_crypto::{MeshKeys, NodeId, Verifier as Signatures};
 
 use super::accept::{self, Terms};
 use super::batch::{Batch, Checked};
+use super::budget::{Budgets, Proof, Sender};
 use super::directory::Directory;
 use super::verify::Verifier;
 use super::window::{Seen, WindowsView};
@@ -25,13 +27,15 @@ pub struct Ingress {
     windows: WindowsView,
     terms: Terms,
     verifier: Verifier,
+    budgets: Budgets,
     counters: Counters,
     ticks: fn() -> u64,
 }
 
 impl Ingress {
-    /// A filter that knows the origins of `directory` and asks the engine's `windows`. `ticks` reads the cycle
-    /// counter, four times a batch.
+    /// A filter that knows the origins of `directory` and asks the engine's `windows`. It lets every sender cause as
+    /// much work as it likes, and knows but one, until it is given budgets. `ticks` reads the cycle counter, four
+    /// times a batch.
     pub fn new(
         directory: Directory,
         windows: WindowsView,
@@ -41,7 +45,13 @@ impl Ingress {
         ticks: fn() -> u64,
     ) -> Self {
         let verifier = Verifier::new(keys);
-        Self { directory, windows, terms, verifier, counters, ticks }
+        Self { directory, windows, terms, verifier, budgets: Budgets::unlimited(), counters, ticks }
+    }
+
+    /// The same filter, for the senders that `budgets` know, within their budgets.
+    pub fn with_budgets(mut self, budgets: Budgets) -> Self {
+        self.budgets = budgets;
+        self
     }
 
     /// The same filter, with signatures decided by `signatures`.
@@ -70,16 +80,24 @@ impl Ingress {
         self.verifier.forget();
     }
 
-    /// Checks up to [`BATCH_MAX`] datagrams. Frame i of the batch is datagram i.
+    /// What senders may still cause, and how they behaved.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// Checks up to [`BATCH_MAX`] datagrams. Frame i of the batch is datagram i, and came from `senders[i]`.
     ///
     /// # Panics
-    /// When there are more than [`BATCH_MAX`] datagrams.
-    pub fn check<'a>(&mut self, datagrams: &[&'a [u8]], now_micros: u64) -> Batch<'a> {
-        assert!(datagrams.len() <= BATCH_MAX, "a batch has at most {BATCH_MAX} frames");
+    /// When there are more than [`BATCH_MAX`] datagrams, not as many senders, or one that the budgets do not know.
+    pub fn check<'a>(&mut self, datagrams: &[&'a [u8]], senders: &[Sender], now_micros: u64) -> Batch<'a> {
+        assert!(datagrams.len() == senders.len(), "one sender a datagram");
         let start = (self.ticks)();
-        let mut batch = self.filter(datagrams, now_micros);
+        let refused = self.refuse(senders, now_micros);
+        let mut batch = self.sift(datagrams, refused, now_micros);
         let filtered = (self.ticks)();
-        self.verifier.check(&mut batch, &self.directory, &self.counters);
+        let hashed = batch.mask();
+        let checked = self.verifier.check(&mut batch, &self.directory, &self.counters);
+        self.budgets.settle(senders, &Proof { hashed, checked, good: batch.mask() });
         let verified = (self.ticks)();
         batch.ticks = filtered.wrapping_sub(start);
         self.counters.add(Counter::TimedTicks, batch.ticks);
@@ -87,18 +105,39 @@ impl Ingress {
         batch
     }
 
-    /// The first half of [`Ingress::check`]: everything that comes before hashes and signatures, in passes over the
+    /// Counts the frames whose senders have spent their budgets, and returns a bit for each.
+    #[inline]
+    fn refuse(&mut self, senders: &[Sender], now_micros: u64) -> u64 {
+        let refused = self.budgets.refuse(senders, now_micros);
+        if refused.mask() != 0 {
+            self.counters.reject_many(Reject::OverBudget, refused.by_sender.count_ones().into());
+            self.counters.reject_many(Reject::StrangersOverBudget, refused.by_strangers.count_ones().into());
+        }
+        refused.mask()
+    }
+
+    /// The middle of [`Ingress::check`]: everything that comes before hashes and signatures, in passes over the
     /// batch, so that each frame's cache misses hide behind the other frames' work. What it lets through is not
     /// proven to be anybody's; it stands alone only to be measured.
     ///
     /// # Panics
     /// When there are more than [`BATCH_MAX`] datagrams.
     pub fn filter<'a>(&self, datagrams: &[&'a [u8]], now_micros: u64) -> Batch<'a> {
+        self.sift(datagrams, 0, now_micros)
+    }
+
+    /// [`Ingress::filter`], but for the datagrams whose bits are set in `refused`.
+    #[inline]
+    fn sift<'a>(&self, datagrams: &[&'a [u8]], refused: u64, now_micros: u64) -> Batch<'a> {
+        assert!(datagrams.len() <= BATCH_MAX, "a batch has at most {BATCH_MAX} frames");
         let mut envelopes = [None; BATCH_MAX];
         let (mut ids, mut places) = ([NodeId([0; 16]); BATCH_MAX], [0_u8; BATCH_MAX]);
         let (mut opened, mut bytes_in) = (0, 0);
         for (i, bytes) in datagrams.iter().enumerate() {
             bytes_in += bytes.len() as u64;
+            if refused >> i & 1 == 1 {
+                continue;
+            }
             match Envelope::open(bytes) {
                 Ok(envelope) => {
                     envelopes[i] = Some(envelope);

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | [`roster`] | the list of origins that a directory is made from, and its rules |
 //! | [`directory`] | who may speak, and for which slots |
+//! | [`budget`] | which senders may still cause work |
 //! | [`batch`] | up to 64 frames that travel together |
-//! | [`ingress`] | parse, find, ask, accept, verify: the way up to the merge |
+//! | [`ingress`] | admit, parse, find, ask, accept, verify: the way up to the merge |
 //! | [`window`] | which numbers of an origin were accepted before |
 //! | [`accept`] | what can be refused before a signature is worth checking |
 //! | [`verify`] | leaves, paths, roots, and the signatures still needed |
@@ -15,6 +16,7 @@
 
 pub mod accept;
 pub mod batch;
+pub mod budget;
 pub mod directory;
 pub mod ingress;
 pub mod outbox;
@@ -25,6 +27,7 @@ pub mod verify;
 pub mod window;
 
 pub use batch::Batch;
+pub use budget::{Budgets, Sender};
 pub use directory::Directory;
 pub use ingress::Ingress;
 pub use outbox::{NotOurs, Update};

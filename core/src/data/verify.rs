@@ -84,11 +84,13 @@ impl Verifier {
         self.signatures.as_mut().is_some_and(Signatures::build_step)
     }
 
-    /// Drops from `batch` every live frame whose signature does not hold.
-    pub fn check(&mut self, batch: &mut Batch<'_>, directory: &Directory, counters: &Counters) {
-        let waiting = self.gather(batch, counters);
+    /// Drops from `batch` every live frame whose signature does not hold. Returns a bit for each frame that made a
+    /// signature be checked, the first of its train; and for each frame without cells, since no window stops its being
+    /// sent again and again, only its price.
+    pub fn check(&mut self, batch: &mut Batch<'_>, directory: &Directory, counters: &Counters) -> u64 {
+        let (waiting, checked) = self.gather(batch, counters);
         if waiting == 0 {
-            return;
+            return checked;
         }
         self.decide(waiting, directory, counters);
         counters.add(Counter::Signatures, waiting as u64);
@@ -99,17 +101,20 @@ impl Verifier {
                 batch.drop_all(pending.frames, |_| counters.reject(Reject::BadSignature));
             }
         }
+        checked
     }
 
-    /// Computes each live frame's root; returns how many of them need their signature checked.
-    fn gather(&mut self, batch: &Batch<'_>, counters: &Counters) -> usize {
+    /// Computes each live frame's root; returns how many roots need their signature checked, and the frames that
+    /// stand for a check.
+    fn gather(&mut self, batch: &Batch<'_>, counters: &Counters) -> (usize, u64) {
         let roots = self.roots(batch);
-        let mut waiting = 0;
+        let (mut waiting, mut checked_frames) = (0, 0);
         for ((i, checked), hash) in batch.live().zip(roots) {
             let (frame, len) = (checked.frame, checked.frame.header().train_len());
             let root = Root { hash, origin: checked.origin, len: len as u8, signature: *frame.signature() };
             if self.known[place(&root.hash)].as_ref() == Some(&root) {
                 counters.add(Counter::RootsKnown, 1);
+                checked_frames |= u64::from(!frame.kind().is_data()) << i;
                 continue;
             }
             // Trains arrive together, so the last pending root is nearly always the one.
@@ -119,10 +124,11 @@ impl Verifier {
                     let message = message(len, &root.hash);
                     self.pending[waiting] = Pending { root, message, frames: 1 << i };
                     waiting += 1;
+                    checked_frames |= 1 << i;
                 }
             }
         }
-        waiting
+        (waiting, checked_frames)
     }
 
     /// The root that each live frame claims, in order: leaves side by side in lanes, then the trees level by level.

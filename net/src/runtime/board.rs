@@ -1,4 +1,4 @@
-//! The latest directory, from the thread that decides who is known to those that receive.
+//! The latest news of who is known, from the thread that decides it to those that receive.
 //!
 //! A receiver looks once a turn, at the price of one load; only when something was posted does it take the lock.
 
@@ -7,7 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use octick_core::data::Directory;
 
-/// Where directories are posted. Clones are the same board.
+use super::egress::Target;
+
+/// Who is known, and where.
+#[derive(Clone)]
+pub(super) struct News {
+    pub(super) directory: Directory,
+    /// The peers that can be sent to.
+    pub(super) peers: Vec<Target>,
+}
+
+/// Where news are posted. Clones are the same board.
 #[derive(Clone)]
 pub(super) struct Board {
     posted: Arc<Posted>,
@@ -17,27 +27,25 @@ pub(super) struct Board {
 
 struct Posted {
     number: AtomicU64,
-    latest: Mutex<Directory>,
+    latest: Mutex<News>,
 }
 
 impl Board {
-    pub(super) fn new(directory: Directory) -> Self {
-        Self {
-            posted: Arc::new(Posted { number: AtomicU64::new(0), latest: Mutex::new(directory) }),
-            seen: 0,
-        }
+    /// A board with these news on it, which nobody has read yet.
+    pub(super) fn new(news: News) -> Self {
+        Self { posted: Arc::new(Posted { number: AtomicU64::new(1), latest: Mutex::new(news) }), seen: 0 }
     }
 
     /// Replaces what is posted.
-    pub(super) fn post(&self, directory: Directory) {
-        *self.posted.latest.lock().unwrap_or_else(PoisonError::into_inner) = directory;
-        // After the directory: who sees the number finds that directory, or a later one.
+    pub(super) fn post(&self, news: News) {
+        *self.posted.latest.lock().unwrap_or_else(PoisonError::into_inner) = news;
+        // After the news: who sees the number finds those, or later ones.
         self.posted.number.fetch_add(1, Ordering::Release);
     }
 
     /// What was posted since this clone last looked, if anything was.
     #[inline]
-    pub(super) fn news(&mut self) -> Option<Directory> {
+    pub(super) fn news(&mut self) -> Option<News> {
         let number = self.posted.number.load(Ordering::Acquire);
         if number == self.seen {
             return None;
@@ -53,10 +61,10 @@ mod tests {
 
     #[test]
     fn every_reader_gets_the_latest_once() {
-        let empty = || Directory::new(Vec::new(), [1, 2]).unwrap();
+        let empty = || News { directory: Directory::new(Vec::new(), [1, 2]).unwrap(), peers: Vec::new() };
         let board = Board::new(empty());
         let mut readers = [board.clone(), board.clone()];
-        assert!(readers[0].news().is_none());
+        assert!(readers[0].news().is_some() && readers[0].news().is_none());
         board.post(empty());
         board.post(empty());
         for reader in &mut readers {

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use octick_core::counters::Counters;
+use octick_core::limits::OFFENDERS_MAX;
 
 use super::latency::Latencies;
+use super::senders::SenderStats;
 use crate::socket;
 
 /// How often a thread lays out its bulkier figures, µs.
@@ -18,10 +20,21 @@ pub(crate) struct Desk {
 }
 
 /// Figures that are copied as a whole.
-#[derive(Clone, Default)]
 pub(crate) struct Bulk {
     pub(crate) socket: socket::Counters,
     pub(crate) latencies: Latencies,
+    /// Those who behaved worst, at most [`OFFENDERS_MAX`].
+    pub(crate) senders: Vec<SenderStats>,
+}
+
+impl Default for Bulk {
+    fn default() -> Self {
+        Self {
+            socket: socket::Counters::default(),
+            latencies: Latencies::default(),
+            senders: Vec::with_capacity(OFFENDERS_MAX),
+        }
+    }
 }
 
 impl Desk {

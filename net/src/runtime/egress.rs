@@ -62,6 +62,11 @@ impl Egress {
         }
     }
 
+    /// The peers that can be sent to.
+    pub(super) fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
     /// Sends to `origin` at another address from now on, or no longer.
     pub(super) fn aim(&mut self, origin: OriginIndex, addr: Option<SocketAddr>) {
         self.targets.retain(|target| target.origin != origin);

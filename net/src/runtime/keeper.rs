@@ -15,7 +15,7 @@ use octick_core::limits::BATCH_MAX;
 use octick_core::wire::{Entries, Stat};
 use octick_crypto::Hash;
 
-use super::board::Board;
+use super::board::{Board, News};
 use super::desk::{Desk, LAY_OUT_MICROS};
 use super::egress::Egress;
 use super::gather::Place;
@@ -205,7 +205,8 @@ impl Keeper {
             let place = directory.find(&peer.key.id()).expect("it was learnt just now");
             self.parts.egress.aim(place, peer.addr.filter(|_| !peer.revoked));
         }
-        self.parts.board.post(directory.clone());
+        let (directory, peers) = (directory.clone(), self.parts.egress.targets().to_vec());
+        self.parts.board.post(News { directory, peers });
         Ok(())
     }
 

@@ -1,24 +1,27 @@
 //! From settings to running threads.
 //!
 //! ```text
-//! solo     [ socket > ingress > keeper(engine, egress) ]                      one thread
+//! solo     [ socket > door > keeper(engine, egress) ]                      one thread
 //!
-//! split    [ socket > ingress ] -ring-+
-//!          [ socket > ingress ] -ring-+-> [ keeper(engine, egress) ]          N + 1 threads
+//! split    [ socket > door ] -ring-+
+//!          [ socket > door ] -ring-+-> [ keeper(engine, egress) ]          N + 1 threads
 //! ```
 
 mod board;
 mod desk;
+mod door;
 mod egress;
 mod gather;
 mod keeper;
 mod latency;
 mod pin;
+mod senders;
 mod solo;
 mod split;
 mod start;
 
 pub use latency::Latencies;
+pub use senders::SenderStats;
 pub use start::{StartError, start};
 
 pub(crate) use desk::Desk;

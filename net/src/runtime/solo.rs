@@ -4,11 +4,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use octick_core::data::Ingress;
-
-use super::board::Board;
 use super::desk::LAY_OUT_MICROS;
-use super::gather::for_batches;
+use super::door::Door;
 use super::keeper::Keeper;
 use crate::clock;
 use crate::config::Wait;
@@ -20,9 +17,8 @@ pub(super) const ARRIVALS: usize = 64;
 /// What the one thread works with.
 pub(super) struct Solo {
     pub(super) socket: Socket,
-    pub(super) ingress: Ingress,
+    pub(super) door: Door,
     pub(super) keeper: Keeper,
-    pub(super) board: Board,
     pub(super) wait: Wait,
     /// Longest sleep, so that no write waits longer for its flush than it was promised.
     pub(super) nap: Duration,
@@ -38,11 +34,7 @@ impl Solo {
         let mut busy = false;
         let mut counted_at = 0;
         while !stop.load(Ordering::Relaxed) {
-            if let Some(directory) = self.board.news() {
-                self.ingress.set_directory(directory);
-            }
-            // One step a turn: what it delays is less than one check without the table that it builds.
-            let building = self.ingress.build_step();
+            let building = self.door.prepare();
             let hurry = busy || building;
             let patience = if hurry { socket::Wait::None } else { patience(self.wait, self.nap) };
             let taken = self.socket.poll(patience, &mut arrivals)?;
@@ -51,6 +43,7 @@ impl Solo {
             let now = clock::wall_micros();
             if now.abs_diff(counted_at) >= LAY_OUT_MICROS {
                 self.keeper.received = self.socket.counters();
+                self.door.lay_out();
                 counted_at = now;
             }
             if taken == 0 && self.wait == Wait::Yield {
@@ -59,22 +52,14 @@ impl Solo {
         }
         self.keeper.received = self.socket.counters();
         self.keeper.lay_out();
+        self.door.lay_out();
         Ok(())
     }
 
     fn process(&mut self, arrivals: &mut Vec<Arrival>) {
-        if arrivals.is_empty() {
-            return;
-        }
-        let now = clock::wall_micros();
-        for_batches(
-            arrivals,
-            |_| u64::MAX,
-            |frames, places| {
-                let batch = self.ingress.check(frames, now);
-                self.keeper.absorb(&batch, frames, places, arrivals);
-            },
-        );
+        self.door.check(arrivals, |batch, frames, places| {
+            self.keeper.absorb(batch, frames, places, arrivals);
+        });
         self.keeper.release(arrivals.drain(..));
     }
 }

@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use crossbeam::sync::{Parker, Unparker};
 use octick_core::counters::Counter;
-use octick_core::data::Ingress;
 use octick_core::data::batch::Batch;
 use rtrb::{Consumer, Producer};
 
-use super::board::Board;
 use super::desk::{Desk, LAY_OUT_MICROS};
+use super::door::Door;
 use super::gather::for_batches;
 use super::keeper::Keeper;
 use super::solo::{ARRIVALS, patience};
@@ -84,8 +83,7 @@ impl Sleeper {
 /// What an ingress thread works with.
 pub(super) struct Receiver {
     pub(super) socket: Socket,
-    pub(super) ingress: Ingress,
-    pub(super) board: Board,
+    pub(super) door: Door,
     pub(super) ring: Producer<Parcel>,
     pub(super) bell: Bell,
     pub(super) desk: Desk,
@@ -101,11 +99,7 @@ impl Receiver {
         let mut arrivals: Vec<Arrival> = Vec::with_capacity(ARRIVALS);
         let mut counted_at = 0;
         while !stop.load(Ordering::Relaxed) {
-            if let Some(directory) = self.board.news() {
-                self.ingress.set_directory(directory);
-            }
-            // One step a turn: what it delays is less than one check without the table that it builds.
-            let building = self.ingress.build_step();
+            let building = self.door.prepare();
             let patience = if building { socket::Wait::None } else { patience(self.wait, INGRESS_NAP) };
             let taken = self.socket.poll(patience, &mut arrivals)?;
             self.process(&mut arrivals);
@@ -126,18 +120,12 @@ impl Receiver {
         if arrivals.is_empty() {
             return;
         }
-        let now = clock::wall_micros();
         let mut live = [0_u64; ARRIVALS];
         let mut ticks = 0;
-        for_batches(
-            arrivals,
-            |_| u64::MAX,
-            |frames, places| {
-                let batch = self.ingress.check(frames, now);
-                ticks += batch.ticks;
-                batch.live().for_each(|(i, _)| live[places[i].arrival] |= 1 << places[i].frame);
-            },
-        );
+        self.door.check(arrivals, |batch, _, places| {
+            ticks += batch.ticks;
+            batch.live().for_each(|(i, _)| live[places[i].arrival] |= 1 << places[i].frame);
+        });
         for (arrival, live) in arrivals.drain(..).zip(live).filter(|(_, live)| *live != 0) {
             if self.ring.push(Parcel { arrival, live, ticks: std::mem::take(&mut ticks) }).is_err() {
                 self.desk.counters.add(Counter::RingFull, live.count_ones().into());
@@ -148,6 +136,7 @@ impl Receiver {
 
     fn lay_out(&self) {
         self.desk.lay_out(|bulk| bulk.socket = self.socket.counters());
+        self.door.lay_out();
     }
 }
 

@@ -10,18 +10,21 @@ use std::{fmt, io};
 use crossbeam::channel;
 use crossbeam::queue::ArrayQueue;
 use octick_core::data::accept::Terms;
-use octick_core::data::{Ingress, Run};
+use octick_core::data::{Budgets, Ingress, Run};
 use octick_core::engine::{self, Engine};
+use octick_core::limits::STRANGERS;
 use octick_core::stamp::{Incarnation, OriginIndex};
 use octick_core::state::{Regions, State};
 use octick_core::table::Kernel;
 use octick_crypto::{MeshKeys, Verifier, lanes};
 
-use super::board::Board;
+use super::board::{Board, News};
 use super::desk::Desk;
+use super::door::Door;
 use super::egress::{Egress, Target};
 use super::keeper::{self, Keeper};
 use super::pin::pin;
+use super::senders::Senders;
 use super::solo::Solo;
 use super::split::{Merger, RING, Receiver, Sleeper};
 use crate::clock;
@@ -72,9 +75,9 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let writes = Arc::new(ArrayQueue::new(config.writes_queue));
     let (commands, commanded) = channel::bounded(64);
     let (windows, reader, changes) = (engine.windows(), engine.state().reader(), engine.changes());
+    let board = Board::new(News { directory: directory.clone(), peers: targets.clone() });
     let egress =
         Egress::new(sockets[0].sender(), targets, config.push, random_word(0), desk.counters.clone());
-    let board = Board::new(directory.clone());
     let keeper = Keeper::new(keeper::Parts {
         engine,
         egress,
@@ -85,18 +88,14 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         desks: desks.clone(),
         push: config.push,
     });
-    let ingress = |desk: &Desk| {
+    let door = |desk: &Desk| {
         let signatures = Verifier::new(config.verify);
         memory::advise_huge(signatures.table_memory());
-        Ingress::new(
-            directory.clone(),
-            windows.clone(),
-            terms,
-            keys.clone(),
-            desk.counters.clone(),
-            clock::ticks,
-        )
-        .with_signatures(signatures)
+        let (directory, windows, counters) = (directory.clone(), windows.clone(), desk.counters.clone());
+        let ingress = Ingress::new(directory, windows, terms, keys.clone(), counters, clock::ticks)
+            .with_signatures(signatures)
+            .with_budgets(Budgets::new(&config.limits, config.origins_max as u32, STRANGERS));
+        Door::new(ingress, Senders::new(config.origins_max), board.clone(), desk.clone())
     };
 
     let mut crew = Crew::new(&config.threads.cores);
@@ -106,7 +105,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         Mode::Solo => {
             let mut sockets = sockets;
             let socket = sockets.pop().expect("one socket is open");
-            let solo = Solo { socket, ingress: ingress(&desk), keeper, board, wait, nap };
+            let solo = Solo { socket, door: door(&desk), keeper, wait, nap };
             crew.hire("octick", move |stop| solo.run(stop))?;
         }
         Mode::Split { .. } => {
@@ -117,9 +116,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
                 let (ring, end) = rtrb::RingBuffer::new(RING);
                 rings.push(end);
                 let desk = desks[i + 1].clone();
-                let ingress = ingress(&desk);
-                let (board, bell) = (board.clone(), sleeper.bell());
-                let receiver = Receiver { socket, ingress, board, ring, bell, desk, wait };
+                let receiver = Receiver { socket, door: door(&desk), ring, bell: sleeper.bell(), desk, wait };
                 crew.hire(&format!("octick-in{i}"), move |stop| receiver.run(stop))?;
             }
             let merger = Merger { rings, keeper, sleeper, wait, nap };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use octick_core::limits::{ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
+use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
 use octick_crypto::{NodeId, PublicKey};
 
 use super::keys::{Config, Kernel, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys};
@@ -175,10 +175,14 @@ impl Config {
     }
 
     fn check_limits(&self) -> Checked {
-        let LimitKeys { skew_micros, writes_queue, changes_ring } = self.limits;
+        let LimitKeys { skew_micros, writes_queue, changes_ring, .. } = self.limits;
         within("limits.skew_micros", skew_micros, 1, 3_600_000_000)?;
         within("limits.writes_queue", writes_queue as u64, 1, 1 << 24)?;
-        within("limits.changes_ring", changes_ring as u64, 2, 1 << 24)
+        within("limits.changes_ring", changes_ring as u64, 2, 1 << 24)?;
+        let LimitKeys { peer_checks_per_sec, peer_bad_per_sec, .. } = self.limits;
+        check_rate("peer", peer_checks_per_sec, peer_bad_per_sec)?;
+        let LimitKeys { strangers_checks_per_sec, strangers_bad_per_sec, .. } = self.limits;
+        check_rate("strangers", strangers_checks_per_sec, strangers_bad_per_sec)
     }
 
     /// Who speaks for which slots; nobody for a slot that another speaks for.
@@ -277,6 +281,16 @@ fn check_overlaps(agents: &[Run], peers: &[PeerSettings]) -> Checked {
         })?;
     }
     Ok(())
+}
+
+fn check_rate(whose: &str, checks: u32, bad: u32) -> Checked {
+    let (checks_key, bad_key) =
+        (format!("limits.{whose}_checks_per_sec"), format!("limits.{whose}_bad_per_sec"));
+    within(&checks_key, checks.into(), 1, CHECKS_PER_SEC_MAX.into())?;
+    within(&bad_key, bad.into(), 1, CHECKS_PER_SEC_MAX.into())?;
+    require(bad <= checks, &bad_key, || {
+        format!("{bad_key} = {bad} would be more than all checks, {checks_key} = {checks}")
+    })
 }
 
 fn within(key: &str, value: u64, min: u64, max: u64) -> Checked {

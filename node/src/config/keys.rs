@@ -121,6 +121,14 @@ section! {
     pub struct LimitKeys {
         /// How far ahead of this node's clock a frame may be dated, microseconds.
         skew_micros: u64 = 10_000_000,
+        /// Signature checks a second that one peer's address may cause on each receiving thread.
+        peer_checks_per_sec: u32 = 200_000,
+        /// How many of those may fail; whoever goes beyond is refused unread until time has made up for it.
+        peer_bad_per_sec: u32 = 1_000,
+        /// Signature checks a second that all other addresses may cause together on each receiving thread.
+        strangers_checks_per_sec: u32 = 50_000,
+        /// How many of those may fail; one address alone is held to a quarter of it.
+        strangers_bad_per_sec: u32 = 400,
         /// Writes of this node's agents that may wait to be merged; an agent that finds no room is told.
         writes_queue: usize = 1 << 16,
         /// Changes that a subscriber may lag behind before it misses some.

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use octick::socket::Choice;
-use octick::{Config, Handle, Kernel, Layout, Mode, Peer, Push, Slot, SocketConfig, Threads, Wait};
+use octick::{
+    Config, Handle, Kernel, Layout, Limits, Mode, Peer, Push, Rate, Slot, SocketConfig, Threads, Wait,
+};
 use octick_crypto::key_file::{self, KeyFileError};
 use octick_crypto::{Identity, lanes};
 
@@ -71,6 +73,7 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
             table_bytes: settings.verify.table_bytes,
             cross_check: settings.verify.cross_check,
         },
+        limits: limits(&settings.limits),
         skew_max: Duration::from_micros(settings.limits.skew_micros),
         writes_queue: settings.limits.writes_queue,
         changes_ring: settings.limits.changes_ring,
@@ -91,6 +94,14 @@ fn verify_kernel(kernel: config::VerifyKernel) -> Option<lanes::Kernel> {
 
 fn runs(runs: &[config::Run]) -> Vec<octick::Run> {
     runs.iter().map(|run| octick::Run { first: Slot(run.first), len: run.end - run.first }).collect()
+}
+
+fn limits(keys: &config::LimitKeys) -> Limits {
+    let rate = |checks_per_sec, bad_per_sec| Rate { checks_per_sec, bad_per_sec };
+    Limits {
+        peer: rate(keys.peer_checks_per_sec, keys.peer_bad_per_sec),
+        strangers: rate(keys.strangers_checks_per_sec, keys.strangers_bad_per_sec),
+    }
 }
 
 fn threads(keys: &config::ThreadKeys) -> Threads {

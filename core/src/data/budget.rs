@@ -1,0 +1,500 @@
+//! Who may cause how much work: a token bucket for each sender, asked before any hash and any curve arithmetic.
+//!
+//! In go the senders of a batch, and later what their frames cost and whether they proved themselves; out comes a bit
+//! for each frame whose sender has spent its budget. A sender is the address that a datagram came from, as the edge
+//! tells it by an index, never the origin that a frame claims: what is forged in somebody's name is paid by the
+//! forger. What can never happen: memory that grows with the number of senders.
+//!
+//! | what | price |
+//! |---|---|
+//! | a frame that is refused before hashing: damaged, unknown, seen before | nothing |
+//! | a frame of a root that is known | a sixteenth of a check |
+//! | a frame whose signature must be checked, and any ping, pong or letter | a check |
+//! | a frame whose signature does not hold | as many checks as the rates say, often hundreds |
+//!
+//! Peers have an account each. A stranger, any other address, has one that it shares with whoever hashes to the same
+//! place, and all strangers together have one more. An account that is empty refuses until time has filled it
+//! again; it may be overdrawn by one batch, which it then makes up for.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use super::batch::bits;
+use crate::limits::{BATCH_MAX, CHECKS_PER_SEC_MAX, OFFENDERS_MAX};
+
+/// Where a sender stands in the [`Budgets`]: peers first, then the places of strangers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Sender(pub u32);
+
+/// What may be caused in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Signature checks, were all of them good.
+    pub checks_per_sec: u32,
+    /// Signatures that do not hold, were there nothing else. A bad one costs as much as
+    /// `checks_per_sec / bad_per_sec` good ones.
+    pub bad_per_sec: u32,
+}
+
+impl Rate {
+    /// Whether both are at least one, no more bad ones than checks, and no more checks than
+    /// [`CHECKS_PER_SEC_MAX`].
+    pub const fn is_sound(&self) -> bool {
+        1 <= self.bad_per_sec
+            && self.bad_per_sec <= self.checks_per_sec
+            && self.checks_per_sec <= CHECKS_PER_SEC_MAX
+    }
+}
+
+/// What senders may cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Each peer. Default: 200,000 checks, more than a core can do, and 1,000 bad ones.
+    pub peer: Rate,
+    /// All other addresses together. Default: 50,000 checks and 400 bad ones. One of them alone is held to a quarter
+    /// of the bad ones.
+    pub strangers: Rate,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            peer: Rate { checks_per_sec: 200_000, bad_per_sec: 1_000 },
+            strangers: Rate { checks_per_sec: 50_000, bad_per_sec: 400 },
+        }
+    }
+}
+
+/// What share of all strangers' bad signatures one of them may send.
+const STRANGERS_SHARE: i64 = 4;
+/// How long an account fills until it is full, microseconds: a burst after a stall is not mistaken for a flood.
+const FILL_MICROS: i64 = 250_000;
+/// Longest time that is made good at once, microseconds: 19 hours.
+const ABSENCE_MICROS_MAX: u64 = 1 << 36;
+/// One check, in tokens: so that a microsecond brings as many tokens as a second has checks.
+const CHECK: i64 = 1_000_000;
+/// Hashing a frame of a known root.
+const HASH: i64 = CHECK / 16;
+
+// The dearest price: one check a second may be bad, and a stranger alone pays its share. Neither a batch's debt nor
+// the longest absence comes near the end of the numbers.
+const _: () = {
+    let dearest = CHECK * CHECKS_PER_SEC_MAX as i64 * STRANGERS_SHARE;
+    assert!(BATCH_MAX as i64 * dearest < i64::MAX / 4);
+    assert!(ABSENCE_MICROS_MAX as i64 * (CHECKS_PER_SEC_MAX as i64) < i64::MAX / 4);
+};
+
+/// How an account fills, and what it pays.
+#[derive(Clone, Copy, Debug)]
+struct Prices {
+    /// Tokens that a microsecond brings.
+    refill: i64,
+    /// Tokens that a full account holds.
+    full: i64,
+    hash: i64,
+    check: i64,
+    bad: i64,
+}
+
+impl Prices {
+    /// Everything is free, and an account that holds one token keeps it.
+    const FREE: Self = Self { refill: 0, full: 1, hash: 0, check: 0, bad: 0 };
+
+    fn new(rate: Rate) -> Self {
+        assert!(rate.is_sound(), "the edge checks rates: {rate:?}");
+        let (checks, bad) = (i64::from(rate.checks_per_sec), i64::from(rate.bad_per_sec));
+        Self {
+            refill: checks,
+            full: checks * FILL_MICROS,
+            hash: HASH,
+            check: CHECK,
+            bad: CHECK * checks / bad,
+        }
+    }
+
+    fn of_frame(&self, checked: bool, good: bool) -> i64 {
+        self.hash + if checked { self.check } else { 0 } + if good { 0 } else { self.bad }
+    }
+}
+
+/// How a sender behaved so far, in frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conduct {
+    /// Frames that were new and proved themselves.
+    pub good: u64,
+    /// Frames whose signature did not hold.
+    pub bad: u64,
+    /// Frames that were refused unread, for the budget was spent.
+    pub refused: u64,
+}
+
+impl Conduct {
+    /// How bad it was: frames that were refused, or should have been.
+    pub const fn guilt(&self) -> u64 {
+        self.bad + self.refused
+    }
+}
+
+/// One sender's tokens and conduct, on a cache line of its own.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Account {
+    tokens: i64,
+    /// When it was filled last, microseconds.
+    filled: u64,
+    conduct: Conduct,
+}
+
+const _: () = assert!(size_of::<Account>() == 64);
+
+impl Account {
+    const fn new(prices: &Prices) -> Self {
+        Self { tokens: prices.full, filled: 0, conduct: Conduct { good: 0, bad: 0, refused: 0 } }
+    }
+
+    /// Adds what has come since the last time, and says whether anything is there. A clock that steps back brings
+    /// nothing for that once.
+    #[inline]
+    fn has_tokens(&mut self, prices: &Prices, now_micros: u64) -> bool {
+        let passed = now_micros.saturating_sub(self.filled).min(ABSENCE_MICROS_MAX);
+        self.filled = now_micros;
+        self.tokens = prices.full.min(self.tokens + passed as i64 * prices.refill);
+        self.tokens > 0
+    }
+}
+
+/// Frames of a batch whose senders have spent what they had: a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// The sender's own account is empty.
+    pub by_sender: u64,
+    /// The account of all strangers is.
+    pub by_strangers: u64,
+}
+
+impl Refused {
+    /// Both.
+    pub fn mask(&self) -> u64 {
+        self.by_sender | self.by_strangers
+    }
+}
+
+/// What became of a batch's frames: a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Was hashed.
+    pub hashed: u64,
+    /// Among those, made a signature be checked, or is no frame of cells.
+    pub checked: u64,
+    /// Among the hashed, proved itself.
+    pub good: u64,
+}
+
+/// Every sender's account.
+#[derive(Clone, Debug)]
+pub struct Budgets {
+    accounts: Box<[Account]>,
+    peers: u32,
+    peer: Prices,
+    stranger: Prices,
+    /// The account of all strangers together.
+    strangers: Account,
+    strangers_prices: Prices,
+    /// Senders with bad or refused frames, the worst that were met, in no order.
+    worst: [Sender; OFFENDERS_MAX],
+    worst_len: usize,
+}
+
+impl Budgets {
+    /// Full accounts for `peers` peers and `strangers` places of strangers; 64 bytes each, and no more memory ever.
+    ///
+    /// # Panics
+    /// When a rate is not [sound](Rate::is_sound).
+    pub fn new(limits: &Limits, peers: u32, strangers: u32) -> Self {
+        let (peer, all) = (Prices::new(limits.peer), Prices::new(limits.strangers));
+        let one = Prices { bad: all.bad * STRANGERS_SHARE, ..all };
+        Self::with([peer, one, all], peers, strangers)
+    }
+
+    /// One sender, `Sender(0)`, that is never refused: for tests, benches and whoever trusts what comes.
+    pub fn unlimited() -> Self {
+        Self::with([Prices::FREE; 3], 1, 0)
+    }
+
+    fn with([peer, stranger, strangers_prices]: [Prices; 3], peers: u32, strangers: u32) -> Self {
+        let mut accounts = vec![Account::new(&peer); peers as usize];
+        accounts.resize((peers + strangers) as usize, Account::new(&stranger));
+        Self {
+            accounts: accounts.into_boxed_slice(),
+            peers,
+            peer,
+            stranger,
+            strangers: Account::new(&strangers_prices),
+            strangers_prices,
+            worst: [Sender(0); OFFENDERS_MAX],
+            worst_len: 0,
+        }
+    }
+
+    /// Which frames are to be refused, given who sent each. Counts them on their senders.
+    ///
+    /// # Panics
+    /// When a sender is none of those that the budgets were made for.
+    #[inline]
+    pub fn refuse(&mut self, senders: &[Sender], now_micros: u64) -> Refused {
+        let mut refused = Refused::default();
+        let mut at = 0;
+        // Trains come whole, so a batch has few senders, and each is asked once a train.
+        for run in senders.chunk_by(PartialEq::eq) {
+            let frames = ((1_u128 << run.len()) - 1) as u64;
+            match self.ask(run[0], run.len() as u64, now_micros) {
+                None => {}
+                Some(Spent::BySender) => refused.by_sender |= frames << at,
+                Some(Spent::ByStrangers) => refused.by_strangers |= frames << at,
+            }
+            at += run.len();
+        }
+        refused
+    }
+
+    /// Whether `sender` is to be refused; then `frames` of it are counted as such.
+    #[inline]
+    fn ask(&mut self, sender: Sender, frames: u64, now_micros: u64) -> Option<Spent> {
+        let is_peer = self.is_peer(sender);
+        let account = &mut self.accounts[sender.0 as usize];
+        let prices = if is_peer { &self.peer } else { &self.stranger };
+        let spent = if !account.has_tokens(prices, now_micros) {
+            Spent::BySender
+        } else if !is_peer && !self.strangers.has_tokens(&self.strangers_prices, now_micros) {
+            Spent::ByStrangers
+        } else {
+            return None;
+        };
+        account.conduct.refused += frames;
+        if account.conduct.refused == frames {
+            self.blame(sender);
+        }
+        Some(spent)
+    }
+
+    /// Lets the senders of a batch pay for what their frames cost.
+    pub fn settle(&mut self, senders: &[Sender], proof: &Proof) {
+        for i in bits(proof.hashed) {
+            let (sender, [checked, good]) =
+                (senders[i], [proof.checked, proof.good].map(|m| m >> i & 1 == 1));
+            let is_peer = self.is_peer(sender);
+            let account = &mut self.accounts[sender.0 as usize];
+            if is_peer {
+                account.tokens -= self.peer.of_frame(checked, good);
+            } else {
+                account.tokens -= self.stranger.of_frame(checked, good);
+                self.strangers.tokens -= self.strangers_prices.of_frame(checked, good);
+            }
+            if good {
+                account.conduct.good += 1;
+            } else {
+                account.conduct.bad += 1;
+                self.blame(sender);
+            }
+        }
+    }
+
+    /// Whether the sender is a peer, not a place of strangers.
+    #[inline]
+    pub fn is_peer(&self, sender: Sender) -> bool {
+        sender.0 < self.peers
+    }
+
+    /// How a sender behaved so far.
+    ///
+    /// # Panics
+    /// When there is no such sender.
+    pub fn conduct(&self, sender: Sender) -> Conduct {
+        self.accounts[sender.0 as usize].conduct
+    }
+
+    /// Up to [`OFFENDERS_MAX`] senders of bad or refused frames, in no order: the worst of those that were met.
+    pub fn offenders(&self) -> impl Iterator<Item = (Sender, Conduct)> + '_ {
+        self.worst[..self.worst_len].iter().map(|&sender| (sender, self.conduct(sender)))
+    }
+
+    /// Keeps `sender` among the worst if it belongs there.
+    #[cold]
+    fn blame(&mut self, sender: Sender) {
+        let worst = &self.worst[..self.worst_len];
+        if worst.contains(&sender) {
+            return;
+        }
+        if self.worst_len < OFFENDERS_MAX {
+            self.worst[self.worst_len] = sender;
+            self.worst_len += 1;
+            return;
+        }
+        let guilt = |sender: Sender| self.conduct(sender).guilt();
+        let least = (0..OFFENDERS_MAX).min_by_key(|&i| guilt(self.worst[i])).expect("the list is full");
+        if guilt(sender) > guilt(self.worst[least]) {
+            self.worst[least] = sender;
+        }
+    }
+}
+
+/// Whose account is empty.
+#[derive(Clone, Copy)]
+enum Spent {
+    BySender,
+    ByStrangers,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PEER: Rate = Rate { checks_per_sec: 1_000, bad_per_sec: 10 };
+    const STRANGERS: Rate = Rate { checks_per_sec: 400, bad_per_sec: 8 };
+    /// Two peers, then two places of strangers.
+    const STRANGER: Sender = Sender(2);
+    const NOW: u64 = 1_800_000_000_000_000;
+
+    fn budgets() -> Budgets {
+        Budgets::new(&Limits { peer: PEER, strangers: STRANGERS }, 2, 2)
+    }
+
+    /// One frame of `sender`, if it is let through: `good` or not, after a check.
+    fn send(budgets: &mut Budgets, sender: Sender, good: bool, now: u64) -> bool {
+        let admitted = budgets.refuse(&[sender], now).mask() == 0;
+        if admitted {
+            budgets.settle(&[sender], &Proof { hashed: 1, checked: 1, good: good.into() });
+        }
+        admitted
+    }
+
+    /// How many of `count` frames, `gap` microseconds apart, are let through.
+    fn flood(budgets: &mut Budgets, sender: Sender, good: bool, count: u64, gap: u64) -> u64 {
+        (0..count).filter(|i| send(budgets, sender, good, NOW + i * gap)).count() as u64
+    }
+
+    #[test]
+    fn a_forger_is_refused_after_a_handful_and_then_held_to_its_rate() {
+        let mut budgets = budgets();
+        // The first second holds a full account besides: a quarter of a second's.
+        assert_eq!(flood(&mut budgets, Sender(0), false, 1_000_000, 1), 3 + 10);
+        let conduct = budgets.conduct(Sender(0));
+        assert_eq!(conduct, Conduct { good: 0, bad: 13, refused: 1_000_000 - 13 });
+    }
+
+    #[test]
+    fn a_stranger_alone_gets_a_quarter_of_what_all_of_them_get() {
+        let alone = flood(&mut budgets(), STRANGER, false, 1_000_000, 1);
+        assert!((2..=3).contains(&alone), "two a second and the first, not {alone}");
+    }
+
+    #[test]
+    fn strangers_together_exhaust_their_common_budget_and_no_peers() {
+        let mut budgets = Budgets::new(&Limits { peer: PEER, strangers: STRANGERS }, 1, 1_000);
+        let crowd: u64 = (1..=1_000).map(|i| u64::from(send(&mut budgets, Sender(i), false, NOW))).sum();
+        assert!((2..=3).contains(&crowd), "a quarter of a second's, not {crowd}");
+        assert_eq!(budgets.refuse(&[Sender(1_000)], NOW).by_strangers, 1);
+        assert!(send(&mut budgets, Sender(0), true, NOW), "a peer has an account of its own");
+        assert!(send(&mut budgets, Sender(1_000), true, NOW + 1_000_000), "time fills the account");
+    }
+
+    #[test]
+    fn one_senders_spending_is_nobody_elses() {
+        let mut budgets = budgets();
+        flood(&mut budgets, Sender(0), false, 1_000, 1);
+        assert!(!send(&mut budgets, Sender(0), true, NOW + 1_000));
+        assert!(send(&mut budgets, Sender(1), true, NOW + 1_000));
+        assert!(send(&mut budgets, STRANGER, true, NOW + 1_000));
+    }
+
+    #[test]
+    fn good_signatures_are_held_to_the_generous_rate() {
+        let sent = flood(&mut budgets(), Sender(0), true, 1_000_000, 1);
+        let dearest = 1_000_000 * (250 + 1_000) / (CHECK + HASH) as u64;
+        assert!(sent.abs_diff(dearest) <= 1, "{sent}, not {dearest}");
+    }
+
+    #[test]
+    fn frames_of_known_roots_cost_a_sixteenth() {
+        let mut budgets = budgets();
+        let mut sent = 0;
+        while budgets.refuse(&[Sender(0)], NOW).mask() == 0 {
+            budgets.settle(&[Sender(0)], &Proof { hashed: 1, checked: 0, good: 1 });
+            sent += 1;
+        }
+        assert_eq!(sent, 16 * 250);
+    }
+
+    #[test]
+    fn what_is_refused_before_hashing_costs_nothing() {
+        let mut budgets = budgets();
+        for _ in 0..1_000_000 {
+            assert_eq!(budgets.refuse(&[Sender(0)], NOW), Refused::default());
+            budgets.settle(&[Sender(0)], &Proof::default());
+        }
+    }
+
+    #[test]
+    fn refusals_are_placed_by_frame() {
+        let mut budgets = budgets();
+        flood(&mut budgets, Sender(1), false, 100, 1);
+        flood(&mut budgets, STRANGER, false, 100, 1);
+        let mut senders = [Sender(0); BATCH_MAX];
+        senders[5..9].fill(Sender(1));
+        senders[60..].fill(STRANGER);
+        let refused = budgets.refuse(&senders, NOW + 100);
+        assert_eq!(refused.mask(), 0b1111 << 5 | 0b1111 << 60);
+        assert_eq!(budgets.refuse(&[Sender(1); BATCH_MAX], NOW + 100).by_sender, u64::MAX);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_neither_fills_nor_locks_an_account() {
+        let mut budgets = budgets();
+        flood(&mut budgets, Sender(0), false, 100, 1);
+        assert!(!send(&mut budgets, Sender(0), true, NOW - 3_600_000_000));
+        assert!(send(&mut budgets, Sender(0), true, NOW - 3_599_000_000), "a second later it has filled");
+        assert!(send(&mut budgets, Sender(0), true, u64::MAX), "no absence overflows");
+    }
+
+    #[test]
+    fn the_worst_stay_on_the_list() {
+        let mut budgets = Budgets::new(&Limits::default(), 100, 0);
+        for sender in 0..100 {
+            // Sender n sends n bad frames, one of them first, so that the list is full of others.
+            let frames = (1_u64 << (sender % 60)) - 1;
+            budgets.settle(&[Sender(sender); BATCH_MAX], &Proof { hashed: frames, checked: 0, good: 0 });
+        }
+        let mut bad: std::vec::Vec<u64> = budgets.offenders().map(|(_, conduct)| conduct.bad).collect();
+        bad.sort_unstable();
+        assert_eq!(bad, (44..60).collect::<std::vec::Vec<_>>());
+    }
+
+    #[test]
+    fn the_unlimited_are_accounted_for_and_never_refused() {
+        let mut budgets = Budgets::unlimited();
+        assert_eq!(flood(&mut budgets, Sender(0), false, 1_000, 0), 1_000);
+        assert_eq!(budgets.conduct(Sender(0)).bad, 1_000);
+    }
+
+    proptest! {
+        /// In any span of time nobody gets more through than a full account, the rate, and a batch of overdraft.
+        #[test]
+        fn nobody_exceeds_its_rate(
+            gaps in prop::collection::vec(0..20_000_u64, 1..400),
+            good in prop::collection::vec(any::<bool>(), 400),
+            sender in 0..4_u32,
+        ) {
+            let mut budgets = budgets();
+            let (mut now, mut bad) = (NOW, 0);
+            for (gap, good) in gaps.iter().zip(good) {
+                now += gap;
+                bad += u64::from(send(&mut budgets, Sender(sender), good, now) && !good);
+            }
+            let rate = if sender < 2 { 10 } else { 2 };
+            let most = 1 + rate * (now - NOW + FILL_MICROS as u64).div_ceil(1_000_000);
+            prop_assert!(bad <= most, "{bad} bad frames, where {most} are allowed");
+        }
+    }
+}
