@@ -9,6 +9,33 @@ use octick_crypto::NodeId;
 #[repr(transparent)]
 pub struct Slot(pub u32);
 
+/// Neighbouring slots that one origin speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Run {
+    /// The first of them; a multiple of [`RUN_ALIGN`](crate::limits::RUN_ALIGN).
+    pub first: Slot,
+    /// How many; a multiple of [`RUN_ALIGN`](crate::limits::RUN_ALIGN), not zero.
+    pub len: u32,
+}
+
+impl Run {
+    /// The last slot in it.
+    pub(crate) const fn last(self) -> u32 {
+        self.first.0 + (self.len - 1)
+    }
+
+    /// The slot behind the last, which may lie past 32 bits.
+    pub const fn end(self) -> u64 {
+        self.first.0 as u64 + self.len as u64
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}", self.first.0, self.len)
+    }
+}
+
 /// Counts the lives of a node: a restart takes a larger one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]

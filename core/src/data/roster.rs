@@ -6,16 +6,7 @@ use core::fmt;
 use octick_crypto::{NodeId, PublicKey};
 
 use crate::limits::{ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
-use crate::stamp::Slot;
-
-/// Neighbouring slots that one origin speaks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Run {
-    /// The first of them; a multiple of [`RUN_ALIGN`].
-    pub first: Slot,
-    /// How many; a multiple of [`RUN_ALIGN`], not zero.
-    pub len: u32,
-}
+pub use crate::stamp::Run;
 
 /// One node that this node knows.
 #[derive(Clone, Debug)]
@@ -27,13 +18,6 @@ pub struct Origin {
     /// Whether its right to speak was taken back. A revoked origin is still found, so that its frames can be
     /// counted as such, but owns nothing: its runs may be given to another.
     pub revoked: bool,
-}
-
-impl Run {
-    /// The last slot in it.
-    pub(super) fn last(self) -> u32 {
-        self.first.0 + (self.len - 1)
-    }
 }
 
 /// Whether a list of origins can be a directory, but for keys that stand in it twice: those show when it is filled.
@@ -133,12 +117,6 @@ pub enum DirectoryError {
         /// Index of the second.
         second: usize,
     },
-}
-
-impl fmt::Display for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{}", self.first.0, self.len)
-    }
 }
 
 impl fmt::Display for DirectoryError {
