@@ -6,6 +6,8 @@ use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::traits::IsIdentity;
 use ed25519_dalek::VerifyingKey;
 
+use crate::lanes::Minus;
+
 /// A node's name: the first 16 bytes of the BLAKE3 hash of its public key.
 ///
 /// Shown as 32 hex digits, and shortened to 8 by `{:.8}`-like [`NodeId::short`].
@@ -57,6 +59,7 @@ fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
 pub struct PublicKey {
     key: VerifyingKey,
     id: NodeId,
+    minus: Minus,
 }
 
 impl PublicKey {
@@ -75,7 +78,8 @@ impl PublicKey {
         if !point.is_torsion_free() {
             return Err(KeyError::Torsion);
         }
-        Ok(Self { key: VerifyingKey::from(point), id: NodeId::of(bytes) })
+        let minus = Minus::decode(bytes).expect("dalek decoded it just now");
+        Ok(Self { key: VerifyingKey::from(point), id: NodeId::of(bytes), minus })
     }
 
     /// The node that this key names.
@@ -86,6 +90,11 @@ impl PublicKey {
     /// The 32 bytes as published.
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.key.as_bytes()
+    }
+
+    /// Its negative: what the lanes compute with.
+    pub(crate) fn minus(&self) -> &Minus {
+        &self.minus
     }
 
     pub(crate) fn verifying_key(&self) -> &VerifyingKey {

@@ -7,11 +7,15 @@ use curve25519_dalek::scalar::Scalar;
 use octick_crypto::lanes::{Kernel, Settings};
 use octick_crypto::{Item, Verifier};
 use oracle::Signer;
-use rig::{Case, disagreements, mix, signers, warm};
+use rig::{Case, cold, disagreements, mix, signers, warm};
 
-/// Kernels under test, warmed with the tables of `signers`.
-fn kernels(signers: &[Signer]) -> impl Iterator<Item = (Kernel, Verifier)> + '_ {
-    Kernel::all_available().map(|kernel| (kernel, warm(kernel, signers)))
+/// Kernels under test: with the tables of `signers`, and without any.
+fn kernels(signers: &[Signer]) -> impl Iterator<Item = (String, Verifier)> + '_ {
+    Kernel::all_available().flat_map(|kernel| {
+        let with = (format!("{kernel} with tables"), warm(kernel, signers));
+        let without = (format!("{kernel} without tables"), cold(kernel));
+        [with, without]
+    })
 }
 
 #[test]
@@ -166,7 +170,8 @@ fn without_sign(mut r: [u8; 32]) -> [u8; 32] {
 #[ignore = "a million signatures a kernel take minutes"]
 fn every_kernel_agrees_with_verify_strict_a_million_times() {
     let signers = signers(64);
-    let mut verifiers: Vec<_> = kernels(&signers).filter(|(kernel, _)| *kernel != Kernel::Dalek).collect();
+    let mut verifiers: Vec<_> =
+        kernels(&signers).filter(|(_, verifier)| verifier.kernel() != Kernel::Dalek).collect();
     for seed in 0..100 {
         let cases = mix(&signers, 1000 + seed, 10_000);
         let items: Vec<Item<'_>> = cases.iter().map(Case::item).collect();

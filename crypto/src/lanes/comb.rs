@@ -6,6 +6,8 @@
 //! 2. Which entries all steps take is known before the first: entries are asked for some steps ahead.
 //! 3. All lanes of all groups of a call share one inversion.
 //! 4. One or two signatures that are left over go to [`portable`]: a group costs the same however few are in it.
+//!
+//! [`ladder`] differs in how it adds up, and in nothing else: what all have in common is [`decide`].
 
 use super::arch::{LANES_MAX, Lanes, prefetch};
 use super::digits::{BASE, Digit, KEY, Residue, STEPS, cut};
@@ -13,7 +15,7 @@ use super::field::Fe;
 use super::job::{Job, LOT_MAX};
 use super::point::{invert_all, is_identity};
 use super::table::{Entry, Form};
-use super::{portable, sha512};
+use super::{ladder, portable, sha512};
 
 /// Entries are asked for so many steps ahead.
 const AHEAD: usize = 2;
@@ -28,6 +30,8 @@ pub(super) trait Adder: Copy {
     fn zero(self) -> Self::Sum;
     /// Adds term l in lane l, or subtracts it where the bit of `negative` is set.
     fn add(self, sum: &Self::Sum, terms: &[&Entry; LANES_MAX], negative: u8) -> Self::Sum;
+    /// Doubles every lane's point.
+    fn double(self, sum: &Self::Sum) -> Self::Sum;
     /// Each lane's Y + X, Y - X and Z, limbs below 2^53.
     fn unpack(self, sum: &Self::Sum) -> [[Fe; LANES_MAX]; 3];
 }
@@ -54,14 +58,29 @@ pub(super) fn check<L: Lanes, A: Adder>(
     if !left.is_empty() {
         portable::check(A::FORM, base, left, for_left);
     }
+    decide::<L, A, false>(lanes, adder, base, jobs, verdicts);
+}
+
+/// Decides up to [`LOT_MAX`] signatures in lanes, by long tables or, if `SHORT`, by [`ladder`].
+#[inline(always)]
+pub(super) fn decide<L: Lanes, A: Adder, const SHORT: bool>(
+    lanes: L,
+    adder: A,
+    base: &[Entry],
+    jobs: &[Job<'_>],
+    verdicts: &mut [bool],
+) {
     let mut plus = [Fe::ZERO; LOT_MAX];
     let mut minus = [Fe::ZERO; LOT_MAX];
     let mut inverses = [Fe::ONE; LOT_MAX];
     for (g, group) in jobs.chunks(L::COUNT).enumerate() {
         // Lanes without a job repeat the first one.
         let group: [&Job<'_>; LANES_MAX] = core::array::from_fn(|lane| group.get(lane).unwrap_or(&group[0]));
-        let plan = plan(lanes, base, &group);
-        let sum = add_up::<L, A>(adder, &plan);
+        let sum = if SHORT {
+            ladder::add_up(lanes, adder, base, &group)
+        } else {
+            add_up::<L, A>(adder, &plan(lanes, base, &group))
+        };
         let unpacked = adder.unpack(&sum);
         let at = g * L::COUNT;
         for lane in 0..L::COUNT.min(jobs.len() - at) {

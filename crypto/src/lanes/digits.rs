@@ -13,6 +13,10 @@ pub(super) const KEY: Windows = Windows { bits: 6 };
 /// Windows of the table of the base point: 12 bits each.
 pub(super) const BASE: Windows = Windows { bits: 12 };
 
+/// Windows of the tables that are made for one signature: 4 bits each.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no kernel there has lanes"))]
+pub(super) const SHORT: Windows = Windows { bits: 4 };
+
 /// Additions for sB + k(-A): first the windows of s, then those of k.
 pub(super) const STEPS: usize = BASE.count() + KEY.count();
 
@@ -23,6 +27,12 @@ pub(super) struct Windows {
 }
 
 impl Windows {
+    /// How wide a window is.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no kernel there has lanes"))]
+    pub(super) const fn bits(self) -> usize {
+        self.bits
+    }
+
     /// How many windows there are.
     pub(super) const fn count(self) -> usize {
         252 / self.bits
@@ -57,7 +67,7 @@ impl Windows {
 }
 
 const _: () = assert!(
-    KEY.count() * KEY.bits == 252 && BASE.count() * BASE.bits == 252,
+    KEY.count() * KEY.bits == 252 && SHORT.count() * SHORT.bits == 252 && BASE.count() * BASE.bits == 252,
     "the windows end where 2^252 does"
 );
 

@@ -226,6 +226,31 @@ impl<L: Lanes> Adder for Fma<L> {
         }
     }
 
+    /// As [`Point::double`](super::point::Point::double), with all factors twice as large and their signs turned where
+    /// that saves a negation: (Y + X)^2 + (Y - X)^2 = 2(X^2 + Y^2), their difference is 4XY, and
+    /// 2(Y + X)(Y - X) = 2(Y^2 - X^2).
+    #[inline(always)]
+    fn double(self, sum: &Sum<L>) -> Sum<L> {
+        let a = self.mul(&sum.minus, &sum.minus);
+        let b = self.mul(&sum.plus, &sum.plus);
+        let e = self.carry(&self.difference(&b, &a), 0, 0);
+        let h = self.carry(&self.sum(&b, &a), 2, 0);
+        let c = self.mul(&sum.plus, &sum.minus);
+        let g = self.carry(&self.sum(&c, &c), 2, 0);
+        let z2 = self.mul(&sum.z, &sum.z);
+        let d = self.columns(&self.carry(&self.sum(&z2, &z2), 2, 0));
+        // 4Z^2 - g, all carried: below 2^52, and LOW rides twice less once.
+        let f = self.carry(&self.difference(&self.sum(&d, &d), &self.columns(&g)), 0, LOW.to_bits());
+        let x = self.mul(&e, &f);
+        let y = self.mul(&g, &h);
+        Sum {
+            plus: self.carry(&self.sum(&y, &x), 2, 0),
+            minus: self.carry(&self.difference(&y, &x), 0, 0),
+            z: self.carry(&self.mul(&f, &g), 1, 0),
+            t: self.carry(&self.mul(&e, &h), 1, 0),
+        }
+    }
+
     #[inline(always)]
     fn unpack(self, sum: &Sum<L>) -> [[Fe; LANES_MAX]; 3] {
         [self.numbers(&sum.plus), self.numbers(&sum.minus), self.numbers(&sum.z)]
@@ -307,6 +332,15 @@ mod tests {
             assert_is(fma, &sum, |l| twin(&a[l]).add(&cd(l)), "a + cd");
             let difference = fma.carry(&fma.difference(&whole, &pcd), MINUS_ONE, LOW.to_bits());
             assert_is(fma, &difference, |l| twin(&a[l]).sub(&cd(l)), "a - cd");
+            let doubled = fma.double(&Sum { plus: na, minus: nb, z: nc, t: nd });
+            let [plus, minus, z, t] = [0, 1, 2, 3].map(|part| {
+                let twins = |l: usize| Twin::doubled(&twin(&a[l]), &twin(&b[l]), &twin(&c[l]));
+                move |l: usize| twins(l)[part].clone()
+            });
+            assert_is(fma, &doubled.plus, plus, "doubled, Y + X");
+            assert_is(fma, &doubled.minus, minus, "doubled, Y - X");
+            assert_is(fma, &doubled.z, z, "doubled, Z");
+            assert_is(fma, &doubled.t, t, "doubled, T");
         }
     }
 

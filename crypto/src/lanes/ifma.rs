@@ -162,6 +162,27 @@ impl<M: MulAdd52> Adder for Ifma<M> {
         }
     }
 
+    /// As [`Fma::double`](super::fma::Fma).
+    #[inline(always)]
+    fn double(self, sum: &Sum<M>) -> Sum<M> {
+        let a = self.mul(&sum.minus, &sum.minus);
+        let b = self.mul(&sum.plus, &sum.plus);
+        let (e, h) = (self.difference(&b, &a), self.sum(&b, &a));
+        let c = self.mul(&sum.plus, &sum.minus);
+        let g = self.sum(&c, &c);
+        let z2 = self.mul(&sum.z, &sum.z);
+        let d = self.sum(&z2, &z2);
+        let f = self.difference(&self.sum(&d, &d), &g);
+        let x = self.mul(&e, &f);
+        let y = self.mul(&g, &h);
+        Sum {
+            plus: self.sum(&y, &x),
+            minus: self.difference(&y, &x),
+            z: self.carry(&self.mul(&f, &g)),
+            t: self.carry(&self.mul(&e, &h)),
+        }
+    }
+
     #[inline(always)]
     fn unpack(self, sum: &Sum<M>) -> [[Fe; LANES_MAX]; 3] {
         [self.numbers(&sum.plus), self.numbers(&sum.minus), self.numbers(&sum.z)]
@@ -226,6 +247,18 @@ mod tests {
             assert_is(ifma, &ifma.difference(&pab, &pcd), |l| ab(l).sub(&cd(l)), "ab - cd");
             assert_is(ifma, &ifma.sum(&nz, &pcd), |l| whole(l).add(&cd(l)), "z + cd");
             assert_is(ifma, &ifma.difference(&nz, &pcd), |l| whole(l).sub(&cd(l)), "z - cd");
+            let doubled = ifma.double(&Sum { plus: na, minus: nb, z: nc, t: nd });
+            let [plus, minus, z, t] = [0, 1, 2, 3].map(|part| {
+                let (a, b, c) = (a, b, c);
+                move |l: usize| {
+                    let [a, b, c] = [a[l], b[l], c[l]].map(|limbs| Twin::of(&Fe(limbs)));
+                    Twin::doubled(&a, &b, &c)[part].clone()
+                }
+            });
+            assert_is(ifma, &doubled.plus, plus, "doubled, Y + X");
+            assert_is(ifma, &doubled.minus, minus, "doubled, Y - X");
+            assert_is(ifma, &doubled.z, z, "doubled, Z");
+            assert_is(ifma, &doubled.t, t, "doubled, T");
         }
     }
 

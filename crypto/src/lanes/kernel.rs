@@ -5,7 +5,7 @@ use core::fmt;
 use core::str::FromStr;
 
 #[cfg(target_arch = "x86_64")]
-use super::arch::{avx2::Avx2, avx512::Avx512, avx512ifma::Avx512Ifma};
+use super::arch::{Lanes, avx2::Avx2, avx512::Avx512, avx512ifma::Avx512Ifma};
 use super::job::Job;
 use super::portable;
 use super::table::{BaseTable, Form};
@@ -128,6 +128,44 @@ impl Ready {
             #[cfg(target_arch = "x86_64")]
             With::Avx512Ifma(lanes) => lanes.check(self.base.entries(), jobs, verdicts),
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Ready {
+    /// How many signatures the kernel decides side by side; nothing if it does not.
+    pub(super) fn lanes(&self) -> Option<usize> {
+        match self.with {
+            With::Portable => None,
+            With::Avx2(_) => Some(Avx2::COUNT),
+            With::Avx512(_) | With::Avx512Ifma(_) => Some(Avx512::COUNT),
+        }
+    }
+
+    /// Decides up to [`LOT_MAX`](super::job::LOT_MAX) signatures whose tables are one short window.
+    ///
+    /// # Panics
+    /// When the kernel has no lanes.
+    #[inline]
+    pub(super) fn check_short(&self, jobs: &[Job<'_>], verdicts: &mut [bool]) {
+        match self.with {
+            With::Portable => unreachable!("who has no lanes is not asked"),
+            With::Avx2(lanes) => lanes.check_short(self.base.entries(), jobs, verdicts),
+            With::Avx512(lanes) => lanes.check_short(self.base.entries(), jobs, verdicts),
+            With::Avx512Ifma(lanes) => lanes.check_short(self.base.entries(), jobs, verdicts),
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Ready {
+    /// No kernel there has lanes.
+    pub(super) fn lanes(&self) -> Option<usize> {
+        None
+    }
+
+    pub(super) fn check_short(&self, _: &[Job<'_>], _: &mut [bool]) {
+        unreachable!("who has no lanes is not asked")
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `table`, `digits` | every multiple that a sum may need, and which ones it takes |
 //! | `portable`, `field`, `point` | one signature at a time: the specification |
 //! | `comb`, `sha512` | the same side by side in SIMD lanes |
+//! | `ladder`, `short` | side by side for keys that have no table |
 //! | `fma`, `ifma` | their field arithmetic, by floating-point and by 52-bit multiply-add |
 //! | `arch` | what they ask of each CPU; the only unsafe code |
 //! | `self_test` | known signatures, for every lane, before a kernel is used |
@@ -31,16 +32,21 @@ mod fma;
 mod ifma;
 mod job;
 mod kernel;
+#[cfg(target_arch = "x86_64")]
+mod ladder;
 mod point;
 mod portable;
 mod self_test;
 #[cfg(target_arch = "x86_64")]
 mod sha512;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no kernel there has lanes"))]
+mod short;
 mod table;
 #[cfg(test)]
 mod twin;
 mod verifier;
 
 pub use kernel::{Kernel, UnknownKernel};
+pub(crate) use point::Minus;
 pub use table::KEY_TABLE_BYTES;
 pub use verifier::{Failure, Settings, Verifier};

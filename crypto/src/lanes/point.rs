@@ -16,6 +16,13 @@ pub(super) struct Point {
     pub(super) t: Fe,
 }
 
+/// The negative of a key: what tables are made of, decoded once. Tight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Minus {
+    x: Fe,
+    y: Fe,
+}
+
 /// A point with z = 1, ready to be added: (y + x)/2, (y - x)/2, dxy. Tight.
 ///
 /// The halves make all four factors of a sum half as large as the usual form does, which the vector kernels need;
@@ -115,6 +122,18 @@ impl Point {
         let mut bytes = y.mul(inverse).to_bytes();
         bytes[31] |= u8::from(x.mul(inverse).is_odd()) << 7;
         bytes
+    }
+}
+
+impl Minus {
+    /// The negative of an encoded point, or nothing if the bytes encode none.
+    pub(crate) fn decode(bytes: &[u8; 32]) -> Option<Self> {
+        Point::decode_negated(bytes).map(|Point { x, y, .. }| Self { x, y })
+    }
+
+    /// The same, ready to be computed with.
+    pub(super) fn point(&self) -> Point {
+        Point { x: self.x, y: self.y, z: Fe::ONE, t: self.x.mul(self.y) }
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::digits::KEY;
+use super::digits::Windows;
 use super::job::{Job, LOT_MAX};
 use super::point::Point;
 use super::table::{Entry, Filler, Form};
@@ -43,9 +43,9 @@ const VECTORS: [([u8; 32], &[u8], [u8; SIGNATURE_LEN]); 4] = [
     ),
 ];
 
-/// Whether `check` decides right about valid and invalid signatures in every place of a lot, alone and in company.
-pub(super) fn passes(form: Form, check: impl Fn(&[Job<'_>], &mut [bool])) -> bool {
-    let tables = VECTORS.map(|(key, _, _)| table(&key, form));
+/// With tables of such `windows`, of which a short check reads the lowest: whether `check` decides right about valid and invalid signatures in every place of a lot, alone and in company.
+pub(super) fn passes(form: Form, windows: Windows, check: impl Fn(&[Job<'_>], &mut [bool])) -> bool {
+    let tables = VECTORS.map(|(key, _, _)| table(&key, form, windows));
     let mut twisted = VECTORS.map(|(_, _, signature)| [signature; 4]);
     for variants in &mut twisted {
         // The sign of R, a low bit of s, and s + L.
@@ -75,9 +75,9 @@ pub(super) fn passes(form: Form, check: impl Fn(&[Job<'_>], &mut [bool])) -> boo
     (0..21).all(|first| right(first, 11 + first)) && (0..5).all(|first| right(first, 1)) && right(3, LOT_MAX)
 }
 
-fn table(key: &[u8; 32], form: Form) -> Vec<Entry> {
-    let mut entries = vec![Entry::EMPTY; KEY.table()];
-    let mut filler = Filler::new(KEY, form, KEY.count());
+fn table(key: &[u8; 32], form: Form, windows: Windows) -> Vec<Entry> {
+    let mut entries = vec![Entry::EMPTY; windows.table()];
+    let mut filler = Filler::new(windows, form, windows.count());
     filler.begin(Point::decode_negated(key).expect("a published key is a point"));
     filler.fill(&mut entries);
     entries

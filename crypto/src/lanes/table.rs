@@ -113,14 +113,35 @@ impl Filler {
     pub(super) fn fill(&mut self, out: &mut [Entry]) {
         self.points.clear();
         for _ in out.chunks_exact(self.windows.entries()) {
-            let (mut multiple, step) = (self.next, self.next.addend());
-            self.points.push(multiple);
-            for _ in 1..self.windows.half() {
-                multiple = multiple.add(&step);
-                self.points.push(multiple);
-            }
-            self.next = multiple.double();
+            self.multiply();
         }
+        self.write(out);
+    }
+
+    /// Fills the lowest window of each of `points`, one behind the other.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no kernel there has lanes"))]
+    pub(super) fn fill_lowest(&mut self, points: impl Iterator<Item = Point>, out: &mut [Entry]) {
+        self.points.clear();
+        for point in points {
+            self.begin(point);
+            self.multiply();
+        }
+        self.write(out);
+    }
+
+    /// The multiples of one window, 1 to half; the next begins at twice the last.
+    fn multiply(&mut self) {
+        let (mut multiple, step) = (self.next, self.next.addend());
+        self.points.push(multiple);
+        for _ in 1..self.windows.half() {
+            multiple = multiple.add(&step);
+            self.points.push(multiple);
+        }
+        self.next = multiple.double();
+    }
+
+    /// Makes all points affine, with one inversion, and enters them.
+    fn write(&mut self, out: &mut [Entry]) {
         let (inverses, scratch) = (&mut self.inverses[..self.points.len()], &mut self.scratch);
         inverses.iter_mut().zip(&self.points).for_each(|(to, point)| *to = point.z.add(point.z));
         invert_all(inverses, scratch);

@@ -56,6 +56,17 @@ impl Twin {
         self.add(&other.negative())
     }
 
+    /// Y + X, Y - X, Z and T of twice the point with such Y + X, Y - X and Z, all four times what is usual.
+    pub(super) fn doubled(plus: &Self, minus: &Self, z: &Self) -> [Self; 4] {
+        let twice = |number: &Self| number.add(number);
+        let (b, a) = (plus.mul(plus), minus.mul(minus));
+        let (e, h) = (b.sub(&a), b.add(&a));
+        let g = twice(&plus.mul(minus));
+        let f = twice(&twice(&z.mul(z))).sub(&g);
+        let (x, y) = (e.mul(&f), g.mul(&h));
+        [y.add(&x), y.sub(&x), f.mul(&g), e.mul(&h)]
+    }
+
     pub(super) fn bytes(&self) -> [u8; 32] {
         self.0.as_slice().try_into().expect("reduced numbers have 32 bytes")
     }

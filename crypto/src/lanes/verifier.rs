@@ -4,9 +4,12 @@ use core::fmt;
 use core::ops::Range;
 
 use super::cache::Cache;
+use super::digits::{KEY, SHORT};
 use super::job::{Job, LOT_MAX};
 use super::kernel::{Kernel, Ready};
 use super::self_test;
+use super::short::ShortTables;
+use super::table::Entry;
 use crate::verify::{Item, verify_many};
 
 /// How a verifier works. Any choice gives the same verdicts.
@@ -37,11 +40,68 @@ pub struct Verifier {
     chosen: Kernel,
     ready: Option<Ready>,
     cache: Cache,
+    short: ShortTables,
     cross_check: u32,
     until_check: u32,
     failure: Option<Failure>,
     #[cfg(test)]
     pub(super) sabotage: Option<fn(usize, bool) -> bool>,
+    #[cfg(test)]
+    pub(super) sabotage_short: Option<fn(usize, bool) -> bool>,
+}
+
+/// Some of a lot's items, and where their tables are.
+struct Lot {
+    which: [usize; LOT_MAX],
+    places: [u32; LOT_MAX],
+    len: usize,
+}
+
+impl Default for Lot {
+    fn default() -> Self {
+        Self { which: [0; LOT_MAX], places: [0; LOT_MAX], len: 0 }
+    }
+}
+
+impl Lot {
+    fn push(&mut self, i: usize, place: u32) {
+        (self.which[self.len], self.places[self.len]) = (i, place);
+        self.len += 1;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn which(&self) -> &[usize] {
+        &self.which[..self.len]
+    }
+
+    /// Has `decide` decide these of the items, the j-th of them by `table(j)`.
+    #[inline]
+    fn decide<'t>(
+        &self,
+        items: &[Item<'_>],
+        verdicts: &mut [bool],
+        table: impl Fn(usize) -> &'t [Entry],
+        decide: impl FnOnce(&[Job<'_>], &mut [bool]),
+    ) {
+        let jobs: [Job<'_>; LOT_MAX] = core::array::from_fn(|j| {
+            let j = if j < self.len { j } else { 0 };
+            let item = &items[self.which[j]];
+            Job {
+                table: table(j),
+                key: item.key.as_bytes(),
+                message: item.message,
+                signature: item.signature,
+            }
+        });
+        let mut decided = [false; LOT_MAX];
+        decide(&jobs[..self.len], &mut decided[..self.len]);
+        for (&i, verdict) in self.which().iter().zip(decided) {
+            verdicts[i] = verdict;
+        }
+    }
 }
 
 /// Why a kernel was taken out of use. Verdicts come from ed25519-dalek since.
@@ -85,11 +145,14 @@ impl Verifier {
             chosen,
             ready,
             cache: Cache::new(bytes, form),
+            short: ShortTables::new(form),
             cross_check: settings.cross_check,
             until_check: settings.cross_check,
             failure: None,
             #[cfg(test)]
             sabotage: None,
+            #[cfg(test)]
+            sabotage_short: None,
         };
         verifier.test();
         verifier
@@ -98,7 +161,12 @@ impl Verifier {
     /// Ends the kernel's use if it is wrong about known signatures.
     pub(super) fn test(&mut self) {
         let broken = self.ready.as_ref().is_some_and(|ready| {
-            !self_test::passes(ready.form(), |jobs, verdicts| self.run(ready, jobs, verdicts))
+            let long = self_test::passes(ready.form(), KEY, |jobs, verdicts| self.run(ready, jobs, verdicts));
+            let short = ready.lanes().is_none()
+                || self_test::passes(ready.form(), SHORT, |jobs, verdicts| {
+                    self.run_short(ready, jobs, verdicts)
+                });
+            !(long && short)
         });
         if broken {
             self.fail(Failure::SelfTest(self.chosen));
@@ -144,39 +212,57 @@ impl Verifier {
         }
     }
 
-    /// At most [`LOT_MAX`] items: those with tables go to the kernel together, the others one by one.
+    /// At most [`LOT_MAX`] items: those with tables go to the kernel together, and so do those without.
     fn verify_lot(&mut self, items: &[Item<'_>], verdicts: &mut [bool]) {
-        let Some(ready) = &self.ready else { return verify_many(items, verdicts) };
-        let (mut places, mut which) = ([0; LOT_MAX], [0; LOT_MAX]);
-        let mut known = 0;
+        let Some(ready) = self.ready.take() else { return verify_many(items, verdicts) };
+        self.verify_with(&ready, items, verdicts);
+        if self.failure.is_none() {
+            self.ready = Some(ready);
+        }
+    }
+
+    fn verify_with(&mut self, ready: &Ready, items: &[Item<'_>], verdicts: &mut [bool]) {
+        let (mut known, mut unknown) = (Lot::default(), Lot::default());
         for (i, item) in items.iter().enumerate() {
             match self.cache.count(item.key) {
-                Some(place) => {
-                    (places[known], which[known]) = (place, i);
-                    known += 1;
-                }
-                None => verify_many(&items[i..=i], &mut verdicts[i..=i]),
+                Some(place) => known.push(i, place),
+                None => unknown.push(i, 0),
             }
         }
-        if known == 0 {
-            return;
+        if !known.is_empty() {
+            let table = |j: usize| self.cache.table(known.places[j]);
+            let decide = |jobs: &[Job<'_>], decided: &mut [bool]| self.run(ready, jobs, decided);
+            known.decide(items, verdicts, table, decide);
+            self.sample(items, verdicts, known.which());
         }
-        let jobs: [Job<'_>; LOT_MAX] = core::array::from_fn(|j| {
-            let j = if j < known { j } else { 0 };
-            let item = &items[which[j]];
-            Job {
-                table: self.cache.table(places[j]),
-                key: item.key.as_bytes(),
-                message: item.message,
-                signature: item.signature,
-            }
+        // Few signatures cost less one by one than a ladder costs with most of its lanes empty.
+        let in_lanes = ready.lanes().map_or(0, |lanes| match unknown.len % lanes {
+            rest if rest <= lanes / 4 => unknown.len - rest,
+            _ => unknown.len,
         });
-        let mut decided = [false; LOT_MAX];
-        self.run(ready, &jobs[..known], &mut decided[..known]);
-        for (&i, verdict) in which[..known].iter().zip(decided) {
-            verdicts[i] = verdict;
+        for &i in &unknown.which()[in_lanes..] {
+            verify_many(&items[i..=i], &mut verdicts[i..=i]);
         }
-        self.sample(items, verdicts, &which[..known]);
+        unknown.len = in_lanes;
+        if !unknown.is_empty() && self.failure.is_none() {
+            self.short.fill(unknown.which().iter().map(|&i| items[i].key.minus()));
+            let decide = |jobs: &[Job<'_>], decided: &mut [bool]| self.run_short(ready, jobs, decided);
+            unknown.decide(items, verdicts, |j| self.short.table(j), decide);
+            self.sample(items, verdicts, unknown.which());
+        } else {
+            for &i in unknown.which() {
+                verify_many(&items[i..=i], &mut verdicts[i..=i]);
+            }
+        }
+    }
+
+    #[inline]
+    fn run_short(&self, ready: &Ready, jobs: &[Job<'_>], verdicts: &mut [bool]) {
+        ready.check_short(jobs, verdicts);
+        #[cfg(test)]
+        if let Some(sabotage) = self.sabotage_short {
+            verdicts.iter_mut().enumerate().for_each(|(i, verdict)| *verdict = sabotage(i, *verdict));
+        }
     }
 
     #[inline]
@@ -295,6 +381,7 @@ mod tests {
             while verifier.build_step() {}
             assert_eq!(verifier.tables(), 4);
             verifier.sabotage = Some(|_, _| false);
+            verifier.until_check = 10;
             // Nine verdicts go unchecked, the tenth does not.
             for _ in 0..2 {
                 verifier.verify(&items, &mut verdicts);
@@ -305,6 +392,27 @@ mod tests {
             assert_eq!(verifier.failure(), Some(Failure::CrossCheck(kernel)));
             assert_eq!(verifier.kernel(), Kernel::Dalek);
             assert!(!verifier.build_step());
+        }
+    }
+
+    #[test]
+    fn a_ladder_that_is_wrong_ends_the_kernel_as_well() {
+        for kernel in fast_kernels() {
+            let settings = Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 4 };
+            let mut verifier = Verifier::new(settings);
+            if verifier.ready.as_ref().is_some_and(|ready| ready.lanes().is_none()) {
+                continue;
+            }
+            let signed = signed(8);
+            let mut verdicts = [false; 8];
+            verifier.sabotage_short = Some(|i, verdict| verdict && i != 3);
+            verifier.verify(&items(&signed), &mut verdicts);
+            assert_eq!(verdicts, [true; 8], "the wrong verdict was the fourth, which is checked");
+            assert_eq!(verifier.failure(), Some(Failure::CrossCheck(kernel)));
+            let mut verifier = Verifier::new(settings);
+            verifier.sabotage_short = Some(|i, verdict| if i == 6 { true } else { verdict });
+            verifier.test();
+            assert_eq!(verifier.failure(), Some(Failure::SelfTest(kernel)));
         }
     }
 

@@ -53,6 +53,11 @@ pub(crate) fn warm(kernel: Kernel, signers: &[Signer]) -> Verifier {
     verifier
 }
 
+/// A verifier that never has a table.
+pub(crate) fn cold(kernel: Kernel) -> Verifier {
+    Verifier::new(Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 0 })
+}
+
 /// `n` signatures by `signers`, honest and crafted, over messages of 0 to 200 bytes, most of them 64.
 pub(crate) fn mix(signers: &[Signer], seed: u64, n: usize) -> Vec<Case> {
     let mut random = Random(seed);

@@ -24,11 +24,22 @@ impl Avx512 {
         // SAFETY: `self` exists, so `detect` found all features that `check` enables.
         unsafe { check(self, base, jobs, verdicts) }
     }
+
+    /// The same for jobs whose tables are one short window.
+    pub(in crate::lanes) fn check_short(self, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
+        // SAFETY: as above, of `check_short`.
+        unsafe { check_short(self, base, jobs, verdicts) }
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma,bmi2")]
 fn check(lanes: Avx512, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
     comb::check(lanes, fma::Fma(lanes), base, jobs, verdicts);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma,bmi2")]
+fn check_short(lanes: Avx512, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
+    comb::decide::<_, _, true>(lanes, fma::Fma(lanes), base, jobs, verdicts);
 }
 
 /// Each operation is one intrinsic of a feature that `detect` found.
