@@ -227,6 +227,17 @@ impl Engine {
         self.outbox.refresh();
     }
 
+    /// In how many microseconds [`Engine::flush`] could send something, were there no other reason to wait; nothing
+    /// when no write is pending. Only cells of four bytes ever have to wait, 1,024 microseconds at most, for the next
+    /// unit of their clock.
+    pub fn pending(&self, now_micros: u64) -> Option<u64> {
+        if self.outbox.has_fine_pending() {
+            return Some(0);
+        }
+        let next_unit = (self.last_unit + 1) << 10;
+        self.outbox.has_pending().then(|| next_unit.saturating_sub(now_micros))
+    }
+
     /// Makes, merges and returns one train of pending writes, or nothing when none are pending. One signature,
     /// about 50,000 ticks, and a hash a frame.
     pub fn flush(&mut self, now_micros: u64) -> Option<&Sealer> {

@@ -109,6 +109,11 @@ impl Outbox {
         self.runs.iter().any(|own| own.cells8.pending + own.cells4.pending + own.rows.pending > 0)
     }
 
+    /// Whether any write waits that needs no new unit of the coarse clock: all but those to cells of four bytes.
+    pub fn has_fine_pending(&self) -> bool {
+        self.runs.iter().any(|own| own.cells8.pending + own.rows.pending > 0)
+    }
+
     /// Moves pending writes into frames until the train is full or nothing is pending. Cells of four bytes wait
     /// while `with_cells4` is false: their table's clock is too coarse for two versions now.
     pub fn fill(&mut self, train: &mut Sealer, with_cells4: bool) {

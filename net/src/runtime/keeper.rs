@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
 use crossbeam::queue::ArrayQueue;
@@ -16,10 +16,11 @@ use octick_core::wire::{Entries, Stat};
 use octick_crypto::Hash;
 
 use super::board::{Board, News};
-use super::desk::{Desk, LAY_OUT_MICROS};
+use super::desk::Desk;
 use super::egress::Egress;
 use super::gather::Place;
 use super::latency::Latencies;
+use super::timers::Timers;
 use crate::clock;
 use crate::config::{Peer, Push};
 use crate::socket::{self, Arrival};
@@ -52,15 +53,8 @@ pub(super) struct Keeper {
     /// Ticks of batches that brought no cell, duplicates say: the next cells are charged with them.
     unpaid_ticks: u64,
     questions: Vec<(u64, Sender<Report>)>,
-    timers: Timers,
-}
-
-/// When something is due, µs since the keeper began.
-struct Timers {
     began: Instant,
-    flush: u64,
-    refresh: u64,
-    lay_out: u64,
+    timers: Timers,
 }
 
 /// What a keeper is made of.
@@ -85,14 +79,14 @@ pub(super) struct Parts {
 
 impl Keeper {
     pub(super) fn new(parts: Parts) -> Self {
-        let refresh = parts.push.refresh.as_micros() as u64;
         Self {
+            timers: Timers::new(&parts.push),
+            began: Instant::now(),
             parts,
             received: socket::Counters::default(),
             latencies: Latencies::default(),
             unpaid_ticks: 0,
             questions: Vec::with_capacity(QUESTIONS_MAX),
-            timers: Timers { began: Instant::now(), flush: 0, refresh, lay_out: 0 },
         }
     }
 
@@ -129,20 +123,26 @@ impl Keeper {
         let mut busy = self.take_writes();
         self.take_commands();
         busy |= self.parts.egress.retry();
-        let now = self.timers.began.elapsed().as_micros() as u64;
-        if now >= self.timers.refresh && !self.parts.push.refresh.is_zero() {
+        let now = self.now();
+        if self.timers.take_refresh(now) {
             self.parts.engine.refresh();
-            self.timers.refresh = now + self.parts.push.refresh.as_micros() as u64;
         }
-        if now >= self.timers.flush {
+        if self.timers.may_flush(now) {
             busy |= self.flush();
-            self.timers.flush = now + self.parts.push.flush.as_micros() as u64;
         }
-        if now >= self.timers.lay_out {
+        if self.timers.take_lay_out(now) {
             self.lay_out();
-            self.timers.lay_out = now + LAY_OUT_MICROS;
         }
         busy
+    }
+
+    /// How long this thread may sleep with nothing more to do.
+    pub(super) fn nap(&self) -> Duration {
+        self.timers.nap(self.now(), self.parts.engine.pending(clock::wall_micros()))
+    }
+
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_micros() as u64
     }
 
     /// Every origin that is known by now.
@@ -210,10 +210,15 @@ impl Keeper {
         Ok(())
     }
 
-    /// Sends pending writes; says whether some are left.
+    /// Sends pending writes; says whether some are left, which then go next turn.
     fn flush(&mut self) -> bool {
-        for _ in 0..TRAINS_PER_TURN {
-            let Some(train) = self.parts.engine.flush(clock::wall_micros()) else {
+        for trains in 0..TRAINS_PER_TURN {
+            let wall = clock::wall_micros();
+            let Some(train) = self.parts.engine.flush(wall) else {
+                let left = self.parts.engine.pending(wall);
+                if trains > 0 || left.is_some() {
+                    self.timers.flushed(self.now(), left);
+                }
                 return false;
             };
             let mut frames = [&[][..]; BATCH_MAX];

@@ -19,6 +19,7 @@ mod senders;
 mod solo;
 mod split;
 mod start;
+mod timers;
 
 pub use latency::Latencies;
 pub use senders::SenderStats;

@@ -20,8 +20,6 @@ pub(super) struct Solo {
     pub(super) door: Door,
     pub(super) keeper: Keeper,
     pub(super) wait: Wait,
-    /// Longest sleep, so that no write waits longer for its flush than it was promised.
-    pub(super) nap: Duration,
 }
 
 impl Solo {
@@ -36,7 +34,7 @@ impl Solo {
         while !stop.load(Ordering::Relaxed) {
             let building = self.door.prepare();
             let hurry = busy || building;
-            let patience = if hurry { socket::Wait::None } else { patience(self.wait, self.nap) };
+            let patience = if hurry { socket::Wait::None } else { patience(self.wait, || self.keeper.nap()) };
             let taken = self.socket.poll(patience, &mut arrivals)?;
             self.process(&mut arrivals);
             busy = self.keeper.turn() || taken == ARRIVALS;
@@ -65,9 +63,9 @@ impl Solo {
 }
 
 /// How an idle thread waits at its socket.
-pub(super) fn patience(wait: Wait, nap: Duration) -> socket::Wait {
+pub(super) fn patience(wait: Wait, nap: impl FnOnce() -> Duration) -> socket::Wait {
     match wait {
         Wait::Spin | Wait::Yield => socket::Wait::None,
-        Wait::Park => socket::Wait::Park(nap),
+        Wait::Park => socket::Wait::Park(nap()),
     }
 }

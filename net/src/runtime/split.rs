@@ -100,7 +100,7 @@ impl Receiver {
         let mut counted_at = 0;
         while !stop.load(Ordering::Relaxed) {
             let building = self.door.prepare();
-            let patience = if building { socket::Wait::None } else { patience(self.wait, INGRESS_NAP) };
+            let patience = if building { socket::Wait::None } else { patience(self.wait, || INGRESS_NAP) };
             let taken = self.socket.poll(patience, &mut arrivals)?;
             self.process(&mut arrivals);
             let now = clock::wall_micros();
@@ -146,8 +146,6 @@ pub(super) struct Merger {
     pub(super) keeper: Keeper,
     pub(super) sleeper: Sleeper,
     pub(super) wait: Wait,
-    /// Longest sleep, so that no write waits longer for its flush than it was promised.
-    pub(super) nap: Duration,
 }
 
 impl Merger {
@@ -201,7 +199,7 @@ impl Merger {
             Wait::Yield => std::thread::yield_now(),
             Wait::Park => {
                 let nothing = || self.rings.iter().all(Consumer::is_empty) && self.keeper.is_idle();
-                self.sleeper.sleep(self.nap, nothing);
+                self.sleeper.sleep(self.keeper.nap(), nothing);
             }
         }
     }

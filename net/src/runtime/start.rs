@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 use std::{fmt, io};
 
 use crossbeam::channel;
@@ -33,9 +32,6 @@ use crate::handle::{About, Handle, Inner};
 use crate::memory;
 use crate::pool::Pool;
 use crate::socket::{OpenError, Socket, SocketSettings};
-
-/// Bounds of an engine thread's sleep: it wakes to flush at the latest.
-const NAP: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(10));
 
 /// Starts a node on threads of its own.
 ///
@@ -99,13 +95,13 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     };
 
     let mut crew = Crew::new(&config.threads.cores);
-    let (wait, nap) = (config.threads.wait, config.push.flush.clamp(NAP.0, NAP.1));
+    let wait = config.threads.wait;
     let mut bell = None;
     match config.threads.mode {
         Mode::Solo => {
             let mut sockets = sockets;
             let socket = sockets.pop().expect("one socket is open");
-            let solo = Solo { socket, door: door(&desk), keeper, wait, nap };
+            let solo = Solo { socket, door: door(&desk), keeper, wait };
             crew.hire("octick", move |stop| solo.run(stop))?;
         }
         Mode::Split { .. } => {
@@ -119,7 +115,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
                 let receiver = Receiver { socket, door: door(&desk), ring, bell: sleeper.bell(), desk, wait };
                 crew.hire(&format!("octick-in{i}"), move |stop| receiver.run(stop))?;
             }
-            let merger = Merger { rings, keeper, sleeper, wait, nap };
+            let merger = Merger { rings, keeper, sleeper, wait };
             crew.hire("octick-engine", move |stop| {
                 merger.run(stop);
                 Ok(())

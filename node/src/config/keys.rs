@@ -62,8 +62,8 @@ section! {
         fanout: usize = 16,
         /// To how many random peers each new frame of others is passed on, byte for byte; 0 relays nothing.
         relay: usize = 1,
-        /// How long a change waits for company before it is signed and sent, microseconds; at most
-        /// limits.skew_micros.
+        /// How long a change waits at most for company before it is signed and sent, microseconds; at most
+        /// limits.skew_micros. The first one after a quiet while goes at once.
         flush_micros: u64 = 1_000,
         /// How often all own cells are sent again, for those who missed some, milliseconds; 0 never does.
         refresh_millis: u64 = 5_000,
