@@ -14,13 +14,13 @@
 //!
 //! Peers have an account each. A stranger, any other address, has one that it shares with whoever hashes to the same
 //! place, and all strangers together have one more. An account that is empty refuses until time has filled it
-//! again; it may be overdrawn by one batch, which it then makes up for.
+//! again; it may be overdrawn by one wave of batches, which it then makes up for.
 
 use alloc::boxed::Box;
 use alloc::vec;
 
 use super::batch::bits;
-use crate::limits::{BATCH_MAX, CHECKS_PER_SEC_MAX, OFFENDERS_MAX};
+use crate::limits::{BATCH_MAX, CHECKS_PER_SEC_MAX, OFFENDERS_MAX, WAVE_MAX};
 
 /// Where a sender stands in the [`Budgets`]: peers first, then the places of strangers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,11 +77,11 @@ const CHECK: i64 = 1_000_000;
 /// Hashing a frame of a known root.
 const HASH: i64 = CHECK / 16;
 
-// The dearest price: one check a second may be bad, and a stranger alone pays its share. Neither a batch's debt nor
+// The dearest price: one check a second may be bad, and a stranger alone pays its share. Neither a wave's debt nor
 // the longest absence comes near the end of the numbers.
 const _: () = {
     let dearest = CHECK * CHECKS_PER_SEC_MAX as i64 * STRANGERS_SHARE;
-    assert!(BATCH_MAX as i64 * dearest < i64::MAX / 4);
+    assert!((WAVE_MAX * BATCH_MAX) as i64 * dearest < i64::MAX / 4);
     assert!(ABSENCE_MICROS_MAX as i64 * (CHECKS_PER_SEC_MAX as i64) < i64::MAX / 4);
 };
 

@@ -16,10 +16,19 @@ use super::directory::Directory;
 use super::verify::Verifier;
 use super::window::{Seen, WindowsView};
 use crate::counters::{Counter, Counters};
-use crate::limits::BATCH_MAX;
+use crate::limits::{BATCH_MAX, WAVE_MAX};
 use crate::reject::Reject;
 use crate::stamp::OriginIndex;
 use crate::wire::Envelope;
+
+/// Up to [`BATCH_MAX`] datagrams that came together, and who sent each.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived<'b, 'a> {
+    /// What came.
+    pub datagrams: &'b [&'a [u8]],
+    /// The address it came from, as the edge numbers them.
+    pub senders: &'b [Sender],
+}
 
 /// The stateless filter in front of an engine.
 pub struct Ingress {
@@ -90,19 +99,37 @@ impl Ingress {
     /// # Panics
     /// When there are more than [`BATCH_MAX`] datagrams, not as many senders, or one that the budgets do not know.
     pub fn check<'a>(&mut self, datagrams: &[&'a [u8]], senders: &[Sender], now_micros: u64) -> Batch<'a> {
-        assert!(datagrams.len() == senders.len(), "one sender a datagram");
-        let start = (self.ticks)();
-        let refused = self.refuse(senders, now_micros);
-        let mut batch = self.sift(datagrams, refused, now_micros);
-        let filtered = (self.ticks)();
-        let hashed = batch.mask();
-        let checked = self.verifier.check(&mut batch, &self.directory, &self.counters);
-        self.budgets.settle(senders, &Proof { hashed, checked, good: batch.mask() });
-        let verified = (self.ticks)();
-        batch.ticks = filtered.wrapping_sub(start);
-        self.counters.add(Counter::TimedTicks, batch.ticks);
-        self.counters.add(Counter::VerifyTicks, verified.wrapping_sub(filtered));
+        let mut batch = [Batch::new()];
+        self.check_wave(&[Arrived { datagrams, senders }], &mut batch, now_micros);
+        let [batch] = batch;
         batch
+    }
+
+    /// [`Ingress::check`] for several batches that came together: `batches[i]` becomes that of `wave[i]`. Trains then
+    /// share the lanes in which signatures are checked. The windows hear of frames only after the merge, so a frame
+    /// that stands in a wave twice passes twice; the engine tells.
+    ///
+    /// # Panics
+    /// When there are more than [`WAVE_MAX`] batches, not as many in both slices, or as [`Ingress::check`].
+    pub fn check_wave<'a>(&mut self, wave: &[Arrived<'_, 'a>], batches: &mut [Batch<'a>], now_micros: u64) {
+        assert!(wave.len() == batches.len() && wave.len() <= WAVE_MAX, "one batch each, {WAVE_MAX} at most");
+        let mut hashed = [0; WAVE_MAX];
+        let mut before = (self.ticks)();
+        for ((arrived, batch), hashed) in wave.iter().zip(&mut *batches).zip(&mut hashed) {
+            assert!(arrived.datagrams.len() == arrived.senders.len(), "one sender a datagram");
+            let refused = self.refuse(arrived.senders, now_micros);
+            *batch = self.sift(arrived.datagrams, refused, now_micros);
+            let now = (self.ticks)();
+            batch.ticks = now.wrapping_sub(before);
+            self.counters.add(Counter::TimedTicks, batch.ticks);
+            (*hashed, before) = (batch.mask(), now);
+        }
+        let checked = self.verifier.check(batches, &self.directory, &self.counters);
+        for (i, (arrived, batch)) in wave.iter().zip(&*batches).enumerate() {
+            let proof = Proof { hashed: hashed[i], checked: checked[i], good: batch.mask() };
+            self.budgets.settle(arrived.senders, &proof);
+        }
+        self.counters.add(Counter::VerifyTicks, (self.ticks)().wrapping_sub(before));
     }
 
     /// Counts the frames whose senders have spent their budgets, and returns a bit for each.

@@ -29,7 +29,7 @@ pub mod window;
 pub use batch::Batch;
 pub use budget::{Budgets, Sender};
 pub use directory::Directory;
-pub use ingress::Ingress;
+pub use ingress::{Arrived, Ingress};
 pub use outbox::{NotOurs, Update};
 pub use roster::{DirectoryError, Origin, Run};
 pub use window::{Seen, Windows, WindowsView};

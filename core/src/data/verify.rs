@@ -6,30 +6,40 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use octick_crypto::lanes::Settings;
 use octick_crypto::train::{ABSENT, Climb, MESSAGE_LEN, message, roots_of};
 use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, Verifier as Signatures};
 
-use super::batch::Batch;
+use super::batch::{Batch, bits};
 use super::directory::Directory;
 use crate::counters::{Counter, Counters};
-use crate::limits::BATCH_MAX;
+use crate::limits::{BATCH_MAX, WAVE_MAX};
 use crate::reject::Reject;
 use crate::stamp::OriginIndex;
 
 /// Verified roots remembered: trains of some seconds, 112 bytes each.
 const ROOTS: usize = 1 << 12;
+/// Most roots that a wave can bring: one a frame.
+const PENDING_MAX: usize = WAVE_MAX * BATCH_MAX;
 
-/// Checks batches of frames, and remembers the roots that held.
+/// Checks waves of frames, and remembers the roots that held. All memory is taken at construction, some 600 KB.
 pub struct Verifier {
     keys: MeshKeys,
     /// Made when first needed, unless it was given: making one runs the kernel.
     signatures: Option<Signatures>,
     known: Box<[Option<Root>]>,
-    pending: Box<[Pending; BATCH_MAX]>,
-    verdicts: [bool; BATCH_MAX],
+    /// Roots of this wave that are not known, each once.
+    pending: Vec<Root>,
+    index: Index,
+    verdicts: Box<[bool; PENDING_MAX]>,
+    /// Which of the pending roots each frame hangs on, or [`KNOWN`].
+    hangs_on: Box<[[u16; BATCH_MAX]; WAVE_MAX]>,
 }
+
+/// Of a frame whose root was verified before.
+const KNOWN: u16 = u16::MAX;
 
 /// What one signature covers: a train of one origin.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,27 +50,18 @@ struct Root {
     signature: [u8; SIGNATURE_LEN],
 }
 
-/// A root to be verified in this batch, and the frames that hang on it.
-#[derive(Clone, Copy)]
-struct Pending {
-    root: Root,
-    message: [u8; MESSAGE_LEN],
-    frames: u64,
-}
-
 impl Verifier {
     /// A verifier for the mesh that `keys` stand for, which knows no roots, and checks signatures as the
     /// default settings say, unless told otherwise.
     pub fn new(keys: MeshKeys) -> Self {
-        let nothing =
-            Root { hash: Hash([0; 32]), origin: OriginIndex(0), len: 0, signature: [0; SIGNATURE_LEN] };
-        let pending = Pending { root: nothing, message: [0; MESSAGE_LEN], frames: 0 };
         Self {
             keys,
             signatures: None,
             known: vec![None; ROOTS].into_boxed_slice(),
-            pending: Box::new([pending; BATCH_MAX]),
-            verdicts: [false; BATCH_MAX],
+            pending: Vec::with_capacity(PENDING_MAX),
+            index: Index::new(),
+            verdicts: Box::new([false; PENDING_MAX]),
+            hangs_on: Box::new([[KNOWN; BATCH_MAX]; WAVE_MAX]),
         }
     }
 
@@ -84,51 +85,62 @@ impl Verifier {
         self.signatures.as_mut().is_some_and(Signatures::build_step)
     }
 
-    /// Drops from `batch` every live frame whose signature does not hold. Returns a bit for each frame that made a
-    /// signature be checked, the first of its train; and for each frame without cells, since no window stops its being
-    /// sent again and again, only its price.
-    pub fn check(&mut self, batch: &mut Batch<'_>, directory: &Directory, counters: &Counters) -> u64 {
-        let (waiting, checked) = self.gather(batch, counters);
-        if waiting == 0 {
+    /// Drops from each of `wave` every live frame whose signature does not hold. Returns, for each batch, a bit for each
+    /// frame that made a signature be checked, the first of its train; and for each frame without cells, since no
+    /// window stops its being sent again and again, only its price.
+    ///
+    /// # Panics
+    /// When there are more than [`WAVE_MAX`] batches.
+    pub fn check(
+        &mut self,
+        wave: &mut [Batch<'_>],
+        directory: &Directory,
+        counters: &Counters,
+    ) -> [u64; WAVE_MAX] {
+        assert!(wave.len() <= WAVE_MAX, "a wave has at most {WAVE_MAX} batches");
+        let mut checked = [0; WAVE_MAX];
+        self.pending.clear();
+        self.index.clear();
+        for (b, batch) in wave.iter().enumerate() {
+            checked[b] = self.gather(b, batch, counters);
+        }
+        if self.pending.is_empty() {
             return checked;
         }
-        self.decide(waiting, directory, counters);
-        counters.add(Counter::Signatures, waiting as u64);
-        for (pending, holds) in self.pending[..waiting].iter().zip(&self.verdicts) {
+        self.decide(directory, counters);
+        counters.add(Counter::Signatures, self.pending.len() as u64);
+        for (root, holds) in self.pending.iter().zip(&*self.verdicts) {
             if *holds {
-                self.known[place(&pending.root.hash)] = Some(pending.root);
-            } else {
-                batch.drop_all(pending.frames, |_| counters.reject(Reject::BadSignature));
+                self.known[place(&root.hash)] = Some(*root);
             }
+        }
+        for (batch, hangs_on) in wave.iter_mut().zip(&*self.hangs_on) {
+            let forged = |i: &usize| hangs_on[*i] != KNOWN && !self.verdicts[usize::from(hangs_on[*i])];
+            let forged = bits(batch.mask()).filter(forged).fold(0, |mask, i| mask | 1 << i);
+            batch.drop_all(forged, |_| counters.reject(Reject::BadSignature));
         }
         checked
     }
 
-    /// Computes each live frame's root; returns how many roots need their signature checked, and the frames that
-    /// stand for a check.
-    fn gather(&mut self, batch: &Batch<'_>, counters: &Counters) -> (usize, u64) {
+    /// Computes the root of each live frame of batch `b`, and enters those whose signature must be checked. Returns
+    /// the frames that stand for a check.
+    fn gather(&mut self, b: usize, batch: &Batch<'_>, counters: &Counters) -> u64 {
         let roots = self.roots(batch);
-        let (mut waiting, mut checked_frames) = (0, 0);
+        let mut checked_frames = 0;
         for ((i, checked), hash) in batch.live().zip(roots) {
             let (frame, len) = (checked.frame, checked.frame.header().train_len());
             let root = Root { hash, origin: checked.origin, len: len as u8, signature: *frame.signature() };
             if self.known[place(&root.hash)].as_ref() == Some(&root) {
                 counters.add(Counter::RootsKnown, 1);
                 checked_frames |= u64::from(!frame.kind().is_data()) << i;
+                self.hangs_on[b][i] = KNOWN;
                 continue;
             }
-            // Trains arrive together, so the last pending root is nearly always the one.
-            match self.pending[..waiting].iter_mut().rev().find(|pending| pending.root == root) {
-                Some(pending) => pending.frames |= 1 << i,
-                None => {
-                    let message = message(len, &root.hash);
-                    self.pending[waiting] = Pending { root, message, frames: 1 << i };
-                    waiting += 1;
-                    checked_frames |= 1 << i;
-                }
-            }
+            let (at, is_new) = self.index.enter(&root, &mut self.pending);
+            self.hangs_on[b][i] = at;
+            checked_frames |= u64::from(is_new) << i;
         }
-        (waiting, checked_frames)
+        checked_frames
     }
 
     /// The root that each live frame claims, in order: leaves side by side in lanes, then the trees level by level.
@@ -152,24 +164,66 @@ impl Verifier {
         roots
     }
 
-    fn decide(&mut self, waiting: usize, directory: &Directory, counters: &Counters) {
-        let pending = &self.pending;
-        let items: [Item<'_>; BATCH_MAX] = core::array::from_fn(|i| {
-            let pending = &pending[if i < waiting { i } else { 0 }];
-            Item {
-                key: &directory.origin(pending.root.origin).key,
-                message: &pending.message,
-                signature: &pending.root.signature,
-            }
-        });
+    /// Decides all pending roots, a batch's worth at a time.
+    fn decide(&mut self, directory: &Directory, counters: &Counters) {
         let signatures = self.signatures.get_or_insert_with(|| Signatures::new(Settings::default()));
         let sound = signatures.failure().is_none();
-        signatures.verify(&items[..waiting], &mut self.verdicts[..waiting]);
+        for (roots, verdicts) in self.pending.chunks(BATCH_MAX).zip(self.verdicts.chunks_mut(BATCH_MAX)) {
+            let mut messages = [[0; MESSAGE_LEN]; BATCH_MAX];
+            for (to, root) in messages.iter_mut().zip(roots) {
+                *to = message(root.len.into(), &root.hash);
+            }
+            let items: [Item<'_>; BATCH_MAX] = core::array::from_fn(|i| {
+                let i = if i < roots.len() { i } else { 0 };
+                let key = &directory.origin(roots[i].origin).key;
+                Item { key, message: &messages[i], signature: &roots[i].signature }
+            });
+            signatures.verify(&items[..roots.len()], &mut verdicts[..roots.len()]);
+        }
         if sound && signatures.failure().is_some() {
             counters.add(Counter::VerifyDisabled, 1);
         }
     }
 }
+
+/// Finds a root among the pending ones: open addressing, at most half full.
+struct Index {
+    places: Box<[u16; 2 * PENDING_MAX]>,
+}
+
+impl Index {
+    const FREE: u16 = u16::MAX;
+
+    fn new() -> Self {
+        Self { places: Box::new([Self::FREE; 2 * PENDING_MAX]) }
+    }
+
+    fn clear(&mut self) {
+        self.places.fill(Self::FREE);
+    }
+
+    /// Where `root` stands among `pending`, and whether it was added just now. Trains arrive together, so the last one
+    /// is nearly always the one.
+    #[inline]
+    fn enter(&mut self, root: &Root, pending: &mut Vec<Root>) -> (u16, bool) {
+        if pending.last() == Some(root) {
+            return ((pending.len() - 1) as u16, false);
+        }
+        // Whoever grinds hashes into one place makes at most its own wave dearer: all places together are 1,024.
+        let mut at = place(&root.hash) % self.places.len();
+        while self.places[at] != Self::FREE {
+            if pending[usize::from(self.places[at])] == *root {
+                return (self.places[at], false);
+            }
+            at = (at + 1) % self.places.len();
+        }
+        self.places[at] = pending.len() as u16;
+        pending.push(*root);
+        (self.places[at], true)
+    }
+}
+
+const _: () = assert!(PENDING_MAX < Index::FREE as usize && ROOTS.is_multiple_of(2 * PENDING_MAX));
 
 /// Where a root is remembered. Whoever grinds two roots into one place only makes their own trains dearer.
 fn place(root: &Hash) -> usize {

@@ -80,12 +80,12 @@ fn frames(name: &str, train_len: usize, batches: usize) -> Row {
         }
     };
     let taken = sample(batches, &mut (verifier, datagrams), next, |(verifier, datagrams)| {
-        let mut batch = Batch::new();
+        let mut batch = [Batch::new()];
         for (i, (origin, bytes)) in datagrams.iter().enumerate() {
-            batch.put(i, Checked { frame: Frame::reopen(bytes), origin: *origin });
+            batch[0].put(i, Checked { frame: Frame::reopen(bytes), origin: *origin });
         }
         verifier.check(&mut batch, &directory, &counters);
-        assert_eq!(batch.mask(), u64::MAX, "all are genuine");
+        assert_eq!(batch[0].mask(), u64::MAX, "all are genuine");
     });
     let a_frame = taken.per(BATCH_MAX);
     let note = format!("{:.1} ticks/cell; p50 {:.0}", a_frame.least / CELLS as f64, a_frame.median);
