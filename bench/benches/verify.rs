@@ -9,7 +9,7 @@ use criterion::{
     BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey, verify_batch};
-use octick_bench::pages;
+use octick::memory;
 use octick_crypto::lanes::{Kernel, Settings};
 use octick_crypto::{Item, PublicKey, Verifier};
 
@@ -61,7 +61,8 @@ fn verify(criterion: &mut Criterion) {
 fn ours(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, kernel: Kernel, all: &[Signed]) {
     let settings = Settings { kernel: Some(kernel), cross_check: 0, ..Settings::default() };
     let mut verifier = Verifier::new(settings);
-    pages::advise(verifier.table_memory());
+    memory::advise_huge(verifier.table_memory());
+    memory::collapse_huge(verifier.base_memory());
     let items: Vec<Item<'_>> = all
         .iter()
         .map(|one| Item { key: &one.key, message: &one.message, signature: &one.signature })

@@ -5,7 +5,7 @@
 use std::arch::x86_64::{_mm_lfence, _rdtsc};
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey, verify_batch};
-use octick_bench::pages;
+use octick::memory;
 use octick_crypto::lanes::{Kernel, Settings};
 use octick_crypto::{Item, PublicKey, Verifier};
 
@@ -78,7 +78,8 @@ fn main() {
 fn measure(all: &[Signed], kernel: Kernel, at_a_time: usize, known: bool) -> String {
     let table_bytes = if known { Settings::default().table_bytes } else { 0 };
     let mut verifier = Verifier::new(Settings { kernel: Some(kernel), table_bytes, cross_check: 0 });
-    pages::advise(verifier.table_memory());
+    memory::advise_huge(verifier.table_memory());
+    memory::collapse_huge(verifier.base_memory());
     let items: Vec<Item<'_>> =
         all.iter().map(|one| Item { key: &one.key, message: &one.message, signature: &one.bytes }).collect();
     let mut verdicts = vec![false; items.len()];

@@ -1,5 +1,4 @@
 //! What the benches have in common.
 
 pub mod load;
-pub mod pages;
 pub mod table;

@@ -92,11 +92,21 @@ impl Drop for Mapping {
     }
 }
 
-/// Asks for huge pages under memory that nothing has touched yet.
-pub(crate) fn advise_huge(memory: std::ops::Range<*const u8>) {
+/// Asks for huge pages under memory that nothing has touched yet, such as
+/// [`Verifier::table_memory`](octick_crypto::Verifier::table_memory).
+pub fn advise_huge(memory: std::ops::Range<*const u8>) {
     let len = memory.end.addr() - memory.start.addr();
     // SAFETY: advice changes no content, whatever the range; its refusal leaves ordinary pages.
     unsafe { libc::madvise(memory.start.cast_mut().cast(), len, libc::MADV_HUGEPAGE) };
+}
+
+/// Asks for memory that is in use already to be moved into huge pages, where the kernel can (Linux 6.1), such as
+/// [`Verifier::base_memory`](octick_crypto::Verifier::base_memory).
+pub fn collapse_huge(memory: std::ops::Range<*const u8>) {
+    advise_huge(memory.clone());
+    let len = memory.end.addr() - memory.start.addr();
+    // SAFETY: as above; the content stays what it is.
+    unsafe { libc::madvise(memory.start.cast_mut().cast(), len, libc::MADV_COLLAPSE) };
 }
 
 /// Memory for a table, in huge pages where the kernel has them.

@@ -37,6 +37,13 @@ impl Dice {
         (((self.roll() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
+    /// Puts `numbers` in random order (Fisher and Yates; Durstenfeld, 1964).
+    pub(crate) fn shuffle(&mut self, numbers: &mut [u32]) {
+        for i in (1..numbers.len()).rev() {
+            numbers.swap(i, self.below(i as u32 + 1) as usize);
+        }
+    }
+
     /// As many numbers as `rising` is long, from `first` on and below `first + bound`, strictly increasing.
     pub(crate) fn rising(&mut self, rising: &mut [u32], first: u32, bound: u32) {
         loop {

@@ -1,11 +1,11 @@
 //! A node without sockets: the very `Ingress` and `Engine` of the data plane, over one table.
 
 use octick_core::counters::Counters;
-use octick_core::crypto::{Identity, MeshKeys};
+use octick_core::crypto::{Identity, MeshKeys, Verifier};
 use octick_core::data::accept::Terms;
-use octick_core::data::{Directory, Ingress, Sender};
+use octick_core::data::{Arrived, Batch, Directory, Ingress, Sender};
 use octick_core::engine::{Absorbed, Engine, Parts};
-use octick_core::limits::BATCH_MAX;
+use octick_core::limits::{BATCH_MAX, WAVE_MAX};
 use octick_core::stamp::Incarnation;
 use octick_core::state::{Layout, Regions, State};
 use octick_core::table::Kernel;
@@ -54,6 +54,30 @@ impl Pipeline {
         let terms = Terms { layout, skew_micros_max: SPAN_MICROS };
         let ingress = Ingress::new(directory.clone(), engine.windows(), terms, keys, counters, ticks::now);
         Self { ingress, engine }
+    }
+
+    /// The same, with signatures decided by `signatures`.
+    pub(crate) fn with_signatures(mut self, signatures: Verifier) -> Self {
+        self.ingress = self.ingress.with_signatures(signatures);
+        self
+    }
+
+    /// Builds every table that is wanted, as idle times do.
+    pub(crate) fn idle(&mut self) {
+        while self.ingress.build_step() {}
+    }
+
+    /// Takes a wave of batches all the way; returns how many frames were new and are merged.
+    pub(crate) fn take_wave(&mut self, wave: &[&[&[u8]]]) -> u32 {
+        let senders = &[Sender(0); BATCH_MAX];
+        let mut arrived = [Arrived { datagrams: &[], senders: &[] }; WAVE_MAX];
+        for (to, datagrams) in arrived.iter_mut().zip(wave) {
+            *to = Arrived { datagrams, senders: &senders[..datagrams.len()] };
+        }
+        let mut batches: [Batch<'_>; WAVE_MAX] = std::array::from_fn(|_| Batch::new());
+        let batches = &mut batches[..wave.len()];
+        self.ingress.check_wave(&arrived[..wave.len()], batches, EPOCH_MICROS);
+        batches.iter().map(|batch| self.engine.absorb(batch).fresh.count_ones()).sum()
     }
 
     /// Takes up to 64 datagrams all the way.

@@ -2,18 +2,19 @@
 
 use octick_core::crypto::{Identity, MeshKeys};
 use octick_core::data::{Origin, Run};
-use octick_core::limits::{BLOCKS_MAX, RUN_ALIGN};
+use octick_core::limits::{BATCH_MAX, BLOCKS_MAX, RUN_ALIGN};
 use octick_core::stamp::{OriginIndex, Seq, Slot, Version};
-use octick_core::wire::{Block8, Kind, Sealer, Stamp};
+use octick_core::wire::{Block8, Block16, Kind, Sealer, Stamp};
 
 use crate::load::Dice;
 use crate::pipeline::{LIFE, MESH};
 
-/// Cells in a full frame of dense cells.
+/// Cells in a full frame of dense cells of eight bytes.
 pub(crate) const CELLS: usize = 8 * BLOCKS_MAX;
 
 /// Nodes that share out a table's slots evenly and write dense cells.
 pub(crate) struct Signers {
+    kind: Kind,
     identities: Vec<Identity>,
     next_seqs: Vec<u64>,
     keys: MeshKeys,
@@ -21,15 +22,25 @@ pub(crate) struct Signers {
     micros: u64,
     train: Sealer,
     dice: Dice,
+    /// A run's blocks in random order: a train takes them from the front.
+    blocks: Vec<u32>,
 }
 
 impl Signers {
     /// `count` nodes for a table of `slots` slots. Their clock begins at `micros`.
     pub(crate) fn new(count: usize, slots: u32, micros: u64) -> Self {
+        Self::of(Kind::Block8, count, slots, micros)
+    }
+
+    /// The same, writing blocks of `kind`.
+    pub(crate) fn of(kind: Kind, count: usize, slots: u32, micros: u64) -> Self {
         let slots_each = slots / count as u32;
-        assert!(slots_each.is_multiple_of(RUN_ALIGN) && slots_each as usize >= CELLS, "each has whole runs");
+        assert!(slots_each.is_multiple_of(RUN_ALIGN), "each has whole runs");
+        let blocks = (slots_each / width(kind)) as usize;
+        assert!(blocks >= BATCH_MAX * BLOCKS_MAX, "an honest train has each cell once");
         let seed = |i| std::array::from_fn(|at| if at == 0 { i as u8 } else { at as u8 });
         Self {
+            kind,
             identities: (0..count).map(|i| Identity::from_seed(&seed(i))).collect(),
             next_seqs: vec![1; count],
             keys: MeshKeys::derive(MESH),
@@ -37,6 +48,7 @@ impl Signers {
             micros,
             train: Sealer::new(),
             dice: Dice::new(3),
+            blocks: (0..blocks as u32).collect(),
         }
     }
 
@@ -52,26 +64,42 @@ impl Signers {
     /// A train of `len` full frames by a random node: who, and the bytes.
     pub(crate) fn train(&mut self, len: usize) -> (OriginIndex, &Sealer) {
         let who = self.dice.below(self.identities.len() as u32);
-        let first = who * self.slots_each / 8;
+        let width = width(self.kind);
+        let first = who * self.slots_each / width;
+        self.dice.shuffle(&mut self.blocks);
+        let mut frames = self.blocks.chunks_exact_mut(BLOCKS_MAX);
         self.train.clear();
         for _ in 0..len {
-            let mut blocks = [0; BLOCKS_MAX];
-            self.dice.rising(&mut blocks, first, self.slots_each / 8);
-            let dice = &mut self.dice;
-            self.train.frame(Kind::Block8, |draft| {
+            let blocks = frames.next().expect("a run has blocks for the longest train");
+            blocks.sort_unstable();
+            let (dice, kind) = (&mut self.dice, self.kind);
+            self.train.frame(kind, |draft| {
                 for block in blocks {
-                    let block = Block8::new(block, 0xFF, 0, [dice.roll(); 8]);
-                    draft.block8(&block).expect("as many blocks as fit");
+                    let (block, value) = (first + *block, dice.roll());
+                    let fits = match kind {
+                        Kind::Block8 => draft.block8(&Block8::new(block, 0xFF, 0, [value; 8])),
+                        _ => draft.block16(&Block16::new(block, 0xFFFF, 0, [value as u32; 16])),
+                    };
+                    fits.expect("as many blocks as fit");
                 }
             });
         }
-        // A version for each train, so that all of it wins.
-        self.micros += 1;
+        // A version for each train, by the clock of its table, so that all of it wins.
+        self.micros += if self.kind == Kind::Block16 { 1_024 } else { 1 };
         let identity = &self.identities[who as usize];
         let first_seq = Seq(self.next_seqs[who as usize]);
         self.next_seqs[who as usize] += len as u64;
         let version = Version::new(self.micros, identity.id());
         self.train.seal(identity, &self.keys, &Stamp { incarnation: LIFE, first_seq, version });
         (OriginIndex(who), &self.train)
+    }
+}
+
+/// Cells in a block.
+pub(crate) fn width(kind: Kind) -> u32 {
+    match kind {
+        Kind::Block8 => 8,
+        Kind::Block16 => 16,
+        _ => panic!("{kind:?} has no blocks"),
     }
 }

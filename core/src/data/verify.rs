@@ -9,10 +9,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use octick_crypto::lanes::Settings;
-use octick_crypto::train::{ABSENT, Climb, MESSAGE_LEN, message, roots_of};
+use octick_crypto::train::{ABSENT, Climb, MESSAGE_LEN, message, root_of, roots_of};
 use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, Verifier as Signatures};
 
-use super::batch::{Batch, bits};
+use super::batch::{Batch, Checked, bits};
 use super::directory::Directory;
 use crate::counters::{Counter, Counters};
 use crate::limits::{BATCH_MAX, WAVE_MAX};
@@ -125,22 +125,34 @@ impl Verifier {
     /// Computes the root of each live frame of batch `b`, and enters those whose signature must be checked. Returns
     /// the frames that stand for a check.
     fn gather(&mut self, b: usize, batch: &Batch<'_>, counters: &Counters) -> u64 {
-        let roots = self.roots(batch);
-        let mut checked_frames = 0;
-        for ((i, checked), hash) in batch.live().zip(roots) {
-            let (frame, len) = (checked.frame, checked.frame.header().train_len());
-            let root = Root { hash, origin: checked.origin, len: len as u8, signature: *frame.signature() };
-            if self.known[place(&root.hash)].as_ref() == Some(&root) {
-                counters.add(Counter::RootsKnown, 1);
-                checked_frames |= u64::from(!frame.kind().is_data()) << i;
-                self.hangs_on[b][i] = KNOWN;
-                continue;
-            }
-            let (at, is_new) = self.index.enter(&root, &mut self.pending);
-            self.hangs_on[b][i] = at;
-            checked_frames |= u64::from(is_new) << i;
+        if batch.mask().is_power_of_two() {
+            // A frame by itself: nothing is shared, and the memory for sharing need not be touched.
+            let (i, checked) = batch.live().next().expect("one bit is set");
+            let header = checked.frame.header();
+            let (index, len) = (header.train_index(), header.train_len());
+            let leaf = self.keys.leaf(checked.frame.signed_part());
+            let hash = root_of(&self.keys, leaf, index, len, checked.frame.path());
+            return u64::from(self.enter(b, i, checked, hash, counters)) << i;
         }
-        checked_frames
+        let roots = self.roots(batch);
+        batch.live().zip(roots).fold(0, |checked_frames, ((i, checked), hash)| {
+            checked_frames | u64::from(self.enter(b, i, checked, hash, counters)) << i
+        })
+    }
+
+    /// Notes what frame `i` of batch `b` hangs on; whether it stands for a check.
+    #[inline]
+    fn enter(&mut self, b: usize, i: usize, checked: &Checked<'_>, hash: Hash, counters: &Counters) -> bool {
+        let (frame, len) = (checked.frame, checked.frame.header().train_len());
+        let root = Root { hash, origin: checked.origin, len: len as u8, signature: *frame.signature() };
+        if self.known[place(&root.hash)].as_ref() == Some(&root) {
+            counters.add(Counter::RootsKnown, 1);
+            self.hangs_on[b][i] = KNOWN;
+            return !frame.kind().is_data();
+        }
+        let (at, is_new) = self.index.enter(&root, &mut self.pending);
+        self.hangs_on[b][i] = at;
+        is_new
     }
 
     /// The root that each live frame claims, in order: leaves side by side in lanes, then the trees level by level.

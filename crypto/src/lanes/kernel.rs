@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::ops::Range;
 use core::str::FromStr;
 
 #[cfg(target_arch = "x86_64")]
@@ -114,6 +115,11 @@ impl Ready {
     /// How the tables of keys are to be written.
     pub(super) fn form(&self) -> Form {
         self.with.form()
+    }
+
+    /// Where the base point's table is.
+    pub(super) fn base_memory(&self) -> Range<*const u8> {
+        self.base.memory()
     }
 
     /// Decides up to [`LOT_MAX`](super::job::LOT_MAX) signatures, each by itself.

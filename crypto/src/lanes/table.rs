@@ -6,6 +6,7 @@
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::arch::Arena;
 use super::digits::{BASE, KEY, Windows};
@@ -192,5 +193,10 @@ impl BaseTable {
 
     pub(super) fn entries(&self) -> &[Entry] {
         self.arena.entries()
+    }
+
+    /// Where it is.
+    pub(super) fn memory(&self) -> Range<*const u8> {
+        self.arena.span()
     }
 }

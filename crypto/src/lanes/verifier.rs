@@ -194,6 +194,11 @@ impl Verifier {
         self.cache.arena().span()
     }
 
+    /// Where the base point's table is, in whole huge pages of 2 MiB: for whoever can ask the system to use such pages.
+    pub fn base_memory(&self) -> Range<*const u8> {
+        self.ready.as_ref().map_or(core::ptr::null()..core::ptr::null(), Ready::base_memory)
+    }
+
     /// Works on the table of a key that has none, for some 30 microseconds. False when none is wanted.
     ///
     /// For idle times and between batches; never needed for a right verdict.

@@ -87,6 +87,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let door = |desk: &Desk| {
         let signatures = Verifier::new(config.verify);
         memory::advise_huge(signatures.table_memory());
+        memory::collapse_huge(signatures.base_memory());
         let (directory, windows, counters) = (directory.clone(), windows.clone(), desk.counters.clone());
         let ingress = Ingress::new(directory, windows, terms, keys.clone(), counters, clock::ticks)
             .with_signatures(signatures)

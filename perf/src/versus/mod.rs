@@ -4,10 +4,14 @@
 //! |---|---|
 //! | [`udp`] | `recv.*`, `send.*`: the UDP edge against a tokio loop |
 //! | [`node`] | `node.*`: a whole node against its naive twin |
+//! | [`train`] | `train.*`: a fully verified cell |
 //! | [`verify`] | `verify.*`: what a signature costs, alone and by trains |
 
 mod node;
+mod train;
 mod verify;
+
+use std::time::Duration;
 
 use clap::Args;
 
@@ -23,11 +27,38 @@ pub(crate) struct Options {
     /// Shorter runs.
     #[arg(long)]
     quick: bool,
+    /// Only the rows whose names begin with this.
+    #[arg(long, value_name = "GROUP", value_parser = GROUPS.map(|(name, _)| name))]
+    only: Option<String>,
+}
+
+impl Options {
+    fn batches(&self) -> usize {
+        if self.quick { 10 } else { 50 }
+    }
+
+    /// How long a row may be measured until it clears its bar: see the gate's.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(if self.quick { 2 } else { 12 })
+    }
+}
+
+/// Measures rows and adds them.
+type Rows = fn(&Options, &mut Report);
+
+/// Rows by group.
+const GROUPS: [(&str, Rows); 4] =
+    [("udp", udp_rows), ("node", node::rows), ("verify", verify::rows), ("train", train::rows)];
+
+fn udp_rows(options: &Options, report: &mut Report) {
+    udp::rows(options.quick).into_iter().for_each(|row| report.push(row));
 }
 
 /// Adds the comparison's rows to `report`.
 pub(crate) fn run(options: &Options, report: &mut Report) {
-    udp::rows(options.quick).into_iter().for_each(|row| report.push(row));
-    node::rows(options, report);
-    verify::rows(options, report);
+    for (name, rows) in GROUPS {
+        if options.only.as_deref().is_none_or(|only| only == name) {
+            rows(options, report);
+        }
+    }
 }

@@ -25,7 +25,7 @@ use crate::report::{Report, Row};
 use crate::signers::{CELLS, Signers};
 
 const SLOTS: u32 = 1 << 16;
-const SIGNERS: usize = 16;
+const SIGNERS: usize = 8;
 /// Frames on their way at most: less than the smallest receive buffer that systems grant by default holds.
 const FLIGHT: u64 = 2 * BATCH_MAX as u64;
 /// How long a receiver may stand still before its run counts as failed.

@@ -64,7 +64,7 @@ fn dalek(batches: usize, report: &mut Report) {
 
 /// Full frames through the verifier of the data plane, each train seen for the first time.
 fn frames(name: &str, train_len: usize, batches: usize) -> Row {
-    let mut signers = Signers::new(ORIGINS, 1 << 16, EPOCH_MICROS);
+    let mut signers = Signers::new(ORIGINS, 1 << 21, EPOCH_MICROS);
     let directory =
         Directory::new(signers.roster(), [1, 2]).expect("signers share the table without overlap");
     let counters = Counters::default();
