@@ -1,7 +1,7 @@
 //! Checking signatures of known signers, by each kernel that this CPU has, and dalek's ways beside it.
 //!
 //! Budget, ticks a signature of a 64-byte message: AVX-512 8,000, with IFMA 6,000, AVX2 12,000, portable 25,000. All
-//! bad costs what all good does. The same as a table of ticks and ratios: the example `verify_ticks`.
+//! bad costs what all good does. The same as a table of ticks and ratios: `octick-perf versus --only signature`.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! A node the obvious way: what one writes in an afternoon with tokio, ed25519-dalek and the standard collections.
 //!
 //! It keeps every promise of a node that receives: known origins only, no frame twice, every signature checked (with
-//! `verify`, once a frame), ownership of slots, last writer wins. It speaks the same wire format and uses the
+//! `verify` or `verify_strict`, once a frame), ownership of slots, last writer wins. It speaks the same wire format and uses the
 //! same hashes. What it lacks is what Octick is about: batches, trains received whole, one signature a train, windows
 //! of fixed size, dense tables, prefetching.
 
@@ -31,6 +31,7 @@ pub(crate) struct Spent {
 
 /// The node.
 pub(crate) struct Naive {
+    strict: bool,
     keys: MeshKeys,
     members: HashMap<NodeId, Member>,
     seen: HashSet<(NodeId, u32, u64)>,
@@ -51,14 +52,15 @@ struct Cell {
 }
 
 impl Naive {
-    /// A node that knows `origins`.
-    pub(crate) fn new(mesh: &str, origins: &[Origin]) -> Self {
+    /// A node that knows `origins`, and checks with `verify` or, if `strict`, with `verify_strict`.
+    pub(crate) fn new(mesh: &str, origins: &[Origin], strict: bool) -> Self {
         let member = |origin: &Origin| {
             let key = VerifyingKey::from_bytes(origin.key.as_bytes()).expect("the key was admitted before");
             let slots = origin.runs.iter().map(|run| run.first.0..run.first.0 + run.len).collect();
             (origin.key.id(), Member { key, slots })
         };
         Self {
+            strict,
             keys: MeshKeys::derive(mesh),
             members: origins.iter().map(member).collect(),
             seen: HashSet::new(),
@@ -93,7 +95,12 @@ impl Naive {
         let leaf = self.keys.leaf(frame.signed_part());
         let root = root_of(&self.keys, leaf, header.train_index(), header.train_len(), frame.path());
         let signature = Signature::from_bytes(frame.signature());
-        member.key.verify(&message(header.train_len(), &root), &signature).ok()?;
+        let signed = message(header.train_len(), &root);
+        let checked = match self.strict {
+            true => member.key.verify_strict(&signed, &signature),
+            false => member.key.verify(&signed, &signature),
+        };
+        checked.ok()?;
         let verified = ticks::now();
         self.spent.verify.push(verified - start);
         self.seen.insert(name);

@@ -3,11 +3,13 @@
 //! | module | rows |
 //! |---|---|
 //! | [`udp`] | `recv.*`, `send.*`: the UDP edge against a tokio loop |
-//! | [`node`] | `node.*`: a whole node against its naive twin |
+//! | [`node`] | `node.*`, `ingest.*`: a whole node against its naive twin, by trains and frame by frame |
 //! | [`train`] | `train.*`: a fully verified cell |
+//! | [`signature`] | `verify.{known,unknown,all_bad}.*`: a signature against ed25519-dalek's own ways |
 //! | [`verify`] | `verify.*`: what a signature costs, alone and by trains |
 
 mod node;
+mod signature;
 mod train;
 mod verify;
 
@@ -27,7 +29,7 @@ pub(crate) struct Options {
     /// Shorter runs.
     #[arg(long)]
     quick: bool,
-    /// Only the rows whose names begin with this.
+    /// Only one group of rows.
     #[arg(long, value_name = "GROUP", value_parser = GROUPS.map(|(name, _)| name))]
     only: Option<String>,
 }
@@ -47,8 +49,14 @@ impl Options {
 type Rows = fn(&Options, &mut Report);
 
 /// Rows by group.
-const GROUPS: [(&str, Rows); 4] =
-    [("udp", udp_rows), ("node", node::rows), ("verify", verify::rows), ("train", train::rows)];
+const GROUPS: [(&str, Rows); 6] = [
+    ("udp", udp_rows),
+    ("node", node::rows),
+    ("ingest", node::ingest_rows),
+    ("verify", verify::rows),
+    ("signature", signature::rows),
+    ("train", train::rows),
+];
 
 fn udp_rows(options: &Options, report: &mut Report) {
     udp::rows(options.quick).into_iter().for_each(|row| report.push(row));

@@ -21,7 +21,7 @@ use super::Options;
 use crate::machine;
 use crate::naive::Naive;
 use crate::pipeline::MESH;
-use crate::report::{Report, Row};
+use crate::report::{Bar, Report, Row};
 use crate::signers::{CELLS, Signers};
 
 const SLOTS: u32 = 1 << 16;
@@ -63,26 +63,14 @@ impl Cost {
 pub(super) fn rows(options: &Options, report: &mut Report) {
     const UNIT: &str = "ticks/frame";
     let names = ["node.ticks_per_frame", "node.naive.ticks_per_frame"];
-    let rounds = if options.quick { 1 } else { 3 };
     let trains = if options.quick { 40 } else { 160 };
-    let mut best: [Option<Cost>; 2] = [None; 2];
-    let (hz, core) = (report.machine().tick_hz, report.machine().pinned_to);
-    // The sender leaves the measured core to the receiver.
-    machine::step_aside(core);
-    for _ in 0..rounds {
-        for (best, run) in best.iter_mut().zip([octick as Run, naive]) {
-            match run(&Trains::new(trains), core, hz) {
-                Ok(cost) => *best = Some(best.map_or(cost, |best| best.least(cost))),
-                Err(error) => {
-                    machine::pin(core);
-                    names.iter().for_each(|name| report.push(Row::skipped(*name, UNIT, error.to_string())));
-                    return report.push(Row::skipped("node.ratio_naive", "times fewer", error.to_string()));
-                }
-            }
+    let [ours, theirs] = match compare(options, report, &Load { trains, len: BATCH_MAX, strict: false }) {
+        Ok(costs) => costs,
+        Err(error) => {
+            names.iter().for_each(|name| report.push(Row::skipped(*name, UNIT, error.to_string())));
+            return report.push(Row::skipped("node.ratio_naive", "times fewer", error.to_string()));
         }
-    }
-    machine::pin(core);
-    let [Some(ours), Some(theirs)] = best else { return };
+    };
     for (name, cost) in names.into_iter().zip([ours, theirs]) {
         let note = format!("{}; {:.1} ticks/cell", cost.describe(), cost.all / CELLS as f64);
         report.push(Row::value(name, UNIT, cost.all).note(note));
@@ -91,25 +79,78 @@ pub(super) fn rows(options: &Options, report: &mut Report) {
     report.push(Row::value("node.ratio_naive", "times fewer", theirs.all / ours.all).note(note));
 }
 
+/// The same with every frame signed for itself, which no train makes cheap, and a twin that checks with
+/// `verify_strict`: signatures from the socket on, on one core.
+pub(super) fn ingest_rows(options: &Options, report: &mut Report) {
+    const UNIT: &str = "frames/s";
+    let trains = if options.quick { 2_000 } else { 8_000 };
+    let [ours, theirs] = match compare(options, report, &Load { trains, len: 1, strict: true }) {
+        Ok(costs) => costs,
+        Err(error) => {
+            report.push(Row::skipped("ingest.verified_frames_per_s", UNIT, error.to_string()));
+            return report.push(Row::skipped("ingest.ratio_naive", "times fewer", error.to_string()));
+        }
+    };
+    let hz = report.machine().tick_hz;
+    let note = format!("{:.0} ticks a frame: {}", ours.all, ours.describe());
+    let row = Row::value("ingest.verified_frames_per_s", UNIT, hz / ours.all);
+    report.push(row.bar(Bar::AtLeast(140_000.0)).note(note));
+    let note = format!("{:.0} ticks a frame: {}", theirs.all, theirs.describe());
+    let row = Row::value("ingest.ratio_naive", "times fewer", theirs.all / ours.all);
+    report.push(row.bar(Bar::AtLeast(7.0)).note(note));
+}
+
+/// What both nodes get.
+struct Load {
+    trains: usize,
+    /// Frames to a train.
+    len: usize,
+    /// Whether the naive node checks with `verify_strict`.
+    strict: bool,
+}
+
+/// What a frame costs Octick and its twin, each at its best of some rounds.
+fn compare(options: &Options, report: &Report, load: &Load) -> io::Result<[Cost; 2]> {
+    let rounds = if options.quick { 1 } else { 3 };
+    let (hz, core) = (report.machine().tick_hz, report.machine().pinned_to);
+    // The sender leaves the measured core to the receiver.
+    machine::step_aside(core);
+    let mut best: [Option<Cost>; 2] = [None; 2];
+    let mut run = || {
+        for _ in 0..rounds {
+            for (best, run) in best.iter_mut().zip([octick as Run, naive]) {
+                let cost = run(&Trains::new(load), core, hz)?;
+                *best = Some(best.map_or(cost, |best| best.least(cost)));
+            }
+        }
+        Ok(())
+    };
+    let outcome: io::Result<()> = run();
+    machine::pin(core);
+    outcome?;
+    Ok(best.map(|cost| cost.expect("every round has both")))
+}
+
 type Run = fn(&Trains, Option<usize>, f64) -> io::Result<Cost>;
 
 /// Signed trains in memory, before any clock runs.
 struct Trains {
     signers: Signers,
     trains: Vec<Vec<Vec<u8>>>,
+    strict: bool,
 }
 
 impl Trains {
-    fn new(count: usize) -> Self {
+    fn new(load: &Load) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
         let mut signers = Signers::new(SIGNERS, SLOTS, now.as_micros() as u64);
-        let train = |_| signers.train(BATCH_MAX).1.frames().map(<[u8]>::to_vec).collect();
-        let trains = (0..count).map(train).collect();
-        Self { signers, trains }
+        let train = |_| signers.train(load.len).1.frames().map(<[u8]>::to_vec).collect();
+        let trains = (0..load.trains).map(train).collect();
+        Self { signers, trains, strict: load.strict }
     }
 
     fn frames(&self) -> u64 {
-        (self.trains.len() * BATCH_MAX) as u64
+        self.trains.iter().map(|train| train.len() as u64).sum()
     }
 
     /// Sends every train, never more than [`FLIGHT`] frames ahead of what `taken` says.
@@ -128,13 +169,13 @@ impl Trains {
         };
         let mut sent = 0;
         for train in &self.trains {
-            wait_for((sent + BATCH_MAX as u64).saturating_sub(FLIGHT))?;
+            wait_for((sent + train.len() as u64).saturating_sub(FLIGHT))?;
             let frames: Vec<&[u8]> = train.iter().map(Vec::as_slice).collect();
             let outcome = sender.send_train(&frames, &[to]);
             if outcome.frames_sent < frames.len() {
                 return Err(io::Error::other("the send buffer is too small for a train"));
             }
-            sent += BATCH_MAX as u64;
+            sent += train.len() as u64;
         }
         wait_for(sent)
     }
@@ -181,7 +222,7 @@ fn naive(trains: &Trains, core: Option<usize>, hz: f64) -> io::Result<Cost> {
     receive_buffer(&socket, 4 << 20)?;
     let (to, target) = (socket.local_addr()?, trains.frames());
     let merged = Arc::new(AtomicU64::new(0));
-    let node = Naive::new(MESH, &trains.signers.roster());
+    let node = Naive::new(MESH, &trains.signers.roster(), trains.strict);
     let before = others_cpu_ns()?;
     let receiver = thread::Builder::new().name("naive".into()).spawn({
         let merged = Arc::clone(&merged);
