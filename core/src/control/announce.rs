@@ -269,7 +269,9 @@ fn decode(bytes: &[u8]) -> Result<([u8; 32], Statement), Unsound> {
     let key = *fixed.first_chunk::<32>().ok_or(Unsound::Length)?;
     let [flags, addresses_len, claims_len, zeros @ ..] = *fixed.last_chunk::<6>().ok_or(Unsound::Length)?;
     let counts = usize::from(addresses_len) <= ADDRESSES_MAX && usize::from(claims_len) <= CLAIMS_MAX;
-    if flags & !LEAVES != 0 || zeros != [0; 3] || !counts {
+    // The last incarnation could never be followed by another.
+    let incarnation = Incarnation(u32_at(fixed, 32));
+    if flags & !LEAVES != 0 || zeros != [0; 3] || !counts || incarnation.0 == u32::MAX {
         return Err(Unsound::Reserved);
     }
     let version = Version(u64_at(fixed, 40));
@@ -295,7 +297,7 @@ fn decode(bytes: &[u8]) -> Result<([u8; 32], Statement), Unsound> {
         return Err(Unsound::Length);
     }
     let statement = Statement {
-        incarnation: Incarnation(u32_at(fixed, 32)),
+        incarnation,
         boot: u32_at(fixed, 36),
         version,
         capabilities: u32_at(fixed, 48),

@@ -1,15 +1,51 @@
 //! The control plane: who is in the mesh, who is gone, and what the nodes tell each other about it.
 //!
-//! Machines without sockets or clocks, one a file: letters, time and dice go in, intentions come
-//! out. It knows nothing of the data plane, nor that of it.
+//! Machines without sockets or clocks, one a file: letters, time and dice go in, [`Intention`]s come out. It knows
+//! nothing of the data plane, nor that of it.
 //!
 //! | module | idea |
 //! |---|---|
+//! | [`control`] | the composition root; [`receive`] is the way of a letter through it, [`turn`] what is due |
+//! | [`settings`] | what an operator may choose |
 //! | [`random`] | the dice |
 //! | [`announce`] | what a member says of itself, signed |
+//! | [`message`] | what control planes say to each other about members |
+//! | [`mail`] | letters in the making |
+//! | [`members`] | who is in the mesh |
+//! | [`claims`] | whose slots these are when two claim them |
+//! | [`swim`] | whether members answer |
+//! | [`suspect`] | how long a silent member has to say that it is there |
+//! | [`rumours`] | news on its way, in the room that letters have left |
+//! | [`sync`] | comparing tables |
+//! | [`contact`] | whom to say hello to who is no live member |
+//! | [`challenge`] | proof that who asks receives what is sent to its address |
+//! | [`partition`] | whether enough of the mesh is reachable |
+//! | [`refusal`] | why a letter was not heeded |
 
 pub mod announce;
+pub mod challenge;
+pub mod claims;
+pub mod contact;
+#[allow(clippy::module_inception, reason = "the composition root bears the name of what it composes")]
+pub mod control;
+pub mod mail;
+pub mod members;
+pub mod message;
+pub mod partition;
 pub mod random;
+mod receive;
+pub mod refusal;
+pub mod rumours;
+pub mod settings;
+pub mod suspect;
+pub mod swim;
+pub mod sync;
+mod turn;
 
-pub use announce::{Announcement, Claim, Notary, Region, Statement};
+pub use announce::{Announcement, Claim, Notary, Region, Signed, Statement};
+pub use control::{Birth, Control, Intention, Postmark};
+pub use members::{Member, Members, PeerState};
+pub use partition::Partition;
 pub use random::Random;
+pub use refusal::{Refusal, Refusals};
+pub use settings::Settings;

@@ -1,0 +1,604 @@
+//! The control plane of one node: routes letters to its machines, and what they want to the embedder.
+//!
+//! In come letters that were verified, time, and what the operator wants; out come [`Intention`]s. The embedder signs
+//! and sends letters, keeps its directory of origins in step with [`Intention::Member`], and calls
+//! [`Control::tick`] no later than [`Control::next_due`]. Nothing here reads a clock, sends, or blocks.
+//!
+//! ```text
+//! frame of kind Control ─ known origin ──────────────> verify ─> handle_letter ─┐
+//!                       └ unknown ─> introduce ─> key ─> verify ─> handle_letter ┤
+//! time ─────────────────────────────────────────────────────────> tick ──────────┴─> poll ─> Intention
+//! ```
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use octick_crypto::NodeId;
+
+use super::announce::{Announcement, Claim, Notary, Region, Statement, peek};
+use super::challenge::Challenger;
+use super::claims::Claims;
+use super::contact::Contact;
+use super::mail::Mail;
+use super::members::{Applied, Member, Members, PeerState, Place};
+use super::message::{Accusation, Note};
+use super::partition::{Partition, Watch};
+use super::random::Random;
+use super::refusal::{Refusal, Refusals};
+use super::rumours::Rumours;
+use super::settings::{MS, Settings};
+use super::suspect::Suspicions;
+use super::swim::{Act, Prober};
+use super::sync::Sync;
+use crate::stamp::{HybridClock, Incarnation, Run, Seq, Version};
+use crate::wire::{Header, Letter, Message, Messages};
+
+/// How late a tick may be before this node must have been stopped, microseconds.
+const STALL: u64 = 300 * MS;
+/// Conflicts that are named; who has more keys in use twice has read enough.
+const CONFLICTS_MAX: usize = 64;
+
+/// How a node begins: what only the embedder can know.
+#[derive(Clone, Debug)]
+pub struct Birth {
+    /// The monotonic clock, microseconds.
+    pub now: u64,
+    /// The wall clock at that moment, microseconds since 1970. Only dates announcements.
+    pub wall: u64,
+    /// This node's name.
+    pub id: NodeId,
+    /// This life; greater than the one before. The time of the start in seconds will do.
+    pub incarnation: Incarnation,
+    /// Where this node is at home.
+    pub region: Region,
+    /// What this node can do.
+    pub capabilities: u32,
+    /// Where this node can be reached, best first. Without any it takes the one that others see it at.
+    pub addresses: Vec<SocketAddr>,
+    /// The slots that it speaks for.
+    pub runs: Vec<Run>,
+    /// Decides all dice.
+    pub seed: u64,
+    /// Random bytes that nobody else knows: they make return-address tokens.
+    pub secret: [u8; 32],
+}
+
+/// Whose letter it is, from its frame's header, and where it came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Postmark {
+    /// The address that the datagram came from.
+    pub from: SocketAddr,
+    /// Who signed it.
+    pub origin: NodeId,
+    /// In which life.
+    pub incarnation: Incarnation,
+    /// Its number among that life's letters.
+    pub seq: Seq,
+    /// When.
+    pub version: Version,
+}
+
+impl Postmark {
+    /// That of a frame.
+    pub fn of(from: SocketAddr, header: &Header) -> Self {
+        Self {
+            from,
+            origin: header.origin(),
+            incarnation: header.incarnation(),
+            seq: header.seq(),
+            version: header.version(),
+        }
+    }
+}
+
+/// What the control plane wants done.
+#[derive(Debug)]
+pub enum Intention {
+    /// Sign a letter and send it.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// What it says.
+        letter: Box<Letter>,
+    },
+    /// A member is new, or something of it changed: keep the directory in step.
+    Member {
+        /// Its key, life, addresses.
+        announcement: Arc<Announcement>,
+        /// What it is believed to be.
+        state: PeerState,
+        /// The slots that it may write now: those it claims, less those that others hold.
+        runs: Vec<Run>,
+    },
+    /// A member that was gone is forgotten.
+    Forgotten(NodeId),
+    /// This node claims slots that another member has the older claim to.
+    SlotsLost {
+        /// Which.
+        run: Run,
+        /// Who holds them.
+        to: NodeId,
+    },
+    /// Two processes use one key.
+    Conflict {
+        /// Whose key; this node's own, perhaps.
+        id: NodeId,
+        /// The one whose announcement counts.
+        winner: Arc<Announcement>,
+        /// Where the other one was met, as far as known.
+        other: Option<SocketAddr>,
+    },
+    /// The mesh remembers a later life of this node than the one it lives: start again with a greater one.
+    Outlived(Incarnation),
+    /// More, or fewer, members are reachable than before.
+    Partition(Partition),
+    /// No seed answers; this node works alone and keeps trying.
+    Alone,
+    /// A message of a member that is not about members.
+    Deliver {
+        /// Who wrote it.
+        from: NodeId,
+        /// Its kind.
+        kind: u8,
+        /// What it says.
+        body: Box<[u8]>,
+    },
+}
+
+/// The control plane of one node.
+pub struct Control {
+    pub(super) settings: Settings,
+    pub(super) members: Members,
+    pub(super) rumours: Rumours,
+    pub(super) prober: Prober,
+    pub(super) suspicions: Suspicions,
+    pub(super) sync: Sync,
+    pub(super) contact: Contact,
+    pub(super) challenger: Challenger,
+    pub(super) claims: Claims,
+    pub(super) watch: Watch,
+    pub(super) mail: Mail,
+    pub(super) refusals: Refusals,
+    pub(super) acts: Vec<Act>,
+    pub(super) random: Random,
+    intentions: VecDeque<Intention>,
+    notary: Box<dyn Notary>,
+    pub(super) statement: Statement,
+    clock: HybridClock,
+    /// The wall clock's lead over the monotonic one.
+    wall_lead: u64,
+    born: Version,
+    /// The last announcement that was verified for a stranger, so that its letter need not be verified twice.
+    introduced: Option<Arc<Announcement>>,
+    pub(super) conflicts: BTreeMap<NodeId, u64>,
+    pub(super) gossip_at: u64,
+    pub(super) announce_at: u64,
+    pub(super) look_at: u64,
+    pub(super) changed_at: u64,
+    pub(super) refuted_at: u64,
+    pub(super) was_alone: bool,
+    /// Whether the letter at hand brought a token back.
+    pub(super) proven_here: bool,
+    due: u64,
+}
+
+impl Control {
+    /// A node that knows nobody but itself. `settings` have been [checked](Settings::check).
+    pub fn new(settings: Settings, birth: Birth, mut notary: Box<dyn Notary>) -> Self {
+        debug_assert_eq!(settings.check(), Ok(()));
+        let (now, mut random) = (birth.now, Random::new(birth.seed));
+        let mut clock = HybridClock::new(birth.id);
+        let born = clock.tick(birth.wall);
+        let claims: Vec<Claim> =
+            birth.runs.iter().map(|run| Claim { run: *run, since: birth.wall }).collect();
+        let statement = Statement {
+            incarnation: birth.incarnation,
+            boot: random.u64() as u32,
+            version: born,
+            capabilities: birth.capabilities,
+            region: birth.region,
+            leaves: false,
+            addresses: birth.addresses,
+            claims: sorted(claims),
+        };
+        let me = notary.announce(&statement);
+        let mut control = Self {
+            members: Members::new(me, settings.members_max, random.fork()),
+            rumours: Rumours::default(),
+            prober: Prober::new(&settings, random.fork(), now),
+            suspicions: Suspicions::default(),
+            sync: Sync::new(&settings, random.fork(), now),
+            contact: Contact::new(random.fork(), now),
+            challenger: Challenger::new(birth.secret, settings.strangers, now),
+            claims: Claims::default(),
+            watch: Watch::default(),
+            mail: Mail::default(),
+            refusals: Refusals::default(),
+            acts: Vec::new(),
+            random,
+            intentions: VecDeque::new(),
+            notary,
+            statement,
+            clock,
+            wall_lead: birth.wall.saturating_sub(now),
+            born,
+            introduced: None,
+            conflicts: BTreeMap::new(),
+            gossip_at: now,
+            announce_at: now + settings.forget_after / 3,
+            look_at: now,
+            changed_at: now,
+            refuted_at: 0,
+            was_alone: false,
+            proven_here: false,
+            due: now,
+            settings,
+        };
+        control.changed(Members::ME);
+        control
+    }
+
+    /// Everybody on record.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// This node's last word about itself.
+    pub fn me(&self) -> &Arc<Announcement> {
+        self.members.get(Members::ME).announcement()
+    }
+
+    /// Whether enough of the mesh is reachable.
+    pub fn partition(&self) -> Partition {
+        self.watch.status()
+    }
+
+    /// Whether no seed answers.
+    pub fn is_alone(&self) -> bool {
+        self.contact.is_alone()
+    }
+
+    /// Whether a newcomer's first comparisons are over.
+    pub fn is_settled(&self) -> bool {
+        self.sync.is_settled()
+    }
+
+    /// How this node feels: 0 is well; worse, it asks slower and waits longer.
+    pub fn health(&self) -> u32 {
+        self.prober.health()
+    }
+
+    /// What was refused so far, and why.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Who a letter of an unknown origin comes from: its announcement, whose key the frame is to be verified with before
+    /// [`Control::handle_letter`] gets it. For a known origin, that one's; costs nothing then.
+    ///
+    /// # Errors
+    /// Why nothing more should be done about the frame. A stranger that has not shown that it receives what is sent
+    /// to its address is asked to.
+    pub fn introduce(
+        &mut self,
+        now: u64,
+        from: SocketAddr,
+        origin: NodeId,
+        messages: Messages<'_>,
+    ) -> Result<Arc<Announcement>, Refusal> {
+        self.introduce_stranger(now, from, origin, messages)
+            .inspect_err(|refusal| self.refusals.count(*refusal))
+    }
+
+    fn introduce_stranger(
+        &mut self,
+        now: u64,
+        from: SocketAddr,
+        origin: NodeId,
+        mut messages: Messages<'_>,
+    ) -> Result<Arc<Announcement>, Refusal> {
+        if let Some(place) = self.members.find(origin) {
+            return Ok(self.members.get(place).announcement().clone());
+        }
+        let proven = self.contact.expects(from, now) || {
+            let mut tokens = messages.clone().filter_map(|message| match Note::decode(message) {
+                Ok(Note::Response(token)) => Some(token),
+                _ => None,
+            });
+            tokens.next().is_some_and(|token| self.challenger.recognises(&token, origin, from, now))
+        };
+        if !proven {
+            self.challenge(from, origin, now);
+            return Err(Refusal::Unproven);
+        }
+        let first = messages.next().map(Note::decode);
+        let Some(Ok(Note::Announce(bytes))) = first else { return Err(Refusal::Stranger) };
+        if peek(bytes).is_none_or(|(id, ..)| id != origin) {
+            return Err(Refusal::Stranger);
+        }
+        if !self.challenger.may_introduce(now) {
+            return Err(Refusal::Budget);
+        }
+        let announcement = self.read(bytes)?;
+        self.introduced = Some(announcement.clone());
+        Ok(announcement)
+    }
+
+    /// Takes in a letter whose frame was verified.
+    ///
+    /// # Errors
+    /// Why the letter, or the rest of it, was not heeded; it is counted.
+    pub fn handle_letter(
+        &mut self,
+        now: u64,
+        postmark: &Postmark,
+        messages: Messages<'_>,
+    ) -> Result<(), Refusal> {
+        self.wake(now);
+        let outcome = self.receive(now, postmark, messages);
+        if let Err(refusal) = outcome {
+            self.refusals.count(refusal);
+        }
+        self.act(now);
+        self.due = self.earliest();
+        outcome
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: u64) {
+        self.wake(now);
+        self.turn(now);
+        self.act(now);
+        self.due = self.earliest();
+    }
+
+    /// When [`Control::tick`] should be called at the latest.
+    pub fn next_due(&self) -> u64 {
+        self.due
+    }
+
+    /// The next thing to be done. To be called until there is nothing, after every other call.
+    pub fn poll(&mut self) -> Option<Intention> {
+        if let Some(intention) = self.intentions.pop_front() {
+            return Some(intention);
+        }
+        while let Some(mut sent) = self.mail.take() {
+            if sent.member.is_some_and(|place| self.members.get(place).state().is_live()) {
+                let suspicions = &self.suspicions;
+                self.rumours.fill(&mut sent.letter, &mut self.members, |members, place, letter| {
+                    news(members, suspicions, place, letter)
+                });
+            }
+            if !sent.letter.is_empty() {
+                return Some(Intention::Send { to: sent.to, letter: sent.letter });
+            }
+        }
+        None
+    }
+
+    /// Writes a message of another machine to a member. Returns whether there is such a live member and the message
+    /// fits a letter.
+    pub fn write(&mut self, to: NodeId, message: Message<'_>) -> bool {
+        let Some(place) = self.members.find(to) else { return false };
+        let member = self.members.get(place);
+        let fits = message.body.len() <= crate::wire::letter::BODY_MAX;
+        match member.address() {
+            Some(address) if fits && member.state().is_live() => {
+                self.mail.write(address, Some(place), &Note::Other(message));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives a message of another machine a ride in letters to `times` members. Returns whether there is room.
+    #[must_use]
+    pub fn carry(&mut self, message: Message<'_>, times: u32) -> bool {
+        self.rumours.carry(message, times)
+    }
+
+    /// This node moves.
+    pub fn set_addresses(&mut self, now: u64, addresses: Vec<SocketAddr>) {
+        self.restate(now, |statement| statement.addresses = addresses);
+    }
+
+    /// This node speaks for other slots. Those it spoke for before keep the age of their claim.
+    pub fn set_runs(&mut self, now: u64, runs: &[Run]) {
+        let wall = self.wall(now);
+        let since = |run: &Run| {
+            let old = self
+                .statement
+                .claims
+                .iter()
+                .find(|claim| claim.run.first <= run.first && run.end() <= claim.run.end());
+            old.map_or(wall, |old| old.since)
+        };
+        let claims = sorted(runs.iter().map(|run| Claim { run: *run, since: since(run) }).collect());
+        self.restate(now, |statement| statement.claims = claims);
+    }
+
+    /// This node says goodbye. It should go on until what [`Control::poll`] gives is sent.
+    pub fn leave(&mut self, now: u64) {
+        self.restate(now, |statement| statement.leaves = true);
+        let live = self.members.live().to_vec();
+        for i in self.random.choose(live.len(), 4 * self.settings.gossip_fanout) {
+            self.blank(live[i]);
+        }
+    }
+
+    /// An operator knows that a member is gone for good.
+    pub fn expel(&mut self, now: u64, id: NodeId) -> bool {
+        let Some(place) = self.members.find(id).filter(|place| *place != Members::ME) else { return false };
+        self.fail(place, now);
+        true
+    }
+
+    // What the routes (`receive.rs`, `turn.rs`) share.
+
+    pub(super) fn want(&mut self, intention: Intention) {
+        self.intentions.push_back(intention);
+    }
+
+    pub(super) fn wall(&self, now: u64) -> u64 {
+        now + self.wall_lead
+    }
+
+    pub(super) fn born(&self) -> Version {
+        self.born
+    }
+
+    /// Verifies an announcement, or finds that it was just verified.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Refusal> {
+        if let Some(introduced) = self.introduced.take_if(|introduced| introduced.bytes() == bytes) {
+            return Ok(introduced);
+        }
+        self.notary.read(bytes).map_err(|_| Refusal::Unsound)
+    }
+
+    /// Says something new of this node itself.
+    pub(super) fn restate(&mut self, now: u64, change: impl FnOnce(&mut Statement)) {
+        change(&mut self.statement);
+        self.statement.version = self.clock.tick(now + self.wall_lead);
+        let announcement = self.notary.announce(&self.statement);
+        let applied = self.members.announce(&announcement, now);
+        debug_assert!(matches!(applied, Applied::Changed(..)), "own announcements only get later");
+        self.announce_at = now + self.settings.forget_after / 3;
+        self.changed(Members::ME);
+        self.spread(Members::ME, now);
+    }
+
+    /// A member's announcement or state changed: whose slots are whose, and the embedder.
+    pub(super) fn changed(&mut self, place: Place) {
+        let member = self.members.get(place);
+        let (announcement, gone) = (member.announcement().clone(), !member.state().is_live());
+        let claims = &announcement.statement().claims;
+        let affected = self.claims.set(place, announcement.id(), gone, claims);
+        self.tell(place);
+        for other in affected.into_iter().filter(|other| *other != place) {
+            self.tell(other);
+        }
+        let lost: Vec<_> = self.claims.refused_to(Members::ME).collect();
+        for (run, to) in lost.into_iter().filter(|(_, to)| *to == place || place == Members::ME) {
+            let to = self.members.get(to).id();
+            self.want(Intention::SlotsLost { run, to });
+        }
+    }
+
+    fn tell(&mut self, place: Place) {
+        let member = self.members.get(place);
+        let (announcement, state) = (member.announcement().clone(), member.state());
+        let runs = self.claims.held_by(place);
+        self.want(Intention::Member { announcement, state, runs });
+    }
+
+    /// What is known of a member is news.
+    pub(super) fn spread(&mut self, place: Place, now: u64) {
+        if self.rumours.is_empty() {
+            // A little later, for news seldom comes alone.
+            self.gossip_at =
+                self.gossip_at.max(now + self.random.below(self.settings.gossip_interval / 4 + 1));
+        }
+        self.rumours.spread(&mut self.members, place);
+        self.changed_at = now;
+    }
+
+    pub(super) fn mail_to(&mut self, place: Place, note: &Note<'_>) {
+        if let Some(address) = self.members.get(place).address() {
+            self.mail.write(address, Some(place), note);
+        }
+    }
+
+    pub(super) fn blank(&mut self, place: Place) {
+        if let Some(address) = self.members.get(place).address() {
+            self.mail.blank(address, place);
+        }
+    }
+
+    /// Asks whoever writes from `to` to show that it receives there.
+    pub(super) fn challenge(&mut self, to: SocketAddr, id: NodeId, now: u64) {
+        if self.challenger.may_challenge(now) {
+            let me = self.me().clone();
+            let token = self.challenger.token(id, to, now);
+            self.mail.write(to, None, &Note::Announce(me.bytes()));
+            self.mail.write(to, None, &Note::Challenge { token, seen_at: to });
+        }
+    }
+
+    /// A key in use twice is named, once an hour.
+    pub(super) fn conflict(&mut self, place: Place, other: Option<SocketAddr>, now: u64) {
+        let member = self.members.get(place);
+        let (id, winner) = (member.id(), member.announcement().clone());
+        let named = self.conflicts.get(&id).is_some_and(|at| now < at + 3_600_000 * MS);
+        if !named && (self.conflicts.len() < CONFLICTS_MAX || self.conflicts.contains_key(&id)) {
+            self.conflicts.insert(id, now);
+            self.want(Intention::Conflict { id, winner, other });
+        }
+    }
+
+    /// Puts a member out of every machine, so that its place can be given to another.
+    pub(super) fn forget(&mut self, place: Place) {
+        let member = self.members.get(place);
+        let id = member.id();
+        for other in self.claims.set(place, id, true, &[]).into_iter().filter(|other| *other != place) {
+            self.tell(other);
+        }
+        self.rumours.stop(&mut self.members, place);
+        self.suspicions.close(place);
+        self.prober.forget(place);
+        self.sync.forget(place);
+        self.mail.forget(place);
+        self.members.remove(place);
+        self.want(Intention::Forgotten(id));
+    }
+
+    /// This node may have been stopped since the last call: what it did not hear then counts against nobody.
+    fn wake(&mut self, now: u64) {
+        let late = now.saturating_sub(self.due);
+        if self.settings.lifeguard && self.due != u64::MAX && late > STALL {
+            self.prober.postpone(late);
+            self.prober.feel(&self.settings, 1);
+            self.suspicions.postpone(late);
+            self.due = now;
+        }
+    }
+
+    fn earliest(&self) -> u64 {
+        let gossip =
+            if self.rumours.is_empty() || self.members.live().is_empty() { u64::MAX } else { self.gossip_at };
+        [
+            gossip,
+            self.prober.next_due(&self.members),
+            self.suspicions.next_due(),
+            self.sync.next_due(&self.members),
+            self.contact.next_due(&self.members),
+            self.announce_at,
+            self.look_at,
+        ]
+        .into_iter()
+        .fold(u64::MAX, u64::min)
+    }
+}
+
+/// What there is to say of a member: its own last word, or that it is believed gone.
+pub(super) fn news(members: &Members, suspicions: &Suspicions, place: Place, letter: &mut Letter) -> bool {
+    let member = members.get(place);
+    match member.state() {
+        PeerState::Alive | PeerState::Left => Note::Announce(member.announcement().bytes()).write(letter),
+        PeerState::Suspected | PeerState::Failed => {
+            let by = suspicions.author(place).unwrap_or(members.get(Members::ME).id());
+            Note::Accuse(accusation(member, by)).write(letter)
+        }
+    }
+}
+
+pub(super) fn accusation(member: &Member, by: NodeId) -> Accusation {
+    Accusation { id: member.id(), rank: member.rank(), state: member.state(), by }
+}
+
+fn sorted(mut claims: Vec<Claim>) -> Vec<Claim> {
+    claims.sort_by_key(|claim| claim.run);
+    claims
+}

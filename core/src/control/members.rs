@@ -1,0 +1,599 @@
+//! Who is in the mesh: one compact record a member, found by name at a price that does not depend on how many there are.
+//!
+//! **Finding, in words**: a hash map from name to place. Departures: (1) records lie in one vector and never move, so a
+//! [`Place`] stays good until its member is forgotten; (2) the index holds nothing but places, in an open-addressed
+//! table at most half full, keyed by a secret seed; (3) what two nodes compare, a digest of each of 64 buckets of
+//! members, is kept up with every change.
+//!
+//! A member is `alive`, `suspected`, `failed` or `left`. Between two reports of one announcement the later of these
+//! states holds; a later announcement outdoes them all. Who is gone stays on record, so that old gossip does not
+//! bring it back.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use octick_crypto::NodeId;
+
+use super::announce::{Announcement, Region};
+use super::message::{BUCKETS, Listed};
+use super::random::Random;
+use crate::stamp::{Incarnation, Version};
+
+/// Which of two announcements of one member counts: the greater.
+pub type Rank = (Incarnation, Version);
+
+/// What a member is believed to be; of one announcement the later state holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum PeerState {
+    /// Heard from, or announced and not accused.
+    Alive = 0,
+    /// Did not answer, and may still say that it is there.
+    Suspected = 1,
+    /// Did not answer, nor say so in time.
+    Failed = 2,
+    /// Said goodbye.
+    Left = 3,
+}
+
+impl PeerState {
+    /// Whether the member counts as present.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Alive | Self::Suspected)
+    }
+}
+
+/// Where a member's record lies; good until the member is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Place(pub u32);
+
+/// No place in the list of live members.
+const NOWHERE: u32 = u32::MAX;
+/// No record in the index.
+const EMPTY: u32 = u32::MAX;
+
+/// One member.
+#[derive(Clone, Debug)]
+pub struct Member {
+    id: NodeId,
+    version: Version,
+    announcement: Arc<Announcement>,
+    /// When the state last changed, microseconds.
+    pub changed_at: u64,
+    /// When a letter of its own last came, microseconds; zero for never.
+    pub heard_at: u64,
+    letters: Window,
+    incarnation: Incarnation,
+    /// Its place in the list of live members.
+    turn: u32,
+    /// Its place among the rumours, or zero; the queue's business.
+    pub(super) rumour: u64,
+    region: Region,
+    state: PeerState,
+    /// Which of its addresses it was last heard from.
+    via: u8,
+    /// Whether it has shown that it receives what is sent to that address.
+    pub proven: bool,
+}
+
+const _: () = assert!(size_of::<Member>() <= 128);
+
+/// The last 64 numbers of a member's letters, so that none counts twice.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    last: u64,
+    seen: u64,
+}
+
+impl Window {
+    /// Whether `seq` is new; it is not afterwards.
+    fn insert(&mut self, seq: u64) -> bool {
+        if seq > self.last {
+            let by = seq - self.last;
+            self.seen = if by < 64 { self.seen << by | 1 } else { 1 };
+            self.last = seq;
+            return true;
+        }
+        let bit = 1_u64.checked_shl((self.last - seq).min(64) as u32).unwrap_or(0);
+        let fresh = bit != 0 && self.seen & bit == 0;
+        self.seen |= bit;
+        fresh
+    }
+}
+
+impl Member {
+    /// Its name.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The last word that is known of it.
+    pub fn announcement(&self) -> &Arc<Announcement> {
+        &self.announcement
+    }
+
+    /// What it is believed to be.
+    pub fn state(&self) -> PeerState {
+        self.state
+    }
+
+    /// Its life and its word.
+    pub fn rank(&self) -> Rank {
+        (self.incarnation, self.version)
+    }
+
+    /// Where it is at home.
+    pub fn region(&self) -> Region {
+        self.region
+    }
+
+    /// Where to write to it: the address that it was last heard from, among those that it announces.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let addresses = &self.announcement.statement().addresses;
+        addresses.get(usize::from(self.via)).or(addresses.first()).copied()
+    }
+
+    /// Takes note of a letter: returns whether its number is new in this life.
+    pub fn take_letter(&mut self, seq: u64) -> bool {
+        self.letters.insert(seq)
+    }
+
+    /// Takes note of where a letter came from. Returns whether that is an address it announces; any other is not
+    /// written to, for letters can be carried elsewhere by anyone.
+    pub fn heard_from(&mut self, from: SocketAddr, now: u64) -> bool {
+        self.heard_at = now.max(1);
+        let addresses = &self.announcement.statement().addresses;
+        let Some(via) = addresses.iter().position(|address| *address == from) else { return false };
+        if usize::from(self.via) != via {
+            self.via = via as u8;
+            self.proven = false;
+        }
+        true
+    }
+
+    /// How a list names it.
+    pub fn listed(&self) -> Listed {
+        let name = *self.id.0.first_chunk().expect("a name has 16 bytes");
+        Listed { name, stamp: (self.stamp() as u32).to_le_bytes() }
+    }
+
+    /// A number that depends on who it is and which announcement of it is known. The same on every node.
+    fn stamp(&self) -> u64 {
+        let [low, high] = halves(self.id);
+        let word = fold(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xD1B5_4A32_D192_ED03);
+        fold(word ^ self.version.0, 0xA076_1D64_78BD_642F ^ u64::from(self.incarnation.0))
+    }
+}
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// A member that nobody here had heard of.
+    New(Place),
+    /// A later word, or a later state; and what the member was before.
+    Changed(Place, PeerState),
+    /// Nothing that was not known.
+    Old(Place),
+    /// A later word is spoken of, and not known here.
+    Ahead(Place),
+    /// A member that nobody here has heard of, and there is no word of its own.
+    Unknown,
+    /// No room is left; forgetting who is gone would make some.
+    Full,
+}
+
+/// All members, this node among them.
+#[derive(Debug)]
+pub struct Members {
+    records: Vec<Member>,
+    free: Vec<u32>,
+    index: Vec<u32>,
+    seed: [u64; 2],
+    region: Region,
+    me: NodeId,
+    /// The live members of the region but for this node, in the order in which they are probed.
+    live: Vec<Place>,
+    /// Who is gone, in the order in which that was noticed; places may have changed since.
+    gone: VecDeque<Place>,
+    gone_count: usize,
+    digests: [u64; BUCKETS],
+    /// Counts the comings and goings of live members.
+    changes: u64,
+    capacity: usize,
+    /// Moves live members to places where they cannot be expected.
+    random: Random,
+}
+
+impl Members {
+    /// A table with `me` in it, of at most `capacity` members.
+    pub fn new(me: Arc<Announcement>, capacity: usize, mut random: Random) -> Self {
+        let mut members = Self {
+            records: Vec::new(),
+            free: Vec::new(),
+            index: vec![EMPTY; 16],
+            seed: [random.u64(), random.u64()],
+            region: me.statement().region,
+            me: me.id(),
+            live: Vec::new(),
+            gone: VecDeque::new(),
+            gone_count: 0,
+            digests: [0; BUCKETS],
+            changes: 0,
+            capacity: capacity.max(1),
+            random,
+        };
+        let applied = members.announce(&me, 0);
+        debug_assert_eq!(applied, Applied::New(Self::ME));
+        members
+    }
+
+    /// This node's own place.
+    pub const ME: Place = Place(0);
+
+    /// Members on record, whatever their state.
+    pub fn len(&self) -> usize {
+        self.records.len() - self.free.len()
+    }
+
+    /// Whether there is nobody; never so, for this node is there.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Grows whenever a live member comes or goes.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Members that are gone and not forgotten.
+    pub fn gone(&self) -> usize {
+        self.gone_count
+    }
+
+    /// Members of the region that failed at or after `then`, the latest first.
+    pub fn failed_since(&self, then: u64) -> impl Iterator<Item = (Place, &Member)> {
+        self.gone
+            .iter()
+            .rev()
+            .map(|place| (*place, self.get(*place)))
+            .take_while(move |(_, member)| member.changed_at >= then)
+            .filter(|(_, member)| member.state == PeerState::Failed && member.region == self.region)
+    }
+
+    /// Places of members that are gone, the latest first; some may be there again, or vacant.
+    pub fn gone_places(&self) -> impl Iterator<Item = Place> {
+        self.gone.iter().rev().copied()
+    }
+
+    /// Live members of the region, without this node, in probing order.
+    pub fn live(&self) -> &[Place] {
+        &self.live
+    }
+
+    /// The live members of the region in probing order, to be shuffled.
+    pub fn reshuffle(&mut self, random: &mut Random) {
+        random.shuffle(&mut self.live);
+        for (turn, place) in self.live.iter().enumerate() {
+            self.records[place.0 as usize].turn = turn as u32;
+        }
+    }
+
+    /// All members on record, in order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = (Place, &Member)> {
+        let vacant = |place: &u32| self.records[*place as usize].incarnation == VACANT;
+        (0..self.records.len() as u32)
+            .filter(move |place| !vacant(place))
+            .map(|place| (Place(place), &self.records[place as usize]))
+    }
+
+    /// The member at a place.
+    ///
+    /// # Panics
+    /// When there is no such place.
+    pub fn get(&self, place: Place) -> &Member {
+        &self.records[place.0 as usize]
+    }
+
+    /// The member at a place.
+    ///
+    /// # Panics
+    /// When there is no such place.
+    pub fn get_mut(&mut self, place: Place) -> &mut Member {
+        &mut self.records[place.0 as usize]
+    }
+
+    /// Where a member's record lies.
+    pub fn find(&self, id: NodeId) -> Option<Place> {
+        self.slots(id)
+            .map(|at| self.index[at])
+            .take_while(|place| *place != EMPTY)
+            .find(|place| self.records[*place as usize].id == id)
+            .map(Place)
+    }
+
+    /// Digests of the live members of the region, a bucket each; zero for an empty one.
+    pub fn digests(&self) -> [[u8; 4]; BUCKETS] {
+        self.digests.map(|digest| (digest as u32).to_le_bytes())
+    }
+
+    /// One digest of all of them: equal tables, equal digest.
+    pub fn digest(&self) -> u32 {
+        // Each bucket turned by its number, so that members do not cancel across buckets.
+        let turned = self.digests.iter().enumerate().map(|(i, digest)| digest.rotate_left(i as u32));
+        turned.fold(0, |all, digest| all ^ digest) as u32
+    }
+
+    /// The live members of the region in one bucket, this node among them.
+    pub fn bucket(&self, bucket: usize) -> impl Iterator<Item = (Place, &Member)> {
+        core::iter::once(&Self::ME)
+            .chain(&self.live)
+            .map(|place| (*place, self.get(*place)))
+            .filter(move |(_, member)| bucket_of(member.id) == bucket && member.state.is_live())
+    }
+
+    /// Takes in an announcement that was verified.
+    pub fn announce(&mut self, announcement: &Arc<Announcement>, now: u64) -> Applied {
+        let (id, rank) = (announcement.id(), announcement.rank());
+        let state = if announcement.statement().leaves { PeerState::Left } else { PeerState::Alive };
+        let Some(place) = self.find(id) else { return self.add(announcement, state, now) };
+        let member = self.get(place);
+        if rank <= member.rank() {
+            return Applied::Old(place);
+        }
+        let before = member.state;
+        self.withdraw(place);
+        let member = self.get_mut(place);
+        if rank.0 > member.incarnation {
+            member.letters = Window::default();
+        }
+        let address = member.address();
+        (member.incarnation, member.version) = rank;
+        member.region = announcement.statement().region;
+        member.announcement = announcement.clone();
+        let via = announcement.statement().addresses.iter().position(|a| Some(*a) == address);
+        member.via = via.unwrap_or(0) as u8;
+        member.proven &= via.is_some();
+        if member.state != state {
+            member.changed_at = now;
+        }
+        member.state = state;
+        self.count(place, before, state);
+        self.enlist(place);
+        Applied::Changed(place, before)
+    }
+
+    /// Takes in a report that a member, as announced by `rank`, is in `state`.
+    pub fn report(&mut self, id: NodeId, rank: Rank, state: PeerState, now: u64) -> Applied {
+        match self.find(id) {
+            Some(place) => self.report_at(place, rank, state, now),
+            None => Applied::Unknown,
+        }
+    }
+
+    /// As [`Members::report`], of a member whose place is known.
+    pub fn report_at(&mut self, place: Place, rank: Rank, state: PeerState, now: u64) -> Applied {
+        let member = self.get(place);
+        let before = member.state;
+        if rank > member.rank() {
+            return Applied::Ahead(place);
+        }
+        if rank < member.rank() || state <= before {
+            return Applied::Old(place);
+        }
+        self.put(place, state, now);
+        Applied::Changed(place, before)
+    }
+
+    /// Clears a suspicion: the member was heard itself.
+    pub fn absolve(&mut self, place: Place, now: u64) -> bool {
+        let suspected = self.get(place).state == PeerState::Suspected;
+        if suspected {
+            self.put(place, PeerState::Alive, now);
+        }
+        suspected
+    }
+
+    fn put(&mut self, place: Place, state: PeerState, now: u64) {
+        let before = self.get(place).state;
+        if before.is_live() != state.is_live() {
+            self.withdraw(place);
+        }
+        let member = self.get_mut(place);
+        (member.state, member.changed_at) = (state, now);
+        self.count(place, before, state);
+        if before.is_live() != state.is_live() {
+            self.enlist(place);
+        }
+    }
+
+    fn count(&mut self, place: Place, before: PeerState, after: PeerState) {
+        match (before.is_live(), after.is_live()) {
+            (true, false) => {
+                self.gone_count += 1;
+                if self.gone.len() > 2 * self.capacity {
+                    let records = &self.records;
+                    self.gone.retain(|place| !records[place.0 as usize].state.is_live());
+                }
+                self.gone.push_back(place);
+            }
+            (false, true) => self.gone_count -= 1,
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, announcement: &Arc<Announcement>, state: PeerState, now: u64) -> Applied {
+        if self.len() >= self.capacity {
+            return Applied::Full;
+        }
+        let statement = announcement.statement();
+        let member = Member {
+            id: announcement.id(),
+            version: statement.version,
+            announcement: announcement.clone(),
+            changed_at: now,
+            heard_at: 0,
+            letters: Window::default(),
+            incarnation: statement.incarnation,
+            turn: NOWHERE,
+            rumour: 0,
+            region: statement.region,
+            state,
+            via: 0,
+            proven: false,
+        };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.records[place as usize] = member;
+                Place(place)
+            }
+            None => {
+                self.records.push(member);
+                Place(self.records.len() as u32 - 1)
+            }
+        };
+        self.insert(place);
+        self.count(place, PeerState::Alive, state);
+        self.enlist(place);
+        Applied::New(place)
+    }
+
+    /// The member that has been gone longest, if that is since before `then`: to be [removed](Members::remove).
+    pub fn gone_before(&mut self, then: u64) -> Option<Place> {
+        while let Some(&place) = self.gone.front() {
+            let member = self.get(place);
+            let there = member.incarnation == VACANT || member.state.is_live();
+            if !there {
+                return (member.changed_at < then).then_some(place);
+            }
+            self.gone.pop_front();
+        }
+        None
+    }
+
+    /// Forgets a member that is gone; its place goes to the next newcomer.
+    ///
+    /// # Panics
+    /// When the member is not gone.
+    pub fn remove(&mut self, place: Place) {
+        assert!(!self.get(place).state.is_live(), "only who is gone is forgotten");
+        self.erase(place);
+        self.gone_count -= 1;
+        let member = self.get_mut(place);
+        (member.incarnation, member.id) = (VACANT, NodeId([0; 16]));
+        self.free.push(place.0);
+    }
+
+    /// Counts a live member into the digests and, unless it is this node, into the list.
+    fn enlist(&mut self, place: Place) {
+        let member = self.get(place);
+        if !member.state.is_live() || member.region != self.region {
+            return;
+        }
+        let (bucket, stamp, own) = (bucket_of(member.id), member.stamp(), member.id == self.me);
+        self.digests[bucket] ^= stamp;
+        self.changes += 1;
+        if own {
+            return;
+        }
+        // A newcomer changes places with anybody, so that nobody can tell who is probed next.
+        let (last, at) = (self.live.len(), self.random.index(self.live.len() + 1));
+        self.live.push(place);
+        self.live.swap(at, last);
+        for turn in [at, last] {
+            let place = self.live[turn];
+            self.get_mut(place).turn = turn as u32;
+        }
+    }
+
+    /// The reverse of [`Members::enlist`].
+    fn withdraw(&mut self, place: Place) {
+        let member = self.get(place);
+        if !member.state.is_live() || member.region != self.region {
+            return;
+        }
+        let (turn, bucket, stamp) = (member.turn, bucket_of(member.id), member.stamp());
+        self.digests[bucket] ^= stamp;
+        self.changes += 1;
+        if turn == NOWHERE {
+            return;
+        }
+        self.live.swap_remove(turn as usize);
+        if let Some(moved) = self.live.get(turn as usize).copied() {
+            self.get_mut(moved).turn = turn;
+        }
+        self.get_mut(place).turn = NOWHERE;
+    }
+
+    fn hash(&self, id: NodeId) -> usize {
+        let [low, high] = halves(id);
+        fold(low ^ self.seed[0], high ^ self.seed[1]) as usize
+    }
+
+    /// The places of the index to look at, in order.
+    fn slots(&self, id: NodeId) -> impl Iterator<Item = usize> {
+        let (mask, home) = (self.index.len() - 1, self.hash(id));
+        (0..=mask).map(move |step| (home + step) & mask)
+    }
+
+    fn insert(&mut self, place: Place) {
+        if 2 * (self.len() + 1) > self.index.len() {
+            self.grow();
+        }
+        let id = self.get(place).id;
+        let at = self.slots(id).find(|at| self.index[*at] == EMPTY).expect("the index is half empty");
+        self.index[at] = place.0;
+    }
+
+    fn grow(&mut self) {
+        let places: Vec<u32> = self.index.iter().copied().filter(|place| *place != EMPTY).collect();
+        self.index = vec![EMPTY; self.index.len() * 2];
+        for place in places {
+            let id = self.records[place as usize].id;
+            let at = self.slots(id).find(|at| self.index[*at] == EMPTY).expect("the index is half empty");
+            self.index[at] = place;
+        }
+    }
+
+    /// Takes a place out of the index, and moves up what would not be found past the gap (Knuth, 6.4, algorithm R).
+    fn erase(&mut self, place: Place) {
+        let id = self.get(place).id;
+        let mask = self.index.len() - 1;
+        let mut gap = self.slots(id).find(|at| self.index[*at] == place.0).expect("a member is in the index");
+        let mut at = gap;
+        loop {
+            at = (at + 1) & mask;
+            if self.index[at] == EMPTY {
+                break;
+            }
+            let home = self.hash(self.records[self.index[at] as usize].id) & mask;
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(gap) & mask {
+                self.index[gap] = self.index[at];
+                gap = at;
+            }
+        }
+        self.index[gap] = EMPTY;
+    }
+}
+
+/// The incarnation of a record that holds nobody. No node can live it: its next life would not be later.
+const VACANT: Incarnation = Incarnation(u32::MAX);
+
+fn halves(id: NodeId) -> [u64; 2] {
+    let number = u128::from_le_bytes(id.0);
+    [number as u64, (number >> 64) as u64]
+}
+
+/// A 64 x 64 to 128-bit product folded onto itself, as in wyhash: weak as hashes go, and two nanoseconds.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// Which bucket a member is compared in.
+pub fn bucket_of(id: NodeId) -> usize {
+    usize::from(id.0[15]) % BUCKETS
+}

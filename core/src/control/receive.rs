@@ -1,0 +1,491 @@
+//! The way of a letter through the machines, note by note.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::announce::peek;
+use super::control::{Control, Intention, Postmark, accusation};
+use super::members::{Applied, Members, PeerState, Place};
+use super::message::{Accusation, BUCKETS, Note};
+use super::refusal::Refusal;
+use super::settings::MS;
+use super::suspect::terms;
+use super::sync;
+use crate::wire::{Message, Messages};
+
+/// Least time between two refutations, microseconds: each is a signature, and news for everybody.
+const REFUTE_GAP: u64 = 200 * MS;
+/// Members that look for themselves when somebody is suspected.
+const WITNESSES: u64 = 5;
+
+impl Control {
+    pub(super) fn receive(
+        &mut self,
+        now: u64,
+        postmark: &Postmark,
+        messages: Messages<'_>,
+    ) -> Result<(), Refusal> {
+        let me = self.me().id();
+        if postmark.origin == me {
+            self.meet_own_key(now, postmark);
+            return Err(Refusal::Own);
+        }
+        let place = self.sender(now, postmark, messages.clone())?;
+        let member = self.members.get_mut(place);
+        if !member.take_letter(postmark.seq.0) {
+            return Err(Refusal::Duplicate);
+        }
+        member.heard_from(postmark.from, now);
+        self.proven_here = false;
+        self.reassure(place, postmark.from, now);
+        let mut outcome = Ok(());
+        for message in messages {
+            let note = Note::decode(message).map_err(|_| Refusal::Garbled)?;
+            if let Err(refusal) = self.take(now, place, postmark.from, note) {
+                outcome = Err(refusal);
+            }
+        }
+        outcome
+    }
+
+    /// Where the sender stands, after what it says of itself at the beginning.
+    fn sender(
+        &mut self,
+        now: u64,
+        postmark: &Postmark,
+        mut messages: Messages<'_>,
+    ) -> Result<Place, Refusal> {
+        if let Some(Ok(Note::Announce(bytes))) = messages.next().map(Note::decode)
+            && peek(bytes).is_some_and(|(id, ..)| id == postmark.origin)
+        {
+            self.learn(now, bytes, None)?;
+        }
+        let place = self.members.find(postmark.origin).ok_or(Refusal::Stranger)?;
+        let (incarnation, version) = self.members.get(place).rank();
+        if postmark.incarnation < incarnation {
+            if postmark.version > version {
+                // It speaks, although a later life has spoken before it did: there are two of them.
+                self.conflict(place, Some(postmark.from), now);
+            }
+            return Err(Refusal::OldLife);
+        }
+        if postmark.incarnation > incarnation {
+            self.challenge(postmark.from, postmark.origin, now);
+            return Err(Refusal::UnknownLife);
+        }
+        Ok(place)
+    }
+
+    /// A letter signed with this node's own key: another process has it, unless a relay plays tricks.
+    fn meet_own_key(&mut self, now: u64, postmark: &Postmark) {
+        if postmark.incarnation != self.statement.incarnation && postmark.version > self.born() {
+            self.conflict(Members::ME, Some(postmark.from), now);
+        }
+    }
+
+    /// Who writes, lives; and is told if others may think otherwise, so that it can say so to all.
+    fn reassure(&mut self, place: Place, from: SocketAddr, now: u64) {
+        let state = self.members.get(place).state();
+        if state == PeerState::Alive {
+            return;
+        }
+        let note = Note::Accuse(accusation(self.members.get(place), self.me().id()));
+        match state {
+            PeerState::Suspected if self.settings.lifeguard => {
+                self.mail.write(from, Some(place), &note);
+                self.acquit(place, now);
+            }
+            PeerState::Failed => self.mail.write(from, None, &note),
+            _ => {}
+        }
+    }
+
+    fn take(&mut self, now: u64, from: Place, address: SocketAddr, note: Note<'_>) -> Result<(), Refusal> {
+        match note {
+            Note::Hello => {
+                let me = self.me().clone();
+                self.mail.write(address, None, &Note::Announce(me.bytes()));
+                Ok(())
+            }
+            Note::Announce(bytes) => {
+                self.sync.goes_on(from, now);
+                self.learn(now, bytes, Some(from))
+            }
+            Note::Accuse(accusation) => self.heed(now, from, accusation),
+            Note::Probe { nonce, digest } => {
+                let ack = Note::Ack { nonce, digest: self.members.digest() };
+                self.mail.write(address, Some(from), &ack);
+                self.compare(now, from, digest);
+                Ok(())
+            }
+            Note::Ack { nonce, digest } => self.take_ack(now, from, nonce, digest),
+            Note::ProbeFor { nonce, target } => {
+                let target = self.members.find(target).ok_or(Refusal::Unheard)?;
+                self.prober.help(from, nonce, target, now, &self.settings, &mut self.acts);
+                Ok(())
+            }
+            Note::Nack { nonce } => {
+                self.prober.nacked(nonce, from);
+                Ok(())
+            }
+            Note::Challenge { token, seen_at } => self.take_challenge(now, from, address, token, seen_at),
+            Note::Response(token) => {
+                let member = self.members.get(from);
+                if !self.challenger.recognises(&token, member.id(), address, now) {
+                    return Err(Refusal::Unproven);
+                }
+                self.members.get_mut(from).proven |= self.members.get(from).address() == Some(address);
+                self.proven_here = true;
+                Ok(())
+            }
+            Note::Refuse => Ok(()),
+            Note::SyncAsk { cursor, digests } => self.answer(now, from, address, cursor, digests),
+            Note::SyncList { bucket, entries } => {
+                if !self.sync.asked(from) {
+                    return Err(Refusal::Unasked);
+                }
+                self.sync.goes_on(from, now);
+                self.hold_against(from, bucket, sync::differences(&self.members, bucket, entries));
+                Ok(())
+            }
+            Note::SyncWant { bucket, names } => {
+                self.check_proven(now, from, address)?;
+                let places: Vec<Place> = sync::wanted(&self.members, bucket, names).collect();
+                if !self.sync.may_answer(1 + places.len() as u64 / 6, now) {
+                    return Err(Refusal::Budget);
+                }
+                places.into_iter().for_each(|place| self.say_word_of(place, from));
+                Ok(())
+            }
+            Note::SyncDone { next, digest } => {
+                let same = digest == self.members.digest();
+                if !self.sync.asked(from) {
+                    return Err(Refusal::Unasked);
+                }
+                if let Some(cursor) = self.sync.done(from, next, same, now) {
+                    self.ask_for_all(from, cursor);
+                }
+                Ok(())
+            }
+            Note::Other(Message { kind, body }) => {
+                let from = self.members.get(from).id();
+                self.want(Intention::Deliver { from, kind, body: body.into() });
+                Ok(())
+            }
+        }
+    }
+
+    /// An announcement, told by `teller`, or by the member itself.
+    fn learn(&mut self, now: u64, bytes: &[u8], teller: Option<Place>) -> Result<(), Refusal> {
+        let (id, incarnation, version) = peek(bytes).ok_or(Refusal::Unsound)?;
+        if id == self.me().id() {
+            return self.learn_of_self(now, bytes);
+        }
+        let known = self.members.find(id);
+        if let Some(place) = known
+            && (incarnation, version) <= self.members.get(place).rank()
+        {
+            return self.hear_again(now, place, bytes, teller);
+        }
+        if version.micros() + self.settings.forget_after < self.wall(now) {
+            return Err(Refusal::Stale);
+        }
+        let announcement = self.read(bytes)?;
+        let twice = known.is_some_and(|place| {
+            let before = self.members.get(place).announcement().statement();
+            before.incarnation == incarnation && before.boot != announcement.statement().boot
+        });
+        let mut applied = self.members.announce(&announcement, now);
+        if applied == Applied::Full
+            && let Some(place) = self.members.gone_before(u64::MAX)
+        {
+            self.forget(place);
+            applied = self.members.announce(&announcement, now);
+        }
+        let place = match applied {
+            Applied::New(place) | Applied::Changed(place, _) => place,
+            Applied::Full => return Err(Refusal::Full),
+            Applied::Old(_) | Applied::Ahead(_) | Applied::Unknown => return Ok(()),
+        };
+        if twice {
+            self.conflict(place, None, now);
+        }
+        self.suspicions.close(place);
+        self.changed(place);
+        if self.members.live() == [place] {
+            self.sync.unsettle(now);
+        }
+        let home = self.members.get(place).region() == self.statement.region;
+        // What a newcomer is taught, its teller has told the others.
+        let taught = !self.sync.is_settled() && teller.is_some_and(|teller| self.sync.asked(teller));
+        if home && !taught {
+            self.spread(place, now);
+        }
+        self.changed_at = now;
+        Ok(())
+    }
+
+    /// An announcement that is known, or older than what is.
+    fn hear_again(
+        &mut self,
+        now: u64,
+        place: Place,
+        bytes: &[u8],
+        teller: Option<Place>,
+    ) -> Result<(), Refusal> {
+        let Some((_, incarnation, version)) = peek(bytes) else { return Ok(()) };
+        let member = self.members.get(place);
+        let (known, state) = (member.rank(), member.state());
+        let equivocates = (incarnation, version) == known && member.announcement().bytes() != bytes;
+        if equivocates || (incarnation < known.0 && version > known.1) {
+            // Only a word that the member signed is held against it.
+            let other = self.read(bytes)?;
+            let address = other.statement().addresses.first().copied();
+            self.conflict(place, address, now);
+            return Ok(());
+        }
+        if let Some(teller) = teller
+            && (incarnation, version) == known
+        {
+            match state {
+                PeerState::Failed => {
+                    let note = Note::Accuse(accusation(self.members.get(place), self.me().id()));
+                    self.mail_to(teller, &note);
+                }
+                PeerState::Alive | PeerState::Suspected | PeerState::Left => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An announcement in this node's own name that it did not make: by another process, or by itself in another life.
+    fn learn_of_self(&mut self, now: u64, bytes: &[u8]) -> Result<(), Refusal> {
+        let known = self.members.get(Members::ME).rank();
+        let Some((_, incarnation, version)) = peek(bytes) else { return Err(Refusal::Unsound) };
+        if bytes == self.me().bytes() || (incarnation, version) < known && version < self.born() {
+            return Ok(());
+        }
+        let other = self.read(bytes)?;
+        if other.statement().boot == self.statement.boot {
+            return Ok(());
+        }
+        if version > self.born() {
+            self.conflict(Members::ME, other.statement().addresses.first().copied(), now);
+        } else if incarnation >= self.statement.incarnation {
+            self.want(Intention::Outlived(incarnation));
+        }
+        Ok(())
+    }
+
+    /// Somebody says that a member is suspected, or failed.
+    fn heed(&mut self, now: u64, from: Place, said: Accusation) -> Result<(), Refusal> {
+        if said.id == self.me().id() {
+            return self.refute(now, from, &said);
+        }
+        let place = self.members.find(said.id).ok_or(Refusal::Unheard)?;
+        let member = self.members.get(place);
+        if said.rank > member.rank() {
+            return Err(Refusal::Unheard);
+        }
+        if said.rank < member.rank() {
+            // Who says so has not heard the latest.
+            if member.state().is_live() {
+                self.say_word_of(place, from);
+            }
+            return Ok(());
+        }
+        let heard = member.heard_at > 0 && now < member.heard_at + self.settings.probe_interval;
+        match member.state() {
+            PeerState::Failed | PeerState::Left => return Ok(()),
+            PeerState::Alive if heard && self.settings.lifeguard => {
+                // It was just here. Whoever else may think otherwise, it had better say so itself.
+                let note = Note::Accuse(said);
+                self.mail_to(place, &note);
+                return Ok(());
+            }
+            PeerState::Alive => self.suspect(place, said, now),
+            PeerState::Suspected => {
+                if self.suspicions.confirm(place, said.by) {
+                    self.spread(place, now);
+                }
+            }
+        }
+        if said.state == PeerState::Failed && self.settings.lifeguard {
+            // Nobody is declared dead on another's word alone; but there is no need to wait for more opinions.
+            self.suspicions.hasten(place);
+        } else if said.state == PeerState::Failed {
+            self.fail(place, now);
+        }
+        Ok(())
+    }
+
+    /// Opens a suspicion, tells it, and perhaps looks for itself.
+    pub(super) fn suspect(&mut self, place: Place, said: Accusation, now: u64) {
+        let applied = self.members.report_at(place, said.rank, PeerState::Suspected, now);
+        if !matches!(applied, Applied::Changed(..)) {
+            return;
+        }
+        let live = self.members.live().len();
+        let terms = terms(&self.settings, live, self.suspicions.len());
+        self.suspicions.open(place, said.by, terms, now);
+        self.changed(place);
+        self.spread(place, now);
+        let witness = said.by != self.me().id() && self.random.below(live as u64) < WITNESSES;
+        if witness && self.settings.lifeguard {
+            self.prober.probe(place, now, &self.settings, &mut self.acts);
+        }
+    }
+
+    /// A suspicion proves unfounded.
+    fn acquit(&mut self, place: Place, now: u64) {
+        if self.members.absolve(place, now) {
+            self.suspicions.close(place);
+            self.rumours.stop(&mut self.members, place);
+            self.changed(place);
+        }
+    }
+
+    /// A member is gone, as far as this node is concerned.
+    pub(super) fn fail(&mut self, place: Place, now: u64) {
+        let rank = self.members.get(place).rank();
+        self.suspicions.close(place);
+        if let Applied::Changed(..) = self.members.report_at(place, rank, PeerState::Failed, now) {
+            self.changed(place);
+            self.spread(place, now);
+            self.look_at = self.look_at.min(now);
+        }
+    }
+
+    /// This node is said to be gone, and says that it is not.
+    fn refute(&mut self, now: u64, from: Place, said: &Accusation) -> Result<(), Refusal> {
+        let rank = self.members.get(Members::ME).rank();
+        if said.rank > rank {
+            if said.rank.0 > rank.0 {
+                self.want(Intention::Outlived(said.rank.0));
+            }
+            return Err(Refusal::Unheard);
+        }
+        let recent = now < self.refuted_at + REFUTE_GAP;
+        if said.rank == rank && !self.statement.leaves && !recent {
+            self.refuted_at = now;
+            self.prober.feel(&self.settings, 1);
+            self.restate(now, |_| ());
+        }
+        // Whoever said so may be on the far side of a cut, where no rumour of this node arrives.
+        self.say_word_of(Members::ME, from);
+        Ok(())
+    }
+
+    fn take_ack(&mut self, now: u64, from: Place, nonce: u32, digest: u32) -> Result<(), Refusal> {
+        let acked = self.prober.acked(nonce, from, &self.settings, &mut self.acts);
+        let (target, direct) = acked.ok_or(Refusal::Unasked)?;
+        if direct {
+            self.members.get_mut(target).proven = true;
+        }
+        if self.members.get(target).state() == PeerState::Suspected {
+            let note = Note::Accuse(accusation(self.members.get(target), self.me().id()));
+            self.mail_to(target, &note);
+            self.acquit(target, now);
+        }
+        self.compare(now, from, digest);
+        Ok(())
+    }
+
+    /// A member's digest came: ask it if the tables differ and nothing is on its way.
+    fn compare(&mut self, now: u64, from: Place, digest: u32) {
+        let same = digest == self.members.digest();
+        let changed_at = if self.rumours.is_empty() { self.changed_at } else { now };
+        let home = self.members.get(from).region() == self.statement.region;
+        if home && self.sync.compare(from, same, changed_at, now, &self.settings) {
+            self.ask_for_all(from, 0);
+        }
+    }
+
+    fn take_challenge(
+        &mut self,
+        now: u64,
+        from: Place,
+        address: SocketAddr,
+        token: super::message::Token,
+        seen_at: SocketAddr,
+    ) -> Result<(), Refusal> {
+        if !self.challenger.may_challenge(now) {
+            return Err(Refusal::Budget);
+        }
+        if self.statement.addresses.is_empty() {
+            self.restate(now, |statement| statement.addresses.push(seen_at));
+        }
+        let me = self.me().clone();
+        // The announcement comes first: whoever challenges may not know this node.
+        self.mail.write(address, None, &Note::Announce(me.bytes()));
+        self.mail.write(address, None, &Note::Response(token));
+        self.mail.write(address, None, &Note::Hello);
+        let digests = self.members.digests();
+        let digests = (self.members.live().len() > 1).then_some(&digests);
+        self.mail.write(address, None, &Note::SyncAsk { cursor: 0, digests });
+        self.sync.asked_by_greeting(from, now);
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        now: u64,
+        from: Place,
+        address: SocketAddr,
+        cursor: u8,
+        digests: Option<&[[u8; 4]; BUCKETS]>,
+    ) -> Result<(), Refusal> {
+        self.check_proven(now, from, address)?;
+        if self.members.get(from).region() != self.statement.region || usize::from(cursor) >= BUCKETS {
+            return Err(Refusal::Unasked);
+        }
+        if !self.sync.may_answer(1 + self.members.live().len().min(170) as u64 / 6, now) {
+            return Err(Refusal::Budget);
+        }
+        let mail = &mut self.mail;
+        sync::answer(&self.members, cursor, digests, |note| mail.write(address, Some(from), note));
+        Ok(())
+    }
+
+    /// Nothing much is sent to an address that nobody has shown to receive it.
+    fn check_proven(&mut self, now: u64, from: Place, address: SocketAddr) -> Result<(), Refusal> {
+        let member = self.members.get(from);
+        if self.proven_here || (member.proven && member.address() == Some(address)) {
+            return Ok(());
+        }
+        let id = member.id();
+        self.challenge(address, id, now);
+        Err(Refusal::Unproven)
+    }
+
+    /// What a comparison found is said to the member that was asked.
+    fn hold_against(&mut self, from: Place, bucket: u8, found: sync::Differences) {
+        if !found.wanted.is_empty() {
+            self.mail_to(from, &Note::SyncWant { bucket, names: &found.wanted });
+        }
+        let by = self.me().id();
+        for place in found.accused {
+            let note = Note::Accuse(accusation(self.members.get(place), by));
+            if self.members.get(place).state() == PeerState::Failed {
+                self.mail_to(from, &note);
+            } else {
+                self.say_word_of(place, from);
+            }
+        }
+        if self.members.get(from).proven {
+            found.offered.into_iter().for_each(|place| self.say_word_of(place, from));
+        }
+    }
+
+    /// Passes a member's own last word on.
+    fn say_word_of(&mut self, place: Place, to: Place) {
+        let announcement = self.members.get(place).announcement().clone();
+        self.mail_to(to, &Note::Announce(announcement.bytes()));
+    }
+
+    pub(super) fn ask_for_all(&mut self, to: Place, cursor: u8) {
+        let digests = self.members.digests();
+        let digests = (self.members.live().len() > 1).then_some(&digests);
+        self.mail_to(to, &Note::SyncAsk { cursor, digests });
+    }
+}

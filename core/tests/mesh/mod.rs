@@ -1,0 +1,370 @@
+//! Many control planes in one process: virtual time, links that delay, lose and are cut, nodes that stop and die.
+
+#![allow(dead_code, reason = "each test file takes what it needs")]
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use octick_core::control::announce::{Announcement, Unsound, mesh_key};
+use octick_core::control::{
+    Birth, Control, Intention, Notary, Partition, PeerState, Postmark, Random, Region, Settings, Statement,
+};
+use octick_core::crypto::{Identity, NodeId};
+use octick_core::stamp::{Incarnation, Run, Seq, Version};
+use octick_core::wire::Letter;
+
+pub(crate) const MS: u64 = 1_000;
+pub(crate) const S: u64 = 1_000_000;
+/// What the wall clocks show when a run begins.
+pub(crate) const WALL: u64 = 1_700_000_000_000_000;
+/// Bytes of a frame around a letter, without its signature.
+const HEADER: u64 = 40;
+const SIGNATURE: u64 = 64;
+
+/// Announcements that were verified, so that a run with many nodes verifies each once.
+pub(crate) type Archive = Arc<Mutex<HashMap<Vec<u8>, Result<Arc<Announcement>, Unsound>>>>;
+
+struct Shared {
+    identity: Identity,
+    archive: Archive,
+}
+
+impl Notary for Shared {
+    fn announce(&mut self, statement: &Statement) -> Arc<Announcement> {
+        Arc::new(Announcement::sign(&self.identity, &mesh_key("test"), statement))
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound> {
+        let verify = || Announcement::verify(bytes, &mesh_key("test")).map(Arc::new);
+        self.archive.lock().unwrap().entry(bytes.to_vec()).or_insert_with(verify).clone()
+    }
+}
+
+pub(crate) struct Node {
+    pub(crate) control: Control,
+    pub(crate) address: SocketAddr,
+    pub(crate) id: NodeId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) dead: bool,
+    /// Letters and wakes before this time wait.
+    stopped_until: u64,
+    seq: u64,
+    /// What was last said of each member.
+    pub(crate) said: BTreeMap<NodeId, PeerState>,
+    pub(crate) conflicts: Vec<NodeId>,
+    pub(crate) lost: Vec<(Run, NodeId)>,
+    pub(crate) alone: bool,
+    pub(crate) outlived: bool,
+    pub(crate) bytes: u64,
+    pub(crate) letters: u64,
+    pub(crate) group: u32,
+    pub(crate) suspicions: u64,
+}
+
+enum Event {
+    Wake(usize),
+    Letter { to: usize, postmark: Postmark, letter: Box<Letter> },
+}
+
+pub(crate) struct Mesh {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) now: u64,
+    pub(crate) loss_permille: u32,
+    pub(crate) delay: u64,
+    pub(crate) settings: Settings,
+    pub(crate) largest: usize,
+    /// Every letter that was sent, when they are being recorded.
+    pub(crate) record: Option<Vec<(usize, Postmark, Letter)>>,
+    archive: Archive,
+    random: Random,
+    seed: u64,
+    queue: BinaryHeap<Reverse<(u64, u64)>>,
+    events: HashMap<u64, Event>,
+    order: u64,
+}
+
+pub(crate) fn address(i: usize) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(10, 0, (i >> 8) as u8, i as u8), 7700))
+}
+
+pub(crate) fn identity(i: usize) -> Identity {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&(i as u64).to_le_bytes());
+    Identity::from_seed(&seed)
+}
+
+impl Mesh {
+    /// Nobody yet.
+    pub(crate) fn new(seed: u64) -> Self {
+        println!("mesh of seed {seed}");
+        Self {
+            nodes: Vec::new(),
+            now: 10 * S,
+            loss_permille: 0,
+            delay: 200,
+            settings: Settings::default(),
+            largest: 0,
+            record: None,
+            archive: Archive::default(),
+            random: Random::new(seed),
+            seed,
+            queue: BinaryHeap::new(),
+            events: HashMap::new(),
+            order: 0,
+        }
+    }
+
+    /// `n` nodes that begin at once, all but the first with the first as their seed.
+    pub(crate) fn of(n: usize, seed: u64) -> Self {
+        let mut mesh = Self::new(seed);
+        mesh.add_many(n);
+        mesh
+    }
+
+    pub(crate) fn add_many(&mut self, n: usize) {
+        (0..n).for_each(|_| {
+            self.add(&[]);
+        });
+    }
+
+    /// One more node, which knows the first.
+    pub(crate) fn add(&mut self, runs: &[Run]) -> usize {
+        let i = self.nodes.len();
+        let node = self.born(i, address(i), Incarnation(1), runs);
+        self.nodes.push(node);
+        self.after(i);
+        i
+    }
+
+    fn born(&mut self, key: usize, address_of: SocketAddr, incarnation: Incarnation, runs: &[Run]) -> Node {
+        let identity = identity(key);
+        let id = identity.id();
+        let seeds = if self.nodes.is_empty() { Vec::new() } else { vec![address(0)] };
+        let settings = Settings { seeds, ..self.settings.clone() };
+        let birth = Birth {
+            now: self.now,
+            wall: WALL + self.now,
+            id,
+            incarnation,
+            region: Region(0),
+            capabilities: 0,
+            addresses: vec![address_of],
+            runs: runs.to_vec(),
+            seed: self.random.u64(),
+            secret: [key as u8; 32],
+        };
+        let notary = Shared { identity, archive: self.archive.clone() };
+        Node {
+            control: Control::new(settings, birth, Box::new(notary)),
+            address: address_of,
+            id,
+            incarnation,
+            dead: false,
+            stopped_until: 0,
+            seq: 0,
+            said: BTreeMap::new(),
+            conflicts: Vec::new(),
+            lost: Vec::new(),
+            alone: false,
+            outlived: false,
+            bytes: 0,
+            letters: 0,
+            group: 0,
+            suspicions: 0,
+        }
+    }
+
+    /// A second process with the key of node `of`, at an address of its own.
+    pub(crate) fn double(&mut self, of: usize, incarnation: u32) -> usize {
+        let i = self.nodes.len();
+        let node = self.born(of, address(i), Incarnation(incarnation), &[]);
+        self.nodes.push(node);
+        self.after(i);
+        i
+    }
+
+    pub(crate) fn kill(&mut self, i: usize) {
+        self.nodes[i].dead = true;
+    }
+
+    /// Starts a dead node again, in its next life, knowing nothing but the first node (and the first, the second).
+    pub(crate) fn restart(&mut self, i: usize) {
+        let incarnation = Incarnation(self.nodes[i].incarnation.0 + 1);
+        let node = self.born(i, self.nodes[i].address, incarnation, &[]);
+        self.nodes[i] = node;
+        self.after(i);
+    }
+
+    pub(crate) fn stop(&mut self, i: usize, micros: u64) {
+        self.nodes[i].stopped_until = self.now + micros;
+    }
+
+    /// Calls a node's control plane, and does what it wants.
+    pub(crate) fn call<T>(&mut self, i: usize, f: impl FnOnce(&mut Control, u64) -> T) -> T {
+        let now = self.now;
+        let out = f(&mut self.nodes[i].control, now);
+        self.after(i);
+        out
+    }
+
+    fn push(&mut self, at: u64, event: Event) {
+        self.order += 1;
+        self.queue.push(Reverse((at, self.order)));
+        self.events.insert(self.order, event);
+    }
+
+    fn after(&mut self, i: usize) {
+        while let Some(intention) = self.nodes[i].control.poll() {
+            self.intend(i, intention);
+        }
+        let due = self.nodes[i].control.next_due();
+        if due != u64::MAX {
+            self.push(due.max(self.now), Event::Wake(i));
+        }
+    }
+
+    fn intend(&mut self, i: usize, intention: Intention) {
+        let node = &mut self.nodes[i];
+        match intention {
+            Intention::Send { to, letter } => self.send(i, to, letter),
+            Intention::Member { announcement, state, .. } => {
+                let before = node.said.insert(announcement.id(), state);
+                node.suspicions +=
+                    u64::from(state == PeerState::Suspected && before != Some(PeerState::Suspected));
+            }
+            Intention::Forgotten(id) => {
+                node.said.remove(&id);
+            }
+            Intention::Conflict { id, .. } => node.conflicts.push(id),
+            Intention::SlotsLost { run, to } => node.lost.push((run, to)),
+            Intention::Alone => node.alone = true,
+            Intention::Outlived(_) => node.outlived = true,
+            Intention::Partition(_) | Intention::Deliver { .. } => {}
+        }
+    }
+
+    fn send(&mut self, i: usize, to: SocketAddr, letter: Box<Letter>) {
+        let now = self.now;
+        let node = &mut self.nodes[i];
+        node.seq += 1;
+        node.letters += 1;
+        node.bytes += HEADER + letter.padded().len() as u64;
+        self.largest = self.largest.max(letter.padded().len());
+        let postmark = Postmark {
+            from: node.address,
+            origin: node.id,
+            incarnation: node.incarnation,
+            seq: Seq(node.seq),
+            version: Version::new(WALL + now, node.id),
+        };
+        let group = node.group;
+        let Some(to) = self.nodes.iter().position(|node| node.address == to) else { return };
+        if let Some(record) = &mut self.record {
+            record.push((to, postmark, (*letter).clone()));
+        }
+        if self.nodes[to].group != group || self.random.permille(self.loss_permille) {
+            return;
+        }
+        let at = now + self.delay / 2 + self.random.below(self.delay);
+        self.push(at, Event::Letter { to, postmark, letter });
+    }
+
+    /// Lets a letter arrive, whoever wrote it.
+    pub(crate) fn deliver(&mut self, to: usize, postmark: &Postmark, letter: &Letter) {
+        let (now, control) = (self.now, &mut self.nodes[to].control);
+        let known = control.members().find(postmark.origin).is_some();
+        let admitted =
+            known || control.introduce(now, postmark.from, postmark.origin, letter.messages()).is_ok();
+        if admitted {
+            let _ = control.handle_letter(now, postmark, letter.messages());
+        }
+        self.after(to);
+    }
+
+    pub(crate) fn run_until(&mut self, until: u64) {
+        while let Some(Reverse((at, order))) = self.queue.peek().copied() {
+            if at > until {
+                break;
+            }
+            self.queue.pop();
+            self.now = self.now.max(at);
+            let event = self.events.remove(&order).unwrap();
+            let i = match &event {
+                Event::Wake(i) | Event::Letter { to: i, .. } => *i,
+            };
+            let node = &mut self.nodes[i];
+            if node.dead {
+                continue;
+            }
+            if node.stopped_until > self.now {
+                let at = node.stopped_until;
+                self.push(at, event);
+                continue;
+            }
+            match event {
+                Event::Wake(i) => {
+                    if node.control.next_due() <= self.now {
+                        node.control.tick(self.now);
+                        self.after(i);
+                    }
+                }
+                Event::Letter { to, postmark, letter } => self.deliver(to, &postmark, &letter),
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    pub(crate) fn run(&mut self, micros: u64) {
+        self.run_until(self.now + micros);
+    }
+
+    /// Runs until something holds, looked at every 10 ms; says how long it took.
+    pub(crate) fn run_to(&mut self, at_most: u64, holds: impl Fn(&Self) -> bool) -> u64 {
+        let start = self.now;
+        while !holds(self) {
+            assert!(self.now < start + at_most, "not within {} ms, seed {}", at_most / MS, self.seed);
+            self.run(10 * MS);
+        }
+        self.now - start
+    }
+
+    /// Members that node `i` believes live, itself included.
+    pub(crate) fn live(&self, i: usize) -> usize {
+        self.nodes[i].control.members().live().len() + 1
+    }
+
+    pub(crate) fn state(&self, i: usize, of: usize) -> Option<PeerState> {
+        let members = self.nodes[i].control.members();
+        members.find(self.nodes[of].id).map(|place| members.get(place).state())
+    }
+
+    /// Whether every node that is there believes exactly those that are there live.
+    pub(crate) fn agrees(&self) -> bool {
+        let there = self.nodes.iter().filter(|node| !node.dead).count();
+        let all = (0..self.nodes.len()).filter(|i| !self.nodes[*i].dead);
+        let digests: Vec<u32> = all.clone().map(|i| self.nodes[i].control.members().digest()).collect();
+        all.clone().all(|i| self.live(i) == there) && digests.windows(2).all(|pair| pair[0] == pair[1])
+    }
+
+    /// Whether everybody who is there believes `of` to be gone.
+    pub(crate) fn all_miss(&self, of: usize) -> bool {
+        let there = |i: &usize| !self.nodes[*i].dead && *i != of;
+        (0..self.nodes.len()).filter(there).all(|i| self.state(i, of).is_none_or(|state| !state.is_live()))
+    }
+
+    pub(crate) fn partition(&self, i: usize) -> Partition {
+        self.nodes[i].control.partition()
+    }
+
+    /// Bytes a second and node without signatures, and of signatures, over a time of rest.
+    pub(crate) fn traffic(&mut self, micros: u64) -> (f64, f64) {
+        self.nodes.iter_mut().for_each(|node| (node.bytes, node.letters) = (0, 0));
+        self.run(micros);
+        let n = self.nodes.iter().filter(|node| !node.dead).count() as f64 * micros as f64 / S as f64;
+        let bytes: u64 = self.nodes.iter().map(|node| node.bytes).sum();
+        let letters: u64 = self.nodes.iter().map(|node| node.letters).sum();
+        (bytes as f64 / n, (letters * SIGNATURE) as f64 / n)
+    }
+}
