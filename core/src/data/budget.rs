@@ -21,6 +21,7 @@ use alloc::vec;
 
 use super::batch::bits;
 use crate::limits::{BATCH_MAX, CHECKS_PER_SEC_MAX, OFFENDERS_MAX, WAVE_MAX};
+use crate::reject::Reject;
 
 /// Where a sender stands in the [`Budgets`]: peers first, then the places of strangers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -248,26 +249,30 @@ impl Budgets {
         // Trains come whole, so a batch has few senders, and each is asked once a train.
         for run in senders.chunk_by(PartialEq::eq) {
             let frames = ((1_u128 << run.len()) - 1) as u64;
-            match self.ask(run[0], run.len() as u64, now_micros) {
+            match self.turn_away(run[0], run.len() as u64, now_micros) {
                 None => {}
-                Some(Spent::BySender) => refused.by_sender |= frames << at,
-                Some(Spent::ByStrangers) => refused.by_strangers |= frames << at,
+                Some(Reject::OverBudget) => refused.by_sender |= frames << at,
+                Some(_) => refused.by_strangers |= frames << at,
             }
             at += run.len();
         }
         refused
     }
 
-    /// Whether `sender` is to be refused; then `frames` of it are counted as such.
+    /// Why `frames` of `sender` are to be refused, if they are: [`Reject::OverBudget`] or
+    /// [`Reject::StrangersOverBudget`]. Then they are counted on their sender.
+    ///
+    /// # Panics
+    /// When there is no such sender.
     #[inline]
-    fn ask(&mut self, sender: Sender, frames: u64, now_micros: u64) -> Option<Spent> {
+    pub fn turn_away(&mut self, sender: Sender, frames: u64, now_micros: u64) -> Option<Reject> {
         let is_peer = self.is_peer(sender);
         let account = &mut self.accounts[sender.0 as usize];
         let prices = if is_peer { &self.peer } else { &self.stranger };
-        let spent = if !account.has_tokens(prices, now_micros) {
-            Spent::BySender
+        let reject = if !account.has_tokens(prices, now_micros) {
+            Reject::OverBudget
         } else if !is_peer && !self.strangers.has_tokens(&self.strangers_prices, now_micros) {
-            Spent::ByStrangers
+            Reject::StrangersOverBudget
         } else {
             return None;
         };
@@ -275,7 +280,7 @@ impl Budgets {
         if account.conduct.refused == frames {
             self.blame(sender);
         }
-        Some(spent)
+        Some(reject)
     }
 
     /// Lets the senders of a batch pay for what their frames cost.
@@ -337,13 +342,6 @@ impl Budgets {
             self.worst[least] = sender;
         }
     }
-}
-
-/// Whose account is empty.
-#[derive(Clone, Copy)]
-enum Spent {
-    BySender,
-    ByStrangers,
 }
 
 #[cfg(test)]

@@ -132,6 +132,21 @@ impl Ingress {
         self.counters.add(Counter::VerifyTicks, (self.ticks)().wrapping_sub(before));
     }
 
+    /// Whether `sender` has spent its budget; then `frames` of it, `bytes` together, are counted and need not be
+    /// looked at. For the edge, which has many frames of one sender in one piece. [`Ingress::check`] asks again, for
+    /// what a sender still has is spent by its next frames.
+    ///
+    /// # Panics
+    /// When the budgets do not know the sender.
+    #[inline]
+    pub fn turn_away(&mut self, sender: Sender, frames: usize, bytes: usize, now_micros: u64) -> bool {
+        let Some(reject) = self.budgets.turn_away(sender, frames as u64, now_micros) else { return false };
+        self.counters.add(Counter::FramesIn, frames as u64);
+        self.counters.add(Counter::BytesIn, bytes as u64);
+        self.counters.reject_many(reject, frames as u64);
+        true
+    }
+
     /// Counts the frames whose senders have spent their budgets, and returns a bit for each.
     #[inline]
     fn refuse(&mut self, senders: &[Sender], now_micros: u64) -> u64 {

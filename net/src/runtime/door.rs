@@ -27,6 +27,27 @@ struct Wave {
     places: [[Place; BATCH_MAX]; WAVE_MAX],
 }
 
+/// Who sent each arrival; nothing for those that were turned away.
+struct Admitted {
+    senders: [Option<Sender>; ARRIVALS],
+    /// How many frames the others hold.
+    frames: usize,
+}
+
+impl Admitted {
+    /// A bit for each frame of arrival `i` that is to be looked at.
+    fn wanted(&self, i: usize) -> u64 {
+        if self.senders[i].is_some() { u64::MAX } else { 0 }
+    }
+
+    /// Who sent the frames at `places`.
+    fn place(&self, places: &[Place], senders: &mut [Sender; BATCH_MAX]) {
+        for (sender, place) in senders.iter_mut().zip(places) {
+            *sender = self.senders[place.arrival].expect("frames of the others are not wanted");
+        }
+    }
+}
+
 impl Door {
     pub(super) fn new(ingress: Ingress, senders: Senders, board: Board, desk: Desk) -> Self {
         let wave = Wave {
@@ -57,28 +78,41 @@ impl Door {
             return;
         }
         let now = clock::wall_micros();
-        let mut from = [Sender(0); ARRIVALS];
-        from.iter_mut().zip(arrivals).for_each(|(sender, arrival)| *sender = self.senders.of(arrival.from()));
-        if arrivals.iter().map(Arrival::count).sum::<usize>() > BATCH_MAX {
-            return self.check_waves(arrivals, &from, now, stage);
+        let admitted = self.admit(arrivals, now);
+        if admitted.frames > BATCH_MAX {
+            return self.check_waves(arrivals, &admitted, now, stage);
         }
         for_batches(
             arrivals,
-            |_| u64::MAX,
+            |i| admitted.wanted(i),
             |frames, places| {
                 let mut senders = [Sender(0); BATCH_MAX];
-                senders.iter_mut().zip(places).for_each(|(sender, place)| *sender = from[place.arrival]);
+                admitted.place(places, &mut senders);
                 let batch = self.ingress.check(frames, &senders[..frames.len()], now);
                 stage(&batch, frames, places);
             },
         );
     }
 
-    /// The same for more than a batch: trains of several batches share the lanes in which signatures are checked.
+    /// Finds out who sent what, and turns away whole arrivals of senders that have spent their budgets.
+    fn admit(&mut self, arrivals: &[Arrival], now: u64) -> Admitted {
+        let mut admitted = Admitted { senders: [None; ARRIVALS], frames: 0 };
+        for (place, arrival) in admitted.senders.iter_mut().zip(arrivals) {
+            let (sender, count) = (self.senders.of(arrival.from()), arrival.count());
+            if !self.ingress.turn_away(sender, count, arrival.bytes().len(), now) {
+                *place = Some(sender);
+                admitted.frames += count;
+            }
+        }
+        admitted
+    }
+
+    /// [`Door::check`] for more than a batch: trains of several batches share the lanes in which signatures are
+    /// checked.
     fn check_waves<'a>(
         &mut self,
         arrivals: &'a [Arrival],
-        from: &[Sender; ARRIVALS],
+        admitted: &Admitted,
         now: u64,
         mut stage: impl FnMut(&Batch<'a>, &[&'a [u8]], &[Place]),
     ) {
@@ -100,13 +134,12 @@ impl Door {
         let wave = &mut *self.wave;
         for_batches(
             arrivals,
-            |_| u64::MAX,
+            |i| admitted.wanted(i),
             |gathered, places| {
                 len[count] = gathered.len();
                 frames[count][..gathered.len()].copy_from_slice(gathered);
                 wave.places[count][..places.len()].copy_from_slice(places);
-                let senders = wave.senders[count].iter_mut().zip(places);
-                senders.for_each(|(sender, place)| *sender = from[place.arrival]);
+                admitted.place(places, &mut wave.senders[count]);
                 count += 1;
                 if count == WAVE_MAX {
                     flush(wave, &frames, &len);

@@ -24,6 +24,9 @@ pub(super) fn for_batches<'a>(
     let mut len = 0;
     for (i, arrival) in arrivals.iter().enumerate() {
         let wanted = wanted(i);
+        if wanted == 0 {
+            continue;
+        }
         for (j, frame) in arrival.frames().enumerate().filter(|(j, _)| wanted >> j & 1 == 1) {
             (frames[len], places[len]) = (frame, Place { arrival: i, frame: j });
             len += 1;
