@@ -6,8 +6,12 @@
 //! | [`node`] | `node.*`, `ingest.*`: a whole node against its naive twin, by trains and frame by frame |
 //! | [`train`] | `train.*`: a fully verified cell |
 //! | [`signature`] | `verify.{known,unknown,all_bad}.*`: a signature against ed25519-dalek's own ways |
+//! | [`flood`] | `flood.*`: what garbage leaves of a node's throughput |
+//! | [`latency`] | `latency.*`: from the wire to the state, quiet and busy |
 //! | [`verify`] | `verify.*`: what a signature costs, alone and by trains |
 
+mod flood;
+mod latency;
 mod node;
 mod signature;
 mod train;
@@ -49,10 +53,12 @@ impl Options {
 type Rows = fn(&Options, &mut Report);
 
 /// Rows by group.
-const GROUPS: [(&str, Rows); 6] = [
+const GROUPS: [(&str, Rows); 8] = [
     ("udp", udp_rows),
     ("node", node::rows),
     ("ingest", node::ingest_rows),
+    ("flood", flood::rows),
+    ("latency", latency::rows),
     ("verify", verify::rows),
     ("signature", signature::rows),
     ("train", train::rows),

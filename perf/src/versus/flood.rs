@@ -1,0 +1,215 @@
+//! Garbage at ten times the genuine rate: what it leaves of a node's genuine throughput, one ingress core.
+//!
+//! The genuine frames are full, and each is signed by itself; the garbage are the same frames with a bit flipped, in the
+//! same origins' names, from an address that is no peer's. Genuine frames come in trains of datagrams, as in the other
+//! rows, garbage so or one by one. The sender waits for the node's count, so that nothing is lost, and what is measured is
+//! the CPU time of the node, without and with the flood in turns.
+//!
+//! A core that is saturated with genuine frames alone has nothing left to even receive ten times as many with. So the
+//! rate that is to be kept is the one that a core must reach, [`RATE`]; what a saturated core keeps is told beside it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use octick::pool::Pool;
+use octick::socket::{Sender, Socket, SocketSettings};
+use octick::{Config, Counter, Handle, Identity, Layout, Peer, Reject};
+use octick_core::limits::BATCH_MAX;
+
+use super::Options;
+use super::node::others_cpu_ns;
+use crate::machine;
+use crate::pipeline::MESH;
+use crate::report::{Bar, Report, Row};
+use crate::signers::Signers;
+
+const SLOTS: u32 = 1 << 16;
+const SIGNERS: usize = 16;
+/// Garbage frames for each genuine one.
+const TIMES: usize = 10;
+/// Frames on their way before more are sent.
+const FLIGHT: u64 = 2 * BATCH_MAX as u64;
+/// How long the node may stand still before the run counts as failed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Where a value lies in a full frame of dense cells: behind the header and the first block's own.
+const VALUE_AT: usize = 60;
+
+/// Genuine frames a second that one ingress core must verify, and does not lose to the flood.
+const RATE: f64 = 140_000.0;
+
+/// How a round's garbage comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flood {
+    None,
+    Trains,
+    Alone,
+}
+
+/// CPU time of the node, and what became of the frames.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    ticks: f64,
+    genuine: u64,
+    /// Garbage that was refused unread.
+    refused: u64,
+    garbage: u64,
+}
+
+impl Spent {
+    /// Ticks for a genuine frame and the garbage that comes with it.
+    fn a_frame(&self) -> f64 {
+        self.ticks / self.genuine as f64
+    }
+}
+
+pub(super) fn rows(options: &Options, report: &mut Report) {
+    const UNIT: &str = "of 140,000/s";
+    const NAMES: [&str; 2] = ["flood.genuine_kept", "flood.genuine_kept.alone"];
+    // What garbage costs that the kernel hands over one by one is the kernel's to say.
+    const BARS: [Option<Bar>; 2] = [Some(Bar::AtLeast(0.8)), None];
+    let (hz, core) = (report.machine().tick_hz, report.machine().pinned_to);
+    machine::step_aside(core);
+    let figures = measure(if options.quick { 3 } else { 7 }, core, hz);
+    machine::pin(core);
+    let [quiet, flooded @ ..] = match figures {
+        Ok(figures) => figures,
+        Err(error) => {
+            let skip = |name| Row::skipped(name, UNIT, error.to_string());
+            return NAMES.into_iter().for_each(|name| report.push(skip(name)));
+        }
+    };
+    let alone = quiet.a_frame();
+    for ((name, bar), flooded) in NAMES.into_iter().zip(BARS).zip(&flooded) {
+        let among = flooded.a_frame();
+        let (garbage, refused) =
+            ((among - alone) / TIMES as f64, flooded.refused as f64 / flooded.garbage as f64);
+        let note = format!(
+            "room for {:.0}/s, {:.0}/s without the flood; garbage {garbage:.0} ticks a frame, receiving it \
+             included, {:.1} % unread",
+            hz / among,
+            hz / alone,
+            100.0 * refused
+        );
+        let kept = (hz / among / RATE).min(1.0);
+        report.push(Row::value(name, UNIT, kept).bar(bar).note(note));
+    }
+    let saturated = alone / flooded[0].a_frame();
+    let note = "of a core's all, by a flood in trains: most of it is the kernel's copying";
+    report.push(Row::value("flood.saturated_kept", "of the quiet rate", saturated).note(note));
+}
+
+/// The rounds with the least time, by the kind of their flood.
+fn measure(rounds: usize, core: Option<usize>, hz: f64) -> io::Result<[Spent; 3]> {
+    const KINDS: [Flood; 3] = [Flood::None, Flood::Trains, Flood::Alone];
+    let mut rig = Rig::new(core)?;
+    // The verifier's tables are built, and the flooder's account is empty.
+    for _ in 0..3 {
+        rig.round(Flood::Trains, hz)?;
+    }
+    let mut best: [Option<Spent>; KINDS.len()] = [None; KINDS.len()];
+    for _ in 0..rounds {
+        for (best, flood) in best.iter_mut().zip(KINDS) {
+            let spent = rig.round(flood, hz)?;
+            *best = Some(best.filter(|best| best.ticks <= spent.ticks).unwrap_or(spent));
+        }
+    }
+    Ok(best.map(|best| best.expect("there was a round")))
+}
+
+/// A node, a peer of it that relays for all signers, and a stranger.
+struct Rig {
+    node: Handle,
+    signers: Signers,
+    peer: Sender,
+    stranger: Sender,
+}
+
+impl Rig {
+    fn new(core: Option<usize>) -> io::Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+        let signers = Signers::new(SIGNERS, SLOTS, now.as_micros() as u64);
+        let ((peer, addr), (stranger, _)) = (sender()?, sender()?);
+        let own = Identity::from_seed(&[0xFF; 32]);
+        let mut config = Config::new(own, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        config.mesh = MESH.into();
+        config.layout = Layout { slots: SLOTS, cells8: true, cells4: false, rows: false };
+        config.threads.cores = core.into_iter().collect();
+        config.push.relay = 0;
+        let listed = |origin: octick_core::data::Origin| Peer {
+            key: origin.key,
+            addr: Some(addr),
+            runs: origin.runs,
+            revoked: false,
+        };
+        config.peers = signers.roster().into_iter().map(listed).collect();
+        let settings = config.check().map_err(|error| io::Error::other(error.to_string()))?;
+        let node = octick::start(settings).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Self { node, signers, peer, stranger })
+    }
+
+    /// A few trains of genuine frames, each behind its garbage.
+    fn round(&mut self, flood: Flood, hz: f64) -> io::Result<Spent> {
+        const TRAINS: usize = 40;
+        let genuine: Vec<Vec<u8>> = (0..TRAINS * BATCH_MAX)
+            .map(|_| self.signers.train(1).1.frames().next().expect("a train of one").to_vec())
+            .collect();
+        let garbage: Vec<Vec<u8>> = (0..if flood == Flood::None { 0 } else { TIMES })
+            .flat_map(|time| {
+                genuine.iter().map(move |frame| {
+                    let mut frame = frame.clone();
+                    frame[VALUE_AT] ^= 1 + time as u8;
+                    frame
+                })
+            })
+            .collect();
+        let a_time = if flood == Flood::Alone { 1 } else { BATCH_MAX };
+        let (before, cpu) = (self.node.tally(), others_cpu_ns()?);
+        let mut sent = 0;
+        for (i, train) in genuine.chunks(BATCH_MAX).enumerate() {
+            for time in garbage.chunks(genuine.len()) {
+                for frames in time[i * BATCH_MAX..][..BATCH_MAX].chunks(a_time) {
+                    self.wait(|tally| tally.since(&before).get(Counter::FramesIn) + FLIGHT > sent)?;
+                    sent += send(&mut self.stranger, frames, self.node.local_addr())?;
+                }
+            }
+            self.wait(|tally| tally.since(&before).get(Counter::FramesIn) + FLIGHT > sent)?;
+            sent += send(&mut self.peer, train, self.node.local_addr())?;
+        }
+        let count = genuine.len() as u64;
+        self.wait(|tally| tally.since(&before).get(Counter::FramesFresh) == count)?;
+        let ticks = (others_cpu_ns()? - cpu) as f64 * hz / 1e9;
+        let counted = self.node.tally().since(&before);
+        let refused = counted.rejected(Reject::OverBudget) + counted.rejected(Reject::StrangersOverBudget);
+        Ok(Spent { ticks, genuine: count, refused, garbage: garbage.len() as u64 })
+    }
+
+    fn wait(&self, holds: impl Fn(octick::Tally) -> bool) -> io::Result<()> {
+        let since = Instant::now();
+        while !holds(self.node.tally()) {
+            if since.elapsed() > PATIENCE {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{:?}", self.node.tally())));
+            }
+            thread::yield_now();
+        }
+        Ok(())
+    }
+}
+
+fn send(sender: &mut Sender, train: &[Vec<u8>], to: SocketAddr) -> io::Result<u64> {
+    let frames: Vec<&[u8]> = train.iter().map(Vec::as_slice).collect();
+    match sender.send_train(&frames, &[to]).frames_sent {
+        all if all == frames.len() => Ok(all as u64),
+        _ => Err(io::Error::other("the send buffer is too small for a train")),
+    }
+}
+
+/// A port to send from, and its address.
+fn sender() -> io::Result<(Sender, SocketAddr)> {
+    let settings = SocketSettings::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let pool = Arc::new(Pool::new(settings.ring_depth.into())?);
+    let socket = Socket::open(&settings, &pool).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok((socket.sender(), socket.local_address()))
+}
