@@ -19,6 +19,8 @@ pub struct Challenger {
     secret: [u8; 32],
     /// Strangers whose proof of identity may be looked at.
     strangers: Budget,
+    /// The same, of strangers without a token: half as many, so that they cannot take the places of the others.
+    unproven: Budget,
     /// Challenges that may be sent: more, for each is one signature only, and smaller than what asked for it.
     challenges: Budget,
 }
@@ -27,7 +29,8 @@ impl Challenger {
     /// A challenger that lets `strangers` a second in. The secret must be random, and known to nobody.
     pub fn new(secret: [u8; 32], strangers: u32, now: u64) -> Self {
         let challenges = Budget::new(strangers.saturating_mul(4), now);
-        Self { secret, strangers: Budget::new(strangers, now), challenges }
+        let unproven = Budget::new(strangers.div_ceil(2), now);
+        Self { secret, strangers: Budget::new(strangers, now), unproven, challenges }
     }
 
     /// A token for `id` at `address`.
@@ -50,9 +53,9 @@ impl Challenger {
         self.challenges.take(1, now)
     }
 
-    /// Whether another stranger may be looked at now.
-    pub fn may_introduce(&mut self, now: u64) -> bool {
-        self.strangers.take(1, now)
+    /// Whether another stranger may be looked at now; `proven` if it brought a token.
+    pub fn may_introduce(&mut self, proven: bool, now: u64) -> bool {
+        if proven { self.strangers.take(1, now) } else { self.unproven.take(1, now) }
     }
 
     fn token_of_slot(&self, id: NodeId, address: SocketAddr, slot: u64) -> Token {

@@ -280,8 +280,8 @@ impl Control {
     /// [`Control::handle_letter`] gets it. For a known origin, that one's; costs nothing then.
     ///
     /// # Errors
-    /// Why nothing more should be done about the frame. A stranger that has not shown that it receives what is sent
-    /// to its address is asked to.
+    /// Why nothing more should be done about the frame. A stranger that does not announce itself is asked to, and one
+    /// that announces itself while many do is asked to show that it receives what is sent to its address.
     pub fn introduce(
         &mut self,
         now: u64,
@@ -310,16 +310,21 @@ impl Control {
             });
             tokens.next().is_some_and(|token| self.challenger.recognises(&token, origin, from, now))
         };
-        if !proven {
-            self.challenge(from, origin, now);
-            return Err(Refusal::Unproven);
-        }
         let first = messages.next().map(Note::decode);
-        let Some(Ok(Note::Announce(bytes))) = first else { return Err(Refusal::Stranger) };
-        if peek(bytes).is_none_or(|(id, ..)| id != origin) {
+        let announces = match first {
+            Some(Ok(Note::Announce(bytes))) => {
+                Some(bytes).filter(|bytes| peek(bytes).is_some_and(|(id, ..)| id == origin))
+            }
+            _ => None,
+        };
+        let Some(bytes) = announces else {
+            self.challenge(from, origin, now);
             return Err(Refusal::Stranger);
-        }
-        if !self.challenger.may_introduce(now) {
+        };
+        if !self.challenger.may_introduce(proven, now) {
+            if !proven {
+                self.challenge(from, origin, now);
+            }
             return Err(Refusal::Budget);
         }
         let announcement = self.read(bytes)?;

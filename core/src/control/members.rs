@@ -80,28 +80,46 @@ pub struct Member {
     pub proven: bool,
 }
 
-const _: () = assert!(size_of::<Member>() <= 128);
+const _: () = assert!(size_of::<Member>() <= 160);
 
-/// The last 64 numbers of a member's letters, so that none counts twice.
+/// The last 256 numbers of a member's letters, so that none counts twice. A member numbers all its letters, whoever
+/// they go to, so more of them pass each other on the way than one receiver sees.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     last: u64,
-    seen: u64,
+    /// Bit `n % 256` is set for each number n that was seen, of the last 256.
+    seen: [u64; 4],
 }
 
 impl Window {
+    const LEN: u64 = 256;
+
     /// Whether `seq` is new; it is not afterwards.
     fn insert(&mut self, seq: u64) -> bool {
-        if seq > self.last {
-            let by = seq - self.last;
-            self.seen = if by < 64 { self.seen << by | 1 } else { 1 };
-            self.last = seq;
-            return true;
+        if seq + Self::LEN <= self.last {
+            return false;
         }
-        let bit = 1_u64.checked_shl((self.last - seq).min(64) as u32).unwrap_or(0);
-        let fresh = bit != 0 && self.seen & bit == 0;
-        self.seen |= bit;
+        if seq > self.last {
+            // The numbers between are new, and their bits are those of numbers that are behind the window now.
+            let passed = (self.last + 1)..=seq;
+            if seq - self.last >= Self::LEN {
+                self.seen = [0; 4];
+            } else {
+                passed.for_each(|n| self.seen[Self::word(n)] &= !Self::bit(n));
+            }
+            self.last = seq;
+        }
+        let fresh = self.seen[Self::word(seq)] & Self::bit(seq) == 0;
+        self.seen[Self::word(seq)] |= Self::bit(seq);
         fresh
+    }
+
+    const fn word(seq: u64) -> usize {
+        (seq % Self::LEN / 64) as usize
+    }
+
+    const fn bit(seq: u64) -> u64 {
+        1 << (seq % 64)
     }
 }
 
@@ -596,4 +614,134 @@ fn fold(a: u64, b: u64) -> u64 {
 /// Which bucket a member is compared in.
 pub fn bucket_of(id: NodeId) -> usize {
     usize::from(id.0[15]) % BUCKETS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::announce::{Statement, mesh_key};
+    use octick_crypto::Identity;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::OnceLock;
+
+    const KEYS: u8 = 24;
+
+    /// Announcements of a few members, each in a few versions.
+    fn announcements() -> &'static [Vec<Arc<Announcement>>] {
+        static ALL: OnceLock<Vec<Vec<Arc<Announcement>>>> = OnceLock::new();
+        let make = |key: u8, version: u64| {
+            let identity = Identity::from_seed(&[key + 1; 32]);
+            let statement = Statement {
+                incarnation: Incarnation(1 + (version / 2) as u32),
+                boot: 0,
+                version: Version::new(1_700_000_000_000_000 + version, identity.id()),
+                capabilities: 0,
+                region: Region(u16::from(key % 8 == 7)),
+                leaves: version == 3,
+                addresses: Vec::new(),
+                claims: Vec::new(),
+            };
+            Arc::new(Announcement::sign(&identity, &mesh_key("t"), &statement))
+        };
+        ALL.get_or_init(|| (0..KEYS).map(|key| (0..4).map(|version| make(key, version)).collect()).collect())
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Announce(u8, usize),
+        Report(u8, usize, PeerState),
+        Absolve(u8),
+        ForgetOldest,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let state = prop::sample::select(vec![PeerState::Suspected, PeerState::Failed]);
+        let step = prop_oneof![
+            4 => (1..KEYS, 0..4_usize).prop_map(|(key, version)| Step::Announce(key, version)),
+            3 => (1..KEYS, 0..4_usize, state).prop_map(|(key, version, state)| Step::Report(key, version, state)),
+            1 => (1..KEYS).prop_map(Step::Absolve),
+            1 => Just(Step::ForgetOldest),
+        ];
+        prop::collection::vec(step, 1..120)
+    }
+
+    proptest! {
+        #[test]
+        fn the_table_is_a_map_with_a_rule(steps in steps()) {
+            let all = announcements();
+            let mut members = Members::new(all[0][0].clone(), 64, Random::new(5));
+            let mut twin: BTreeMap<u8, (Rank, PeerState)> = BTreeMap::new();
+            for (now, step) in steps.into_iter().enumerate() {
+                let now = now as u64;
+                match step {
+                    Step::Announce(key, version) => {
+                        let announcement = &all[key as usize][version];
+                        members.announce(announcement, now);
+                        let state = if version == 3 { PeerState::Left } else { PeerState::Alive };
+                        let known = twin.entry(key).or_insert((announcement.rank(), state));
+                        if announcement.rank() > known.0 {
+                            *known = (announcement.rank(), state);
+                        }
+                    }
+                    Step::Report(key, version, state) => {
+                        let announcement = &all[key as usize][version];
+                        members.report(announcement.id(), announcement.rank(), state, now);
+                        if let Some(known) = twin.get_mut(&key) && known.0 == announcement.rank() {
+                            known.1 = known.1.max(state);
+                        }
+                    }
+                    Step::Absolve(key) => {
+                        if let Some(place) = members.find(all[key as usize][0].id()) {
+                            members.absolve(place, now);
+                        }
+                        if let Some(known) = twin.get_mut(&key) && known.1 == PeerState::Suspected {
+                            known.1 = PeerState::Alive;
+                        }
+                    }
+                    Step::ForgetOldest => {
+                        if let Some(place) = members.gone_before(u64::MAX) {
+                            let id = members.get(place).id();
+                            members.remove(place);
+                            twin.retain(|key, _| all[*key as usize][0].id() != id);
+                        }
+                    }
+                }
+                for key in 1..KEYS {
+                    let found = members.find(all[key as usize][0].id()).map(|place| members.get(place));
+                    prop_assert_eq!(found.map(|member| (member.rank(), member.state())), twin.get(&key).copied());
+                }
+                let home = |key: &u8| key % 8 != 7;
+                let live: BTreeSet<NodeId> = members.live().iter().map(|place| members.get(*place).id()).collect();
+                let expected: BTreeSet<NodeId> = twin
+                    .iter()
+                    .filter(|(key, known)| known.1.is_live() && home(key))
+                    .map(|(key, _)| all[*key as usize][0].id())
+                    .collect();
+                prop_assert_eq!(&live, &expected);
+                prop_assert_eq!(members.gone(), twin.values().filter(|known| !known.1.is_live()).count());
+                prop_assert_eq!(members.len(), twin.len() + 1);
+                let listed = (0..BUCKETS).map(|bucket| members.bucket(bucket).count()).sum::<usize>();
+                prop_assert_eq!(listed, live.len() + 1);
+                // The digest depends on who is live and announced how, and on nothing that happened before.
+                let mut fresh = Members::new(all[0][0].clone(), 64, Random::new(9));
+                for (key, known) in twin.iter().filter(|(_, known)| known.1.is_live()) {
+                    let announcement = all[*key as usize].iter().find(|a| a.rank() == known.0).unwrap();
+                    fresh.announce(announcement, 0);
+                }
+                prop_assert_eq!((fresh.digest(), fresh.digests()), (members.digest(), members.digests()));
+            }
+        }
+
+        #[test]
+        fn a_letter_counts_once(seqs in prop::collection::vec(0..2_000_u64, 1..600)) {
+            let (mut window, mut seen, mut last) = (Window::default(), BTreeSet::new(), 0);
+            for seq in seqs {
+                last = last.max(seq);
+                let behind = seq + Window::LEN <= last;
+                prop_assert_eq!(window.insert(seq), !behind && !seen.contains(&seq));
+                seen.insert(seq);
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`control`] | the composition root; [`receive`] is the way of a letter through it, [`turn`] what is due |
+//! | [`control`] | the composition root; `receive` is the way of a letter through it, `turn` what is due |
 //! | [`settings`] | what an operator may choose |
 //! | [`random`] | the dice |
 //! | [`announce`] | what a member says of itself, signed |

@@ -63,9 +63,14 @@ impl Control {
         let place = self.members.find(postmark.origin).ok_or(Refusal::Stranger)?;
         let (incarnation, version) = self.members.get(place).rank();
         if postmark.incarnation < incarnation {
-            if postmark.version > version {
-                // It speaks, although a later life has spoken before it did: there are two of them.
-                self.conflict(place, Some(postmark.from), now);
+            if postmark.version > version && self.challenger.may_challenge(now) {
+                // It speaks, although a later life has spoken before it did: there are two of them, or it has
+                // forgotten how often it has lived. Either way it had better know.
+                let later = self.members.get(place).announcement().clone();
+                self.mail.write(postmark.from, None, &Note::Announce(later.bytes()));
+                if self.members.get(place).state().is_live() {
+                    self.conflict(place, Some(postmark.from), now);
+                }
             }
             return Err(Refusal::OldLife);
         }
@@ -151,9 +156,10 @@ impl Control {
             Note::SyncWant { bucket, names } => {
                 self.check_proven(now, from, address)?;
                 let places: Vec<Place> = sync::wanted(&self.members, bucket, names).collect();
-                if !self.sync.may_answer(1 + places.len() as u64 / 6, now) {
+                if !self.sync.may_answer(now) {
                     return Err(Refusal::Budget);
                 }
+                self.sync.answered(160 * places.len());
                 places.into_iter().for_each(|place| self.say_word_of(place, from));
                 Ok(())
             }
@@ -216,8 +222,8 @@ impl Control {
             self.sync.unsettle(now);
         }
         let home = self.members.get(place).region() == self.statement.region;
-        // What a newcomer is taught, its teller has told the others.
-        let taught = !self.sync.is_settled() && teller.is_some_and(|teller| self.sync.asked(teller));
+        // What a newcomer is taught is no news to others; whom it meets itself is.
+        let taught = !self.sync.is_settled() && teller.is_some_and(|teller| teller != place);
         if home && !taught {
             self.spread(place, now);
         }
@@ -420,10 +426,11 @@ impl Control {
         self.mail.write(address, None, &Note::Announce(me.bytes()));
         self.mail.write(address, None, &Note::Response(token));
         self.mail.write(address, None, &Note::Hello);
-        let digests = self.members.digests();
-        let digests = (self.members.live().len() > 1).then_some(&digests);
-        self.mail.write(address, None, &Note::SyncAsk { cursor: 0, digests });
-        self.sync.asked_by_greeting(from, now);
+        if self.sync.greet(from, now) {
+            let digests = self.members.digests();
+            let digests = (self.members.live().len() > 1).then_some(&digests);
+            self.mail.write(address, None, &Note::SyncAsk { cursor: 0, digests });
+        }
         Ok(())
     }
 
@@ -439,11 +446,13 @@ impl Control {
         if self.members.get(from).region() != self.statement.region || usize::from(cursor) >= BUCKETS {
             return Err(Refusal::Unasked);
         }
-        if !self.sync.may_answer(1 + self.members.live().len().min(170) as u64 / 6, now) {
+        if !self.sync.may_answer(now) {
             return Err(Refusal::Budget);
         }
         let mail = &mut self.mail;
-        sync::answer(&self.members, cursor, digests, |note| mail.write(address, Some(from), note));
+        let bytes =
+            sync::answer(&self.members, cursor, digests, |note| mail.write(address, Some(from), note));
+        self.sync.answered(bytes);
         Ok(())
     }
 

@@ -66,7 +66,7 @@ impl Default for Settings {
             gossip_interval: 100 * MS,
             gossip_fanout: 3,
             sync_interval: S,
-            sync_letters: 5_000,
+            sync_letters: 12_000,
             contact_max: 5 * S,
             seeds: Vec::new(),
             remembered: Vec::new(),
@@ -131,6 +131,11 @@ impl Budget {
     pub(super) fn new(per_second: u32, now: u64) -> Self {
         let per_second = u64::from(per_second);
         Self { per_second, left: per_second * S, at: now }
+    }
+
+    /// Takes `n`, or what is left if that is less: for what is known only afterwards.
+    pub(super) fn spend(&mut self, n: u64) {
+        self.left = self.left.saturating_sub(n * S);
     }
 
     /// Takes `n`, or nothing when less is left.

@@ -131,13 +131,23 @@ impl Suspicions {
         self.due.first().map_or(u64::MAX, |(deadline, _)| *deadline)
     }
 
-    /// Takes a suspicion that has run out.
-    pub fn expire(&mut self, now: u64) -> Option<Place> {
-        let (deadline, place) = *self.due.first()?;
-        (deadline <= now).then(|| {
-            self.close(place);
-            place
-        })
+    /// Takes a suspicion that has run out. By now more may be suspected than when it began: it lasts at least `least`.
+    pub fn expire(&mut self, now: u64, least: u64) -> Option<Place> {
+        loop {
+            let (deadline, place) = *self.due.first()?;
+            if deadline > now {
+                return None;
+            }
+            let suspicion = self.open.get_mut(&place).expect("what is due is open");
+            let later = suspicion.since + least;
+            if later <= now {
+                self.close(place);
+                return Some(place);
+            }
+            self.due.remove(&(deadline, place));
+            suspicion.deadline = later;
+            self.due.insert((later, place));
+        }
     }
 
     /// This node slept for `by` microseconds: what could not be heard in that time counts against nobody.
@@ -169,10 +179,13 @@ mod tests {
         assert!(!suspicions.confirm(A, id(1)) && suspicions.confirm(A, id(2)));
         assert!((1_150..1_250).contains(&suspicions.next_due()), "{}", suspicions.next_due());
         assert!(suspicions.confirm(A, id(3)) && !suspicions.confirm(A, id(4)));
+        assert_eq!((suspicions.next_due(), suspicions.expire(1_099, 0)), (1_100, None));
         assert_eq!(
-            (suspicions.next_due(), suspicions.expire(1_099), suspicions.expire(1_100)),
-            (1_100, None, Some(A))
+            (suspicions.expire(1_100, 150), suspicions.next_due()),
+            (None, 1_150),
+            "many are suspected by now"
         );
+        assert_eq!(suspicions.expire(1_150, 150), Some(A));
         assert!(suspicions.is_empty());
     }
 
@@ -181,8 +194,8 @@ mod tests {
         let mut suspicions = Suspicions::default();
         suspicions.open(A, id(1), (100, 400, 2), 0);
         suspicions.postpone(5_000);
-        assert_eq!(suspicions.expire(5_399), None);
-        assert_eq!(suspicions.expire(5_400), Some(A));
+        assert_eq!(suspicions.expire(5_399, 0), None);
+        assert_eq!(suspicions.expire(5_400, 0), Some(A));
     }
 
     #[test]

@@ -34,6 +34,9 @@ const REST: u64 = 500 * MS;
 #[derive(Debug)]
 pub struct Sync {
     asked: Option<Asked>,
+    /// Who answered the first greeting: it knew the mesh when this node knew nobody.
+    teacher: Option<Place>,
+    to_teacher: bool,
     next_at: u64,
     gap: u64,
     /// Comparisons still to be made before this node calls itself settled.
@@ -63,7 +66,16 @@ impl Sync {
     /// Nothing to compare yet.
     pub fn new(settings: &Settings, random: Random, now: u64) -> Self {
         let budget = Budget::new(settings.sync_letters, now);
-        Self { asked: None, next_at: u64::MAX, gap: SETTLE_GAP, unsettled: SETTLED, budget, random }
+        Self {
+            asked: None,
+            teacher: None,
+            to_teacher: true,
+            next_at: u64::MAX,
+            gap: SETTLE_GAP,
+            unsettled: SETTLED,
+            budget,
+            random,
+        }
     }
 
     /// Whether this node has only just come.
@@ -82,9 +94,15 @@ impl Sync {
         self.next_at = self.next_at.min(now + self.gap);
     }
 
-    /// Takes note that `place` was asked with a greeting.
-    pub fn asked_by_greeting(&mut self, place: Place, now: u64) {
-        self.asked = Some(Asked { place, until: now + PATIENCE });
+    /// A member wants proof of this node's address, and can be asked along with it. Returns whether it should be:
+    /// because that is what it wants the proof for, or because it is the first to answer.
+    pub fn greet(&mut self, place: Place, now: u64) -> bool {
+        let asks = self.asked(place) || (self.teacher.is_none() && self.asked.is_none());
+        if asks {
+            self.teacher.get_or_insert(place);
+            self.ask(place, now);
+        }
+        asks
     }
 
     /// When [`Sync::tick`] has something to do.
@@ -103,10 +121,14 @@ impl Sync {
             self.next_at = self.next_at.min(now);
         }
         let live = members.live();
+        self.teacher.take_if(|teacher| !members.get(*teacher).state().is_live());
         if self.asked.is_some() || self.unsettled == 0 || live.is_empty() || now < self.next_at {
             return None;
         }
-        let place = live[self.random.index(live.len())];
+        // The teacher and others by turns: it knows most, and must not be asked by all the world for ever.
+        self.to_teacher = !self.to_teacher;
+        let teacher = self.teacher.filter(|_| !self.to_teacher);
+        let place = teacher.unwrap_or_else(|| live[self.random.index(live.len())]);
         self.ask(place, now);
         Some(place)
     }
@@ -140,12 +162,13 @@ impl Sync {
             return Some(next);
         }
         self.asked = None;
-        if same {
+        // Two newcomers that know equally little agree, too: the last word is the teacher's.
+        if same && (self.unsettled > 1 || self.teacher.is_none_or(|teacher| teacher == place)) {
             self.unsettled = self.unsettled.saturating_sub(1);
         }
         if self.unsettled > 0 {
             self.next_at = now + self.gap / 2 + self.random.below(self.gap);
-            self.gap = (self.gap * 3 / 2).min(S);
+            self.gap = (self.gap * 5 / 4).min(S / 2);
         } else {
             self.next_at = now;
         }
@@ -166,11 +189,17 @@ impl Sync {
         if self.asked(place) {
             self.asked = None;
         }
+        self.teacher.take_if(|teacher| *teacher == place);
     }
 
-    /// Whether `letters` more may be sent in answers now.
-    pub fn may_answer(&mut self, letters: u64, now: u64) -> bool {
-        self.budget.take(letters, now)
+    /// Whether another question may be answered now.
+    pub fn may_answer(&mut self, now: u64) -> bool {
+        self.budget.take(1, now)
+    }
+
+    /// Takes note of what an answer took, besides its first letter.
+    pub fn answered(&mut self, bytes: usize) {
+        self.budget.spend((bytes / LETTER_MAX) as u64);
     }
 
     fn ask(&mut self, place: Place, now: u64) {
@@ -178,13 +207,14 @@ impl Sync {
     }
 }
 
-/// Answers a comparison, note by note. `theirs` are the asker's digests; without any it knows nobody.
+/// Answers a comparison, note by note. `theirs` are the asker's digests; without any it knows nobody. Returns about how
+/// many bytes that took.
 pub fn answer(
     members: &Members,
     cursor: u8,
     theirs: Option<&[[u8; 4]; BUCKETS]>,
     mut say: impl FnMut(&Note<'_>),
-) {
+) -> usize {
     let ours = members.digests();
     let mut left = ANSWER_LETTERS * LETTER_MAX;
     let mut next = BUCKETS;
@@ -219,6 +249,7 @@ pub fn answer(
         left = left.saturating_sub(spent);
     }
     say(&Note::SyncDone { next: next as u8, digest: members.digest() });
+    ANSWER_LETTERS * LETTER_MAX - left
 }
 
 /// Holds a list against the table.

@@ -4,6 +4,7 @@ use super::control::{Control, Intention};
 use super::members::{Members, PeerState, Place};
 use super::message::{Accusation, Note};
 use super::settings::{MS, S};
+use super::suspect::terms;
 use super::swim::Act;
 
 /// Rumours that fill a letter, about.
@@ -16,8 +17,12 @@ const LOOK_GAP: u64 = 500 * MS;
 impl Control {
     pub(super) fn turn(&mut self, now: u64) {
         self.prober.tick(now, &self.settings, &mut self.members, &mut self.acts);
-        while let Some(place) = self.suspicions.expire(now) {
-            self.fail(place, now);
+        if self.suspicions.next_due() <= now {
+            let live = self.members.live().len();
+            let (least, ..) = terms(&self.settings, live, self.suspicions.len());
+            while let Some(place) = self.suspicions.expire(now, least) {
+                self.fail(place, now);
+            }
         }
         if let Some(place) = self.sync.tick(now, &self.members) {
             self.ask_for_all(place, 0);
@@ -38,6 +43,9 @@ impl Control {
             let me = self.me().clone();
             self.mail.write(address, None, &Note::Announce(me.bytes()));
             self.mail.write(address, None, &Note::Hello);
+            if self.members.live().is_empty() {
+                self.mail.write(address, None, &Note::SyncAsk { cursor: 0, digests: None });
+            }
         }
         let alone = self.contact.is_alone();
         if alone && !self.was_alone {

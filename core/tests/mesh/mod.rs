@@ -55,6 +55,8 @@ pub(crate) struct Node {
     pub(crate) said: BTreeMap<NodeId, PeerState>,
     pub(crate) conflicts: Vec<NodeId>,
     pub(crate) lost: Vec<(Run, NodeId)>,
+    /// What each member may write.
+    pub(crate) runs: BTreeMap<NodeId, Vec<Run>>,
     pub(crate) alone: bool,
     pub(crate) outlived: bool,
     pub(crate) bytes: u64,
@@ -167,6 +169,7 @@ impl Mesh {
             said: BTreeMap::new(),
             conflicts: Vec::new(),
             lost: Vec::new(),
+            runs: BTreeMap::new(),
             alone: false,
             outlived: false,
             bytes: 0,
@@ -229,7 +232,8 @@ impl Mesh {
         let node = &mut self.nodes[i];
         match intention {
             Intention::Send { to, letter } => self.send(i, to, letter),
-            Intention::Member { announcement, state, .. } => {
+            Intention::Member { announcement, state, runs } => {
+                node.runs.insert(announcement.id(), runs);
                 let before = node.said.insert(announcement.id(), state);
                 node.suspicions +=
                     u64::from(state == PeerState::Suspected && before != Some(PeerState::Suspected));
@@ -245,21 +249,27 @@ impl Mesh {
         }
     }
 
-    fn send(&mut self, i: usize, to: SocketAddr, letter: Box<Letter>) {
+    /// That of the next letter of node `i`.
+    pub(crate) fn postmark(&mut self, i: usize) -> Postmark {
         let now = self.now;
         let node = &mut self.nodes[i];
         node.seq += 1;
-        node.letters += 1;
-        node.bytes += HEADER + letter.padded().len() as u64;
-        self.largest = self.largest.max(letter.padded().len());
-        let postmark = Postmark {
+        Postmark {
             from: node.address,
             origin: node.id,
             incarnation: node.incarnation,
             seq: Seq(node.seq),
             version: Version::new(WALL + now, node.id),
-        };
-        let group = node.group;
+        }
+    }
+
+    fn send(&mut self, i: usize, to: SocketAddr, letter: Box<Letter>) {
+        let postmark = self.postmark(i);
+        self.largest = self.largest.max(letter.padded().len());
+        let node = &mut self.nodes[i];
+        node.letters += 1;
+        node.bytes += HEADER + letter.padded().len() as u64;
+        let (now, group) = (self.now, node.group);
         let Some(to) = self.nodes.iter().position(|node| node.address == to) else { return };
         if let Some(record) = &mut self.record {
             record.push((to, postmark, (*letter).clone()));
@@ -338,6 +348,15 @@ impl Mesh {
     pub(crate) fn state(&self, i: usize, of: usize) -> Option<PeerState> {
         let members = self.nodes[i].control.members();
         members.find(self.nodes[of].id).map(|place| members.get(place).state())
+    }
+
+    /// How many beliefs there are, of any node about any other that is there, that it is in `state`.
+    pub(crate) fn believed(&self, state: PeerState) -> usize {
+        let there = |i: &usize| !self.nodes[*i].dead;
+        let believers = (0..self.nodes.len()).filter(there);
+        believers
+            .map(|i| (0..self.nodes.len()).filter(|j| there(j) && self.state(i, *j) == Some(state)).count())
+            .sum()
     }
 
     /// Whether every node that is there believes exactly those that are there live.
