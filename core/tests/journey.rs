@@ -1,108 +1,18 @@
 //! The journey of a frame through a whole node without sockets: one engine makes it, another takes it.
 
+mod nodes;
+
+use nodes::{LAYOUT, NOW, Node, SKEW, identity, no_ticks, run, senders, writes};
 use octick_core::Reject;
-use octick_core::counters::{Counter, Counters};
+use octick_core::counters::Counter;
 use octick_core::data::accept::Terms;
 use octick_core::data::budget::Limits;
 use octick_core::data::report::Report;
 use octick_core::data::{Budgets, Directory, Ingress, Origin, Run, Sender, Update};
-use octick_core::engine::{Absorbed, Engine, Parts};
-use octick_core::stamp::{Incarnation, Slot};
-use octick_core::state::{Layout, Regions, State};
-use octick_core::table::{Kernel, Region};
+use octick_core::engine::Absorbed;
+use octick_core::stamp::Slot;
 use octick_core::wire::{Entries, Frame, Stat};
-use octick_crypto::{Identity, MeshKeys};
-
-const LAYOUT: Layout = Layout { slots: 1_024, cells8: true, cells4: true, rows: true };
-const NOW: u64 = 1_800_000_000_000_000;
-const SKEW: u64 = 10_000_000;
-
-/// Two nodes that know each other: node n writes slots 512 n to 512 n + 495.
-struct Node {
-    engine: Engine,
-    ingress: Ingress,
-    counters: Counters,
-}
-
-fn identity(n: u8) -> Identity {
-    Identity::from_seed(&[n + 1; 32])
-}
-
-fn run(n: u8) -> Run {
-    Run { first: Slot(512 * u32::from(n)), len: 496 }
-}
-
-fn senders(count: usize) -> Vec<Sender> {
-    vec![Sender(0); count]
-}
-
-fn no_ticks() -> u64 {
-    0
-}
-
-impl Node {
-    fn new(n: u8) -> Self {
-        Self::with(n, 1, |_| ())
-    }
-
-    fn with(n: u8, life: u32, change: impl FnOnce(&mut Vec<Origin>)) -> Self {
-        let origin = |n| Origin { key: identity(n).public().clone(), runs: vec![run(n)], revoked: false };
-        let mut origins = vec![origin(0), origin(1)];
-        change(&mut origins);
-        let directory = Directory::new(origins, [1, 2]).unwrap();
-        let regions = Regions::take(&LAYOUT, |len| Ok::<_, ()>(Region::heap(len))).unwrap();
-        let (keys, counters) = (MeshKeys::derive("test"), Counters::default());
-        let engine = Engine::new(Parts {
-            identity: identity(n),
-            keys: keys.clone(),
-            incarnation: Incarnation(life),
-            directory: directory.clone(),
-            origins_max: directory.len(),
-            runs: vec![run(n)],
-            state: State::new(LAYOUT, regions, Kernel::detect(), NOW),
-            changes: 64,
-            counters: counters.clone(),
-            ticks: no_ticks,
-        });
-        let terms = Terms { layout: LAYOUT, skew_micros_max: SKEW };
-        let ingress = Ingress::new(directory, engine.windows(), terms, keys, counters.clone(), no_ticks);
-        Self { engine, ingress, counters }
-    }
-
-    /// The frames of one train that writes `updates`.
-    fn publish(&mut self, updates: &[Update]) -> Vec<Vec<u8>> {
-        updates.iter().for_each(|update| self.engine.write(*update).unwrap());
-        self.engine.flush(NOW).expect("something is pending").frames().map(<[u8]>::to_vec).collect()
-    }
-
-    fn take(&mut self, frames: &[Vec<u8>]) -> Absorbed {
-        let views: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
-        let batch = self.ingress.check(&views, &senders(views.len()), NOW);
-        self.engine.absorb(&batch)
-    }
-
-    /// Takes one frame and returns why it was dropped.
-    fn refuse(&mut self, frame: &[u8]) -> Reject {
-        let (before, digest) = (self.counters.snapshot(), self.engine.digest());
-        assert_eq!(self.take(&[frame.to_vec()]), Absorbed::default());
-        assert_eq!(self.engine.digest(), digest, "a refused frame changes no table");
-        let counted = self.counters.snapshot().since(&before);
-        let reasons: Vec<_> = counted.rejects().collect();
-        assert_eq!(reasons.len(), 1, "one reason for one frame, not {reasons:?}");
-        assert_eq!(reasons[0].1, 1);
-        reasons[0].0
-    }
-}
-
-fn writes() -> Vec<Update> {
-    let slots = 512..1_000;
-    let all = slots.map(|slot| match slot % 3 {
-        0 => Update::Cell8(Slot(slot), u64::from(slot) << 32),
-        1 => Update::Cell4(Slot(slot), slot),
-        _ => Update::Row(Slot(slot), slot.into()),
-    });
-    all.collect()
-}
+use octick_crypto::MeshKeys;
 
 #[test]
 fn a_train_makes_both_nodes_tables_equal() {
