@@ -26,7 +26,7 @@ use crate::pipeline::MESH;
 use crate::report::{Bar, Report, Row};
 use crate::signers::Signers;
 
-const SLOTS: u32 = 1 << 16;
+const SLOTS: u32 = 1 << 17;
 const SIGNERS: usize = 16;
 /// Garbage frames for each genuine one.
 const TIMES: usize = 10;
