@@ -20,6 +20,10 @@
 //! | [`contact`] | whom to say hello to who is no live member |
 //! | [`challenge`] | proof that who asks receives what is sent to its address |
 //! | [`partition`] | whether enough of the mesh is reachable |
+//! | [`rank`] | who stands next to whom, and who speaks for a region |
+//! | [`rtt`], [`select`] | how far peers are, and whom to choose |
+//! | [`phi`] | how sure one may be that a leader is gone |
+//! | [`rate`] | how often to gossip |
 //! | [`refusal`] | why a letter was not heeded |
 
 pub mod announce;
@@ -32,10 +36,15 @@ pub mod mail;
 pub mod members;
 pub mod message;
 pub mod partition;
+pub mod phi;
 pub mod random;
+pub mod rank;
+pub mod rate;
 mod receive;
 pub mod refusal;
+pub mod rtt;
 pub mod rumours;
+pub mod select;
 pub mod settings;
 pub mod suspect;
 pub mod swim;

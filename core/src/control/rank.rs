@@ -1,0 +1,204 @@
+//! Who stands next to whom, and who speaks for a region: decided by a keyed hash, the same on every node.
+//!
+//! Nobody nominates anybody, least of all himself: whoever knows the same live members finds the same order, so a
+//! failed aggregator is replaced by the next in rank without a message (rendezvous hashing: Thaler and Ravishankar,
+//! 1998). The order changes with the epoch, so a place cannot be held, nor prepared for long, by choosing one's key.
+
+use alloc::vec::Vec;
+
+use octick_crypto::NodeId;
+
+use super::members::Place;
+
+/// What an order is for; each purpose has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Purpose {
+    /// Who stands next to whom in a region.
+    Overlay = 1,
+    /// Through whom a region hears from others.
+    Aggregators = 2,
+}
+
+/// One order of all members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranking {
+    key: [u64; 2],
+}
+
+impl Ranking {
+    /// The order of an epoch, in the mesh whose key is `mesh`.
+    pub fn new(mesh: &[u8; 32], purpose: Purpose, epoch: u64) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(mesh);
+        hasher.update(b"octick rank");
+        hasher.update(&[purpose as u8]);
+        hasher.update(&epoch.to_le_bytes());
+        let mut words = [0; 16];
+        hasher.finalize_xof().fill(&mut words);
+        let (low, high) = words.split_at(8);
+        Self { key: [low, high].map(|half| u64::from_le_bytes(half.try_into().expect("eight bytes"))) }
+    }
+
+    /// Where a member stands; the greater, the nearer to the top. Names are hashes, so a quick mix spreads them.
+    pub fn score(&self, id: NodeId) -> u64 {
+        self.score_in(0, id)
+    }
+
+    /// The `count` members of the highest rank, best first.
+    pub fn top(&self, members: impl IntoIterator<Item = (Place, NodeId)>, count: usize) -> Vec<Place> {
+        let mut best: Vec<(u64, NodeId, Place)> = Vec::with_capacity(count + 1);
+        for (place, id) in members {
+            let entry = (self.score(id), id, place);
+            let at = best.partition_point(|other| *other > entry);
+            if at < count {
+                best.insert(at, entry);
+                best.truncate(count);
+            }
+        }
+        best.into_iter().map(|(.., place)| place).collect()
+    }
+
+    /// Whether `id` is among the `count` of the highest rank, when `others` are the other members.
+    pub fn is_top(&self, id: NodeId, others: impl IntoIterator<Item = NodeId>, count: usize) -> bool {
+        let mine = (self.score(id), id);
+        let above = others.into_iter().filter(|other| (self.score(*other), *other) > mine);
+        above.take(count).count() < count
+    }
+
+    /// Who stands next to `id` in each of `rings` circles of all members: before it and behind it. Every circle has
+    /// its own order, so together they make a random regular graph of degree `2 * rings`, whose edges both ends know.
+    ///
+    /// A pass over the members costs some nanoseconds a member and circle. In the order of the circles; nobody
+    /// twice; `id` itself may be among `members`, and is passed over.
+    pub fn neighbours(
+        &self,
+        id: NodeId,
+        members: impl IntoIterator<Item = (Place, NodeId)>,
+        rings: usize,
+    ) -> Vec<Place> {
+        // Nearest so far in each circle: how far behind and how far before.
+        let mut nearest = alloc::vec![[(u64::MAX, None); 2]; rings];
+        let mine: Vec<u64> = (0..rings).map(|ring| self.score_in(ring, id)).collect();
+        for (place, other) in members {
+            if other == id {
+                continue;
+            }
+            for (ring, [behind, before]) in nearest.iter_mut().enumerate() {
+                let ahead = self.score_in(ring, other).wrapping_sub(mine[ring]);
+                let candidates = [(behind, ahead), (before, ahead.wrapping_neg())];
+                for (slot, distance) in candidates {
+                    if slot.1.is_none() || distance < slot.0 {
+                        *slot = (distance, Some(place));
+                    }
+                }
+            }
+        }
+        let mut chosen = Vec::with_capacity(2 * rings);
+        for place in nearest.into_iter().flatten().filter_map(|(_, place)| place) {
+            if !chosen.contains(&place) {
+                chosen.push(place);
+            }
+        }
+        chosen
+    }
+
+    fn score_in(&self, ring: usize, id: NodeId) -> u64 {
+        let word = u128::from_le_bytes(id.0);
+        let key = self.key[0].wrapping_add((ring as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mixed = fold(word as u64 ^ key, (word >> 64) as u64 ^ self.key[1]);
+        fold(mixed ^ key, self.key[1] | 1)
+    }
+}
+
+/// The two halves of a product, added without carry.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Random;
+    use std::collections::BTreeSet;
+
+    fn members(count: u32, seed: u64) -> Vec<(Place, NodeId)> {
+        let mut random = Random::new(seed);
+        let mut id = || NodeId(core::array::from_fn(|_| random.u64() as u8));
+        (0..count).map(|i| (Place(i), id())).collect()
+    }
+
+    fn ranking(epoch: u64) -> Ranking {
+        Ranking::new(&[7; 32], Purpose::Overlay, epoch)
+    }
+
+    #[test]
+    fn the_top_is_what_sorting_puts_first() {
+        let members = members(300, 1);
+        let mut sorted = members.clone();
+        sorted.sort_by_key(|(_, id)| core::cmp::Reverse((ranking(1).score(*id), *id)));
+        let top = ranking(1).top(members.iter().copied(), 12);
+        assert!(top.iter().eq(sorted[..12].iter().map(|(place, _)| place)));
+        for (i, (_, id)) in sorted.iter().enumerate() {
+            let others = members.iter().map(|(_, other)| *other).filter(|other| other != id);
+            assert_eq!(ranking(1).is_top(*id, others, 12), i < 12, "rank {i}");
+        }
+    }
+
+    #[test]
+    fn neighbours_are_those_next_to_one_in_each_sorted_circle() {
+        let members = members(100, 2);
+        let ranking = ranking(3);
+        for (_, me) in &members {
+            let mut expected = BTreeSet::new();
+            for ring in 0..8 {
+                let mut circle = members.clone();
+                circle.sort_by_key(|(_, id)| ranking.score_in(ring, *id));
+                let at = circle.iter().position(|(_, id)| id == me).unwrap();
+                expected.insert(circle[(at + 1) % 100].0);
+                expected.insert(circle[(at + 99) % 100].0);
+            }
+            let found = ranking.neighbours(*me, members.iter().copied(), 8);
+            assert_eq!(found.iter().copied().collect::<BTreeSet<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn both_ends_of_an_edge_know_it() {
+        let members = members(500, 3);
+        let near = |i: usize| ranking(1).neighbours(members[i].1, members.iter().copied(), 8);
+        let all: Vec<_> = (0..500).map(near).collect();
+        for (i, mine) in all.iter().enumerate() {
+            assert!((11..=16).contains(&mine.len()));
+            assert!(mine.iter().all(|other| all[other.0 as usize].contains(&Place(i as u32))));
+        }
+    }
+
+    #[test]
+    fn few_members_are_all_neighbours_and_none_is_its_own() {
+        let members = members(3, 4);
+        let mut found = ranking(1).neighbours(members[0].1, members.iter().copied(), 8);
+        found.sort_unstable();
+        assert_eq!(found, [Place(1), Place(2)]);
+        assert!(ranking(1).neighbours(members[0].1, [members[0]], 8).is_empty());
+    }
+
+    #[test]
+    fn each_epoch_and_purpose_has_its_own_order() {
+        let members = members(300, 5);
+        let top = |ranking: Ranking| ranking.top(members.iter().copied(), 12);
+        let common = |a: &[Place], b: &[Place]| a.iter().filter(|place| b.contains(place)).count();
+        let first = top(ranking(1));
+        assert!(common(&first, &top(ranking(2))) < 6);
+        assert!(common(&first, &top(Ranking::new(&[7; 32], Purpose::Aggregators, 1))) < 6);
+    }
+
+    #[test]
+    fn who_leaves_is_replaced_by_the_next_and_nobody_else_moves() {
+        let mut members = members(300, 6);
+        let before = ranking(1).top(members.iter().copied(), 13);
+        members.retain(|(place, _)| *place != before[4]);
+        let after = ranking(1).top(members.iter().copied(), 12);
+        assert!(after.iter().eq(before.iter().filter(|place| **place != before[4])));
+    }
+}
