@@ -10,114 +10,29 @@
 //! | a frame that is refused before hashing: damaged, unknown, seen before | nothing |
 //! | a frame of a root that is known | a sixteenth of a check |
 //! | a frame whose signature must be checked, and any ping, pong or letter | a check |
+//! | the first check of a key that is not known yet | 64 checks, of all strangers' account besides, whoever sent it |
 //! | a frame whose signature does not hold | as many checks as the rates say, often hundreds |
 //!
 //! Peers have an account each. A stranger, any other address, has one that it shares with whoever hashes to the same
 //! place, and all strangers together have one more. An account that is empty refuses until time has filled it
 //! again; it may be overdrawn by one wave of batches, which it then makes up for.
 
+mod rates;
+
 use alloc::boxed::Box;
 use alloc::vec;
 
+pub use rates::{Limits, Rate};
+
 use super::batch::bits;
-use crate::limits::{BATCH_MAX, CHECKS_PER_SEC_MAX, OFFENDERS_MAX, WAVE_MAX};
+use crate::limits::OFFENDERS_MAX;
 use crate::reject::Reject;
+use rates::{ABSENCE_MICROS_MAX, Prices, STRANGERS_SHARE};
 
 /// Where a sender stands in the [`Budgets`]: peers first, then the places of strangers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Sender(pub u32);
-
-/// What may be caused in a second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Signature checks, were all of them good.
-    pub checks_per_sec: u32,
-    /// Signatures that do not hold, were there nothing else. A bad one costs as much as
-    /// `checks_per_sec / bad_per_sec` good ones.
-    pub bad_per_sec: u32,
-}
-
-impl Rate {
-    /// Whether both are at least one, no more bad ones than checks, and no more checks than
-    /// [`CHECKS_PER_SEC_MAX`].
-    pub const fn is_sound(&self) -> bool {
-        1 <= self.bad_per_sec
-            && self.bad_per_sec <= self.checks_per_sec
-            && self.checks_per_sec <= CHECKS_PER_SEC_MAX
-    }
-}
-
-/// What senders may cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Each peer. Default: 200,000 checks, more than a core can do, and 1,000 bad ones.
-    pub peer: Rate,
-    /// All other addresses together. Default: 50,000 checks and 400 bad ones. One of them alone is held to a quarter
-    /// of the bad ones.
-    pub strangers: Rate,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            peer: Rate { checks_per_sec: 200_000, bad_per_sec: 1_000 },
-            strangers: Rate { checks_per_sec: 50_000, bad_per_sec: 400 },
-        }
-    }
-}
-
-/// What share of all strangers' bad signatures one of them may send.
-const STRANGERS_SHARE: i64 = 4;
-/// How long an account fills until it is full, microseconds: a burst after a stall is not mistaken for a flood.
-const FILL_MICROS: i64 = 250_000;
-/// Longest time that is made good at once, microseconds: 19 hours.
-const ABSENCE_MICROS_MAX: u64 = 1 << 36;
-/// One check, in tokens: so that a microsecond brings as many tokens as a second has checks.
-const CHECK: i64 = 1_000_000;
-/// Hashing a frame of a known root.
-const HASH: i64 = CHECK / 16;
-
-// The dearest price: one check a second may be bad, and a stranger alone pays its share. Neither a wave's debt nor
-// the longest absence comes near the end of the numbers.
-const _: () = {
-    let dearest = CHECK * CHECKS_PER_SEC_MAX as i64 * STRANGERS_SHARE;
-    assert!((WAVE_MAX * BATCH_MAX) as i64 * dearest < i64::MAX / 4);
-    assert!(ABSENCE_MICROS_MAX as i64 * (CHECKS_PER_SEC_MAX as i64) < i64::MAX / 4);
-};
-
-/// How an account fills, and what it pays.
-#[derive(Clone, Copy, Debug)]
-struct Prices {
-    /// Tokens that a microsecond brings.
-    refill: i64,
-    /// Tokens that a full account holds.
-    full: i64,
-    hash: i64,
-    check: i64,
-    bad: i64,
-}
-
-impl Prices {
-    /// Everything is free, and an account that holds one token keeps it.
-    const FREE: Self = Self { refill: 0, full: 1, hash: 0, check: 0, bad: 0 };
-
-    fn new(rate: Rate) -> Self {
-        assert!(rate.is_sound(), "the edge checks rates: {rate:?}");
-        let (checks, bad) = (i64::from(rate.checks_per_sec), i64::from(rate.bad_per_sec));
-        Self {
-            refill: checks,
-            full: checks * FILL_MICROS,
-            hash: HASH,
-            check: CHECK,
-            bad: CHECK * checks / bad,
-        }
-    }
-
-    fn of_frame(&self, checked: bool, good: bool) -> i64 {
-        self.hash + if checked { self.check } else { 0 } + if good { 0 } else { self.bad }
-    }
-}
 
 /// How a sender behaved so far, in frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -305,6 +220,39 @@ impl Budgets {
         }
     }
 
+    /// Takes the price of admitting a key that is not known yet and checking a signature by it, from `sender` and from
+    /// all strangers, peer or not: unknown signers have a budget apart. What came of it is told to
+    /// [`Budgets::settle_unknown`].
+    ///
+    /// # Errors
+    /// Whose account is empty: [`Reject::OverBudget`] or [`Reject::StrangersOverBudget`]. Then nothing is to be
+    /// checked; the refusal is counted on the sender.
+    ///
+    /// # Panics
+    /// When there is no such sender.
+    pub fn admit_unknown(&mut self, sender: Sender, now_micros: u64) -> Result<(), Reject> {
+        if let Some(reject) = self.turn_away(sender, 1, now_micros) {
+            return Err(reject);
+        }
+        let is_peer = self.is_peer(sender);
+        let account = &mut self.accounts[sender.0 as usize];
+        if !self.strangers.has_tokens(&self.strangers_prices, now_micros) {
+            account.conduct.refused += 1;
+            return Err(Reject::StrangersOverBudget);
+        }
+        account.tokens -= if is_peer { self.peer.unknown } else { self.stranger.unknown };
+        self.strangers.tokens -= self.strangers_prices.unknown;
+        Ok(())
+    }
+
+    /// Whether the signature by the unknown key held; a bad one is paid for as any other, by its sender.
+    ///
+    /// # Panics
+    /// When there is no such sender.
+    pub fn settle_unknown(&mut self, sender: Sender, good: bool) {
+        self.settle(&[sender], &Proof { hashed: 1, checked: 0, good: good.into() });
+    }
+
     /// Whether the sender is a peer, not a place of strangers.
     #[inline]
     pub fn is_peer(&self, sender: Sender) -> bool {
@@ -346,7 +294,9 @@ impl Budgets {
 
 #[cfg(test)]
 mod tests {
+    use super::rates::{CHECK, FILL_MICROS, HASH};
     use super::*;
+    use crate::limits::BATCH_MAX;
     use proptest::prelude::*;
 
     const PEER: Rate = Rate { checks_per_sec: 1_000, bad_per_sec: 10 };
@@ -432,6 +382,23 @@ mod tests {
             assert_eq!(budgets.refuse(&[Sender(0)], NOW), Refused::default());
             budgets.settle(&[Sender(0)], &Proof::default());
         }
+    }
+
+    #[test]
+    fn unknown_signers_have_a_budget_apart_whoever_brings_them() {
+        let mut budgets = Budgets::new(&Limits::default(), 2, 1);
+        let mut admitted = 0;
+        while budgets.admit_unknown(Sender(0), NOW).is_ok() {
+            budgets.settle_unknown(Sender(0), true);
+            admitted += 1;
+        }
+        assert_eq!(admitted, 50_000 / 4 / 64 + 1, "a quarter of a second's, and the last one overdraws");
+        let of_another = budgets.admit_unknown(Sender(1), NOW);
+        assert_eq!(of_another, Err(Reject::StrangersOverBudget), "another peer draws on the same");
+        assert!(send(&mut budgets, Sender(0), true, NOW), "what is known is not held up");
+        assert!(budgets.admit_unknown(Sender(1), NOW + 10_000).is_ok(), "time fills the account");
+        budgets.settle_unknown(Sender(1), false);
+        assert_eq!(budgets.conduct(Sender(1)), Conduct { good: 0, bad: 1, refused: 1 });
     }
 
     #[test]
