@@ -4,11 +4,16 @@
 //! agents' writes into signed trains. It sends nothing and reads no clock: the thread that runs it does, and passes
 //! the time in.
 
+mod mesh;
+
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
 use octick_crypto::{Hash, Identity, MeshKeys};
+
+use self::mesh::Mesh;
+pub use self::mesh::MeshEvent;
 
 use crate::counters::{Counter, Counters};
 use crate::data::batch::{Batch, Checked};
@@ -89,6 +94,7 @@ pub struct Engine {
     publisher: Publisher,
     counters: Counters,
     ticks: fn() -> u64,
+    mesh: Option<Mesh>,
 }
 
 impl Engine {
@@ -113,6 +119,7 @@ impl Engine {
             publisher: Publisher::new(parts.changes),
             counters: parts.counters,
             ticks: parts.ticks,
+            mesh: None,
         }
     }
 

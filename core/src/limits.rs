@@ -33,6 +33,8 @@ pub const LETTER_UNIT: usize = 16;
 pub const BATCH_MAX: usize = 64;
 /// Batches whose signatures are checked together: eight trains of 64 fill the lanes that one would leave empty.
 pub const WAVE_MAX: usize = 8;
+/// What the control plane found out that waits for somebody to ask.
+pub const EVENTS_MAX: usize = 1_024;
 /// Slots that a table may have. A block's index and its byte offset then fit 32 bits.
 pub const SLOTS_MAX: u32 = 1 << 27;
 /// Runs of slots begin and end at multiples of this, so that no block belongs to two origins.

@@ -5,10 +5,12 @@
 //! signed for this mesh.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::Ipv4Addr;
 
 use octick_core::Reject;
 use octick_core::counters::{Counter, Counters, Tally};
 use octick_core::data::accept::Terms;
+use octick_core::data::batch::bits;
 use octick_core::data::budget::{Limits, Rate};
 use octick_core::data::publish::{Change, Next, Reader};
 use octick_core::data::{Batch, Budgets, Ingress, Sender};
@@ -367,6 +369,11 @@ impl Rig {
         let (before, digest) = (self.counters.snapshot(), self.engine.digest());
         let views: Vec<&[u8]> = datagrams.iter().map(Vec::as_slice).collect();
         let checked = self.ingress.check(&views, &self.senders[..views.len()], NOW);
+        // The engine looks after no mesh, and has no use for strangers.
+        for i in bits(checked.strangers) {
+            let from = (Ipv4Addr::LOCALHOST, 1).into();
+            self.engine.take_stranger(0, from, &Frame::parse(views[i]).expect("it is sound"));
+        }
         let absorbed = if reopen {
             let again = Batch::reopen(views.iter().copied(), checked.mask(), &World::get().directory);
             self.engine.absorb(&again)

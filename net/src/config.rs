@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use octick_core::control::settings::Contradiction;
 use octick_core::data::budget::{Limits, Rate};
 use octick_core::data::{Directory, DirectoryError, Origin, Run};
 use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, SLOTS_MAX};
@@ -11,6 +12,7 @@ use octick_core::state::Layout;
 use octick_core::table::Kernel;
 use octick_crypto::{Identity, NodeId, PublicKey, lanes};
 
+use crate::mesh::Membership;
 use crate::socket::Choice;
 
 /// Everything that decides how a node runs. Begin with [`Config::new`] and change what differs.
@@ -49,6 +51,8 @@ pub struct Config {
     /// Origins that the node may come to know, itself and its peers included; 72 bytes each, and 96 on each receiving
     /// thread. Default 4,096.
     pub origins_max: usize,
+    /// Finds the other nodes by itself, besides the peers that are listed. Default: only those.
+    pub membership: Option<Membership>,
     /// This life of the node; must rise with each restart. `None` takes the seconds since 1970.
     pub incarnation: Option<u32>,
 }
@@ -154,6 +158,7 @@ impl Config {
             writes_queue: 65_536,
             changes_ring: 65_536,
             origins_max: 4_096,
+            membership: None,
             incarnation: None,
         }
     }
@@ -166,6 +171,9 @@ impl Config {
         self.check_layout()?;
         self.check_threads()?;
         self.check_sizes()?;
+        if let Some(Membership { settings, .. }) = &self.membership {
+            settings.check().map_err(ConfigError::Membership)?;
+        }
         if let Some(kernel) = self.kernel.filter(|kernel| !kernel.available()) {
             return Err(ConfigError::KernelMissing { kernel });
         }
@@ -321,6 +329,8 @@ pub enum ConfigError {
         /// As configured.
         skew_max: Duration,
     },
+    /// Two choices about membership contradict each other.
+    Membership(Contradiction),
     /// The CPU cannot run the kernel that was asked for.
     KernelMissing {
         /// As configured.
@@ -378,6 +388,7 @@ impl fmt::Display for ConfigError {
             Self::FlushBeyondSkew { flush, skew_max } => {
                 write!(f, "push.flush = {flush:?} is longer than skew_max = {skew_max:?}")
             }
+            Self::Membership(contradiction) => write!(f, "membership.{contradiction}"),
             Self::KernelMissing { kernel } => {
                 let has: Vec<_> = Kernel::all_available().map(|kernel| kernel.to_string()).collect();
                 write!(f, "kernel = {kernel}: this CPU has only {}", has.join(", "))

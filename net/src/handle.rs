@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-use crossbeam::channel::{self, Sender};
+use crossbeam::channel::{self, Receiver, Sender};
 use crossbeam::queue::ArrayQueue;
 use octick_core::counters::Tally;
 use octick_core::data::publish::{Reader as Changes, Source};
@@ -18,6 +18,7 @@ use octick_core::table::Kernel;
 use octick_crypto::{Hash, NodeId, lanes};
 
 use crate::config::{ConfigError, Peer};
+use crate::mesh::{MeshEvent, MeshView, Steering};
 use crate::runtime::{Bell, Command, Crew, Desk, Latencies, SenderStats, tally};
 use crate::socket::{self, Backend, Socket, Why};
 
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) reader: StateReader,
     pub(crate) changes: Source,
     pub(crate) desks: Vec<Desk>,
+    pub(crate) events: Receiver<MeshEvent>,
 }
 
 /// What a node runs on, chosen at its start.
@@ -189,6 +191,57 @@ impl Handle {
         answer.recv().map_err(|_| LearnError::Gone)?.map_err(LearnError::Refused)
     }
 
+    /// Who is in the mesh, as far as this node knows.
+    ///
+    /// # Errors
+    /// [`MeshError::NoMembership`] for a node that was started without.
+    pub fn mesh(&self) -> Result<MeshView, MeshError> {
+        let (reply, answer) = channel::bounded(1);
+        self.command(Command::View(reply)).map_err(|Gone| MeshError::Gone)?;
+        answer.recv().map_err(|_| MeshError::Gone)?.ok_or(MeshError::NoMembership)
+    }
+
+    /// What this node found out about its mesh since the last call, oldest first. At most 1,024 events wait; later
+    /// ones are dropped until somebody asks.
+    pub fn mesh_events(&self) -> impl Iterator<Item = MeshEvent> + '_ {
+        self.inner.events.try_iter()
+    }
+
+    /// Greets whoever is at `address`, so that the two meshes become one. Returns before an answer can have come.
+    ///
+    /// # Errors
+    /// As [`Handle::mesh`].
+    pub fn join(&self, address: SocketAddr) -> Result<(), MeshError> {
+        self.steer(Steering::Join(address)).map(drop)
+    }
+
+    /// Says goodbye to the mesh: others take this node for gone, not for failed. The node itself goes on until it is
+    /// stopped, which should be a little later, so that the word gets out.
+    ///
+    /// # Errors
+    /// As [`Handle::mesh`].
+    pub fn leave(&self) -> Result<(), MeshError> {
+        self.steer(Steering::Leave).map(drop)
+    }
+
+    /// Declares a member gone for good; true if it was known. If it lives after all, it will say so.
+    ///
+    /// # Errors
+    /// As [`Handle::mesh`].
+    pub fn force_leave(&self, id: NodeId) -> Result<bool, MeshError> {
+        self.steer(Steering::Expel(id))
+    }
+
+    fn steer(&self, steering: Steering) -> Result<bool, MeshError> {
+        let (reply, answer) = channel::bounded(1);
+        self.command(Command::Steer(steering, reply)).map_err(|Gone| MeshError::Gone)?;
+        let done = answer.recv().map_err(|_| MeshError::Gone)?;
+        match steering {
+            Steering::Join(_) | Steering::Leave if !done => Err(MeshError::NoMembership),
+            _ => Ok(done),
+        }
+    }
+
     /// Asks the node at `to` for its report, and waits up to `patience`.
     ///
     /// # Errors
@@ -283,6 +336,28 @@ impl fmt::Display for Gone {
 }
 
 impl std::error::Error for Gone {}
+
+/// Why the mesh cannot be seen, or steered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MeshError {
+    /// This node has ended.
+    Gone,
+    /// The node was started without membership.
+    NoMembership,
+}
+
+impl fmt::Display for MeshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => write!(f, "{Gone}"),
+            Self::NoMembership => {
+                f.write_str("the node looks after no mesh: it was started without membership")
+            }
+        }
+    }
+}
+
+impl std::error::Error for MeshError {}
 
 /// Why peers were not made known. Nothing has changed.
 #[derive(Clone, Debug, PartialEq)]

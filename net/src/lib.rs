@@ -22,6 +22,7 @@
 //! | `runtime` | the pipeline laid over threads |
 //! | [`socket`] | io_uring or recvmmsg, trains in and out |
 //! | [`pool`] | receive buffers that travel by index |
+//! | [`mesh`] | membership: who is there, found by the node itself |
 //! | [`memory`] | tables in huge pages |
 //! | [`clock`] | wall, steady and tick |
 
@@ -31,12 +32,14 @@ pub mod clock;
 pub mod config;
 pub mod handle;
 pub mod memory;
+pub mod mesh;
 pub mod pool;
 mod runtime;
 pub mod socket;
 
 pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, Threads, Wait};
-pub use handle::{About, AskError, Gone, Handle, LearnError, Stats, WriteError, Writer};
+pub use handle::{About, AskError, Gone, Handle, LearnError, MeshError, Stats, WriteError, Writer};
+pub use mesh::{MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, Region};
 pub use octick_core::counters::{Counter, Tally};
 pub use octick_core::data::budget::{Conduct, Limits, Rate};
 pub use octick_core::data::publish::{Change, Next, Reader as Changes};

@@ -425,6 +425,13 @@ impl Control {
         self.restate(now, |statement| statement.claims = claims);
     }
 
+    /// Greets whoever is at `address`, so that the two meshes become one.
+    pub fn join(&mut self, now: u64, address: SocketAddr) {
+        self.contact.expect(address, now);
+        self.greet_at(address);
+        self.due = now;
+    }
+
     /// This node says goodbye. It should go on until what [`Control::poll`] gives is sent.
     pub fn leave(&mut self, now: u64) {
         self.restate(now, |statement| statement.leaves = true);

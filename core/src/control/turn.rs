@@ -40,18 +40,22 @@ impl Control {
     /// Says hello to whoever may be out there.
     fn greet(&mut self, now: u64) {
         for address in self.contact.tick(now, &self.settings, &self.members) {
-            let me = self.me().clone();
-            self.mail.write(address, None, &Note::Announce(me.bytes()));
-            self.mail.write(address, None, &Note::Hello);
-            if self.members.live().is_empty() {
-                self.mail.write(address, None, &Note::SyncAsk { cursor: 0, digests: None });
-            }
+            self.greet_at(address);
         }
         let alone = self.contact.is_alone();
         if alone && !self.was_alone {
             self.want(Intention::Alone);
         }
         self.was_alone = alone;
+    }
+
+    pub(super) fn greet_at(&mut self, address: core::net::SocketAddr) {
+        let me = self.me().clone();
+        self.mail.write(address, None, &Note::Announce(me.bytes()));
+        self.mail.write(address, None, &Note::Hello);
+        if self.members.live().is_empty() {
+            self.mail.write(address, None, &Note::SyncAsk { cursor: 0, digests: None });
+        }
     }
 
     /// Tells what is new to a few members, while there is anything.

@@ -18,6 +18,8 @@ pub struct Checked<'a> {
 pub struct Batch<'a> {
     frames: [Option<Checked<'a>>; BATCH_MAX],
     live: u64,
+    /// A bit for each sound letter of an unknown origin, which nobody has verified: for the control plane to judge.
+    pub strangers: u64,
     /// Ticks spent on it so far, verification left out.
     pub ticks: u64,
 }
@@ -31,7 +33,7 @@ impl Default for Batch<'_> {
 impl<'a> Batch<'a> {
     /// No frames.
     pub fn new() -> Self {
-        Self { frames: [None; BATCH_MAX], live: 0, ticks: 0 }
+        Self { frames: [None; BATCH_MAX], live: 0, strangers: 0, ticks: 0 }
     }
 
     /// The batch that another thread checked: the frames of `datagrams` whose bit is set in `live`. A frame whose

@@ -19,7 +19,7 @@ use crate::counters::{Counter, Counters};
 use crate::limits::{BATCH_MAX, WAVE_MAX};
 use crate::reject::Reject;
 use crate::stamp::OriginIndex;
-use crate::wire::Envelope;
+use crate::wire::{Envelope, Kind};
 
 /// Up to [`BATCH_MAX`] datagrams that came together, and who sent each.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +131,13 @@ impl Ingress {
         }
         let checked = self.verifier.check(batches, &self.directory, &self.counters);
         for (i, (arrived, batch)) in wave.iter().zip(&*batches).enumerate() {
-            let proof = Proof { hashed: hashed[i], checked: checked[i], good: batch.mask() };
+            // A stranger's letter will be checked by the control plane; its sender pays now.
+            let strangers = batch.strangers;
+            let proof = Proof {
+                hashed: hashed[i] | strangers,
+                checked: checked[i] | strangers,
+                good: batch.mask() | strangers,
+            };
             self.budgets.settle(arrived.senders, &proof);
         }
         self.counters.add(Counter::VerifyTicks, (self.ticks)().wrapping_sub(before));
@@ -205,10 +211,22 @@ impl Ingress {
             let Some(envelope) = envelopes[i] else { continue };
             match self.judge(envelope, *origin, now_micros) {
                 Ok(checked) => batch.put(i, checked),
+                Err(Reject::UnknownOrigin) if self.may_introduce(envelope, now_micros) => {
+                    batch.strangers |= 1 << i;
+                }
                 Err(reject) => self.counters.reject(reject),
             }
         }
         batch
+    }
+
+    /// Whether this is a sound letter of somebody who may want to become known.
+    #[cold]
+    fn may_introduce(&self, envelope: Envelope<'_>, now_micros: u64) -> bool {
+        let dated = envelope.header().version().micros();
+        envelope.kind() == Kind::Control
+            && dated <= now_micros.saturating_add(self.terms.skew_micros_max)
+            && envelope.check().is_ok()
     }
 
     /// A known origin, a number not seen before, sound entries, and the right to say it.

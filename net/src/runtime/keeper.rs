@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
 use crossbeam::queue::ArrayQueue;
+use octick_core::control::{Member, Members};
 use octick_core::counters::Tally;
 use octick_core::data::batch::{Batch, bits};
 use octick_core::data::report::{Gauge, Report};
 use octick_core::data::{Directory, Origin, Update};
-use octick_core::engine::{Engine, NotLearnt};
+use octick_core::engine::{Engine, MeshEvent, NotLearnt};
 use octick_core::limits::BATCH_MAX;
-use octick_core::wire::{Entries, Stat};
+use octick_core::wire::{Entries, Frame, Stat};
 use octick_crypto::Hash;
 
 use super::board::{Board, News};
@@ -23,6 +24,7 @@ use super::latency::Latencies;
 use super::timers::Timers;
 use crate::clock;
 use crate::config::{Peer, Push};
+use crate::mesh::{MemberView, MeshView, Steering};
 use crate::socket::{self, Arrival};
 
 /// Writes taken from the queue before the sockets are looked at again.
@@ -40,6 +42,10 @@ pub(crate) enum Command {
     Refresh,
     /// Take these peers into the directory, and send to those with an address.
     Learn(Vec<Peer>, Sender<Result<(), NotLearnt>>),
+    /// Say who is in the mesh.
+    View(Sender<Option<MeshView>>),
+    /// Change this node's part in the mesh; the answer is whether it did.
+    Steer(Steering, Sender<bool>),
     /// Ask the node at this address for its report.
     Ask(SocketAddr, Sender<Report>),
 }
@@ -65,6 +71,8 @@ pub(super) struct Parts {
     pub(super) egress: Egress,
     /// Where the receivers look for a new directory.
     pub(super) board: Board,
+    /// Who watches the mesh.
+    pub(super) events: Sender<MeshEvent>,
     /// This thread's desk.
     pub(super) desk: Desk,
     /// The agents' writes.
@@ -99,6 +107,10 @@ impl Keeper {
         arrivals: &[Arrival],
     ) {
         self.unpaid_ticks += batch.ticks;
+        for i in bits(batch.strangers) {
+            let frame = Frame::reopen(frames[i]);
+            self.parts.engine.take_stranger(self.now(), arrivals[places[i].arrival].from(), &frame);
+        }
         if batch.mask() == 0 {
             return;
         }
@@ -116,6 +128,12 @@ impl Keeper {
         for i in bits(absorbed.answers) {
             self.hear(batch, i);
         }
+        for i in bits(absorbed.letters) {
+            let (now, from) = (self.now(), arrivals[places[i].arrival].from());
+            if let Some(checked) = batch.get(i) {
+                self.parts.engine.take_letter(now, from, &checked.frame);
+            }
+        }
     }
 
     /// Everything that is not caused by an arrival. Returns whether there is more to do at once.
@@ -124,6 +142,10 @@ impl Keeper {
         self.take_commands();
         busy |= self.parts.egress.retry();
         let now = self.now();
+        if now >= self.parts.engine.next_due() {
+            self.parts.engine.tick(now);
+        }
+        self.keep_mesh();
         if self.timers.take_refresh(now) {
             self.parts.engine.refresh();
         }
@@ -138,7 +160,9 @@ impl Keeper {
 
     /// How long this thread may sleep with nothing more to do.
     pub(super) fn nap(&self) -> Duration {
-        self.timers.nap(self.now(), self.parts.engine.pending(clock::wall_micros()))
+        let now = self.now();
+        let due = Duration::from_micros(self.parts.engine.next_due().saturating_sub(now));
+        self.timers.nap(now, self.parts.engine.pending(clock::wall_micros())).min(due)
     }
 
     fn now(&self) -> u64 {
@@ -190,6 +214,12 @@ impl Keeper {
                 Command::Learn(peers, reply) => {
                     let _ = reply.try_send(self.learn(peers));
                 }
+                Command::View(reply) => {
+                    let _ = reply.try_send(self.view());
+                }
+                Command::Steer(steering, reply) => {
+                    let _ = reply.try_send(self.steer(steering));
+                }
                 Command::Ask(to, reply) => self.ask(to, reply),
             }
         }
@@ -205,9 +235,57 @@ impl Keeper {
             let place = directory.find(&peer.key.id()).expect("it was learnt just now");
             self.parts.egress.aim(place, peer.addr.filter(|_| !peer.revoked));
         }
-        let (directory, peers) = (directory.clone(), self.parts.egress.targets().to_vec());
-        self.parts.board.post(News { directory, peers });
+        self.post();
         Ok(())
+    }
+
+    /// Tells the receivers who is known.
+    fn post(&self) {
+        let (directory, peers) =
+            (self.parts.engine.directory().clone(), self.parts.egress.targets().to_vec());
+        self.parts.board.post(News { directory, peers });
+    }
+
+    /// Sends what the control plane wrote, and follows its view of who is there.
+    fn keep_mesh(&mut self) {
+        while let Some((to, letter)) = self.parts.engine.next_letter(clock::wall_micros()) {
+            self.parts.egress.reply(letter, to);
+        }
+        if let Some(aims) = self.parts.engine.settle_members() {
+            aims.into_iter().for_each(|(origin, addr)| self.parts.egress.aim(origin, addr));
+            self.post();
+        }
+        while let Some(event) = self.parts.engine.next_event() {
+            // Nobody has to listen.
+            let _ = self.parts.events.try_send(event);
+        }
+    }
+
+    /// What the node knows of its mesh; nothing if it is not looking after one.
+    fn view(&self) -> Option<MeshView> {
+        let control = self.parts.engine.control()?;
+        let members = control.members();
+        let member = |(place, member): (_, &Member)| MemberView {
+            id: member.id(),
+            state: member.state(),
+            region: member.region(),
+            incarnation: member.rank().0,
+            address: member.address(),
+            runs: member.announcement().statement().claims.iter().map(|claim| claim.run).collect(),
+            this_node: place == Members::ME,
+        };
+        Some(MeshView { members: members.iter().map(member).collect(), partition: control.partition() })
+    }
+
+    fn steer(&mut self, steering: Steering) -> bool {
+        let now = self.now();
+        let Some(control) = self.parts.engine.control_mut() else { return false };
+        match steering {
+            Steering::Join(address) => control.join(now, address),
+            Steering::Leave => control.leave(now),
+            Steering::Expel(id) => return control.expel(now, id),
+        }
+        true
     }
 
     /// Sends pending writes; says whether some are left, which then go next turn.

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use crossbeam::sync::{Parker, Unparker};
 use octick_core::counters::Counter;
-use octick_core::data::batch::Batch;
+use octick_core::data::batch::{Batch, bits};
 use rtrb::{Consumer, Producer};
 
 use super::desk::{Desk, LAY_OUT_MICROS};
 use super::door::Door;
-use super::gather::for_batches;
+use super::gather::{Place, for_batches};
 use super::keeper::Keeper;
 use super::solo::{ARRIVALS, patience};
 use crate::clock;
@@ -31,8 +31,16 @@ const INGRESS_NAP: Duration = Duration::from_millis(50);
 pub(super) struct Parcel {
     arrival: Arrival,
     live: u64,
+    /// Letters of strangers, which nobody has verified.
+    strangers: u64,
     /// Ticks that the ingress spent on the batch, on one parcel of it.
     ticks: u64,
+}
+
+/// Which frames of an arrival are wanted.
+struct Masks {
+    live: u64,
+    strangers: u64,
 }
 
 /// Wakes the engine's thread, if it sleeps.
@@ -120,15 +128,20 @@ impl Receiver {
         if arrivals.is_empty() {
             return;
         }
-        let mut live = [0_u64; ARRIVALS];
+        let (mut live, mut strangers) = ([0_u64; ARRIVALS], [0_u64; ARRIVALS]);
         let mut ticks = 0;
         self.door.check(arrivals, |batch, _, places| {
             ticks += batch.ticks;
             batch.live().for_each(|(i, _)| live[places[i].arrival] |= 1 << places[i].frame);
+            bits(batch.strangers).for_each(|i| strangers[places[i].arrival] |= 1 << places[i].frame);
         });
-        for (arrival, live) in arrivals.drain(..).zip(live).filter(|(_, live)| *live != 0) {
-            if self.ring.push(Parcel { arrival, live, ticks: std::mem::take(&mut ticks) }).is_err() {
-                self.desk.counters.add(Counter::RingFull, live.count_ones().into());
+        for (arrival, (live, strangers)) in arrivals.drain(..).zip(live.into_iter().zip(strangers)) {
+            if live | strangers == 0 {
+                continue;
+            }
+            let ticks = std::mem::take(&mut ticks);
+            if self.ring.push(Parcel { arrival, live, strangers, ticks }).is_err() {
+                self.desk.counters.add(Counter::RingFull, (live | strangers).count_ones().into());
             }
         }
         self.bell.ring();
@@ -152,23 +165,29 @@ impl Merger {
     /// Runs until `stop`.
     pub(super) fn run(mut self, stop: &AtomicBool) {
         let mut arrivals = Vec::with_capacity(ARRIVALS);
-        let mut live = Vec::with_capacity(ARRIVALS);
+        let mut masks = Vec::with_capacity(ARRIVALS);
         let mut ticks = 0;
         while !stop.load(Ordering::Relaxed) {
-            ticks += self.collect(&mut arrivals, &mut live);
+            ticks += self.collect(&mut arrivals, &mut masks);
             let busy = !arrivals.is_empty();
             for_batches(
                 &arrivals,
-                |i| live[i],
+                |i| masks[i].live | masks[i].strangers,
                 |frames, places| {
+                    // What nobody has verified is not reopened, even if its origin has become known meanwhile.
+                    let strange = |place: &Place| masks[place.arrival].strangers >> place.frame & 1;
+                    let strangers =
+                        places.iter().enumerate().fold(0, |mask, (i, place)| mask | strange(place) << i);
                     let all = if frames.len() == 64 { u64::MAX } else { (1 << frames.len()) - 1 };
-                    let mut batch = Batch::reopen(frames.iter().copied(), all, self.keeper.directory());
+                    let directory = self.keeper.directory();
+                    let mut batch = Batch::reopen(frames.iter().copied(), all & !strangers, directory);
+                    batch.strangers = strangers;
                     batch.ticks = std::mem::take(&mut ticks);
                     self.keeper.absorb(&batch, frames, places, &arrivals);
                 },
             );
             self.keeper.release(arrivals.drain(..));
-            live.clear();
+            masks.clear();
             if !(self.keeper.turn() || busy) {
                 self.idle();
             }
@@ -177,7 +196,7 @@ impl Merger {
     }
 
     /// Takes what has come, and says what the ingress threads spent on it.
-    fn collect(&mut self, arrivals: &mut Vec<Arrival>, live: &mut Vec<u64>) -> u64 {
+    fn collect(&mut self, arrivals: &mut Vec<Arrival>, masks: &mut Vec<Masks>) -> u64 {
         let mut ticks = 0;
         // A fair share of the room for each ring, the rest of it for whoever has more.
         for share in [ARRIVALS / self.rings.len().max(1), ARRIVALS] {
@@ -185,7 +204,7 @@ impl Merger {
                 for _ in 0..share.min(ARRIVALS - arrivals.len()) {
                     let Ok(parcel) = ring.pop() else { break };
                     arrivals.push(parcel.arrival);
-                    live.push(parcel.live);
+                    masks.push(Masks { live: parcel.live, strangers: parcel.strangers });
                     ticks += parcel.ticks;
                 }
             }

@@ -8,14 +8,15 @@ use std::{fmt, io};
 
 use crossbeam::channel;
 use crossbeam::queue::ArrayQueue;
+use octick_core::control::{Birth, Control, Signed};
 use octick_core::data::accept::Terms;
 use octick_core::data::{Budgets, Ingress, Run};
 use octick_core::engine::{self, Engine};
-use octick_core::limits::STRANGERS;
+use octick_core::limits::{EVENTS_MAX, STRANGERS};
 use octick_core::stamp::{Incarnation, OriginIndex};
 use octick_core::state::{Regions, State};
 use octick_core::table::Kernel;
-use octick_crypto::{MeshKeys, Verifier, lanes};
+use octick_crypto::{Identity, MeshKeys, Verifier, lanes};
 
 use super::board::{Board, News};
 use super::desk::Desk;
@@ -30,6 +31,7 @@ use crate::clock;
 use crate::config::{Config, Mode, Settings, random_word};
 use crate::handle::{About, Handle, Inner};
 use crate::memory;
+use crate::mesh::Membership;
 use crate::pool::Pool;
 use crate::socket::{OpenError, Socket, SocketSettings};
 
@@ -52,6 +54,10 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let incarnation = config.incarnation.unwrap_or((clock::wall_ns() / 1_000_000_000) as u32);
     let runs: Arc<[Run]> = config.runs.as_slice().into();
     let identity = config.identity;
+    let control = config.membership.take().map(|membership| {
+        let incarnation = Incarnation(incarnation);
+        control(membership, &config.mesh, &identity, incarnation, local, &runs)
+    });
 
     let desks: Vec<Desk> = (0..=ingress_threads(config.threads.mode)).map(|_| Desk::default()).collect();
     let desk = desks[0].clone();
@@ -68,7 +74,12 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         counters: desk.counters.clone(),
         ticks: clock::ticks,
     });
+    let engine = match control {
+        Some(control) => engine.with_control(control),
+        None => engine,
+    };
     let writes = Arc::new(ArrayQueue::new(config.writes_queue));
+    let (events, watched) = channel::bounded(EVENTS_MAX);
     let (commands, commanded) = channel::bounded(64);
     let (windows, reader, changes) = (engine.windows(), engine.state().reader(), engine.changes());
     let board = Board::new(News { directory: directory.clone(), peers: targets.clone() });
@@ -78,6 +89,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         engine,
         egress,
         board: board.clone(),
+        events,
         desk: desk.clone(),
         writes: writes.clone(),
         commands: commanded,
@@ -137,7 +149,42 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         reader,
         changes,
         desks,
+        events: watched,
     }))
+}
+
+/// A control plane that is born now.
+fn control(
+    membership: Membership,
+    mesh: &str,
+    identity: &Identity,
+    incarnation: Incarnation,
+    local: SocketAddr,
+    runs: &[Run],
+) -> Control {
+    let addresses = match &membership.advertise[..] {
+        [] if !local.ip().is_unspecified() => vec![local],
+        advertise => advertise.to_vec(),
+    };
+    let secret = std::array::from_fn(|i| random_word(i as u64) as u8);
+    let birth = Birth {
+        // The keeper's clock begins with it.
+        now: 0,
+        wall: clock::wall_micros(),
+        id: identity.id(),
+        incarnation,
+        region: membership.region,
+        capabilities: membership.capabilities,
+        addresses,
+        runs: runs.to_vec(),
+        seed: random_word(u64::from(incarnation.0)),
+        secret,
+    };
+    Control::new(
+        membership.settings,
+        birth,
+        Box::new(Signed::new(Identity::from_seed(&identity.seed()), mesh)),
+    )
 }
 
 /// One socket, or one for each ingress thread on a shared port.

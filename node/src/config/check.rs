@@ -8,7 +8,7 @@ use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, 
 use octick_crypto::{NodeId, PublicKey};
 
 use super::keys::{Config, Kernel, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys};
-use super::keys::{LimitKeys, ThreadKeys, VerifyKeys};
+use super::keys::{LimitKeys, MembershipKeys, ThreadKeys, VerifyKeys};
 
 /// A configuration that contradicts nothing.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Settings {
     pub agents: Vec<Run>,
     /// The other nodes, each once.
     pub peers: Vec<PeerSettings>,
+    /// Finding others.
+    pub membership: MembershipKeys,
     /// The tables.
     pub table: TableKeys,
     /// Sending.
@@ -92,6 +94,7 @@ impl Config {
     /// The first that does not hold.
     pub fn check(&self) -> Checked<Settings> {
         self.check_table()?;
+        self.check_membership()?;
         self.check_push()?;
         self.check_socket()?;
         self.check_threads()?;
@@ -105,6 +108,7 @@ impl Config {
             kernel: self.kernel,
             agents,
             peers,
+            membership: self.membership.clone(),
             table: self.table.clone(),
             push: self.push.clone(),
             socket: self.socket.clone(),
@@ -124,6 +128,24 @@ impl Config {
         require(cells8 || cells4 || rows, "table.cells8", || {
             "table.cells8, table.cells4 and table.rows are all false: the node could keep nothing".into()
         })
+    }
+
+    fn check_membership(&self) -> Checked {
+        let MembershipKeys { enabled, seeds, advertise, .. } = &self.membership;
+        require(*enabled || seeds.is_empty(), "membership.seeds", || {
+            format!("membership.seeds lists {}, but membership.enabled = false", counted(seeds.len(), "seed"))
+        })?;
+        for (i, seed) in seeds.iter().enumerate() {
+            require_address(&format!("membership.seeds[{i}]"), seed)?;
+        }
+        within("membership.advertise", advertise.len() as u64, 0, 4)?;
+        for (i, address) in advertise.iter().enumerate() {
+            let at = format!("membership.advertise[{i}]");
+            require(!address.ip().is_unspecified() && address.port() != 0, &at, || {
+                format!("{at} = \"{address}\" is nowhere that others could send to")
+            })?;
+        }
+        Ok(())
     }
 
     fn check_push(&self) -> Checked {
@@ -219,13 +241,7 @@ impl Config {
         let bytes = decode_hex(&keys.public_key).ok_or_else(|| refuse(&"want 64 hex digits"))?;
         let key = PublicKey::admit(&bytes).map_err(|error| refuse(&error))?;
         if let Some(addr) = &keys.addr {
-            let port = addr.rsplit_once(':').and_then(|(host, port)| {
-                if host.is_empty() { None } else { port.parse::<u16>().ok().filter(|port| *port != 0) }
-            });
-            let at = format!("peers[{i}].addr");
-            require(port.is_some(), &at, || {
-                format!("{at} = \"{addr}\" is not an address; want \"host:port\", a port from 1 to 65535")
-            })?;
+            require_address(&format!("peers[{i}].addr"), addr)?;
         }
         let runs = self.check_runs(&format!("peers[{i}].runs"), &keys.runs)?;
         Ok(PeerSettings { key, addr: keys.addr.clone(), runs, revoked: keys.revoked.unwrap_or(false) })
@@ -290,6 +306,16 @@ fn check_rate(whose: &str, checks: u32, bad: u32) -> Checked {
     within(&bad_key, bad.into(), 1, CHECKS_PER_SEC_MAX.into())?;
     require(bad <= checks, &bad_key, || {
         format!("{bad_key} = {bad} would be more than all checks, {checks_key} = {checks}")
+    })
+}
+
+/// A host and a port, which may be resolved later.
+fn require_address(at: &str, addr: &str) -> Checked {
+    let port = addr.rsplit_once(':').and_then(|(host, port)| {
+        if host.is_empty() { None } else { port.parse::<u16>().ok().filter(|port| *port != 0) }
+    });
+    require(port.is_some(), at, || {
+        format!("{at} = \"{addr}\" is not an address; want \"host:port\", a port from 1 to 65535")
     })
 }
 

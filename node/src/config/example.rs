@@ -3,7 +3,8 @@
 use toml::{Table, Value};
 
 use super::keys::{
-    Config, LimitKeys, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys, ThreadKeys, VerifyKeys,
+    Config, LimitKeys, MembershipKeys, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys,
+    ThreadKeys, VerifyKeys,
 };
 use super::section::Key;
 
@@ -56,6 +57,7 @@ pub(super) fn sample() -> Config {
 /// What a section is about, and the keys in it; none for a plain key.
 fn section(name: &str) -> Option<(&'static [&'static str], &'static [Key])> {
     Some(match name {
+        "membership" => (MembershipKeys::ABOUT, MembershipKeys::KEYS),
         "table" => (TableKeys::ABOUT, TableKeys::KEYS),
         "push" => (PushKeys::ABOUT, PushKeys::KEYS),
         "socket" => (SocketKeys::ABOUT, SocketKeys::KEYS),

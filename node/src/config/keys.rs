@@ -20,6 +20,8 @@ section! {
         /// Which merge kernel: "auto" takes the fastest that this CPU has; "portable", "avx2" and "avx512vl"
         /// force one, and starting fails where the CPU lacks it.
         kernel: Kernel = Kernel::Auto,
+        /// How this node finds others by itself.
+        membership: MembershipKeys = MembershipKeys::default(),
         /// The tables that cells are merged into; the same on every node of a mesh.
         table: TableKeys = TableKeys::default(),
         /// How this node's frames reach others.
@@ -36,8 +38,24 @@ section! {
         report: ReportKeys = ReportKeys::default(),
         /// The runs of slots that this node speaks for: its own agents. A node without any only listens and relays.
         agents: Vec<RunKeys> = Vec::new(),
-        /// The other nodes. Frames of an origin that is not listed are dropped.
+        /// Other nodes that are known from the start. Frames of an origin that is neither listed nor a member are dropped.
         peers: Vec<PeerKeys> = Vec::new(),
+    }
+}
+
+section! {
+    /// It joins the mesh through a seed, learns of all members, notices who is gone, and tells the others. Peers that are
+    /// listed are known besides.
+    pub struct MembershipKeys {
+        /// Whether it does.
+        enabled: bool = false,
+        /// Nodes to begin with, "host:port"; one that answers is enough. A node without seeds waits for others to join it.
+        seeds: Vec<String> = Vec::new(),
+        /// Addresses at which others reach this node, best first, at most four. Without any it is `listen` or, if that is
+        /// any address, the one that others see.
+        advertise: Vec<SocketAddr> = Vec::new(),
+        /// The region that this node belongs to.
+        region: u16 = 0,
     }
 }
 
@@ -155,7 +173,7 @@ section! {
 }
 
 section! {
-    /// Every node of the mesh lists all others, with the slots that each may write.
+    /// Without membership every node of the mesh lists all others, with the slots that each may write.
     pub struct PeerKeys {
         /// Its Ed25519 public key, 64 hex digits, as `octick keygen --show` prints it.
         public_key: String,

@@ -37,10 +37,12 @@ impl Node {
         config: &Path,
         agents: u32,
         rate: u64,
+        members: usize,
         events: &Sender<Event>,
     ) -> Result<Self, Failure> {
         let mut process = Command::new(std::env::current_exe()?)
-            .args(["run", "--driven", &agents.to_string(), "--rate", &rate.to_string(), "--config"])
+            .args(["run", "--driven", &agents.to_string(), "--rate", &rate.to_string()])
+            .args(["--members", &members.to_string(), "--config"])
             .arg(config)
             .process_group(0)
             .stdin(Stdio::piped())

@@ -26,6 +26,8 @@ pub(super) struct Mesh {
     /// Set by Ctrl-C, or a signal to the same effect.
     pub(super) interrupted: bool,
     began: Instant,
+    /// From the first node's start until every node knew every other.
+    pub(super) met: Duration,
     asked: u64,
     /// What all nodes did since the last [`Mesh::take_second`].
     second: Reading,
@@ -69,7 +71,7 @@ impl Mesh {
             Ok(Member {
                 id: id.clone(),
                 about: About::default(),
-                node: Node::start(i, &plan.config(i), agents, rate, &to_parent)?,
+                node: Node::start(i, &plan.config(i), agents, rate, plan.ids.len(), &to_parent)?,
                 end: None,
                 silent: false,
                 said: None,
@@ -82,13 +84,18 @@ impl Mesh {
             events,
             interrupted: false,
             began: Instant::now(),
+            met: Duration::ZERO,
             asked: 0,
             second: Reading::default(),
         };
         mesh.ask_within(Ask::About, START);
+        mesh.met = mesh.began.elapsed();
         mesh.began = Instant::now();
         match mesh.members.iter().enumerate().find(|(_, member)| member.about == About::default()) {
-            None => Ok(mesh),
+            None => {
+                mesh.ask(Ask::Begin);
+                Ok(mesh)
+            }
             Some((i, Member { said: Some(said), .. })) => {
                 let why = said.strip_prefix("octick: ").unwrap_or(said);
                 Err(Failure::new(format!("node {i} did not start: {why}")))

@@ -87,7 +87,7 @@ impl Demo {
         if self.json {
             let nodes: Vec<_> =
                 nodes.iter().map(|(member, pid)| json!({ "pid": pid, "about": member.about })).collect();
-            return print(&json!({ "started": nodes }));
+            return print(&json!({ "started": nodes, "met_ms": mesh.met.as_millis() as u64 }));
         }
         for (i, (member, pid)) in nodes.into_iter().enumerate() {
             let about = &member.about;
@@ -97,6 +97,10 @@ impl Demo {
                 about.listen, about.kernel, about.verify, about.backend
             ))?;
         }
+        let (count, met) = (mesh.members.len(), mesh.met.as_secs_f64());
+        print(&format_args!(
+            "all {count} found each other through node 0, {met:.2} s after the first was started"
+        ))?;
         let until = if self.secs.is_some() { "" } else { "; Ctrl-C ends it" };
         print(&format_args!("{} agents a node change {} cells/s{until}", self.agents, self.rate))
     }

@@ -9,9 +9,8 @@ use std::time::Duration;
 use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
 use octick_crypto::{Identity, key_file};
 
-use crate::config::{Config, LimitKeys, PeerKeys, PushKeys, RunKeys, SocketKeys, TableKeys};
+use crate::config::{Config, LimitKeys, MembershipKeys, PushKeys, RunKeys, SocketKeys, TableKeys};
 use crate::failure::Failure;
-use crate::keygen::hex;
 
 /// Signature checks a second that all nodes together should not go far beyond: they share this machine's cores, and
 /// each check costs about 111,000 ticks.
@@ -52,12 +51,6 @@ impl Plan {
         let runs = |i: usize| vec![RunKeys { first: i as u32 * run as u32, count: run as u32 }];
         for (i, identity) in identities.iter().enumerate() {
             key_file::create(&directory.0.join(format!("{i}.key")), identity)?;
-            let peer = |j: usize| PeerKeys {
-                public_key: hex(identities[j].public().as_bytes()),
-                addr: Some(ports[j].to_string()),
-                runs: runs(j),
-                revoked: None,
-            };
             let config = Config {
                 mesh: format!("octick demo {}", std::process::id()),
                 key_file: format!("{i}.key").into(),
@@ -74,7 +67,12 @@ impl Plan {
                 socket: SocketKeys { backend, ..SocketKeys::default() },
                 limits: LimitKeys { changes_ring: 2, ..LimitKeys::default() },
                 agents: runs(i),
-                peers: (0..nodes).filter(|j| *j != i).map(peer).collect(),
+                // All that a node is told of the others is where the first one is.
+                membership: MembershipKeys {
+                    enabled: true,
+                    seeds: if i == 0 { Vec::new() } else { vec![ports[0].to_string()] },
+                    ..MembershipKeys::default()
+                },
                 ..Config::default()
             };
             fs::write(directory.0.join(format!("{i}.toml")), toml::to_string(&config)?)?;

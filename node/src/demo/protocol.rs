@@ -19,8 +19,10 @@ pub struct Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
-    /// Who are you? Answered once the node runs.
+    /// Who are you? Answered once the node runs and has met all others.
     About,
+    /// Have your agents begin.
+    Begin,
     /// What did you count?
     Sample,
     /// Have your agents rest.

@@ -48,12 +48,12 @@ pub(super) fn equal(members: &[Member], digests: &[Option<Digests>]) -> bool {
     living.all(|(_, digests)| digests.as_ref().is_some_and(|digests| digests.tables == first.tables))
 }
 
-/// Waits until no node takes or makes a frame any more.
+/// Waits until no node merges or makes a frame of cells any more; letters about members never end.
 fn wait_until_quiet(mesh: &mut Mesh, apart: Duration, until: Instant) -> bool {
     let frames = |mesh: &mut Mesh| {
         mesh.ask(Ask::Sample);
         let of = |member: &Member| {
-            member.whole.tally.get(Counter::FramesIn) + member.whole.tally.get(Counter::FramesMade)
+            member.whole.tally.get(Counter::FramesFresh) + member.whole.tally.get(Counter::FramesMade)
         };
         mesh.members.iter().map(of).sum::<u64>()
     };

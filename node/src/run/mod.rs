@@ -34,6 +34,9 @@ pub struct Run {
     /// Have this many of its agents change all the time, and be driven by a parent over standard input and output
     #[arg(long, value_name = "AGENTS", hide = true, requires = "rate")]
     driven: Option<usize>,
+    /// Members that a driven node waits for before its agents begin
+    #[arg(long, value_name = "NODES", hide = true, default_value_t = 1)]
+    members: usize,
     /// Cells that the agents of a driven node change in a second
     #[arg(long, value_name = "CELLS", hide = true)]
     rate: Option<u64>,
@@ -47,7 +50,7 @@ impl Run {
     pub fn run(&self) -> Result<ExitCode, Failure> {
         let settings = load_file(&self.config)?;
         if let (Some(agents), Some(rate)) = (self.driven, self.rate) {
-            return driven::run(start_loudly(&settings)?, &settings, agents, rate);
+            return driven::run(start_loudly(&settings)?, &settings, agents, rate, self.members);
         }
         // Before the start, so that a signal during it is not lost.
         let signals = Signals::new([SIGINT, SIGTERM])?;

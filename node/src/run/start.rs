@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use octick::socket::Choice;
 use octick::{
-    Config, Handle, Kernel, Layout, Limits, Mode, Peer, Push, Rate, Slot, SocketConfig, Threads, Wait,
+    Config, Handle, Kernel, Layout, Limits, Membership, Mode, Peer, Push, Rate, Region, Slot, SocketConfig,
+    Threads, Wait,
 };
 use octick_crypto::key_file::{self, KeyFileError};
 use octick_crypto::{Identity, lanes};
@@ -38,6 +39,7 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
         Ok(Peer { key: peer.key.clone(), addr, runs: runs(&peer.runs), revoked: peer.revoked })
     });
     let peers = peers.collect::<Result<_, Failure>>()?;
+    let membership = settings.membership.enabled.then(|| membership(settings)).transpose()?;
     let config::TableKeys { slots, cells8, cells4, rows } = settings.table;
     let push = &settings.push;
     Ok(Config {
@@ -45,6 +47,7 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
         layout: Layout { slots, cells8, cells4, rows },
         runs: runs(&settings.agents),
         peers,
+        membership,
         push: Push {
             fanout: push.fanout,
             relay: push.relay,
@@ -79,6 +82,26 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
         changes_ring: settings.limits.changes_ring,
         ..Config::new(identity, settings.listen)
     })
+}
+
+/// Seeds that do not resolve are passed over as long as one does: the others may be down for good.
+fn membership(settings: &Settings) -> Result<Membership, Failure> {
+    let keys = &settings.membership;
+    let resolved = keys.seeds.iter().enumerate().map(|(i, seed)| {
+        resolve(&format!("membership.seeds[{i}]"), seed, settings.listen)
+            .inspect_err(|error| eprintln!("octick: warning: {error}"))
+    });
+    let seeds: Vec<SocketAddr> = resolved.filter_map(Result::ok).collect();
+    if seeds.is_empty() && !keys.seeds.is_empty() {
+        return Err(Failure::new("none of membership.seeds resolves".to_owned()));
+    }
+    let mut membership = Membership {
+        region: Region(keys.region),
+        advertise: keys.advertise.clone(),
+        ..Membership::default()
+    };
+    membership.settings.seeds = seeds;
+    Ok(membership)
 }
 
 fn verify_kernel(kernel: config::VerifyKernel) -> Option<lanes::Kernel> {

@@ -1,0 +1,242 @@
+//! Between the planes: letters to the control plane, and what it decides to the directory.
+//!
+//! In come frames of kind Control, verified if their origin is known; out come sealed letters, the members' rights as
+//! origins of the directory, and [`MeshEvent`]s for whoever watches. Only routes: what a letter means is for
+//! [`control`](crate::control) to say.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use octick_crypto::train::{message, root_of};
+use octick_crypto::{Item, NodeId, verify_many};
+
+use super::{Engine, NotLearnt};
+use crate::control::{Control, Intention, Members, Partition, PeerState, Postmark, Region};
+use crate::data::roster::Origin;
+use crate::limits::EVENTS_MAX;
+use crate::reject::Reject;
+use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
+use crate::wire::{Entries, Frame, Kind, Letter, Stamp};
+
+/// What the control plane found out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MeshEvent {
+    /// A member is new, or something of it changed.
+    Member {
+        /// Which.
+        id: NodeId,
+        /// What it is believed to be.
+        state: PeerState,
+        /// Where it is at home.
+        region: Region,
+        /// Where it is written to.
+        address: Option<SocketAddr>,
+    },
+    /// A member that was gone is forgotten.
+    Forgotten(NodeId),
+    /// This node claims slots that another member has the older claim to.
+    SlotsLost {
+        /// Which.
+        run: Run,
+        /// Who holds them.
+        to: NodeId,
+    },
+    /// Two processes use one key.
+    Conflict {
+        /// Whose key; this node's own, perhaps.
+        id: NodeId,
+        /// Where the one that does not count was met, as far as known.
+        other: Option<SocketAddr>,
+    },
+    /// The mesh remembers a later life of this node: start again with a greater one.
+    Outlived(Incarnation),
+    /// More, or fewer, members are reachable than before.
+    Partition(Partition),
+    /// No seed answers; this node works alone and keeps trying.
+    Alone,
+    /// A member was not taken into the directory, or without its slots.
+    NotLearnt {
+        /// Which.
+        id: NodeId,
+        /// Why.
+        why: NotLearnt,
+    },
+}
+
+/// The control plane, and what it wants that is not done yet.
+pub(super) struct Mesh {
+    control: Control,
+    next_letter: Seq,
+    /// Members whose rights changed, in the order of the news.
+    changed: Vec<Origin>,
+    /// Where members are to be written to from now on.
+    aims: Vec<(NodeId, Option<SocketAddr>)>,
+    events: VecDeque<MeshEvent>,
+}
+
+impl Engine {
+    /// The same engine as a member of a mesh that `control` finds and keeps.
+    pub fn with_control(mut self, control: Control) -> Self {
+        self.mesh = Some(Mesh {
+            control,
+            next_letter: Seq(1),
+            changed: Vec::new(),
+            aims: Vec::new(),
+            events: VecDeque::new(),
+        });
+        self
+    }
+
+    /// The control plane, if this node is a member of a mesh.
+    pub fn control(&self) -> Option<&Control> {
+        self.mesh.as_ref().map(|mesh| &mesh.control)
+    }
+
+    /// The same, to be told something.
+    pub fn control_mut(&mut self) -> Option<&mut Control> {
+        self.mesh.as_mut().map(|mesh| &mut mesh.control)
+    }
+
+    /// Takes a letter that was verified, from a known origin. `now` is the monotonic clock.
+    pub fn take_letter(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
+        let (Some(mesh), Entries::Control(messages)) = (&mut self.mesh, frame.entries()) else { return };
+        // Refusals are counted by the control plane.
+        let _ = mesh.control.handle_letter(now, &Postmark::of(from, frame.header()), messages);
+    }
+
+    /// Takes a letter of an unknown origin, which nobody has verified: its first message must say who writes.
+    pub fn take_stranger(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
+        let Some(mesh) = &mut self.mesh else { return self.counters.reject(Reject::UnknownOrigin) };
+        let (header, Entries::Control(messages)) = (frame.header(), frame.entries()) else { return };
+        let Ok(announcement) = mesh.control.introduce(now, from, header.origin(), messages.clone()) else {
+            return;
+        };
+        let leaf = self.keys.leaf(frame.signed_part());
+        let (index, len) = (header.train_index(), header.train_len());
+        let signed = message(len, &root_of(&self.keys, leaf, index, len, frame.path()));
+        let mut holds = [false];
+        let item = Item { key: announcement.key(), message: &signed, signature: frame.signature() };
+        verify_many(&[item], &mut holds);
+        if !holds[0] {
+            return self.counters.reject(Reject::BadSignature);
+        }
+        let _ = mesh.control.handle_letter(now, &Postmark::of(from, header), messages);
+    }
+
+    /// Lets the control plane do what is due.
+    pub fn tick(&mut self, now: u64) {
+        if let Some(mesh) = &mut self.mesh {
+            mesh.control.tick(now);
+        }
+    }
+
+    /// When [`Engine::tick`] should be called at the latest.
+    pub fn next_due(&self) -> u64 {
+        self.mesh.as_ref().map_or(u64::MAX, |mesh| mesh.control.next_due())
+    }
+
+    /// The next letter to be sent, sealed, and where to. To be called until there is none, after every other call that
+    /// concerns the mesh. Each costs a signature.
+    pub fn next_letter(&mut self, wall_micros: u64) -> Option<(SocketAddr, &[u8])> {
+        let mesh = self.mesh.as_mut()?;
+        loop {
+            match mesh.control.poll()? {
+                Intention::Send { to, letter } => return self.seal_letter(to, &letter, wall_micros),
+                other => mesh.note(other, self.identity.id()),
+            }
+        }
+    }
+
+    fn seal_letter(
+        &mut self,
+        to: SocketAddr,
+        letter: &Letter,
+        wall_micros: u64,
+    ) -> Option<(SocketAddr, &[u8])> {
+        let mesh = self.mesh.as_mut()?;
+        self.train.clear();
+        self.train.frame(Kind::Control, |draft| draft.letter(letter));
+        let stamp = Stamp {
+            incarnation: self.incarnation,
+            first_seq: mesh.next_letter,
+            version: self.clock.tick(wall_micros),
+        };
+        mesh.next_letter = Seq(mesh.next_letter.0 + 1);
+        self.train.seal(&self.identity, &self.keys, &stamp);
+        self.train.frames().next().map(|frame| (to, frame))
+    }
+
+    /// Takes members whose rights changed into the directory. Returns where to write to them, nothing if there were none;
+    /// ingress must then be given the new directory.
+    pub fn settle_members(&mut self) -> Option<Vec<(OriginIndex, Option<SocketAddr>)>> {
+        let mesh = self.mesh.as_mut().filter(|mesh| !mesh.changed.is_empty())?;
+        let (changed, aims) = (core::mem::take(&mut mesh.changed), core::mem::take(&mut mesh.aims));
+        if self.learn(changed.iter().cloned()).is_err() {
+            // One spoils it for all; the others are taken, and that one is named.
+            changed.into_iter().for_each(|origin| self.learn_alone(origin));
+        }
+        let aim = |(id, address): &(NodeId, Option<SocketAddr>)| Some((self.directory.find(id)?, *address));
+        Some(aims.iter().filter_map(aim).collect())
+    }
+
+    /// A member whose slots cannot be, because a peer of the configuration has them, is known without any.
+    fn learn_alone(&mut self, origin: Origin) {
+        let id = origin.key.id();
+        if let Err(why) = self.learn([origin.clone()]) {
+            let known = self.learn([Origin { runs: Vec::new(), ..origin }]);
+            debug_assert!(known.is_ok() || matches!(why, NotLearnt::Full { .. }));
+            if let Some(mesh) = &mut self.mesh {
+                mesh.tell(MeshEvent::NotLearnt { id, why });
+            }
+        }
+    }
+
+    /// What the control plane found out since, oldest first.
+    pub fn next_event(&mut self) -> Option<MeshEvent> {
+        self.mesh.as_mut()?.events.pop_front()
+    }
+
+    /// Everybody on record, this node among them.
+    pub fn members(&self) -> Option<&Members> {
+        self.control().map(Control::members)
+    }
+}
+
+impl Mesh {
+    fn note(&mut self, intention: Intention, own: NodeId) {
+        let event = match intention {
+            Intention::Member { announcement, state, runs } => {
+                let id = announcement.id();
+                let address = self.address(id);
+                if id != own {
+                    self.changed.push(Origin { key: announcement.key().clone(), runs, revoked: false });
+                    self.aims.push((id, address.filter(|_| state.is_live())));
+                }
+                MeshEvent::Member { id, state, region: announcement.statement().region, address }
+            }
+            Intention::Forgotten(id) => MeshEvent::Forgotten(id),
+            Intention::SlotsLost { run, to } => MeshEvent::SlotsLost { run, to },
+            Intention::Conflict { id, other, .. } => MeshEvent::Conflict { id, other },
+            Intention::Outlived(incarnation) => MeshEvent::Outlived(incarnation),
+            Intention::Partition(partition) => MeshEvent::Partition(partition),
+            Intention::Alone => MeshEvent::Alone,
+            // No other machine writes letters yet.
+            Intention::Deliver { .. } | Intention::Send { .. } => return,
+        };
+        self.tell(event);
+    }
+
+    fn address(&self, id: NodeId) -> Option<SocketAddr> {
+        let members = self.control.members();
+        members.find(id).and_then(|place| members.get(place).address())
+    }
+
+    /// Nobody may be watching: the oldest gives way.
+    fn tell(&mut self, event: MeshEvent) {
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}

@@ -1,0 +1,65 @@
+//! What an embedder sees of the mesh, and what it may ask of it.
+
+use std::net::SocketAddr;
+
+pub use octick_core::control::{Partition, PeerState, Region, Settings as MembershipSettings};
+pub use octick_core::engine::MeshEvent;
+use octick_core::stamp::{Incarnation, Run};
+use octick_crypto::NodeId;
+
+/// A node that finds its mesh by itself: it joins through seeds, notices who is gone, and tells others.
+#[derive(Clone, Debug, Default)]
+pub struct Membership {
+    /// Where this node is at home. Default 0.
+    pub region: Region,
+    /// What this node can do, as the mesh's agents agree to number it. Default nothing.
+    pub capabilities: u32,
+    /// Where others reach this node, best first, at most four. By default the address that it listens on or, if that is any
+    /// address, the one that others see.
+    pub advertise: Vec<SocketAddr>,
+    /// Seeds, timers and bounds.
+    pub settings: MembershipSettings,
+}
+
+/// One member as this node knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// Its name.
+    pub id: NodeId,
+    /// What it is believed to be.
+    pub state: PeerState,
+    /// Where it is at home.
+    pub region: Region,
+    /// Its life.
+    pub incarnation: Incarnation,
+    /// Where it is written to.
+    pub address: Option<SocketAddr>,
+    /// The runs of slots that it claims.
+    pub runs: Vec<Run>,
+    /// Whether it is this node itself.
+    pub this_node: bool,
+}
+
+/// Who is in the mesh, as far as this node knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeshView {
+    /// Everybody on record, this node and those that are gone included.
+    pub members: Vec<MemberView>,
+    /// Whether enough of them are reachable.
+    pub partition: Partition,
+}
+
+impl MeshView {
+    /// Members that are believed to be there, this node among them.
+    pub fn live(&self) -> impl Iterator<Item = &MemberView> {
+        self.members.iter().filter(|member| member.state.is_live())
+    }
+}
+
+/// What a handle asks of the control plane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Steering {
+    Join(SocketAddr),
+    Leave,
+    Expel(NodeId),
+}

@@ -1,0 +1,144 @@
+//! Nodes that find each other: real sockets, one seed.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use octick::{
+    Config, Handle, Identity, Layout, Membership, MeshError, Mode, PeerState, Reject, Run, Slot, Update,
+};
+
+const LAYOUT: Layout = Layout { slots: 4_096, cells8: true, cells4: false, rows: false };
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn identity(n: usize) -> Identity {
+    Identity::from_seed(&[n as u8 + 1; 32])
+}
+
+fn run(n: usize) -> Run {
+    Run { first: Slot(64 * n as u32), len: 64 }
+}
+
+/// Node `n` of a mesh that is entered through `seed`.
+fn start(n: usize, seed: Option<SocketAddr>, change: impl FnOnce(&mut Config)) -> Handle {
+    let mut config = Config::new(identity(n), (Ipv4Addr::LOCALHOST, 0).into());
+    config.layout = LAYOUT;
+    config.runs = vec![run(n)];
+    config.push.refresh = Duration::from_millis(300);
+    let mut membership = Membership::default();
+    membership.settings.seeds = seed.into_iter().collect();
+    config.membership = Some(membership);
+    change(&mut config);
+    octick::start(config.check().expect("the configuration holds together")).expect("the node starts")
+}
+
+/// Waits until `holds`, or fails after [`PATIENCE`].
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn live(node: &Handle) -> usize {
+    node.mesh().expect("it looks after a mesh").live().count()
+}
+
+fn state(node: &Handle, of: usize) -> Option<PeerState> {
+    let id = identity(of).id();
+    let view = node.mesh().expect("it looks after a mesh");
+    view.members.iter().find(|member| member.id == id).map(|member| member.state)
+}
+
+#[test]
+fn nodes_that_know_one_seed_find_each_other_and_exchange_cells() {
+    for mode in [Mode::Solo, Mode::Split { ingress: 1 }] {
+        let seed = start(0, None, |config| config.threads.mode = mode);
+        let address = seed.local_addr();
+        let others = (1..6).map(|n| start(n, Some(address), |config| config.threads.mode = mode));
+        let nodes: Vec<Handle> = std::iter::once(seed).chain(others).collect();
+        until("everybody knows everybody", || nodes.iter().all(|node| live(node) == nodes.len()));
+        for (n, node) in nodes.iter().enumerate() {
+            node.writer().write(Update::Cell8(run(n).first, 100 + n as u64)).expect("its own cell");
+        }
+        until("every cell is everywhere", || {
+            let has = |node: &Handle, n: usize| {
+                node.reader().cell8(run(n).first).is_some_and(|cell| cell.value == 100 + n as u64)
+            };
+            nodes.iter().all(|node| (0..nodes.len()).all(|n| has(node, n)))
+        });
+        for node in nodes {
+            let stats = node.stop().expect("it ran to the end");
+            assert_eq!(stats.tally.rejected(Reject::BadSignature), 0);
+            assert_eq!(stats.tally.rejected(Reject::NotOwner), 0);
+        }
+    }
+}
+
+#[test]
+fn a_node_that_is_gone_is_noticed_and_one_that_says_goodbye_has_left() {
+    let seed = start(0, None, |_| ());
+    let address = seed.local_addr();
+    let mut nodes: Vec<Handle> =
+        std::iter::once(seed).chain((1..4).map(|n| start(n, Some(address), |_| ()))).collect();
+    until("everybody knows everybody", || nodes.iter().all(|node| live(node) == 4));
+
+    nodes[3].leave().expect("it looks after a mesh");
+    until("the others know", || nodes[..3].iter().all(|node| state(node, 3) == Some(PeerState::Left)));
+    drop(nodes.pop());
+
+    // Dropped without a word.
+    drop(nodes.pop());
+    until("the others notice", || nodes.iter().all(|node| state(node, 2) == Some(PeerState::Failed)));
+    assert!(nodes.iter().all(|node| live(node) == 2));
+}
+
+#[test]
+fn a_node_that_comes_back_in_another_life_is_taken_in() {
+    let seed = start(0, None, |_| ());
+    let address = seed.local_addr();
+    let first = start(1, Some(address), |config| config.incarnation = Some(1));
+    until("they know each other", || live(&seed) == 2);
+    drop(first);
+    let second = start(1, Some(address), |config| config.incarnation = Some(2));
+    until("the new life is known", || {
+        let view = seed.mesh().expect("it looks after a mesh");
+        view.live().any(|member| member.id == second.id() && member.incarnation.0 == 2)
+    });
+    second.writer().write(Update::Cell8(run(1).first, 9)).expect("its own cell");
+    until("and heard", || seed.reader().cell8(run(1).first).is_some_and(|cell| cell.value == 9));
+}
+
+#[test]
+fn two_nodes_without_seeds_meet_when_one_is_told_to_join() {
+    let nodes = [0, 1].map(|n| start(n, None, |_| ()));
+    nodes[0].join(nodes[1].local_addr()).expect("it looks after a mesh");
+    until("they know each other", || nodes.iter().all(|node| live(node) == 2));
+    assert!(nodes[0].force_leave(nodes[1].id()).expect("it looks after a mesh"));
+    assert!(!nodes[0].force_leave(identity(7).id()).expect("it looks after a mesh"));
+    until("who is declared gone wrongly says so", || nodes.iter().all(|node| live(node) == 2));
+}
+
+#[test]
+fn slots_that_two_claim_stay_with_who_claimed_them_first() {
+    let seed = start(0, None, |_| ());
+    let address = seed.local_addr();
+    let first = start(1, Some(address), |_| ());
+    until("they know each other", || live(&seed) == 2);
+    let second = start(2, Some(address), |config| config.runs = vec![run(1)]);
+    until("everybody knows everybody", || [&seed, &first, &second].iter().all(|node| live(node) == 3));
+    second.writer().write(Update::Cell8(run(1).first, 666)).expect("it thinks that it may");
+    first.writer().write(Update::Cell8(run(1).first, 7)).expect("its own cell");
+    until("the first one's word counts", || {
+        seed.reader().cell8(run(1).first).is_some_and(|cell| cell.value == 7)
+    });
+    until("the second one's does not", || seed.tally().rejected(Reject::NotOwner) > 0);
+    assert_eq!(seed.reader().cell8(run(1).first).map(|cell| cell.value), Some(7));
+}
+
+#[test]
+fn a_node_without_membership_says_so() {
+    let node = start(0, None, |config| config.membership = None);
+    assert_eq!(node.mesh().unwrap_err(), MeshError::NoMembership);
+    assert_eq!(node.leave().unwrap_err(), MeshError::NoMembership);
+}
