@@ -11,6 +11,7 @@
 //! | [`ingress`] | honest, forged, mangled and repeated datagrams | every verdict, count and table is the dull model's |
 //! | [`merge_twin`] | frames for the three tables | every kernel equals a `BTreeMap` |
 //! | [`config`] | a configuration file | refused with a reason, or settings that contradict nothing |
+//! | [`control`] | letters of honest, lying and garbling members | no panic, bounds hold, nobody is believed who did not sign |
 //! | [`dump`] | a capture, or frames | no panic, and every byte is accounted for |
 //! | [`verify`] | signatures, honest and bent | every kernel gives the verdicts of `verify_strict` |
 //!
@@ -21,6 +22,7 @@
 
 pub mod build_parse;
 pub mod config;
+pub mod control;
 pub mod cursor;
 pub mod dump;
 pub mod frame_parse;
@@ -36,9 +38,10 @@ pub mod world;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name: of its wrapper, its corpus and its module.
-pub const TARGETS: [(&str, Body); 7] = [
+pub const TARGETS: [(&str, Body); 8] = [
     ("build_parse", build_parse::run),
     ("config", config::run),
+    ("control", control::run),
     ("dump", dump::run),
     ("frame_parse", frame_parse::run),
     ("ingress", ingress::run),

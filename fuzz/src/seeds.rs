@@ -15,6 +15,13 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
         "build_parse" => structured(24, 200, |_| ()),
         "config" => configs(),
+        "control" => structured(40, 700, |bytes| {
+            // Letters that begin with their author's word, and some words of long ago.
+            bytes[1..].chunks_mut(9).for_each(|step| step[0] |= 0x80);
+            bytes[1..]
+                .chunks_mut(67)
+                .for_each(|steps| steps.iter_mut().skip(5).take(1).for_each(|age| *age = 0xFF));
+        }),
         "dump" => dumps(),
         "frame_parse" => frames(),
         "ingress" => {

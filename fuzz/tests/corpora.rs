@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use octick_core::Reject;
+use octick_core::control::Refusal;
 use octick_core::counters::{Counter, Tally};
 
 /// The files of one corpus, in the order of their names.
@@ -34,6 +35,11 @@ fn build_parse() {
 #[test]
 fn config() {
     replay("config");
+}
+
+#[test]
+fn control() {
+    replay("control");
 }
 
 #[test]
@@ -75,6 +81,18 @@ fn the_ingress_corpus_meets_every_verdict() {
     for counter in [Counter::FramesFresh, Counter::CellsWon, Counter::CellsStale, Counter::CellsFaulty] {
         assert!(met.get(counter) > 0, "never counted: {}; {met:?}", counter.metric());
     }
+}
+
+#[test]
+fn the_control_corpus_meets_every_refusal() {
+    let met: Vec<_> =
+        corpus("control").into_iter().map(|(_, bytes)| octick_fuzz::control::play(&bytes)).collect();
+    let unmet: Vec<&str> = Refusal::ALL
+        .iter()
+        .filter(|refusal| met.iter().all(|refusals| refusals.get(**refusal) == 0))
+        .map(|refusal| refusal.metric())
+        .collect();
+    assert!(unmet.is_empty(), "never refused: {unmet:?}");
 }
 
 #[test]

@@ -56,31 +56,32 @@ const NOWHERE: u32 = u32::MAX;
 /// No record in the index.
 const EMPTY: u32 = u32::MAX;
 
-/// One member.
+/// One member, in two cache lines: what a report is held against, and what a letter is.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Member {
     id: NodeId,
     version: Version,
-    announcement: Arc<Announcement>,
-    /// When the state last changed, microseconds.
-    pub changed_at: u64,
-    /// When a letter of its own last came, microseconds; zero for never.
-    pub heard_at: u64,
-    letters: Window,
     incarnation: Incarnation,
-    /// Its place in the list of live members.
-    turn: u32,
-    /// Its place among the rumours, or zero; the queue's business.
-    pub(super) rumour: u64,
     region: Region,
     state: PeerState,
     /// Which of its addresses it was last heard from.
     via: u8,
+    announcement: Arc<Announcement>,
+    /// When the state last changed, microseconds.
+    pub changed_at: u64,
+    /// Its key among the rumours, or zero; the queue's business.
+    pub(super) rumour: u64,
+    /// Its place in the list of live members.
+    turn: u32,
     /// Whether it has shown that it receives what is sent to that address.
     pub proven: bool,
+    /// When a letter of its own last came, microseconds; zero for never.
+    pub heard_at: u64,
+    letters: Window,
 }
 
-const _: () = assert!(size_of::<Member>() <= 160);
+const _: () = assert!(size_of::<Member>() == 128);
 
 /// The last 256 numbers of a member's letters, so that none counts twice. A member numbers all its letters, whoever
 /// they go to, so more of them pass each other on the way than one receiver sees.

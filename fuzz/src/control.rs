@@ -1,0 +1,278 @@
+//! A control plane among honest, lying and garbling members: nothing panics, nothing grows past its bound, nobody is
+//! believed who did not sign, and little is sent to who has not shown its address.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use octick_core::control::announce::{Announcement, Region, Unsound, mesh_key};
+use octick_core::control::message::{Accusation, BUCKETS, Listed, Note, kind};
+use octick_core::control::{
+    Birth, Claim, Control, Intention, Notary, PeerState, Postmark, Refusals, Settings, Statement,
+};
+use octick_core::limits::LETTER_MAX;
+use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
+use octick_core::wire::{Letter, Message};
+use octick_crypto::NodeId;
+
+use crate::cursor::Cursor;
+use crate::world::{NOW, World};
+
+/// Members that the table holds: fewer than there are people and lives.
+const MEMBERS_MAX: usize = 5;
+/// Letters that one input may lead to.
+const STEPS_MAX: usize = 120;
+/// Bytes of a frame around a letter.
+const FRAME: usize = 104;
+/// Greetings, probes and news that a node sends of its own accord.
+const OWN_ACCORD: usize = 64 * 1_024;
+
+type Verdict = Result<Arc<Announcement>, Unsound>;
+
+/// Verifies each announcement once in all inputs: a signature takes longer than everything else here.
+struct Memory;
+
+impl Notary for Memory {
+    fn announce(&mut self, statement: &Statement) -> Arc<Announcement> {
+        Arc::new(Announcement::sign(&World::get().people[0], &mesh_key("fuzz"), statement))
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Verdict {
+        static SEEN: OnceLock<Mutex<BTreeMap<Vec<u8>, Verdict>>> = OnceLock::new();
+        let mut seen = SEEN.get_or_init(Mutex::default).lock().expect("nobody panics while holding it");
+        if seen.len() > 4_096 {
+            seen.clear();
+        }
+        let verify = || Announcement::verify(bytes, &mesh_key("fuzz")).map(Arc::new);
+        seen.entry(bytes.to_vec()).or_insert_with(verify).clone()
+    }
+}
+
+fn address(who: usize) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(10, 0, 0, who as u8 + 1), 7_700))
+}
+
+/// What person `who` says of itself, with a few choices.
+fn statement(who: usize, input: &mut Cursor<'_>) -> Statement {
+    let (choices, version) = (input.u8(), u64::from(input.u8()));
+    let claims = (0..usize::from(choices >> 6)).map(|i| Claim {
+        run: Run { first: Slot(64 * i as u32 + 16 * u32::from(choices & 3)), len: 32 },
+        since: NOW + u64::from(choices),
+    });
+    // Most are of these seconds, some of the day before the last.
+    let micros = if version > 230 { NOW - 48 * 3_600_000_000 } else { NOW + version * 1_000 };
+    Statement {
+        incarnation: Incarnation(1 + u32::from(choices >> 4 & 1)),
+        boot: u32::from(choices >> 3 & 1),
+        version: Version::new(micros, World::get().people[who].id()),
+        capabilities: 0,
+        region: Region(u16::from(choices & 15 == 15)),
+        leaves: choices & 63 == 33,
+        addresses: vec![address(if choices & 31 == 7 { 200 } else { who })],
+        claims: claims.collect(),
+    }
+}
+
+/// A node, and what became of it.
+struct Play {
+    control: Control,
+    now: u64,
+    seqs: [u64; 6],
+    /// Bytes that came from, and went to, each address.
+    received: BTreeMap<SocketAddr, usize>,
+    sent: BTreeMap<SocketAddr, usize>,
+    probes: Vec<(SocketAddr, u32)>,
+    tokens: Vec<(SocketAddr, [u8; 16])>,
+}
+
+impl Play {
+    fn new(seed: u8) -> Self {
+        let me = World::get().people[0].id();
+        let seeds = vec![address(1)];
+        let settings = Settings { members_max: MEMBERS_MAX, strangers: 4, seeds, ..Settings::default() };
+        settings.check().expect("the settings hold");
+        let birth = Birth {
+            now: 1_000_000,
+            wall: NOW,
+            id: me,
+            incarnation: Incarnation(1),
+            region: Region(0),
+            capabilities: 0,
+            addresses: vec![address(0)],
+            runs: vec![Run { first: Slot(0), len: 64 }],
+            seed: seed.into(),
+            secret: [seed; 32],
+        };
+        Self {
+            control: Control::new(settings, birth, Box::new(Memory)),
+            now: 1_000_000,
+            seqs: [0; 6],
+            received: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            probes: Vec::new(),
+            tokens: Vec::new(),
+        }
+    }
+
+    /// A letter arrives, said to be person `who`'s.
+    fn letter(&mut self, who: usize, life: u32, seq: Option<u64>, letter: &Letter) {
+        let origin = World::get().people[who].id();
+        self.seqs[who] += 1;
+        let postmark = Postmark {
+            from: address(who),
+            origin,
+            incarnation: Incarnation(life),
+            seq: Seq(seq.unwrap_or(self.seqs[who])),
+            version: Version::new(NOW + self.now, origin),
+        };
+        *self.received.entry(postmark.from).or_default() += FRAME + letter.padded().len();
+        let known = self.control.members().find(origin).is_some();
+        if known || self.control.introduce(self.now, postmark.from, origin, letter.messages()).is_ok() {
+            let _ = self.control.handle_letter(self.now, &postmark, letter.messages());
+        }
+    }
+
+    /// Takes what the node wants, and checks what holds after everything that happens.
+    fn settle(&mut self) {
+        let mut taken = 0;
+        while let Some(intention) = self.control.poll() {
+            taken += 1;
+            assert!(taken < 10_000, "a step leads to a bounded number of intentions");
+            if let Intention::Send { to, letter } = intention {
+                assert!(!letter.is_empty() && letter.padded().len() <= LETTER_MAX);
+                *self.sent.entry(to).or_default() += FRAME + letter.padded().len();
+                for message in letter.messages() {
+                    match Note::decode(message).expect("what is written can be read") {
+                        Note::Probe { nonce, .. } => self.probes.push((to, nonce)),
+                        Note::Challenge { token, .. } => self.tokens.push((to, token)),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        assert!(self.control.next_due() > 0);
+        let members = self.control.members();
+        assert!(members.len() <= MEMBERS_MAX);
+        let me = World::get().people[0].id();
+        let own = members.find(me).map(|place| members.get(place)).expect("this node is a member");
+        assert_eq!(own.state(), PeerState::Alive);
+        let people: Vec<NodeId> = World::get().people.iter().map(|person| person.id()).collect();
+        assert!(members.iter().all(|(_, member)| people.contains(&member.id())), "nobody else has signed");
+        assert!(members.live().iter().all(|place| members.get(*place).state().is_live()));
+    }
+}
+
+/// Plays what `data` says.
+pub fn run(data: &[u8]) {
+    play(data);
+}
+
+/// [`run`], and what was refused.
+pub fn play(data: &[u8]) -> Refusals {
+    let mut input = Cursor::new(data);
+    let mut play = Play::new(input.u8());
+    play.control.tick(play.now);
+    play.settle();
+    for _ in 0..STEPS_MAX {
+        if input.is_empty() {
+            break;
+        }
+        step(&mut play, &mut input);
+        play.settle();
+    }
+    // Whoever never proved its address got little: what it asked for thrice, and what a node says of its own accord.
+    for (to, sent) in &play.sent {
+        let answered = play.probes.iter().any(|(address, _)| address == to);
+        let received = play.received.get(to).copied().unwrap_or(0);
+        assert!(answered || *sent <= 3 * received + OWN_ACCORD, "{sent} bytes to {to} for {received}");
+    }
+    *play.control.refusals()
+}
+
+fn step(play: &mut Play, input: &mut Cursor<'_>) {
+    let (op, who, life) = (input.u8(), usize::from(input.u8()) % 6, 1 + u32::from(input.u8() & 1));
+    let mut letter = Letter::new();
+    let about = usize::from(input.u8()) % 6;
+    // Most letters begin with their author's word, so that strangers become members.
+    if op & 0x80 != 0 {
+        let word = Announcement::sign(&World::get().people[who], &mesh_key("fuzz"), &statement(who, input));
+        let _ = Note::Announce(word.bytes()).write(&mut letter);
+    }
+    match op % 9 {
+        0 => {
+            play.now += u64::from(input.u16()) * 1_000;
+            play.control.tick(play.now);
+            return;
+        }
+        1 => {
+            let kind = input.u8().max(1);
+            let len = usize::from(input.u8());
+            let _ = letter.push(kind, input.bytes(len));
+        }
+        2 => {
+            let mut word =
+                Announcement::sign(&World::get().people[about], &mesh_key("fuzz"), &statement(about, input))
+                    .bytes()
+                    .to_vec();
+            let (at, bend) = (usize::from(input.u8()) % word.len(), input.u8());
+            word[at] ^= if bend < 0xC0 { 0 } else { bend };
+            let _ = Note::Announce(&word).write(&mut letter);
+        }
+        3 => {
+            let id = World::get().people[about].id();
+            let members = play.control.members();
+            let known = members.find(id).map(|place| members.get(place).rank());
+            let rank = match (known, input.u8() & 3) {
+                (Some(rank), 1..) => rank,
+                _ => (Incarnation(input.u8().into()), Version(input.u64())),
+            };
+            let state = if input.u8() & 1 == 0 { PeerState::Suspected } else { PeerState::Failed };
+            let by = World::get().people[usize::from(input.u8()) % 6].id();
+            let _ = Note::Accuse(Accusation { id, rank, state, by }).write(&mut letter);
+        }
+        4 => {
+            let (digest, nonce) = (input.u32(), u32::from(input.u8()));
+            let asked = play.probes.iter().rev().find(|(to, _)| *to == address(who)).map(|(_, nonce)| *nonce);
+            let target = World::get().people[about].id();
+            let note = match input.u8() % 4 {
+                0 => Note::Probe { nonce, digest },
+                1 => Note::Ack { nonce: asked.unwrap_or(nonce), digest },
+                2 => Note::ProbeFor { nonce, target },
+                _ => Note::Nack { nonce: asked.unwrap_or(nonce) },
+            };
+            let _ = note.write(&mut letter);
+        }
+        5 => {
+            let (cursor, fill) = (input.u8() % BUCKETS as u8, input.u8());
+            let digests = [[fill; 4]; BUCKETS];
+            let digests = (fill & 1 == 0).then_some(&digests);
+            let _ = Note::SyncAsk { cursor, digests }.write(&mut letter);
+        }
+        6 => {
+            let (bucket, count) = (input.u8() % BUCKETS as u8, usize::from(input.u8() % 70));
+            let entries: Vec<[u8; Listed::LEN]> = (0..count).map(|i| [i as u8; Listed::LEN]).collect();
+            let names: Vec<[u8; 8]> = (0..count).map(|i| [i as u8; 8]).collect();
+            let note = match input.u8() % 3 {
+                0 => Note::SyncList { bucket, entries: &entries },
+                1 => Note::SyncWant { bucket, names: &names },
+                _ => Note::SyncDone { next: bucket, digest: input.u32() },
+            };
+            let _ = note.write(&mut letter);
+        }
+        7 => {
+            let token = play.tokens.iter().rev().find(|(to, _)| *to == address(who)).map(|(_, token)| *token);
+            let _ = Note::Response(token.unwrap_or([input.u8(); 16])).write(&mut letter);
+            let _ = Note::Hello.write(&mut letter);
+            let _ = Note::SyncAsk { cursor: 0, digests: None }.write(&mut letter);
+        }
+        _ => {
+            let token = [input.u8(); 16];
+            let _ = Note::Challenge { token, seen_at: address(about) }.write(&mut letter);
+            let _ = Note::Other(Message { kind: kind::ACCUSE + 1, body: &[1, 2, 3] }).write(&mut letter);
+        }
+    }
+    if !letter.is_empty() {
+        let seq = (op & 0x40 != 0).then(|| u64::from(input.u8()));
+        play.letter(who, life, seq, &letter);
+    }
+}
