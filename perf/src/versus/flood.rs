@@ -1,12 +1,11 @@
 //! Garbage at ten times the genuine rate: what it leaves of a node's genuine throughput, one ingress core.
 //!
 //! The genuine frames are full, and each is signed by itself; the garbage are the same frames with a bit flipped, in the
-//! same origins' names, from an address that is no peer's. Genuine frames come in trains of datagrams, as in the other
-//! rows, garbage so or one by one. The sender waits for the node's count, so that nothing is lost, and what is measured is
-//! the CPU time of the node, without and with the flood in turns.
+//! same origins' names, from an address that is no peer's. Both come in trains of datagrams, as in the other rows.
 //!
-//! A core that is saturated with genuine frames alone has nothing left to even receive ten times as many with. So the
-//! rate that is to be kept is the one that a core must reach, [`RATE`]; what a saturated core keeps is told beside it.
+//! By the clock: at the rate that a core must reach, how many genuine frames are merged with and without the flood, as
+//! long as nobody waits for anybody. By CPU time: how many a core has room for at most, where the sender waits for the
+//! node's count and nothing is lost; there garbage comes one by one, too.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,8 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Where a value lies in a full frame of dense cells: behind the header and the first block's own.
 const VALUE_AT: usize = 60;
 
-/// Genuine frames a second that one ingress core must verify, and does not lose to the flood.
-const RATE: f64 = 140_000.0;
+/// Genuine frames a millisecond by the clock: 140,000 a second is what one ingress core must verify.
+const PER_MILLI: usize = 140;
 
 /// How a round's garbage comes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,45 +65,35 @@ impl Spent {
 }
 
 pub(super) fn rows(options: &Options, report: &mut Report) {
-    const UNIT: &str = "of 140,000/s";
-    const NAMES: [&str; 2] = ["flood.genuine_kept", "flood.genuine_kept.alone"];
-    // What garbage costs that the kernel hands over one by one is the kernel's to say.
-    const BARS: [Option<Bar>; 2] = [Some(Bar::AtLeast(0.8)), None];
+    const KEPT: &str = "flood.genuine_kept";
     let (hz, core) = (report.machine().tick_hz, report.machine().pinned_to);
     machine::step_aside(core);
-    let figures = measure(if options.quick { 3 } else { 7 }, core, hz);
+    let figures = Rig::new(core).and_then(|mut rig| {
+        let rounds = if options.quick { 3 } else { 7 };
+        Ok((measure(&mut rig, rounds, hz)?, by_the_clock(&mut rig, rounds)?))
+    });
     machine::pin(core);
-    let [quiet, flooded @ ..] = match figures {
+    let ([quiet, trains, alone], [without, beside]) = match figures {
         Ok(figures) => figures,
-        Err(error) => {
-            let skip = |name| Row::skipped(name, UNIT, error.to_string());
-            return NAMES.into_iter().for_each(|name| report.push(skip(name)));
-        }
+        Err(error) => return report.push(Row::skipped(KEPT, "of the quiet rate", error.to_string())),
     };
-    let alone = quiet.a_frame();
-    for ((name, bar), flooded) in NAMES.into_iter().zip(BARS).zip(&flooded) {
-        let among = flooded.a_frame();
-        let (garbage, refused) =
-            ((among - alone) / TIMES as f64, flooded.refused as f64 / flooded.garbage as f64);
-        let note = format!(
-            "room for {:.0}/s, {:.0}/s without the flood; garbage {garbage:.0} ticks a frame, receiving it \
-             included, {:.1} % unread",
-            hz / among,
-            hz / alone,
-            100.0 * refused
-        );
-        let kept = (hz / among / RATE).min(1.0);
-        report.push(Row::value(name, UNIT, kept).bar(bar).note(note));
+    let note = format!("{beside:.0}/s beside {TIMES} times as much garbage, {without:.0}/s without");
+    let row = Row::value(KEPT, "of the quiet rate", beside / without);
+    report.push(row.bar(Bar::AtLeast(0.8)).note(note));
+    for (name, spent) in [("flood.none", quiet), ("flood.trains", trains), ("flood.alone", alone)] {
+        let garbage = (spent.a_frame() - quiet.a_frame()) / TIMES as f64;
+        let unread = 100.0 * spent.refused as f64 / spent.garbage.max(1) as f64;
+        let note = match spent.garbage {
+            0 => format!("{:.0} ticks a frame", quiet.a_frame()),
+            _ => format!("garbage {garbage:.0} ticks a frame, receiving it included; {unread:.1} % unread"),
+        };
+        report.push(Row::value(format!("{name}.room"), "frames/s", hz / spent.a_frame()).note(note));
     }
-    let saturated = alone / flooded[0].a_frame();
-    let note = "of a core's all, by a flood in trains: most of it is the kernel's copying";
-    report.push(Row::value("flood.saturated_kept", "of the quiet rate", saturated).note(note));
 }
 
 /// The rounds with the least time, by the kind of their flood.
-fn measure(rounds: usize, core: Option<usize>, hz: f64) -> io::Result<[Spent; 3]> {
+fn measure(rig: &mut Rig, rounds: usize, hz: f64) -> io::Result<[Spent; 3]> {
     const KINDS: [Flood; 3] = [Flood::None, Flood::Trains, Flood::Alone];
-    let mut rig = Rig::new(core)?;
     // The verifier's tables are built, and the flooder's account is empty.
     for _ in 0..3 {
         rig.round(Flood::Trains, hz)?;
@@ -117,6 +106,22 @@ fn measure(rounds: usize, core: Option<usize>, hz: f64) -> io::Result<[Spent; 3]
         }
     }
     Ok(best.map(|best| best.expect("there was a round")))
+}
+
+/// Genuine frames merged a second, without and beside the flood; of some rounds the one that keeps most, for what other
+/// processes take from the core is lost to either.
+fn by_the_clock(rig: &mut Rig, rounds: usize) -> io::Result<[f64; 2]> {
+    let mut best = [1.0, 0.0];
+    for _ in 0..rounds {
+        let [quiet, flooded] = [rig.paced(0)?, rig.paced(TIMES)?];
+        if flooded / quiet > best[1] / best[0] {
+            best = [quiet, flooded];
+        }
+        if flooded >= quiet {
+            break;
+        }
+    }
+    Ok(best)
 }
 
 /// A node, a peer of it that relays for all signers, and a stranger.
@@ -184,6 +189,40 @@ impl Rig {
         let counted = self.node.tally().since(&before);
         let refused = counted.rejected(Reject::OverBudget) + counted.rejected(Reject::StrangersOverBudget);
         Ok(Spent { ticks, genuine: count, refused, garbage: garbage.len() as u64 })
+    }
+
+    /// Sends for 300 ms by the clock, waiting for nobody; returns how many genuine frames were merged a second.
+    fn paced(&mut self, times: usize) -> io::Result<f64> {
+        const MILLIS: usize = 300;
+        let genuine: Vec<Vec<u8>> = (0..MILLIS * PER_MILLI)
+            .map(|_| self.signers.train(1).1.frames().next().expect("a train of one").to_vec())
+            .collect();
+        let mut garbage = genuine[..PER_MILLI].to_vec();
+        garbage.iter_mut().for_each(|frame| frame[VALUE_AT] ^= 1);
+        let (before, to) = (self.node.tally(), self.node.local_addr());
+        let (began, mut sent) = (Instant::now(), 0);
+        for (milli, train) in genuine.chunks(PER_MILLI).enumerate() {
+            while began.elapsed() < Duration::from_millis(milli as u64) {
+                thread::yield_now();
+            }
+            for _ in 0..times {
+                for train in garbage.chunks(BATCH_MAX) {
+                    sent += send(&mut self.stranger, train, to)?;
+                }
+            }
+            for train in train.chunks(BATCH_MAX) {
+                sent += send(&mut self.peer, train, to)?;
+            }
+        }
+        let took = began.elapsed();
+        let since = Instant::now();
+        while self.node.tally().since(&before).get(Counter::FramesIn) < sent
+            && since.elapsed() < Duration::from_millis(100)
+        {
+            thread::yield_now();
+        }
+        let merged = self.node.tally().since(&before).get(Counter::FramesFresh);
+        Ok(merged as f64 / took.as_secs_f64())
     }
 
     fn wait(&self, holds: impl Fn(octick::Tally) -> bool) -> io::Result<()> {
