@@ -385,3 +385,20 @@ fn letters_are_bounded_and_one_seed_is_one_run() {
     assert_eq!(run(14), run(14));
     assert_ne!(run(14).0, run(15).0);
 }
+
+#[test]
+fn regions_watch_themselves_and_are_found_through_a_seed_of_another() {
+    let mut mesh = Mesh::new(16);
+    mesh.regions = 3;
+    mesh.add_many(30);
+    let whole = |mesh: &Mesh| (0..30).all(|i| mesh.live(i) == 10);
+    let took = mesh.run_to(10 * S, whole);
+    println!("three regions of ten are whole after {} ms", took / MS);
+    assert!(took <= 3 * S, "{took}");
+    mesh.run(20 * S);
+    assert!(whole(&mesh) && mesh.nodes.iter().all(|node| !node.alone));
+    mesh.kill(4);
+    mesh.run(6 * S);
+    assert!((0..30).filter(|i| i % 3 == 1 && *i != 4).all(|i| mesh.live(i) == 9));
+    assert!((0..30).filter(|i| i % 3 != 1).all(|i| mesh.live(i) == 10));
+}

@@ -258,7 +258,7 @@ impl Control {
 
     /// Whether no seed answers.
     pub fn is_alone(&self) -> bool {
-        self.contact.is_alone()
+        self.contact.is_alone() && self.members.abroad_len() == 0
     }
 
     /// Whether a newcomer's first comparisons are over.

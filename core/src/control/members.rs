@@ -205,6 +205,21 @@ pub enum Applied {
     Full,
 }
 
+/// Live members, those of one bucket beside each other.
+#[derive(Debug)]
+struct Shelves {
+    places: Vec<Place>,
+    /// Where each bucket ends.
+    ends: [u32; BUCKETS],
+    made_at: u64,
+}
+
+impl Default for Shelves {
+    fn default() -> Self {
+        Self { places: Vec::new(), ends: [0; BUCKETS], made_at: u64::MAX }
+    }
+}
+
 /// All members, this node among them.
 #[derive(Debug)]
 pub struct Members {
@@ -222,6 +237,8 @@ pub struct Members {
     digests: [u64; BUCKETS],
     /// Counts the comings and goings of live members.
     changes: u64,
+    /// The live members by bucket, as of some count of changes: made when tables are compared.
+    shelves: Shelves,
     capacity: usize,
     /// Moves live members to places where they cannot be expected.
     random: Random,
@@ -242,6 +259,7 @@ impl Members {
             gone_count: 0,
             digests: [0; BUCKETS],
             changes: 0,
+            shelves: Shelves::default(),
             capacity: capacity.max(1),
             random,
         };
@@ -346,12 +364,39 @@ impl Members {
         turned.fold(0, |all, digest| all ^ digest) as u32
     }
 
-    /// The live members of the region in one bucket, this node among them.
+    /// Sorts the live members of the region by bucket, unless nobody came or went since the last time.
+    pub fn shelve(&mut self) {
+        if self.shelves.made_at == self.changes {
+            return;
+        }
+        let mut shelves = core::mem::take(&mut self.shelves);
+        shelves.places.clear();
+        shelves.places.extend(core::iter::once(Self::ME).chain(self.live.iter().copied()));
+        shelves.places.retain(|place| self.get(*place).state.is_live());
+        shelves.places.sort_unstable_by_key(|place| (bucket_of(self.get(*place).id), *place));
+        for (bucket, end) in shelves.ends.iter_mut().enumerate() {
+            *end = shelves.places.partition_point(|place| bucket_of(self.get(*place).id) <= bucket) as u32;
+        }
+        shelves.made_at = self.changes;
+        self.shelves = shelves;
+    }
+
+    /// The live members of the region in one bucket, this node among them, as of the last [`Members::shelve`].
     pub fn bucket(&self, bucket: usize) -> impl Iterator<Item = (Place, &Member)> {
-        core::iter::once(&Self::ME)
-            .chain(&self.live)
-            .map(|place| (*place, self.get(*place)))
-            .filter(move |(_, member)| bucket_of(member.id) == bucket && member.state.is_live())
+        let end = |bucket: usize| self.shelves.ends[bucket] as usize;
+        let start = if bucket == 0 { 0 } else { end(bucket - 1) };
+        self.shelves.places[start..end(bucket)].iter().map(|place| (*place, self.get(*place)))
+    }
+
+    /// Live members of another region, as far as known here; nobody here watches them.
+    pub fn abroad(&self, region: Region) -> impl Iterator<Item = (Place, &Member)> {
+        self.iter().filter(move |(_, member)| member.region == region && member.state.is_live())
+    }
+
+    /// How many live members of all other regions are known.
+    pub fn abroad_len(&self) -> usize {
+        let home = usize::from(self.get(Self::ME).state.is_live()) + self.live.len();
+        self.len() - self.gone_count - home
     }
 
     /// Takes in an announcement that was verified.
@@ -722,6 +767,7 @@ mod tests {
                 prop_assert_eq!(&live, &expected);
                 prop_assert_eq!(members.gone(), twin.values().filter(|known| !known.1.is_live()).count());
                 prop_assert_eq!(members.len(), twin.len() + 1);
+                members.shelve();
                 let listed = (0..BUCKETS).map(|bucket| members.bucket(bucket).count()).sum::<usize>();
                 prop_assert_eq!(listed, live.len() + 1);
                 // The digest depends on who is live and announced how, and on nothing that happened before.

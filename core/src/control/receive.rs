@@ -150,11 +150,13 @@ impl Control {
                     return Err(Refusal::Unasked);
                 }
                 self.sync.goes_on(from, now);
+                self.members.shelve();
                 self.hold_against(from, bucket, sync::differences(&self.members, bucket, entries));
                 Ok(())
             }
             Note::SyncWant { bucket, names } => {
                 self.check_proven(now, from, address)?;
+                self.members.shelve();
                 let places: Vec<Place> = sync::wanted(&self.members, bucket, names).collect();
                 if !self.sync.may_answer(now) {
                     return Err(Refusal::Budget);
@@ -197,6 +199,10 @@ impl Control {
             return Err(Refusal::Stale);
         }
         let announcement = self.read(bytes)?;
+        let home = announcement.statement().region == self.statement.region;
+        if !home && known.is_none() && self.members.abroad_len() >= self.settings.abroad_max {
+            return Err(Refusal::Full);
+        }
         let twice = known.is_some_and(|place| {
             let before = self.members.get(place).announcement().statement();
             before.incarnation == incarnation && before.boot != announcement.statement().boot
@@ -221,7 +227,6 @@ impl Control {
         if self.members.live() == [place] {
             self.sync.unsettle(now);
         }
-        let home = self.members.get(place).region() == self.statement.region;
         // What a newcomer is taught is no news to others; whom it meets itself is.
         let taught = !self.sync.is_settled() && teller.is_some_and(|teller| teller != place);
         if home && !taught {
@@ -426,7 +431,8 @@ impl Control {
         self.mail.write(address, None, &Note::Announce(me.bytes()));
         self.mail.write(address, None, &Note::Response(token));
         self.mail.write(address, None, &Note::Hello);
-        if self.sync.greet(from, now) {
+        let home = self.members.get(from).region() == self.statement.region;
+        if self.sync.greet(from, home, now) {
             let digests = self.members.digests();
             let digests = (self.members.live().len() > 1).then_some(&digests);
             self.mail.write(address, None, &Note::SyncAsk { cursor: 0, digests });
@@ -443,15 +449,18 @@ impl Control {
         digests: Option<&[[u8; 4]; BUCKETS]>,
     ) -> Result<(), Refusal> {
         self.check_proven(now, from, address)?;
-        if self.members.get(from).region() != self.statement.region || usize::from(cursor) >= BUCKETS {
-            return Err(Refusal::Unasked);
-        }
         if !self.sync.may_answer(now) {
             return Err(Refusal::Budget);
         }
-        let mail = &mut self.mail;
-        let bytes =
-            sync::answer(&self.members, cursor, digests, |note| mail.write(address, Some(from), note));
+        let home = self.members.get(from).region() == self.statement.region;
+        self.members.shelve();
+        let (members, mail) = (&self.members, &mut self.mail);
+        let say = |note: &Note<'_>| mail.write(address, Some(from), note);
+        let bytes = if home {
+            sync::answer(members, cursor, digests, say)
+        } else {
+            sync::answer_abroad(members, from, &mut self.random, say)
+        };
         self.sync.answered(bytes);
         Ok(())
     }

@@ -157,3 +157,113 @@ impl Rumours {
         self.waiting.insert(key, place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::announce::{Announcement, Region, Statement, mesh_key};
+    use crate::control::random::Random;
+    use crate::stamp::{Incarnation, Version};
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+    use octick_crypto::Identity;
+
+    fn members(count: u8) -> Members {
+        let announcement = |i: u8| {
+            let identity = Identity::from_seed(&[i + 1; 32]);
+            let statement = Statement {
+                incarnation: Incarnation(1),
+                boot: 0,
+                version: Version::new(1_700_000_000_000_000, identity.id()),
+                capabilities: 0,
+                region: Region(0),
+                leaves: false,
+                addresses: Vec::new(),
+                claims: Vec::new(),
+            };
+            Arc::new(Announcement::sign(&identity, &mesh_key("t"), &statement))
+        };
+        let mut members = Members::new(announcement(0), 256, Random::new(1));
+        (1..count).for_each(|i| {
+            members.announce(&announcement(i), 0);
+        });
+        members
+    }
+
+    /// Fills a letter with rumours of 100 bytes, and says of whom they were.
+    fn fill(rumours: &mut Rumours, members: &mut Members, said: &mut Vec<Place>) -> Letter {
+        let mut letter = Letter::new();
+        rumours.fill(&mut letter, members, |_, place, letter| {
+            let fits = letter.push(0xF7, &[0; 100]);
+            if fits {
+                said.push(place);
+            }
+            fits
+        });
+        letter
+    }
+
+    #[test]
+    fn each_rumour_is_told_often_enough_and_then_no_more() {
+        let mut members = members(31);
+        let mut rumours = Rumours::default();
+        (1..31).for_each(|place| rumours.spread(&mut members, Place(place)));
+        let mut told = Vec::new();
+        let mut letters = 0;
+        while !rumours.is_empty() {
+            let mut said = Vec::new();
+            fill(&mut rumours, &mut members, &mut said);
+            letters += 1;
+            assert!(said.len() == 8 || rumours.is_empty() || rumours.len() < 8, "a letter is filled");
+            let before = said.len();
+            said.sort();
+            said.dedup();
+            assert_eq!(said.len(), before, "nothing is told twice in a letter");
+            told.extend(said);
+        }
+        for place in 1..31 {
+            assert_eq!(told.iter().filter(|told| **told == Place(place)).count(), 8, "log2(31) and 4");
+        }
+        assert!(letters >= 30);
+    }
+
+    #[test]
+    fn the_newest_news_goes_first_and_replaces_what_was_said_of_the_same_member() {
+        let mut members = members(31);
+        let mut rumours = Rumours::default();
+        (1..20).for_each(|place| rumours.spread(&mut members, Place(place)));
+        let mut said = Vec::new();
+        (0..3).for_each(|_| {
+            fill(&mut rumours, &mut members, &mut said);
+        });
+        rumours.spread(&mut members, Place(1));
+        assert_eq!(rumours.len(), 19);
+        said.clear();
+        fill(&mut rumours, &mut members, &mut said);
+        assert_eq!(said[0], Place(1), "told least");
+        (1..20).for_each(|place| rumours.stop(&mut members, Place(place)));
+        assert!(rumours.is_empty());
+    }
+
+    #[test]
+    fn news_and_passengers_share_the_room() {
+        let mut members = members(60);
+        let mut rumours = Rumours::default();
+        (1..60).for_each(|place| rumours.spread(&mut members, Place(place)));
+        let passenger = Message { kind: 0x0C, body: &[9; 60] };
+        let aboard = (0..1_000).filter(|_| rumours.carry(passenger, 10)).count();
+        assert_eq!(aboard, PASSENGERS_MAX);
+        assert!(!rumours.carry(Message { kind: 0x0C, body: &[0; PASSENGER_MAX + 1] }, 1));
+        for _ in 0..20 {
+            let letter = fill(&mut rumours, &mut members, &mut Vec::new());
+            let bytes = |kind| -> usize {
+                letter.messages().filter(|m| m.kind == kind).map(|m| HEAD_LEN + m.body.len()).sum()
+            };
+            let (news, passengers) = (bytes(0xF7), bytes(0x0C));
+            assert!(
+                news >= LETTER_MAX / 2 - 104 && passengers >= LETTER_MAX / 2 - 104,
+                "{news} {passengers}"
+            );
+        }
+    }
+}

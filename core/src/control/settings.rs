@@ -44,6 +44,8 @@ pub struct Settings {
     pub remembered: Vec<SocketAddr>,
     /// Members on record, those that are gone included: 128 bytes each besides the announcement.
     pub members_max: usize,
+    /// Live members of other regions on record: to be written to, not watched.
+    pub abroad_max: usize,
     /// How long who is gone stays on record. Members announce themselves anew in a third of it, and an announcement
     /// that is older is refused: so old gossip brings nobody back after that either.
     pub forget_after: u64,
@@ -71,6 +73,7 @@ impl Default for Settings {
             seeds: Vec::new(),
             remembered: Vec::new(),
             members_max: 1 << 17,
+            abroad_max: 4_096,
             forget_after: 24 * 3_600 * S,
             missing_for: 600 * S,
             strangers: 1_000,

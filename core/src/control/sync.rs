@@ -19,6 +19,10 @@ use crate::wire::letter::HEAD_LEN;
 
 /// Letters of one answer: a newcomer in a region of 5,000 asks some 30 times.
 const ANSWER_LETTERS: usize = 28;
+/// Members of its own region that a member of another is told: they tell it the rest.
+const ABROAD_MAX: usize = 64;
+/// Members of this region that it is told besides.
+const ABROAD_HOME: usize = 8;
 /// Names in one list.
 const LIST_MAX: usize = 64;
 /// How long an answer may take to begin, and then to go on.
@@ -96,11 +100,13 @@ impl Sync {
 
     /// A member wants proof of this node's address, and can be asked along with it. Returns whether it should be:
     /// because that is what it wants the proof for, or because it is the first to answer.
-    pub fn greet(&mut self, place: Place, now: u64) -> bool {
+    pub fn greet(&mut self, place: Place, home: bool, now: u64) -> bool {
         let asks = self.asked(place) || (self.teacher.is_none() && self.asked.is_none());
         if asks {
-            self.teacher.get_or_insert(place);
             self.ask(place, now);
+        }
+        if asks && home {
+            self.teacher.get_or_insert(place);
         }
         asks
     }
@@ -250,6 +256,27 @@ pub fn answer(
     }
     say(&Note::SyncDone { next: next as u8, digest: members.digest() });
     ANSWER_LETTERS * LETTER_MAX - left
+}
+
+/// Answers a member of another region: whom this node knows there, and a few at home to write to.
+pub fn answer_abroad(
+    members: &Members,
+    asker: Place,
+    random: &mut Random,
+    mut say: impl FnMut(&Note<'_>),
+) -> usize {
+    let region = members.get(asker).region();
+    let mut bytes = 0;
+    let abroad = members.abroad(region).map(|(place, _)| place).filter(|place| *place != asker);
+    let live = members.live();
+    let home = random.choose(live.len(), ABROAD_HOME).into_iter().map(|i| live[i]);
+    for place in abroad.take(ABROAD_MAX).chain(home).collect::<Vec<_>>() {
+        let word = members.get(place).announcement().bytes();
+        say(&Note::Announce(word));
+        bytes += HEAD_LEN + word.len();
+    }
+    say(&Note::SyncDone { next: BUCKETS as u8, digest: 0 });
+    bytes
 }
 
 /// Holds a list against the table.

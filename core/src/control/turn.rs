@@ -42,7 +42,7 @@ impl Control {
         for address in self.contact.tick(now, &self.settings, &self.members) {
             self.greet_at(address);
         }
-        let alone = self.contact.is_alone();
+        let alone = self.is_alone();
         if alone && !self.was_alone {
             self.want(Intention::Alone);
         }

@@ -77,6 +77,8 @@ pub(crate) struct Mesh {
     pub(crate) delay: u64,
     pub(crate) settings: Settings,
     pub(crate) largest: usize,
+    /// Nodes take them by turns.
+    pub(crate) regions: u16,
     /// Every letter that was sent, when they are being recorded.
     pub(crate) record: Option<Vec<(usize, Postmark, Letter)>>,
     archive: Archive,
@@ -108,6 +110,7 @@ impl Mesh {
             delay: 200,
             settings: Settings::default(),
             largest: 0,
+            regions: 1,
             record: None,
             archive: Archive::default(),
             random: Random::new(seed),
@@ -150,7 +153,7 @@ impl Mesh {
             wall: WALL + self.now,
             id,
             incarnation,
-            region: Region(0),
+            region: Region((key % usize::from(self.regions)) as u16),
             capabilities: 0,
             addresses: vec![address_of],
             runs: runs.to_vec(),
