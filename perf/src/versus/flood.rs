@@ -198,14 +198,16 @@ impl Rig {
             .map(|_| self.signers.train(1).1.frames().next().expect("a train of one").to_vec())
             .collect();
         let mut garbage = genuine[..PER_MILLI].to_vec();
-        garbage.iter_mut().for_each(|frame| frame[VALUE_AT] ^= 1);
         let (before, to) = (self.node.tally(), self.node.local_addr());
         let (began, mut sent) = (Instant::now(), 0);
         for (milli, train) in genuine.chunks(PER_MILLI).enumerate() {
             while began.elapsed() < Duration::from_millis(milli as u64) {
                 thread::yield_now();
             }
+            // What is about to be said, falsified once for each time: new to the node, until it reads it.
+            garbage.iter_mut().zip(train).for_each(|(to, from)| to.copy_from_slice(from));
             for _ in 0..times {
+                garbage.iter_mut().for_each(|frame| frame[VALUE_AT] = frame[VALUE_AT].wrapping_add(1));
                 for train in garbage.chunks(BATCH_MAX) {
                     sent += send(&mut self.stranger, train, to)?;
                 }
