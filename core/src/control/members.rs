@@ -51,6 +51,10 @@ impl PeerState {
 #[repr(transparent)]
 pub struct Place(pub u32);
 
+/// What a letter of an answer costs who asked, microseconds.
+const ANSWER_COST: u64 = 1_000;
+/// What may be owed.
+const ANSWER_BURST: u64 = 1_000_000;
 /// No place in the list of live members.
 const NOWHERE: u32 = u32::MAX;
 /// No record in the index.
@@ -79,6 +83,8 @@ pub struct Member {
     /// When a letter of its own last came, microseconds; zero for never.
     pub heard_at: u64,
     letters: Window,
+    /// Up to when what it was answered is paid for, microseconds.
+    answered_until: u64,
 }
 
 const _: () = assert!(size_of::<Member>() == 128);
@@ -159,6 +165,16 @@ impl Member {
     /// Takes note of a letter: returns whether its number is new in this life.
     pub fn take_letter(&mut self, seq: u64) -> bool {
         self.letters.insert(seq)
+    }
+
+    /// Whether it may be answered at length now: a letter in a millisecond, and a second's worth at once.
+    pub fn may_be_answered(&self, now: u64) -> bool {
+        self.answered_until < now + ANSWER_BURST
+    }
+
+    /// Takes note of what an answer took, letters.
+    pub fn answered(&mut self, letters: u64, now: u64) {
+        self.answered_until = self.answered_until.max(now) + (1 + letters) * ANSWER_COST;
     }
 
     /// Takes note of where a letter came from. Returns whether that is an address it announces; any other is not
@@ -501,6 +517,7 @@ impl Members {
             changed_at: now,
             heard_at: 0,
             letters: Window::default(),
+            answered_until: 0,
             incarnation: statement.incarnation,
             turn: NOWHERE,
             rumour: 0,

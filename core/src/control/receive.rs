@@ -11,6 +11,7 @@ use super::refusal::Refusal;
 use super::settings::MS;
 use super::suspect::terms;
 use super::sync;
+use crate::limits::LETTER_MAX;
 use crate::wire::{Message, Messages};
 
 /// Least time between two refutations, microseconds: each is a signature, and news for everybody.
@@ -43,6 +44,10 @@ impl Control {
             let note = Note::decode(message).map_err(|_| Refusal::Garbled)?;
             if let Err(refusal) = self.take(now, place, postmark.from, note) {
                 outcome = Err(refusal);
+                if refusal == Refusal::Unsound {
+                    // One signature checked in vain a letter, which its sender has paid for; not six.
+                    break;
+                }
             }
         }
         outcome
@@ -158,10 +163,8 @@ impl Control {
                 self.check_proven(now, from, address)?;
                 self.members.shelve();
                 let places: Vec<Place> = sync::wanted(&self.members, bucket, names).collect();
-                if !self.sync.may_answer(now) {
-                    return Err(Refusal::Budget);
-                }
-                self.sync.answered(160 * places.len());
+                self.check_budget(now, from)?;
+                self.paid(now, from, 160 * places.len());
                 places.into_iter().for_each(|place| self.say_word_of(place, from));
                 Ok(())
             }
@@ -449,9 +452,7 @@ impl Control {
         digests: Option<&[[u8; 4]; BUCKETS]>,
     ) -> Result<(), Refusal> {
         self.check_proven(now, from, address)?;
-        if !self.sync.may_answer(now) {
-            return Err(Refusal::Budget);
-        }
+        self.check_budget(now, from)?;
         let home = self.members.get(from).region() == self.statement.region;
         self.members.shelve();
         let (members, mail) = (&self.members, &mut self.mail);
@@ -461,8 +462,20 @@ impl Control {
         } else {
             sync::answer_abroad(members, from, &mut self.random, say)
         };
-        self.sync.answered(bytes);
+        self.paid(now, from, bytes);
         Ok(())
+    }
+
+    /// Whoever asks too much waits, and so do all when too many ask.
+    fn check_budget(&mut self, now: u64, from: Place) -> Result<(), Refusal> {
+        let may = self.members.get(from).may_be_answered(now) && self.sync.may_answer(now);
+        if may { Ok(()) } else { Err(Refusal::Budget) }
+    }
+
+    fn paid(&mut self, now: u64, from: Place, bytes: usize) {
+        let letters = (bytes / LETTER_MAX) as u64;
+        self.members.get_mut(from).answered(letters, now);
+        self.sync.answered(letters);
     }
 
     /// Nothing much is sent to an address that nobody has shown to receive it.

@@ -19,8 +19,8 @@ pub struct Settings {
     pub probe_timeout: u64,
     /// Helpers that are asked: at 5 % loss three leave one false suspicion in 1,700 probes, five in 50,000.
     pub helpers: usize,
-    /// Whether local health, confirmations and the word to the suspected are used (Lifeguard). Without: plain SWIM
-    /// with the longest suspicion; for comparison.
+    /// Whether local health, confirmations and the word to the suspected are used (Lifeguard). Without: plain SWIM,
+    /// whose suspicions all last the least; for comparison.
     pub lifeguard: bool,
     /// Shortest suspicion in probe intervals, for each factor of ten in members.
     pub suspicion_min: u32,

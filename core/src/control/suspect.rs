@@ -40,11 +40,14 @@ pub fn terms(settings: &Settings, live: usize, suspected: usize) -> (u64, u64, u
     // Tenths of log10, at least 1: log10(2) is 0.301.
     let tenths = u64::from((members * members * members).ilog2()).max(10);
     let min = u64::from(settings.suspicion_min) * settings.probe_interval * tenths / 10;
+    if !settings.lifeguard {
+        return (min, min, 0);
+    }
     let min = min + min * 6 * suspected as u64 / members;
     // Whoever could confirm is neither this node nor the suspected one.
     let needed = settings.confirmations.min(live.saturating_sub(1)) as u32;
     let max = if needed == 0 { min } else { min * u64::from(settings.suspicion_max) };
-    if settings.lifeguard { (min, max, needed) } else { (max, max, 0) }
+    (min, max, needed)
 }
 
 impl Suspicion {

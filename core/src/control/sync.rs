@@ -203,9 +203,9 @@ impl Sync {
         self.budget.take(1, now)
     }
 
-    /// Takes note of what an answer took, besides its first letter.
-    pub fn answered(&mut self, bytes: usize) {
-        self.budget.spend((bytes / LETTER_MAX) as u64);
+    /// Takes note of what an answer took besides its first letter, letters.
+    pub fn answered(&mut self, letters: u64) {
+        self.budget.spend(letters);
     }
 
     fn ask(&mut self, place: Place, now: u64) {
