@@ -348,7 +348,7 @@ impl Control {
             self.refusals.count(refusal);
         }
         self.act(now);
-        self.due = self.earliest();
+        self.due = self.earliest().max(now);
         outcome
     }
 
@@ -357,7 +357,7 @@ impl Control {
         self.wake(now);
         self.turn(now);
         self.act(now);
-        self.due = self.earliest();
+        self.due = self.earliest().max(now);
     }
 
     /// When [`Control::tick`] should be called at the latest.
@@ -566,7 +566,8 @@ impl Control {
         self.want(Intention::Forgotten(id));
     }
 
-    /// This node may have been stopped since the last call: what it did not hear then counts against nobody.
+    /// This node may have been stopped since it was due; what it did not hear then counts against nobody. (What a
+    /// letter makes due in the past is due now, and no sign of a stop.)
     fn wake(&mut self, now: u64) {
         let late = now.saturating_sub(self.due);
         if self.settings.lifeguard && self.due != u64::MAX && late > STALL {
