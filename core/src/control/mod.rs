@@ -22,6 +22,11 @@
 //! | [`partition`] | whether enough of the mesh is reachable |
 //! | [`rank`] | who stands next to whom, and who speaks for a region |
 //! | [`rtt`], [`select`] | how far peers are, and whom to choose |
+//! | [`regions`] | how an update crosses regions |
+//! | [`spread`] | how an update reaches everybody: eager push, lazy announcement, pull |
+//! | [`gossip`] | what nodes say to each other about updates, links and samples |
+//! | [`overlay`] | who a node's neighbours are |
+//! | [`sampling`] | samples of the mesh, refreshed by exchange |
 //! | [`phi`] | how sure one may be that a leader is gone |
 //! | [`rate`] | how often to gossip |
 //! | [`refusal`] | why a letter was not heeded |
@@ -32,9 +37,11 @@ pub mod claims;
 pub mod contact;
 #[allow(clippy::module_inception, reason = "the composition root bears the name of what it composes")]
 pub mod control;
+pub mod gossip;
 pub mod mail;
 pub mod members;
 pub mod message;
+pub mod overlay;
 pub mod partition;
 pub mod phi;
 pub mod random;
@@ -42,10 +49,13 @@ pub mod rank;
 pub mod rate;
 mod receive;
 pub mod refusal;
+pub mod regions;
 pub mod rtt;
 pub mod rumours;
+pub mod sampling;
 pub mod select;
 pub mod settings;
+pub mod spread;
 pub mod suspect;
 pub mod swim;
 pub mod sync;

@@ -1,0 +1,522 @@
+//! How an update reaches everybody at the price of about one copy a node.
+//!
+//! A node that takes in an update sends its bytes on to one neighbour at once, tells the others a moment later that it
+//! has it, and whoever still lacks it asks for it: eager push, lazy announcement, pull (after Leitao, Pereira and
+//! Rodrigues, 2007). Instead of one tree that is grafted and pruned, each update finds its own way: the eager neighbour
+//! is drawn among those not known to have it, and who has announced an update is not told of it.
+//!
+//! In go ids and [`Place`]s; out come [`Act`]s, into a vector of the caller's. The bytes of updates stay with the caller,
+//! who verifies them before saying [`Spread::accepted`]: nothing that is not verified is ever sent on, announced, or
+//! taken for known, so a forged copy hides nothing.
+//!
+//! ```text
+//! accepted ─┬─ at once ──> Forward to 1 (critical: 4)        ids ── lacking ── a moment ──> Pull ── silence ──> Pull from another
+//!           └─ a moment ─> Announce to the others            pull ──> Forward
+//! round ──> Offer ──> Forward what the sender lacks, Pull what the receiver lacks
+//! ```
+
+mod converge;
+mod links;
+#[cfg(test)]
+mod mesh;
+mod pull;
+mod updates;
+
+use alloc::vec::Vec;
+
+pub use converge::{Convergence, QUIET, ROUNDS, TIME_MS};
+pub use links::LINKS_MAX;
+use links::Links;
+use pull::Pulls;
+use updates::{Ordinal, State, Update, Updates};
+
+use super::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX, UpdateId};
+use super::members::Place;
+use super::random::Random;
+use super::settings::{MS, S};
+
+/// The choices. Times are microseconds. One of these serves all machines of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// Neighbours that are sent an update at once. One costs 20 % less than three, and two milliseconds.
+    pub eager: usize,
+    /// The same, of a critical update.
+    pub eager_critical: usize,
+    /// How long announcements wait, on average, for company, and for a neighbour's that makes them needless: with six
+    /// milliseconds all but one of a link's two are. Each is a letter of 120 bytes, most of what an update costs.
+    pub lazy_delay: u64,
+    /// How long a missing update may still come by itself before it is asked for.
+    pub pull_delay: u64,
+    /// How long an answer to a pull may take before another holder is asked: some round trips within a region.
+    pub pull_timeout: u64,
+    /// How often an update is asked for in all. A third Byzantine and 5 % loss each way leave one of 7 million.
+    pub pulls: u8,
+    /// How long an update is kept for those who ask.
+    pub keep: u64,
+    /// Updates that are known at once; one more, and the oldest is forgotten early.
+    pub updates_max: usize,
+    /// Updates that are missed at once; announcements beyond are refused.
+    pub missing_max: usize,
+    /// Updates that one link may ask for in a second; those beyond are refused.
+    pub served_max: u16,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            eager: 1,
+            eager_critical: 4,
+            lazy_delay: 6 * MS,
+            pull_delay: MS / 2,
+            pull_timeout: 8 * MS,
+            pulls: 16,
+            keep: 30 * S,
+            updates_max: 1 << 16,
+            missing_max: 1 << 12,
+            served_max: 1_000,
+        }
+    }
+}
+
+impl Choices {
+    /// Checks the choices against each other.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), super::settings::Contradiction> {
+        let rules = [
+            (
+                self.eager <= LINKS_MAX && self.eager_critical <= LINKS_MAX,
+                "eager is more than there are links",
+            ),
+            (self.pull_timeout > 0, "pull_timeout is zero"),
+            (self.pulls > 0, "pulls is zero"),
+            (self.keep > QUIET, "keep is less than convergence takes"),
+            ((1..=1 << 20).contains(&self.updates_max), "updates_max is not 1 to 1,048,576"),
+            (self.missing_max <= self.updates_max, "missing_max is more than updates_max"),
+        ];
+        let broken = rules.iter().find(|(holds, _)| !holds);
+        broken.map_or(Ok(()), |(_, rule)| Err(super::settings::Contradiction(rule)))
+    }
+}
+
+/// Neighbours known to have an update, beyond whom it is not sent on unasked.
+const PASSED: u32 = 1;
+
+/// How urgent an update is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Announcements wait for company.
+    #[default]
+    Normal,
+    /// More neighbours are sent it at once, and the others told at once.
+    Critical,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Send an update's bytes as they were received.
+    Forward {
+        /// Which.
+        id: UpdateId,
+        /// To whom.
+        to: Place,
+    },
+    /// Say that these are here.
+    Announce {
+        /// To whom.
+        to: Place,
+        /// Which; at most [`IDS_MAX`].
+        ids: Vec<UpdateId>,
+    },
+    /// Ask for these.
+    Pull {
+        /// Whom.
+        to: Place,
+        /// Which; at most [`PULL_MAX`].
+        ids: Vec<UpdateId>,
+    },
+    /// Name what was taken in last, so that both sides get what they lack.
+    Offer {
+        /// To whom.
+        to: Place,
+        /// Which; at most [`OFFER_MAX`].
+        ids: Vec<UpdateId>,
+    },
+    /// The bytes of this update need not be kept any longer.
+    Forget(UpdateId),
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Updates taken in.
+    pub accepted: u32,
+    /// Further copies of them.
+    pub duplicates: u32,
+    /// Updates asked for.
+    pub pulls: u32,
+    /// Updates that nobody had of those who said so.
+    pub given_up: u32,
+    /// Announcements refused: too many are missed already, or their sender's never came true.
+    pub ids_refused: u32,
+    /// Pulls refused: more than a link may ask for in a second.
+    pub pulls_refused: u32,
+    /// Pulls of what is not here.
+    pub pulls_unknown: u32,
+    /// Updates forgotten before their time, for want of room.
+    pub crowded_out: u32,
+}
+
+/// Disseminates updates at one node.
+#[derive(Debug)]
+pub struct Spread {
+    updates: Updates,
+    links: Links,
+    pulls: Pulls,
+    /// Held updates that were not announced yet.
+    fresh: Vec<Ordinal>,
+    announce_at: u64,
+    /// The first update that has not converged yet.
+    unsettled: u64,
+    round: u16,
+    random: Random,
+    /// What was counted.
+    pub counts: Counts,
+    /// What is known of convergence.
+    pub convergence: Convergence,
+}
+
+impl Spread {
+    /// A node that has no neighbours and has heard of nothing.
+    pub fn new(mut random: Random) -> Self {
+        Self {
+            updates: Updates::new(random.u64()),
+            links: Links::default(),
+            pulls: Pulls::default(),
+            fresh: Vec::new(),
+            announce_at: u64::MAX,
+            unsettled: 0,
+            round: 0,
+            random,
+            counts: Counts::default(),
+            convergence: Convergence::default(),
+        }
+    }
+
+    /// Makes `peer` a neighbour. Returns whether there was room for it; it is one already, or there is.
+    pub fn link(&mut self, peer: Place) -> bool {
+        self.links.add(peer)
+    }
+
+    /// `peer` is no neighbour any longer.
+    pub fn unlink(&mut self, peer: Place) {
+        let bit = self.links.remove(peer);
+        if bit != 0 {
+            for update in self.updates.iter_mut() {
+                (update.told, update.has, update.asked) =
+                    (update.told & !bit, update.has & !bit, update.asked & !bit);
+            }
+        }
+    }
+
+    /// The neighbours.
+    pub fn neighbours(&self) -> impl Iterator<Item = Place> {
+        self.links.iter().map(|(_, place)| place)
+    }
+
+    /// An update was verified and is new here: it came from `from`, or from this node itself. Its bytes must be at hand
+    /// until [`Act::Forget`].
+    pub fn accepted(
+        &mut self,
+        now: u64,
+        choices: &Choices,
+        id: UpdateId,
+        from: Option<Place>,
+        lane: Lane,
+        acts: &mut Vec<Act>,
+    ) {
+        let sender = from.map_or(0, |peer| self.links.bit(peer));
+        self.links.keeps_its_word(sender);
+        let ordinal = match self.updates.find(id) {
+            Some(ordinal) => ordinal,
+            None => self.hear_of(now, choices, id, acts),
+        };
+        let Some(update) = self.updates.get(ordinal) else { return };
+        update.told |= sender;
+        update.has |= sender;
+        update.touch(now, self.round);
+        match update.state {
+            State::Held => {
+                self.counts.duplicates += 1;
+                return;
+            }
+            State::Missing(_) => self.pulls.found(),
+            State::GivenUp => {}
+        }
+        update.state = State::Held;
+        self.counts.accepted += 1;
+        let eager = if lane == Lane::Critical { choices.eager_critical } else { choices.eager };
+        // Where others have announced it already, the wave has passed: most would be sent what they have.
+        let eager = if update.has.count_ones() > PASSED && lane == Lane::Normal { 0 } else { eager };
+        for _ in 0..eager {
+            let Some((bit, to)) = self.links.draw(!update.told, &mut self.random) else { break };
+            update.told |= bit;
+            acts.push(Act::Forward { id, to });
+        }
+        self.fresh.push(ordinal);
+        let delay = match lane {
+            Lane::Critical => 0,
+            // Half of it by dice: of two neighbours that got it together, one is first, and the other need not speak.
+            Lane::Normal => choices.lazy_delay / 2 + self.random.below(choices.lazy_delay.max(1)),
+        };
+        self.announce_at = self.announce_at.min(now + delay);
+        if delay == 0 || self.fresh.len() >= IDS_MAX {
+            self.announce(acts);
+        }
+    }
+
+    /// A further verified copy of an update came from `from`.
+    pub fn duplicate(&mut self, now: u64, id: UpdateId, from: Place) {
+        self.counts.duplicates += 1;
+        let bit = self.links.bit(from);
+        self.links.keeps_its_word(bit);
+        if let Some(update) = self.updates.find(id).and_then(|ordinal| self.updates.get(ordinal)) {
+            update.told |= bit;
+            update.has |= bit;
+            update.touch(now, self.round);
+        }
+    }
+
+    /// Sends an update that is here straight to `to`: the direct path of a critical message, and a region's wave.
+    pub fn send(&mut self, id: UpdateId, to: Place, acts: &mut Vec<Act>) {
+        if let Some(update) = self.updates.find(id).and_then(|ordinal| self.updates.get(ordinal))
+            && update.state == State::Held
+        {
+            update.told |= self.links.bit(to);
+            acts.push(Act::Forward { id, to });
+        }
+    }
+
+    /// `from` says that it has these.
+    pub fn handle_ids(
+        &mut self,
+        now: u64,
+        choices: &Choices,
+        from: Place,
+        ids: &[UpdateId],
+        acts: &mut Vec<Act>,
+    ) {
+        let bit = self.links.bit(from);
+        for id in ids.iter().take(IDS_MAX.max(OFFER_MAX)) {
+            let room = self.pulls.missing() < choices.missing_max && self.links.may_announce(bit);
+            let (ordinal, pulls) = match self.updates.find(*id) {
+                Some(ordinal) => (ordinal, 1),
+                None if room => (self.hear_of(now, choices, *id, acts), choices.pulls),
+                None => {
+                    self.counts.ids_refused += 1;
+                    continue;
+                }
+            };
+            let Some(update) = self.updates.get(ordinal) else { continue };
+            let news = bit == 0 || update.has & bit == 0;
+            update.told |= bit;
+            update.has |= bit;
+            if update.state == State::Held {
+                update.touch(now, self.round);
+                continue;
+            }
+            if bit == 0 {
+                update.outsider = Some(from);
+            }
+            if news && room && update.state == State::GivenUp {
+                update.state = State::Missing(pulls);
+                self.pulls.miss(now + choices.pull_delay, ordinal);
+            }
+        }
+    }
+
+    /// `from` wants these.
+    pub fn handle_pull(
+        &mut self,
+        now: u64,
+        choices: &Choices,
+        from: Place,
+        ids: &[UpdateId],
+        acts: &mut Vec<Act>,
+    ) {
+        let bit = self.links.bit(from);
+        for id in ids.iter().take(PULL_MAX) {
+            self.serve(now, choices, *id, (bit, from), acts);
+        }
+        self.counts.pulls_refused += ids.len().saturating_sub(PULL_MAX) as u32;
+    }
+
+    /// A round: names what was taken in last to `to`, which sends what is missing here and asks for what it lacks.
+    pub fn offer(&mut self, to: Place, acts: &mut Vec<Act>) {
+        self.round = self.round.wrapping_add(1);
+        let held = self.updates.iter_mut().rev().filter(|update| update.state == State::Held);
+        let ids = held.take(OFFER_MAX).map(|update| update.id).collect();
+        acts.push(Act::Offer { to, ids });
+    }
+
+    /// `from` offers these: whatever was taken in here since the oldest of them, and is not among them, `from` lacks; but
+    /// what was heard of only just is on its way by itself.
+    pub fn handle_offer(
+        &mut self,
+        now: u64,
+        choices: &Choices,
+        from: Place,
+        ids: &[UpdateId],
+        acts: &mut Vec<Act>,
+    ) {
+        let bit = self.links.bit(from);
+        let mut offered = ids.to_vec();
+        offered.truncate(OFFER_MAX);
+        offered.sort_unstable();
+        // A full offer names only the newest, so what is older here than all of them may well be there.
+        let floor = if offered.len() < OFFER_MAX {
+            0
+        } else {
+            let known = offered.iter().filter_map(|id| self.updates.find(*id));
+            known.min().map_or(u64::MAX, |ordinal| ordinal.0)
+        };
+        let first = self.unsent_from(floor);
+        let lacking: Vec<UpdateId> = self
+            .updates
+            .iter_mut()
+            .skip(first)
+            .rev()
+            .filter(|update| update.state == State::Held && update.heard_at + choices.pull_timeout <= now)
+            .filter(|update| offered.binary_search(&update.id).is_err())
+            .map(|update| update.id)
+            .take(PULL_MAX)
+            .collect();
+        for id in lacking {
+            self.serve(now, choices, id, (bit, from), acts);
+        }
+        self.handle_ids(now, choices, from, ids, acts);
+    }
+
+    /// Whether the update was accepted not long ago.
+    pub fn holds(&mut self, id: UpdateId) -> bool {
+        let ordinal = self.updates.find(id);
+        ordinal
+            .and_then(|ordinal| self.updates.get(ordinal))
+            .is_some_and(|update| update.state == State::Held)
+    }
+
+    /// When [`Spread::tick`] has something to do; `u64::MAX` for nothing.
+    pub fn next_due(&self) -> u64 {
+        self.announce_at.min(self.pulls.next_due())
+    }
+
+    /// Announces and asks for what is due. Forgets what is old; to do that in time is not urgent, and needs no timer.
+    pub fn tick(&mut self, now: u64, choices: &Choices, acts: &mut Vec<Act>) {
+        if now >= self.announce_at {
+            self.announce(acts);
+        }
+        self.pull(now, choices, acts);
+        self.settle(now);
+        while self.updates.front().is_some_and(|update| now >= update.heard_at + choices.keep) {
+            self.forget(acts);
+        }
+    }
+
+    /// Bytes of memory that this machine takes, its own size included.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.updates.memory()
+            + self.links.memory()
+            + self.pulls.memory()
+            + self.fresh.capacity() * size_of::<Ordinal>()
+    }
+
+    fn hear_of(&mut self, now: u64, choices: &Choices, id: UpdateId, acts: &mut Vec<Act>) -> Ordinal {
+        while self.updates.len() >= choices.updates_max {
+            self.counts.crowded_out += 1;
+            self.forget(acts);
+        }
+        self.updates.push(Update {
+            id,
+            heard_at: now,
+            told: 0,
+            has: 0,
+            asked: 0,
+            asked_last: 0,
+            outsider: None,
+            active_for: 0,
+            round: self.round,
+            rounds: 0,
+            state: State::GivenUp,
+        })
+    }
+
+    fn serve(
+        &mut self,
+        now: u64,
+        choices: &Choices,
+        id: UpdateId,
+        (bit, from): (u32, Place),
+        acts: &mut Vec<Act>,
+    ) {
+        let update = self.updates.find(id).and_then(|ordinal| self.updates.get(ordinal));
+        match update.filter(|update| update.state == State::Held) {
+            None => self.counts.pulls_unknown += 1,
+            Some(_) if !self.links.may_ask(bit, choices.served_max, now) => self.counts.pulls_refused += 1,
+            Some(update) => {
+                update.told |= bit;
+                update.touch(now, self.round);
+                acts.push(Act::Forward { id, to: from });
+            }
+        }
+    }
+
+    /// Tells every neighbour what is new here and not known to be there.
+    fn announce(&mut self, acts: &mut Vec<Act>) {
+        let fresh = core::mem::take(&mut self.fresh);
+        self.announce_at = u64::MAX;
+        for (bit, to) in self.links.iter() {
+            let mut ids = Vec::new();
+            for ordinal in &fresh {
+                if let Some(update) = self.updates.get(*ordinal)
+                    && update.told & bit == 0
+                {
+                    update.told |= bit;
+                    ids.push(update.id);
+                }
+            }
+            if !ids.is_empty() {
+                acts.push(Act::Announce { to, ids });
+            }
+        }
+    }
+
+    /// Takes note of what has converged.
+    fn settle(&mut self, now: u64) {
+        self.unsettled = self.unsettled.max(self.updates.first());
+        while let Some(update) = self.updates.get(Ordinal(self.unsettled)) {
+            if now < update.heard_at + u64::from(update.active_for) + QUIET {
+                break;
+            }
+            if update.state == State::Held {
+                self.convergence.record(update.active_for, update.rounds);
+            }
+            self.unsettled += 1;
+        }
+    }
+
+    fn unsent_from(&self, floor: u64) -> usize {
+        (floor.saturating_sub(self.updates.first()) as usize).min(self.updates.len())
+    }
+
+    fn forget(&mut self, acts: &mut Vec<Act>) {
+        let Some(update) = self.updates.pop() else { return };
+        match update.state {
+            State::Held => acts.push(Act::Forget(update.id)),
+            State::Missing(_) => self.pulls.found(),
+            State::GivenUp => {}
+        }
+    }
+}

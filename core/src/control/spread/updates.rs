@@ -1,0 +1,288 @@
+//! Updates that are on their way through this node, in the order in which it heard of them.
+//!
+//! A queue by time and an index by id. A place in the queue is an [`Ordinal`], which counts on forever: it stays good
+//! until its update is forgotten, and then finds nothing. An idle node holds no memory at all.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::super::gossip::UpdateId;
+use super::super::members::Place;
+
+/// Counts the updates that were ever heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ordinal(pub(super) u64);
+
+/// What is known of one update. Sets of links are bits, one a slot of the active view.
+#[derive(Clone, Debug)]
+pub(super) struct Update {
+    pub(super) id: UpdateId,
+    /// When it was first heard of, microseconds.
+    pub(super) heard_at: u64,
+    /// Links that have it, or need not hear of it from here.
+    pub(super) told: u32,
+    /// Links that said that they have it.
+    pub(super) has: u32,
+    /// Links that were asked for it in this turn.
+    pub(super) asked: u32,
+    /// The link that was asked last.
+    pub(super) asked_last: u32,
+    /// Somebody beyond the links who has it.
+    pub(super) outsider: Option<Place>,
+    /// From its first hearing to the last time a link was found to lack it, microseconds.
+    pub(super) active_for: u32,
+    /// The round in which it was first heard of, modulo 2^16.
+    pub(super) round: u16,
+    /// Rounds until that last time.
+    pub(super) rounds: u16,
+    pub(super) state: State,
+}
+
+impl Update {
+    /// Takes note that a link was found to lack it, or to have it.
+    pub(super) fn touch(&mut self, now: u64, round: u16) {
+        self.active_for = now.saturating_sub(self.heard_at).min(u64::from(u32::MAX)) as u32;
+        self.rounds = round.wrapping_sub(self.round);
+    }
+
+    /// Takes note that a link, or somebody beyond (zero), is being asked for it.
+    pub(super) fn ask(&mut self, bit: u32) {
+        self.asked |= bit;
+        self.asked_last = bit;
+    }
+}
+
+/// Whether the update is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Asked for so many times.
+    Missing(u8),
+    /// Nobody who said so had it.
+    GivenUp,
+    /// Verified, and its bytes are at hand.
+    Held,
+}
+
+/// Updates by time and by id.
+#[derive(Debug, Default)]
+pub(super) struct Updates {
+    queue: VecDeque<Update>,
+    /// The ordinal of the first in the queue.
+    first: u64,
+    index: Index,
+}
+
+impl Updates {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { index: Index { seed, ..Index::default() }, ..Self::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The ordinal of the oldest.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) fn find(&self, id: UpdateId) -> Option<Ordinal> {
+        let found = self.index.find(id, |ordinal| self.queue[self.at(ordinal)].id);
+        found.map(|low| Ordinal(self.first + self.at(low) as u64))
+    }
+
+    pub(super) fn get(&mut self, ordinal: Ordinal) -> Option<&mut Update> {
+        self.queue.get_mut(ordinal.0.checked_sub(self.first)? as usize)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Update> + ExactSizeIterator {
+        self.queue.iter_mut()
+    }
+
+    pub(super) fn front(&self) -> Option<&Update> {
+        self.queue.front()
+    }
+
+    /// Adds an update that is not there yet.
+    pub(super) fn push(&mut self, update: Update) -> Ordinal {
+        debug_assert!(self.find(update.id).is_none(), "an update is added once");
+        let ordinal = Ordinal(self.first + self.queue.len() as u64);
+        let (queue, first) = (&self.queue, self.first as u32);
+        self.index.insert(update.id, ordinal.0 as u32, queue.len(), |low| {
+            queue[low.wrapping_sub(first) as usize].id
+        });
+        self.queue.push_back(update);
+        ordinal
+    }
+
+    /// Forgets the oldest.
+    pub(super) fn pop(&mut self) -> Option<Update> {
+        let id = self.queue.front()?.id;
+        let (queue, first) = (&self.queue, self.first as u32);
+        if first != EMPTY {
+            self.index.remove(id, |low| queue[low.wrapping_sub(first) as usize].id);
+        }
+        self.first += 1;
+        let update = self.queue.pop_front();
+        if self.queue.is_empty() {
+            // A node at rest gives back what a burst has taken.
+            self.queue = VecDeque::new();
+            self.index.places = Vec::new();
+        }
+        update
+    }
+
+    /// Bytes of memory taken.
+    pub(super) fn memory(&self) -> usize {
+        self.queue.capacity() * size_of::<Update>() + self.index.places.capacity() * size_of::<u32>()
+    }
+
+    fn at(&self, low: u32) -> usize {
+        low.wrapping_sub(self.first as u32) as usize
+    }
+}
+
+/// No ordinal in the index. One of 2^32 ordinals cannot be indexed: its update is merely not found.
+const EMPTY: u32 = u32::MAX;
+
+/// Low halves of ordinals by id, open addressing, at most half full; ids lie with the updates.
+#[derive(Debug, Default)]
+struct Index {
+    places: Vec<u32>,
+    seed: u64,
+}
+
+impl Index {
+    fn home(&self, id: UpdateId) -> usize {
+        // Ids are chosen by their origins: the seed keeps them from choosing their place.
+        let product = u128::from(id.0 ^ self.seed).wrapping_mul(0x9E37_79B9_7F4A_7C15_D1B5_4A32_D192_ED03);
+        (product >> 64) as usize & (self.places.len() - 1)
+    }
+
+    fn position(&self, id: UpdateId, id_of: impl Fn(u32) -> UpdateId) -> Option<usize> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let mask = self.places.len() - 1;
+        let mut at = self.home(id);
+        while self.places[at] != EMPTY {
+            if id_of(self.places[at]) == id {
+                return Some(at);
+            }
+            at = (at + 1) & mask;
+        }
+        None
+    }
+
+    fn find(&self, id: UpdateId, id_of: impl Fn(u32) -> UpdateId) -> Option<u32> {
+        self.position(id, id_of).map(|at| self.places[at])
+    }
+
+    fn insert(&mut self, id: UpdateId, low: u32, len: usize, id_of: impl Fn(u32) -> UpdateId) {
+        if low == EMPTY {
+            return;
+        }
+        if 2 * (len + 1) > self.places.len() {
+            let doubled = (2 * self.places.len()).max(4);
+            let old = core::mem::replace(&mut self.places, alloc::vec![EMPTY; doubled]);
+            old.into_iter().filter(|low| *low != EMPTY).for_each(|low| self.place(id_of(low), low));
+        }
+        self.place(id, low);
+    }
+
+    fn place(&mut self, id: UpdateId, low: u32) {
+        let mask = self.places.len() - 1;
+        let mut at = self.home(id);
+        while self.places[at] != EMPTY {
+            at = (at + 1) & mask;
+        }
+        self.places[at] = low;
+    }
+
+    /// Takes an id out and moves back whoever stands behind it and would rather stand there (Knuth, 6.4, R).
+    fn remove(&mut self, id: UpdateId, id_of: impl Fn(u32) -> UpdateId) {
+        let Some(mut hole) = self.position(id, &id_of) else { return };
+        let mask = self.places.len() - 1;
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            if self.places[at] == EMPTY {
+                break;
+            }
+            let home = self.home(id_of(self.places[at]));
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+                self.places[hole] = self.places[at];
+                hole = at;
+            }
+        }
+        self.places[hole] = EMPTY;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, VecDeque};
+
+    fn update(id: u64) -> Update {
+        Update {
+            id: UpdateId(id),
+            heard_at: 0,
+            told: 0,
+            has: 0,
+            asked: 0,
+            asked_last: 0,
+            outsider: None,
+            active_for: 0,
+            round: 0,
+            rounds: 0,
+            state: State::Held,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_map_and_a_queue_find(steps in prop::collection::vec((0..200_u64, any::<bool>()), 0..600), seed: u64) {
+            let mut updates = Updates::new(seed);
+            // Ordinals that are about to pass 2^32.
+            updates.first = (1 << 32) - 100;
+            let (mut map, mut queue) = (BTreeMap::new(), VecDeque::new());
+            for (id, push) in steps {
+                if push && !map.contains_key(&id) {
+                    let ordinal = updates.push(update(id));
+                    if ordinal.0 as u32 == EMPTY {
+                        queue.push_back((id, false));
+                    } else {
+                        map.insert(id, ordinal);
+                        queue.push_back((id, true));
+                    }
+                } else if !push {
+                    let expected = queue.pop_front();
+                    prop_assert_eq!(updates.pop().map(|update| update.id.0), expected.map(|(id, _)| id));
+                    if let Some((id, true)) = expected {
+                        map.remove(&id);
+                    }
+                }
+                prop_assert_eq!(updates.len(), queue.len());
+                for id in 0..200 {
+                    prop_assert_eq!(updates.find(UpdateId(id)), map.get(&id).copied());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn at_rest_it_holds_no_memory() {
+        let mut updates = Updates::new(1);
+        (0..1_000).for_each(|id| _ = updates.push(update(id)));
+        assert!(updates.memory() > 50_000);
+        while updates.pop().is_some() {}
+        assert_eq!(updates.memory(), 0);
+    }
+
+    #[test]
+    fn an_update_is_a_line_of_memory() {
+        assert!(size_of::<Update>() <= 64);
+    }
+}
