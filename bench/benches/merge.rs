@@ -5,19 +5,19 @@
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use octick_bench::load::Winners;
+use octick_bench::load::Shape;
 use octick_bench::table::{Table, pipeline};
 use octick_core::data::Windows;
 use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
-const LOADS: [(Kind, &str, u16, Winners, &str); 6] = [
-    (Kind::Block8, "block8", 0xFF, Winners::All, ""),
-    (Kind::Block8, "block8", 0x11, Winners::All, ".fill25"),
-    (Kind::Block16, "block16", 0xFFFF, Winners::All, ""),
-    (Kind::Rows, "row16", 1, Winners::No, ".win0"),
-    (Kind::Rows, "row16", 1, Winners::Half, ".win50"),
-    (Kind::Rows, "row16", 1, Winners::All, ".win100"),
+const LOADS: [(Kind, &str, u16, u32, &str); 6] = [
+    (Kind::Block8, "block8", 0xFF, 100, ""),
+    (Kind::Block8, "block8", 0x11, 100, ".fill25"),
+    (Kind::Block16, "block16", 0xFFFF, 100, ""),
+    (Kind::Rows, "row16", 1, 0, ".win0"),
+    (Kind::Rows, "row16", 1, 50, ".win50"),
+    (Kind::Rows, "row16", 1, 100, ".win100"),
 ];
 
 fn merge(criterion: &mut Criterion) {
@@ -29,7 +29,7 @@ fn merge(criterion: &mut Criterion) {
     for (kind, name, mask, winners, suffix) in LOADS {
         for (slots, size) in [(1 << 16, "64k"), (1 << 20, "1m")] {
             for kernel in Kernel::all_available() {
-                let (mut table, mut load) = Table::filled(kind, slots, mask, winners, kernel);
+                let (mut table, mut load) = Table::filled(Shape { kind, slots, winners, mask }, kernel);
                 let mut windows = Windows::new(1);
                 group.throughput(Throughput::Elements(load.cells() as u64));
                 group.bench_function(format!("{name}.{size}.{kernel}{suffix}"), |bencher| {

@@ -6,7 +6,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use octick_bench::load::{Load, Winners};
+use octick_bench::load::Shape;
+use octick_bench::table::Load;
 use octick_core::wire::{Entries, Frame, Kind};
 
 fn parse(criterion: &mut Criterion) {
@@ -16,7 +17,7 @@ fn parse(criterion: &mut Criterion) {
         .measurement_time(Duration::from_millis(800))
         .sample_size(20);
     for (kind, name) in [(Kind::Block8, "block8"), (Kind::Block16, "block16"), (Kind::Rows, "row16")] {
-        let mut load = Load::new(kind, 1 << 16, 0xFFFF, Winners::All);
+        let mut load = Load::new(Shape::full(kind, 1 << 16));
         load.next_batch();
         group.throughput(Throughput::Elements(load.cells() as u64));
         group.bench_function(name, |bencher| {

@@ -8,23 +8,23 @@
 use std::arch::x86_64::{_mm_lfence, _rdtsc};
 use std::hint::black_box;
 
-use octick_bench::load::Winners;
+use octick_bench::load::Shape;
 use octick_bench::table::{Table, pipeline};
 use octick_core::data::Windows;
 use octick_core::table::{Kernel, Merged};
 use octick_core::wire::{Frame, Kind};
 
-const TABLES: [(Kind, &str, u16, Winners); 10] = [
-    (Kind::Block8, "blocks of 8, full", 0xFF, Winners::All),
-    (Kind::Block8, "blocks of 8, half full", 0x55, Winners::All),
-    (Kind::Block8, "blocks of 8, quarter full", 0x11, Winners::All),
-    (Kind::Block8, "blocks of 8, nothing newer", 0xFF, Winners::No),
-    (Kind::Block16, "blocks of 16, full", 0xFFFF, Winners::All),
-    (Kind::Block16, "blocks of 16, half full", 0x5555, Winners::All),
-    (Kind::Block16, "blocks of 16, nothing newer", 0xFFFF, Winners::No),
-    (Kind::Rows, "rows, 100 % winners", 1, Winners::All),
-    (Kind::Rows, "rows, 50 % winners", 1, Winners::Half),
-    (Kind::Rows, "rows, 0 % winners", 1, Winners::No),
+const TABLES: [(Kind, &str, u16, u32); 10] = [
+    (Kind::Block8, "blocks of 8, full", 0xFF, 100),
+    (Kind::Block8, "blocks of 8, half full", 0x55, 100),
+    (Kind::Block8, "blocks of 8, quarter full", 0x11, 100),
+    (Kind::Block8, "blocks of 8, nothing newer", 0xFF, 0),
+    (Kind::Block16, "blocks of 16, full", 0xFFFF, 100),
+    (Kind::Block16, "blocks of 16, half full", 0x5555, 100),
+    (Kind::Block16, "blocks of 16, nothing newer", 0xFFFF, 0),
+    (Kind::Rows, "rows, 100 % winners", 1, 100),
+    (Kind::Rows, "rows, 50 % winners", 1, 50),
+    (Kind::Rows, "rows, 0 % winners", 1, 0),
 ];
 
 /// Batches of each measurement.
@@ -57,8 +57,8 @@ struct Figures {
     merge: f64,
 }
 
-fn measure(kind: Kind, slots: u32, mask: u16, winners: Winners, kernel: Kernel) -> Figures {
-    let (mut table, mut load) = Table::filled(kind, slots, mask, winners, kernel);
+fn measure(kind: Kind, slots: u32, mask: u16, winners: u32, kernel: Kernel) -> Figures {
+    let (mut table, mut load) = Table::filled(Shape { kind, slots, winners, mask }, kernel);
     let mut windows = Windows::new(1);
     let (mut whole, mut parse, mut merge) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..BATCHES {
@@ -93,12 +93,11 @@ fn measure(kind: Kind, slots: u32, mask: u16, winners: Winners, kernel: Kernel) 
 }
 
 /// A figure means something only if as many cells won as it says.
-fn check(merged: &Merged, winners: Winners) {
+fn check(merged: &Merged, winners: u32) {
     let percent = 100 * merged.won / merged.offered();
     let wanted = match winners {
-        Winners::No => 0..=0,
-        Winners::Half => 45..=55,
-        Winners::All => 100..=100,
+        50 => 45..=55,
+        all_or_none => all_or_none..=all_or_none,
     };
     assert!(wanted.contains(&percent) && merged.faults == 0, "{percent} % won: {merged:?}");
 }

@@ -1,11 +1,41 @@
 //! One table of any kind, and the way of a batch into it.
 
 use octick_core::data::Windows;
+use octick_core::limits::BATCH_MAX;
 use octick_core::stamp::OriginIndex;
 use octick_core::table::{Blocks8, Blocks16, Kernel, Merged, NoSink, RowTable};
 use octick_core::wire::{Entries, Frame, Kind};
 
-use crate::load::{Load, Winners};
+use crate::load::{Crowd, EPOCH_MICROS, Frames, Shape};
+
+/// Batches of frames by one origin, to uniformly random places.
+pub struct Load {
+    shape: Shape,
+    crowd: Crowd,
+    frames: Frames,
+}
+
+impl Load {
+    /// Nothing yet; [`Load::next_batch`] makes the first batch.
+    pub fn new(shape: Shape) -> Self {
+        Self { shape, crowd: Crowd::alone(shape.slots), frames: Frames::new() }
+    }
+
+    /// Makes the next batch: other places, other values, the next sequence numbers, and versions as the shape says.
+    pub fn next_batch(&mut self) {
+        self.frames.next(&self.shape, &mut self.crowd);
+    }
+
+    /// The frames of the batch.
+    pub fn frames(&self) -> [&[u8]; BATCH_MAX] {
+        self.frames.datagrams()
+    }
+
+    /// Cells in a batch.
+    pub fn cells(&self) -> usize {
+        BATCH_MAX * self.shape.cells()
+    }
+}
 
 /// A table for frames of one kind.
 pub enum Table {
@@ -18,18 +48,15 @@ pub enum Table {
 }
 
 impl Table {
-    /// A table whose every cell is written, and a load whose cells are as `winners` says against it.
-    pub fn filled(kind: Kind, slots: u32, mask: u16, winners: Winners, kernel: Kernel) -> (Self, Load) {
-        let mut table = Self::new(kind, slots, kernel);
-        let mut fill = Load::sweep(kind, slots);
-        for _ in 0..slots as usize / fill.cells() + 1 {
-            fill.next_batch();
-            fill.frames().iter().for_each(|frame| {
-                table.merge(&Frame::parse(frame).expect("a load is of frames"));
-            });
-        }
-        let mut load = Load::new(kind, slots, mask, winners);
-        load.begin_after(&fill);
+    /// A table whose every cell is written, and a load whose cells win or lose against it as `shape` says.
+    pub fn filled(shape: Shape, kernel: Kernel) -> (Self, Load) {
+        let mut table = Self::new(shape.kind, shape.slots, kernel);
+        let mut load = Load::new(shape);
+        load.frames.fill(&shape, &mut load.crowd, |frames| {
+            for bytes in frames {
+                table.merge(&Frame::parse(bytes).expect("a load is of frames"));
+            }
+        });
         (table, load)
     }
 
@@ -38,7 +65,7 @@ impl Table {
         match kind {
             Kind::Block8 => Self::Blocks8(Blocks8::new(slots, region(Blocks8::bytes_needed(slots)), kernel)),
             Kind::Block16 => {
-                let epoch = Blocks16::epoch_units_for(1_800_000_000_000_000);
+                let epoch = Blocks16::epoch_units_for(EPOCH_MICROS);
                 Self::Blocks16(Blocks16::new(slots, region(Blocks16::bytes_needed(slots)), kernel, epoch))
             }
             _ => Self::Rows(RowTable::new(slots, region(RowTable::bytes_needed(slots)), kernel)),

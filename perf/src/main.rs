@@ -2,7 +2,6 @@
 
 mod allocs;
 mod gate;
-mod load;
 mod machine;
 mod naive;
 mod pipeline;

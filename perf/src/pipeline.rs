@@ -1,24 +1,20 @@
 //! A node without sockets: the very `Ingress` and `Engine` of the data plane, over one table.
 
+use octick_bench::load::{EPOCH_MICROS, LIFE};
 use octick_core::counters::Counters;
 use octick_core::crypto::{Identity, MeshKeys, Verifier};
 use octick_core::data::accept::Terms;
 use octick_core::data::{Arrived, Batch, Directory, Ingress, Sender};
 use octick_core::engine::{Absorbed, Engine, Parts};
 use octick_core::limits::{BATCH_MAX, WAVE_MAX};
-use octick_core::stamp::Incarnation;
 use octick_core::state::{Layout, Regions, State};
 use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
 use crate::ticks;
 
-/// Microseconds since 1970 at which every load begins: the year 2030, so that nobody mistakes it for a clock.
-pub(crate) const EPOCH_MICROS: u64 = 1_893_456_000_000_000;
 /// How far the clock of a load may run.
 const SPAN_MICROS: u64 = 3_600_000_000;
-/// The life of every origin of a load.
-pub(crate) const LIFE: Incarnation = Incarnation(1);
 /// The mesh that all signatures of a load are for.
 pub(crate) const MESH: &str = "perf";
 

@@ -1,13 +1,13 @@
 //! Origins that sign: trains of full frames, each over its own run of slots, as honest nodes send them.
 
+use octick_bench::load::{Dice, LIFE};
 use octick_core::crypto::{Identity, MeshKeys};
 use octick_core::data::{Origin, Run};
 use octick_core::limits::{BATCH_MAX, BLOCKS_MAX, RUN_ALIGN};
 use octick_core::stamp::{OriginIndex, Seq, Slot, Version};
 use octick_core::wire::{Block8, Block16, Kind, Sealer, Stamp};
 
-use crate::load::Dice;
-use crate::pipeline::{LIFE, MESH};
+use crate::pipeline::MESH;
 
 /// Cells in a full frame of dense cells of eight bytes.
 pub(crate) const CELLS: usize = 8 * BLOCKS_MAX;

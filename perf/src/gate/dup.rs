@@ -1,13 +1,12 @@
 //! A duplicate: its origin found in the directory, its number in the window, ticks a frame.
 
+use octick_bench::load::{Crowd, Dice, LIFE};
 use octick_core::crypto::NodeId;
 use octick_core::data::{Seen, Windows, WindowsView};
 use octick_core::limits::BATCH_MAX;
 use octick_core::stamp::{OriginIndex, Seq};
 
 use super::Gate;
-use crate::load::{Crowd, Dice};
-use crate::pipeline::LIFE;
 use crate::report::Bar;
 use crate::sample::sample;
 

@@ -3,13 +3,14 @@
 //! Signed trains go through the very `Ingress` and `Engine` of a node, signature checks included. Receiving and sending
 //! are what a node does besides; they have a test of their own over real sockets.
 
+use octick_bench::load::EPOCH_MICROS;
 use octick_core::data::Directory;
 use octick_core::limits::BATCH_MAX;
 use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
 use super::Gate;
-use crate::pipeline::{EPOCH_MICROS, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::report::{Bar, Outcome, Row};
 use crate::signers::Signers;
 use crate::{ALLOCATOR, step};

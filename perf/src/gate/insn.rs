@@ -1,11 +1,11 @@
 //! Instructions a cell of parse + window + merge: exact, the same on every run, so this is the gate that counts.
 
+use octick_bench::load::{Crowd, Frames, Shape};
 use octick_core::limits::BATCH_MAX;
 use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
 use super::{Gate, SLACK_INSN, kernel_name};
-use crate::load::{Crowd, Frames, Shape};
 use crate::pipeline::Pipeline;
 use crate::report::{Bar, Row};
 use crate::step;
@@ -21,7 +21,7 @@ const LOADS: [(&str, Kind); 3] =
 pub(super) fn rows(gate: &mut Gate<'_>) {
     let mut crowd = Crowd::new(ORIGINS, SLOTS);
     for (load, kind) in LOADS {
-        let shape = Shape { kind, slots: SLOTS, winners: 100 };
+        let shape = Shape::full(kind, SLOTS);
         let mut row =
             |kernel| row(gate, &format!("insn.{load}.{}", kernel_name(kernel)), &shape, kernel, &mut crowd);
         let rows = Kernel::ALL.map(|kernel| (kernel, row(kernel)));

@@ -1,11 +1,11 @@
 //! Parse + window + merge, ticks a cell, by table, size and kernel.
 
+use octick_bench::load::{Crowd, Frames, Shape};
 use octick_core::limits::BATCH_MAX;
 use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
 use super::{Gate, kernel_name};
-use crate::load::{Crowd, Frames, Shape};
 use crate::pipeline::Pipeline;
 use crate::report::{Bar, Row};
 use crate::sample::sample;
@@ -38,7 +38,8 @@ pub(super) fn rows(gate: &mut Gate<'_>) {
                 } else if gate.options.quick && !resident {
                     gate.report.push(Row::skipped(name, UNIT, "--quick measures cache-resident tables only"));
                 } else {
-                    row(gate, &name, &Shape { kind, slots, winners }, kernel, resident, &mut crowd);
+                    let shape = Shape { winners, ..Shape::full(kind, slots) };
+                    row(gate, &name, &shape, kernel, resident, &mut crowd);
                 }
             }
         }

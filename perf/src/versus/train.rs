@@ -4,6 +4,7 @@
 //! As many trains arrive together as a wave takes: 8 batches. What a lone train costs, whose one signature has the
 //! lanes to itself, stands beside it.
 
+use octick_bench::load::EPOCH_MICROS;
 use octick_core::crypto::Verifier;
 use octick_core::crypto::lanes::Settings;
 use octick_core::data::Directory;
@@ -12,7 +13,7 @@ use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
 use super::Options;
-use crate::pipeline::{EPOCH_MICROS, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::report::{Bar, Report, Row};
 use crate::sample::{Sample, best_of, sample};
 use crate::signers::{Signers, width};

@@ -1,6 +1,7 @@
 //! What authentication costs: ed25519-dalek as published, and Octick's frames alone and in trains.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, Verifier as _, VerifyingKey, verify_batch};
+use octick_bench::load::{Dice, EPOCH_MICROS};
 use octick_core::counters::Counters;
 use octick_core::crypto::MeshKeys;
 use octick_core::crypto::train::MESSAGE_LEN;
@@ -12,8 +13,7 @@ use octick_core::stamp::OriginIndex;
 use octick_core::wire::Frame;
 
 use super::Options;
-use crate::load::Dice;
-use crate::pipeline::{EPOCH_MICROS, MESH};
+use crate::pipeline::MESH;
 use crate::report::{Report, Row};
 use crate::sample::sample;
 use crate::signers::{CELLS, Signers};
