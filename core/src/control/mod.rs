@@ -6,12 +6,13 @@
 //! | module | idea |
 //! |---|---|
 //! | [`control`] | the composition root; `receive` is the way of a letter through it, `turn` what is due |
+//! | [`intention`] | what goes into it, and what comes out |
 //! | [`settings`] | what an operator may choose |
 //! | [`random`] | the dice |
 //! | [`announce`] | what a member says of itself, signed |
 //! | [`message`] | what control planes say to each other about members |
 //! | [`mail`] | letters in the making |
-//! | [`members`] | who is in the mesh |
+//! | [`members`] | who is in the mesh; [`member`] is one record |
 //! | [`claims`] | whose slots these are when two claim them |
 //! | [`swim`] | whether members answer |
 //! | [`suspect`] | how long a silent member has to say that it is there |
@@ -38,7 +39,9 @@ pub mod contact;
 #[allow(clippy::module_inception, reason = "the composition root bears the name of what it composes")]
 pub mod control;
 pub mod gossip;
+pub mod intention;
 pub mod mail;
+pub mod member;
 pub mod members;
 pub mod message;
 pub mod overlay;
