@@ -16,7 +16,7 @@ use crate::signers::Signers;
 use crate::{ALLOCATOR, step};
 
 const SLOTS: u32 = 1 << 16;
-const SIGNERS: usize = 16;
+const SIGNERS: usize = 8;
 const TRAINS: usize = 50;
 
 pub(super) fn rows(gate: &mut Gate<'_>) {
