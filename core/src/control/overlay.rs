@@ -171,6 +171,12 @@ impl Overlay {
         !silent.is_empty()
     }
 
+    /// Bytes of memory that this machine takes, its own size included.
+    pub fn memory(&self) -> usize {
+        let passed_over = self.passed_over.capacity() * size_of::<(Place, u64)>();
+        size_of::<Self>() + self.links.capacity() * size_of::<Link>() + passed_over
+    }
+
     fn find(&self, peer: Place) -> Option<usize> {
         self.links.iter().position(|link| link.peer == peer)
     }

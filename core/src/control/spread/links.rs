@@ -18,18 +18,25 @@ pub(super) struct Links {
     links: Vec<Link>,
     /// Bits of slots that are taken.
     taken: u32,
-    /// Updates that those who are no neighbours were served in this second, together.
-    outsiders: u16,
+    /// What those who are no neighbours were served, and announced, in this second, together.
+    outsiders: Second,
     second: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Link {
     place: Place,
-    /// Updates it was served in this second.
-    served: u16,
+    in_second: Second,
     /// Announcements that came to nothing, since one did not.
     broken: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Second {
+    /// Updates served.
+    served: u16,
+    /// Updates announced that nobody had announced before.
+    missed: u16,
 }
 
 impl Links {
@@ -41,7 +48,7 @@ impl Links {
         if slot >= LINKS_MAX {
             return false;
         }
-        let link = Link { place, served: 0, broken: 0 };
+        let link = Link { place, in_second: Second::default(), broken: 0 };
         if slot < self.links.len() {
             self.links[slot] = link;
         } else {
@@ -87,19 +94,31 @@ impl Links {
 
     /// Whether a neighbour, or anybody else, may be served another update in this second.
     pub(super) fn may_ask(&mut self, bit: u32, most: u16, now: u64) -> bool {
-        let second = (now / S) as u32;
-        if self.second != second {
-            self.second = second;
-            self.outsiders = 0;
-            self.links.iter_mut().for_each(|link| link.served = 0);
-        }
-        let served = match bit {
-            0 => &mut self.outsiders,
-            bit => &mut self.links[bit.trailing_zeros() as usize].served,
-        };
+        let served = &mut self.in_second(bit, now).served;
         let may = *served < most;
         *served += u16::from(may);
         may
+    }
+
+    /// Whether a neighbour, or anybody else, may be the first to announce another update in this second.
+    pub(super) fn may_be_first(&mut self, bit: u32, most: usize, now: u64) -> bool {
+        let missed = &mut self.in_second(bit, now).missed;
+        let may = usize::from(*missed) < most.min(usize::from(u16::MAX));
+        *missed += u16::from(may);
+        may
+    }
+
+    fn in_second(&mut self, bit: u32, now: u64) -> &mut Second {
+        let second = (now / S) as u32;
+        if self.second != second {
+            self.second = second;
+            self.outsiders = Second::default();
+            self.links.iter_mut().for_each(|link| link.in_second = Second::default());
+        }
+        match bit {
+            0 => &mut self.outsiders,
+            bit => &mut self.links[bit.trailing_zeros() as usize].in_second,
+        }
     }
 
     /// Whether what a neighbour announces is believed. Of others, nothing is remembered.

@@ -19,6 +19,8 @@ mod converge;
 mod links;
 #[cfg(test)]
 mod mesh;
+#[cfg(test)]
+mod promises;
 mod pull;
 mod updates;
 
@@ -55,7 +57,7 @@ pub struct Choices {
     pub keep: u64,
     /// Updates that are known at once; one more, and the oldest is forgotten early.
     pub updates_max: usize,
-    /// Updates that are missed at once; announcements beyond are refused.
+    /// Updates that are missed at once; announcements beyond are refused. One link may add a quarter of it in a second.
     pub missing_max: usize,
     /// Updates that one link may ask for in a second; those beyond are refused.
     pub served_max: u16,
@@ -313,7 +315,10 @@ impl Spread {
             let room = self.pulls.missing() < choices.missing_max && self.links.may_announce(bit);
             let (ordinal, pulls) = match self.updates.find(*id) {
                 Some(ordinal) => (ordinal, 1),
-                None if room => (self.hear_of(now, choices, *id, acts), choices.pulls),
+                // No one of them alone may fill the room.
+                None if room && self.links.may_be_first(bit, choices.missing_max / 4, now) => {
+                    (self.hear_of(now, choices, *id, acts), choices.pulls)
+                }
                 None => {
                     self.counts.ids_refused += 1;
                     continue;
