@@ -454,3 +454,17 @@ fn who_asks_for_everything_all_the_time_waits() {
     assert!(brought < 1_200, "{brought}");
     assert!(mesh.nodes[0].control.refusals().get(Refusal::Budget) > 0);
 }
+
+#[test]
+fn who_comes_one_after_another_is_known_as_soon() {
+    for (n, gap) in [(32, 30 * MS), (100, 10 * MS)] {
+        let mut mesh = Mesh::new(3);
+        (0..n).for_each(|_| {
+            mesh.add(&[]);
+            mesh.run(gap);
+        });
+        let took = mesh.run_to(5 * S, Mesh::agrees);
+        println!("{n} nodes that start {} ms apart agree {} ms after the last", gap / MS, took / MS);
+        assert!(took <= 1_300 * MS, "{took}");
+    }
+}

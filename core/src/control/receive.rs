@@ -231,7 +231,7 @@ impl Control {
             self.sync.unsettle(now);
         }
         // What a newcomer is taught is no news to others; whom it meets itself is.
-        let taught = !self.sync.is_settled() && teller.is_some_and(|teller| teller != place);
+        let taught = teller.is_some_and(|teller| teller != place && self.sync.is_teaching(teller));
         if home && !taught {
             self.spread(place, now);
         }
@@ -408,9 +408,8 @@ impl Control {
     /// A member's digest came: ask it if the tables differ and nothing is on its way.
     fn compare(&mut self, now: u64, from: Place, digest: u32) {
         let same = digest == self.members.digest();
-        let changed_at = if self.rumours.is_empty() { self.changed_at } else { now };
         let home = self.members.get(from).region() == self.statement.region;
-        if home && self.sync.compare(from, same, changed_at, now, &self.settings) {
+        if home && self.sync.compare(from, same, self.changed_at, now, &self.settings) {
             self.ask_for_all(from, 0);
         }
     }

@@ -67,7 +67,7 @@ impl Default for Settings {
             confirmations: 2,
             gossip_interval: 100 * MS,
             gossip_fanout: 3,
-            sync_interval: S,
+            sync_interval: S / 2,
             sync_letters: 12_000,
             contact_max: 5 * S,
             seeds: Vec::new(),

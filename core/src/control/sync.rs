@@ -32,7 +32,7 @@ const SETTLE_GAP: u64 = 120 * MS;
 /// Comparisons that must find nothing before a newcomer calls itself settled.
 const SETTLED: u32 = 2;
 /// How long a table must have rested before a difference is worth a comparison: news may be on its way.
-const REST: u64 = 500 * MS;
+const REST: u64 = 200 * MS;
 
 /// The asking side.
 #[derive(Debug)]
@@ -85,6 +85,11 @@ impl Sync {
     /// Whether this node has only just come.
     pub fn is_settled(&self) -> bool {
         self.unsettled == 0
+    }
+
+    /// Whether what `place` says is what it was asked for, more likely than news.
+    pub fn is_teaching(&self, place: Place) -> bool {
+        self.unsettled > 0 && (self.asked(place) || self.teacher == Some(place))
     }
 
     /// Whether `place` was asked and may answer.
