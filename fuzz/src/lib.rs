@@ -13,7 +13,7 @@
 //! | [`config`] | a configuration file | refused with a reason, or settings that contradict nothing |
 //! | [`control`] | letters of honest, lying and garbling members | no panic, bounds hold, nobody is believed who did not sign |
 //! | [`dump`] | a capture, or frames | no panic, and every byte is accounted for |
-//! | [`verify`] | signatures, honest and bent | every kernel gives the verdicts of `verify_strict` |
+//! | [`verify_vs_reference`] | signatures, honest and bent | every kernel gives the verdicts of `verify_strict` |
 //!
 //! [`cursor`] turns bytes into numbers, [`twin`] is the dull twin of the tables, [`world`] a small mesh, [`seeds`]
 //! makes the corpora, and [`script`] those of them that tell a story.
@@ -31,7 +31,7 @@ pub mod merge_twin;
 pub mod script;
 pub mod seeds;
 pub mod twin;
-pub mod verify;
+pub mod verify_vs_reference;
 pub mod world;
 
 /// What a driver calls with each input.
@@ -46,5 +46,5 @@ pub const TARGETS: [(&str, Body); 8] = [
     ("frame_parse", frame_parse::run),
     ("ingress", ingress::run),
     ("merge_twin", merge_twin::run),
-    ("verify", verify::run),
+    ("verify_vs_reference", verify_vs_reference::run),
 ];

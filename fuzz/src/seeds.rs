@@ -29,7 +29,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             script::stories().into_iter().chain(scattered).collect()
         }
         "merge_twin" => structured(40, 400, |_| ()),
-        "verify" => structured(32, 300, |bytes| bytes[1] &= 0x3F),
+        "verify_vs_reference" => structured(32, 300, |bytes| bytes[1] &= 0x3F),
         _ => panic!("no target {target}"),
     }
 }

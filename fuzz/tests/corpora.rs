@@ -63,8 +63,8 @@ fn merge_twin() {
 }
 
 #[test]
-fn verify() {
-    replay("verify");
+fn verify_vs_reference() {
+    replay("verify_vs_reference");
 }
 
 /// A corpus that reaches nothing proves nothing.

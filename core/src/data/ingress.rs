@@ -10,7 +10,7 @@
 use octick_crypto::{MeshKeys, NodeId, Verifier as Signatures};
 
 use super::accept::{self, Terms};
-use super::batch::{Batch, Checked};
+use super::batch::{Batch, Checked, bits};
 use super::budget::{Budgets, Proof, Sender};
 use super::directory::Directory;
 use super::verify::Verifier;
@@ -124,6 +124,9 @@ impl Ingress {
             assert!(arrived.datagrams.len() == arrived.senders.len(), "one sender a datagram");
             let refused = self.refuse(arrived.senders, now_micros);
             *batch = self.sift(arrived.datagrams, refused, now_micros);
+            if batch.strangers != 0 {
+                self.charge_strangers(batch, arrived.senders, now_micros);
+            }
             let now = (self.ticks)();
             batch.ticks = now.wrapping_sub(before);
             self.counters.add(Counter::TimedTicks, batch.ticks);
@@ -131,13 +134,7 @@ impl Ingress {
         }
         let checked = self.verifier.check(batches, &self.directory, &self.counters);
         for (i, (arrived, batch)) in wave.iter().zip(&*batches).enumerate() {
-            // A stranger's letter will be checked by the control plane; its sender pays now.
-            let strangers = batch.strangers;
-            let proof = Proof {
-                hashed: hashed[i] | strangers,
-                checked: checked[i] | strangers,
-                good: batch.mask() | strangers,
-            };
+            let proof = Proof { hashed: hashed[i], checked: checked[i], good: batch.mask() };
             self.budgets.settle(arrived.senders, &proof);
         }
         self.counters.add(Counter::VerifyTicks, (self.ticks)().wrapping_sub(before));
@@ -218,6 +215,17 @@ impl Ingress {
             }
         }
         batch
+    }
+
+    /// Lets the senders of letters by unknown signers pay before anybody looks at them.
+    #[cold]
+    fn charge_strangers(&mut self, batch: &mut Batch<'_>, senders: &[Sender], now_micros: u64) {
+        for i in bits(batch.strangers) {
+            if let Err(reject) = self.budgets.admit_unknown(senders[i], now_micros) {
+                batch.strangers &= !(1 << i);
+                self.counters.reject(reject);
+            }
+        }
     }
 
     /// Whether this is a sound letter of somebody who may want to become known.

@@ -221,8 +221,7 @@ impl Budgets {
     }
 
     /// Takes the price of admitting a key that is not known yet and checking a signature by it, from `sender` and from
-    /// all strangers, peer or not: unknown signers have a budget apart. What came of it is told to
-    /// [`Budgets::settle_unknown`].
+    /// all strangers, peer or not: unknown signers have a budget apart. The price is paid whatever comes of it.
     ///
     /// # Errors
     /// Whose account is empty: [`Reject::OverBudget`] or [`Reject::StrangersOverBudget`]. Then nothing is to be
@@ -243,14 +242,6 @@ impl Budgets {
         account.tokens -= if is_peer { self.peer.unknown } else { self.stranger.unknown };
         self.strangers.tokens -= self.strangers_prices.unknown;
         Ok(())
-    }
-
-    /// Whether the signature by the unknown key held; a bad one is paid for as any other, by its sender.
-    ///
-    /// # Panics
-    /// When there is no such sender.
-    pub fn settle_unknown(&mut self, sender: Sender, good: bool) {
-        self.settle(&[sender], &Proof { hashed: 1, checked: 0, good: good.into() });
     }
 
     /// Whether the sender is a peer, not a place of strangers.
@@ -389,7 +380,6 @@ mod tests {
         let mut budgets = Budgets::new(&Limits::default(), 2, 1);
         let mut admitted = 0;
         while budgets.admit_unknown(Sender(0), NOW).is_ok() {
-            budgets.settle_unknown(Sender(0), true);
             admitted += 1;
         }
         assert_eq!(admitted, 50_000 / 4 / 64 + 1, "a quarter of a second's, and the last one overdraws");
@@ -397,8 +387,7 @@ mod tests {
         assert_eq!(of_another, Err(Reject::StrangersOverBudget), "another peer draws on the same");
         assert!(send(&mut budgets, Sender(0), true, NOW), "what is known is not held up");
         assert!(budgets.admit_unknown(Sender(1), NOW + 10_000).is_ok(), "time fills the account");
-        budgets.settle_unknown(Sender(1), false);
-        assert_eq!(budgets.conduct(Sender(1)), Conduct { good: 0, bad: 1, refused: 1 });
+        assert_eq!(budgets.conduct(Sender(1)), Conduct { good: 0, bad: 0, refused: 1 });
     }
 
     #[test]
