@@ -461,9 +461,11 @@ fn rounds_to_reach_all(nodes: u32) -> u32 {
 }
 
 #[test]
-fn push_pull_rounds_reach_all_in_log2_n_and_three() {
-    assert!(rounds_to_reach_all(10) <= 6);
-    assert!(rounds_to_reach_all(1_000) <= 12);
+fn push_pull_rounds_reach_all_in_log2_n_and_three_and_within_two_of_the_model() {
+    // The model takes 4 and 9; log2(n) + 3 is 6.3 and 12.97.
+    let (ten, thousand) = (rounds_to_reach_all(10), rounds_to_reach_all(1_000));
+    std::println!("push-pull rounds to reach 10: {ten}, 1,000: {thousand}");
+    assert!(ten.abs_diff(4) <= 2 && thousand.abs_diff(9) <= 2);
 }
 
 /// The figures at full size: `cargo test --release -p octick-core -- --ignored --nocapture hundred_thousand`.
