@@ -171,8 +171,13 @@ impl Engine {
     /// ingress must then be given the new directory.
     pub fn settle_members(&mut self) -> Option<Vec<(OriginIndex, Option<SocketAddr>)>> {
         let mesh = self.mesh.as_mut().filter(|mesh| !mesh.changed.is_empty())?;
-        let (changed, aims) = (core::mem::take(&mut mesh.changed), core::mem::take(&mut mesh.aims));
-        if self.learn(changed.iter().cloned()).is_err() {
+        let (mut changed, aims) = (core::mem::take(&mut mesh.changed), core::mem::take(&mut mesh.aims));
+        // A member that is suspected, or no longer, keeps its rights: only others make a new directory.
+        changed.retain(|origin| {
+            let known = self.directory.find(&origin.key.id()).map(|index| self.directory.origin(index));
+            known.is_none_or(|known| known.revoked || known.runs != origin.runs)
+        });
+        if !changed.is_empty() && self.learn(changed.iter().cloned()).is_err() {
             // One spoils it for all; the others are taken, and that one is named.
             changed.into_iter().for_each(|origin| self.learn_alone(origin));
         }
