@@ -1,0 +1,271 @@
+//! Control planes on simulated nodes: who is in the mesh, and who is gone.
+//!
+//! The edge that a real node has around [`Control`] is here in short: sign and send letters, introduce strangers, verify,
+//! hand over. What a control plane says of others is compared with what is true, which only a simulator knows.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use octick_core::control::announce::mesh_key;
+use octick_core::control::members::Rank;
+use octick_core::control::message::kind;
+use octick_core::control::{
+    Announcement, Birth, Control, Intention, Partition, PeerState, Random, Region, Settings,
+};
+use octick_core::stamp::{Incarnation, Seq, Version};
+use octick_core::wire::Letter;
+
+use crate::WALL;
+use crate::seal::{Cast, MESH, Post, address, node_at};
+use crate::trace::Mark;
+use crate::world::{Actor, Out, Role};
+
+/// What is true of the nodes, and how what they believe compares with it. Times are the world's.
+#[derive(Debug, Default)]
+pub struct Truth {
+    /// Since when each node runs; nothing if it does not.
+    pub up_since: Vec<Option<u64>>,
+    /// When each node last crashed.
+    pub crashed_at: Vec<u64>,
+    /// From the start of the later of two nodes to the moment one first believes the other live, microseconds.
+    pub met_after: Vec<u32>,
+    /// From a crash to the moment somebody declares the node dead, microseconds.
+    pub missed_after: Vec<u32>,
+    /// Running nodes that somebody suspected.
+    pub false_suspicions: u64,
+    /// Running nodes that somebody declared dead.
+    pub false_deaths: u64,
+    /// Members that came back without a new word of their own.
+    pub resurrected: u64,
+    /// Letters that were heeded and that nobody had issued.
+    pub unsigned: u64,
+    /// Letters that were refused for their signature.
+    pub forged: u64,
+    /// Most members on one node's record.
+    pub records_max: usize,
+}
+
+/// What all members of a run share.
+pub struct Common {
+    /// Everybody's keys.
+    pub cast: Cast,
+    /// Where each node is at home.
+    pub regions: Vec<u16>,
+    /// What is true.
+    pub truth: RefCell<Truth>,
+    /// The settings of all, but for their seeds.
+    pub settings: Settings,
+    /// Decides all dice.
+    pub seed: u64,
+}
+
+/// A node with a control plane.
+pub struct MemberNode {
+    /// The control plane.
+    pub control: Control,
+    node: u32,
+    incarnation: Incarnation,
+    seq: u64,
+    common: Rc<Common>,
+    /// Whom this life has met, a bit each.
+    met: Vec<u64>,
+    /// The word of each member that is gone, by number.
+    gone: BTreeMap<u32, Rank>,
+}
+
+impl MemberNode {
+    /// A node in its first life.
+    pub fn new(common: Rc<Common>, node: u32, now: u64) -> Self {
+        Self::live(common, node, Incarnation(1), now, Vec::new())
+    }
+
+    fn live(
+        common: Rc<Common>,
+        node: u32,
+        incarnation: Incarnation,
+        now: u64,
+        remembered: Vec<std::net::SocketAddr>,
+    ) -> Self {
+        let region = common.regions[node as usize];
+        // The first two nodes of its region, as an operator would write them down.
+        let first = common.regions.partition_point(|other| *other < region) as u32;
+        let seeds = (first..first + 2).filter(|seed| *seed != node && common.regions.get(*seed as usize) == Some(&region));
+        let settings = Settings { seeds: seeds.map(address).collect(), remembered, ..common.settings.clone() };
+        let mut dice = Random::new(common.seed ^ u64::from(node) << 24 ^ u64::from(incarnation.0));
+        let birth = Birth {
+            now,
+            wall: WALL + now,
+            id: common.cast.ids()[node as usize],
+            incarnation,
+            region: Region(region),
+            capabilities: 0,
+            addresses: vec![address(node)],
+            runs: Vec::new(),
+            seed: dice.u64(),
+            secret: std::array::from_fn(|_| dice.u64() as u8),
+        };
+        let control = Control::new(settings, birth, common.cast.notary(node));
+        let met = vec![0; common.regions.len().div_ceil(64)];
+        Self { control, node, incarnation, seq: 0, common, met, gone: BTreeMap::new() }
+    }
+
+    /// Numbers of the members that this node believes live, itself left out.
+    pub fn live_members(&self) -> impl Iterator<Item = u32> + '_ {
+        let members = self.control.members();
+        members.live().iter().filter_map(|place| self.common.cast.find(members.get(*place).id()))
+    }
+
+    fn seal(&mut self, now: u64, letter: Box<Letter>) -> Post {
+        self.seq += 1;
+        let version = Version::new(WALL + now, self.common.cast.ids()[self.node as usize]);
+        self.common.cast.seal(self.node, self.incarnation, Seq(self.seq), version, letter)
+    }
+
+    fn after(&mut self, now: u64, out: &mut Out<Post>) {
+        while let Some(intention) = self.control.poll() {
+            match intention {
+                Intention::Send { to, letter } => {
+                    let nodes = self.common.regions.len() as u32;
+                    if let Some(to) = node_at(to).filter(|to| *to < nodes) {
+                        let post = self.seal(now, letter);
+                        out.send.push((to, post));
+                    }
+                }
+                Intention::Member { announcement, state, .. } => self.believe(now, &announcement, state, out),
+                Intention::Forgotten(id) => {
+                    if let Some(node) = self.common.cast.find(id) {
+                        self.gone.remove(&node);
+                    }
+                }
+                Intention::Conflict { id, .. } => {
+                    let about = self.common.cast.find(id).unwrap_or(u32::MAX);
+                    out.marks.push((Mark::Conflict, about));
+                }
+                Intention::Partition(Partition::Partitioned { reachable, .. }) => {
+                    out.marks.push((Mark::Partition, reachable as u32));
+                }
+                Intention::Partition(_)
+                | Intention::SlotsLost { .. }
+                | Intention::Outlived(_)
+                | Intention::Alone
+                | Intention::Deliver { .. } => {}
+            }
+        }
+    }
+
+    /// This node says what it believes of a member; the truth is set beside it.
+    fn believe(&mut self, now: u64, announcement: &Announcement, state: PeerState, out: &mut Out<Post>) {
+        let Some(node) = self.common.cast.find(announcement.id()) else { return };
+        if node == self.node {
+            return;
+        }
+        let mut truth = self.common.truth.borrow_mut();
+        let up_since = truth.up_since[node as usize];
+        truth.records_max = truth.records_max.max(self.control.members().len());
+        match state {
+            PeerState::Alive => {
+                if let Some(rank) = self.gone.remove(&node) {
+                    let back = announcement.rank() > rank;
+                    out.marks.push((if back { Mark::Back } else { Mark::Fault }, node));
+                    truth.resurrected += u64::from(!back);
+                }
+                let (word, bit) = (node as usize / 64, 1 << (node % 64));
+                if self.met[word] & bit == 0 {
+                    self.met[word] |= bit;
+                    let mine = truth.up_since[self.node as usize];
+                    if let (Some(theirs), Some(mine)) = (up_since, mine) {
+                        truth.met_after.push(now.saturating_sub(theirs.max(mine)) as u32);
+                    }
+                }
+            }
+            PeerState::Suspected => {
+                out.marks.push((Mark::Suspect, node));
+                truth.false_suspicions += u64::from(up_since.is_some());
+            }
+            PeerState::Failed => {
+                out.marks.push((Mark::Dead, node));
+                self.gone.insert(node, announcement.rank());
+                match up_since {
+                    Some(_) => truth.false_deaths += 1,
+                    None => {
+                        let after = now.saturating_sub(truth.crashed_at[node as usize]);
+                        truth.missed_after.push(after as u32);
+                    }
+                }
+            }
+            PeerState::Left => _ = self.gone.insert(node, announcement.rank()),
+        }
+    }
+}
+
+impl Actor for MemberNode {
+    type Packet = Post;
+
+    fn len(packet: &Post) -> usize {
+        packet.len()
+    }
+
+    fn handle(&mut self, now: u64, from: u32, packet: &Post, out: &mut Out<Post>) {
+        let Some(arrived) = packet.open(address(from)) else { return };
+        let postmark = arrived.postmark;
+        let members = self.control.members();
+        let announcement = match members.find(postmark.origin) {
+            Some(place) => Some(members.get(place).announcement().clone()),
+            None => {
+                let introduced =
+                    self.control.introduce(now, postmark.from, postmark.origin, arrived.messages.clone());
+                introduced.ok()
+            }
+        };
+        if let Some(announcement) = announcement {
+            if self.common.cast.verify(&arrived, announcement.key()) {
+                self.common.truth.borrow_mut().unsigned += u64::from(!self.common.cast.was_issued(&arrived));
+                // Refusals are counted by the control plane itself.
+                _ = self.control.handle_letter(now, &postmark, arrived.messages);
+            } else {
+                self.common.truth.borrow_mut().forged += 1;
+                out.marks.push((Mark::Forged, from));
+            }
+        }
+        self.after(now, out);
+    }
+
+    fn tick(&mut self, now: u64, out: &mut Out<Post>) {
+        self.control.tick(now);
+        self.after(now, out);
+    }
+
+    fn next_due(&self) -> u64 {
+        self.control.next_due()
+    }
+
+    fn restart(&mut self, now: u64, disk: bool, out: &mut Out<Post>) {
+        let members = self.control.members();
+        let addresses = members.live().iter().filter_map(|place| members.get(*place).address());
+        let remembered = if disk { addresses.take(32).collect() } else { Vec::new() };
+        let next = Incarnation(self.incarnation.0 + 1);
+        *self = Self::live(self.common.clone(), self.node, next, now, remembered);
+        self.after(now, out);
+    }
+
+    fn twist(&mut self, role: Role, packet: Post, random: &mut Random) -> Option<Post> {
+        match role {
+            Role::Honest => Some(packet),
+            Role::Silent => None,
+            Role::Garbage => Some(packet.garble(self.common.cast.ids(), random)),
+            Role::Equivocator => {
+                // Its own announcement once more, of the same version, with other words in it.
+                let mut statement = self.control.me().statement().clone();
+                statement.capabilities = 1 + random.below(2) as u32;
+                let identity = self.common.cast.identity(self.node);
+                let other = Announcement::sign(identity, &mesh_key(MESH), &statement);
+                let mut letter = Letter::new();
+                let fits = letter.push(kind::ANNOUNCE, other.bytes());
+                debug_assert!(fits, "an announcement fits a letter");
+                let twisted = random.permille(200);
+                Some(if twisted { self.seal(statement.version.micros() - WALL, Box::new(letter)) } else { packet })
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! A scenario from its beginning to its verdict.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use octick_core::control::{Random, Settings};
+
+use crate::checkers::{self, Evidence, judge};
+use crate::engines::{self, EngineNode, Habits};
+use crate::link::{Links, Who};
+use crate::members::{self, MemberNode, Truth};
+use crate::report::Report;
+use crate::scenario::{Deed, Scenario, What};
+use crate::seal::{Cast, Signatures};
+use crate::world::{Actor, Host, Role, World};
+use crate::{MS, S};
+
+/// What a run leaves.
+pub struct Outcome {
+    /// Its figures.
+    pub report: Report,
+    /// What happened, one line an event, with a legend.
+    pub trace: String,
+}
+
+/// Is told, now and then, how far a run is: virtual microseconds, those it will last at most, and events so far.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64, u64);
+
+/// Runs a scenario that has [no fault](Scenario::fault).
+pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
+    match scenario.what {
+        What::Engines => run_engines(scenario, progress),
+        What::Members => run_members(scenario, progress),
+    }
+}
+
+fn run_engines(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
+    let started = Instant::now();
+    let roles = roles(scenario);
+    let honest = roles.iter().map(|role| *role == Role::Honest).collect();
+    let habits = Habits {
+        write_gap: scenario.write_millis * MS,
+        write_until: scenario.millis * MS,
+        refresh_gap: scenario.refresh_millis * MS,
+        fanout: scenario.fanout,
+    };
+    let common = Rc::new(engines::Common::new(scenario.seed, habits, honest));
+    let mut world = world(scenario, &roles, |node, now| EngineNode::new(common.clone(), node, now));
+    let mut director = Director::new(scenario);
+    director.act(&mut world, progress, &mut |_, _| (), &mut |_| ());
+    let agreed_after = director.rest(&mut world, |world| checkers::tables::differences(world, &common) == 0);
+    let mut ledger = common.ledger.borrow_mut();
+    let mut report = begin(scenario, &world, started);
+    report.set_times(&mut ledger.seen_after, scenario.weather.near);
+    report.missed = checkers::tables::differences(&world, &common);
+    report.signatures = "real";
+    report.forged = ledger.forged;
+    let honest = world.honest().count().max(1) as f64;
+    report.copies_per_node = ledger.copies as f64 / honest / ledger.made.max(1) as f64;
+    let evidence = Evidence {
+        missed: report.missed,
+        unsigned: ledger.unsigned,
+        resurrected: ledger.went_back,
+        agreed_after,
+        records_max: 0,
+        micros: world.now(),
+        totals: world.totals,
+    };
+    end(scenario, &world, report, &evidence)
+}
+
+fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
+    let started = Instant::now();
+    let roles = roles(scenario);
+    let settings = Settings { lifeguard: scenario.lifeguard, ..Settings::default() };
+    let round = settings.gossip_interval;
+    let nodes = scenario.nodes as usize;
+    let truth = Truth { up_since: vec![Some(0); nodes], crashed_at: vec![0; nodes], ..Truth::default() };
+    let common = Rc::new(members::Common {
+        cast: Cast::new(scenario.nodes, scenario.seed, scenario.signatures()),
+        regions: (0..scenario.nodes).map(|node| scenario.region(node)).collect(),
+        truth: truth.into(),
+        settings,
+        seed: scenario.seed,
+    });
+    let mut world = world(scenario, &roles, |node, now| MemberNode::new(common.clone(), node, now));
+    let mut director = Director::new(scenario);
+    let mut coverage: f64 = 1.0;
+    let mut on_life = |node: u32, life: Life| {
+        let mut truth = common.truth.borrow_mut();
+        match life {
+            Life::Crash(at) => {
+                (truth.up_since[node as usize], truth.crashed_at[node as usize]) = (None, at);
+            }
+            Life::Start(at) => truth.up_since[node as usize] = Some(at),
+        }
+    };
+    let mut sampler = Random::new(scenario.seed ^ 0xC0F3);
+    let mut sample = |world: &World<MemberNode>| {
+        let honest: Vec<u32> = world.honest().collect();
+        let chosen = sampler.choose(honest.len(), 20);
+        let share: f64 = chosen.iter().map(|i| checkers::members::coverage(world, honest[*i])).sum();
+        if !chosen.is_empty() {
+            coverage = coverage.min(share / chosen.len() as f64);
+        }
+    };
+    director.act(&mut world, progress, &mut on_life, &mut sample);
+    let agreed_after = director.rest(&mut world, |world| checkers::members::disagreements(world) == 0);
+    let mut truth = common.truth.borrow_mut();
+    let mut report = begin(scenario, &world, started);
+    report.set_times(&mut truth.met_after, round);
+    report.missed = checkers::members::disagreements(&world);
+    report.signatures = match scenario.signatures() {
+        Signatures::Real => "real",
+        Signatures::StandIn => "stand-in",
+    };
+    report.crash_seen_ms = f64::from(truth.missed_after.iter().copied().max().unwrap_or(0)) / 1e3;
+    (report.false_suspicions, report.false_deaths) = (truth.false_suspicions, truth.false_deaths);
+    (report.coverage, report.forged) = (coverage, truth.forged);
+    let evidence = Evidence {
+        missed: report.missed,
+        unsigned: truth.unsigned,
+        resurrected: truth.resurrected,
+        agreed_after,
+        records_max: truth.records_max,
+        micros: world.now(),
+        totals: world.totals,
+    };
+    end(scenario, &world, report, &evidence)
+}
+
+/// A node's process begins or ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Life {
+    /// It crashes, at this time.
+    Crash(u64),
+    /// It starts again, at this time.
+    Start(u64),
+}
+
+/// All nodes, as the scenario wants them.
+fn world<A: Actor>(scenario: &Scenario, roles: &[Role], actor: impl Fn(u32, u64) -> A) -> World<A> {
+    let mut random = Random::new(scenario.seed);
+    let links = Links::new(scenario.weather.clone(), scenario.nodes as usize, random.fork());
+    let mut world = World::new(links, random.fork());
+    for node in 0..scenario.nodes {
+        let skew = random.below(u64::from(scenario.skew_millis) * MS + 1) as u32;
+        let is_slow = scenario.slow_every > 0 && node % scenario.slow_every == scenario.slow_every - 1;
+        let host = Host {
+            region: scenario.region(node),
+            role: roles[node as usize],
+            skew,
+            slow: if is_slow { scenario.slow_micros } else { 0 },
+            ..Host::default()
+        };
+        world.add(host, actor(node, u64::from(skew)));
+    }
+    world
+}
+
+/// Who is evil, and how. The first two nodes never are: others begin with them.
+fn roles(scenario: &Scenario) -> Vec<Role> {
+    let mut roles = vec![Role::Honest; scenario.nodes as usize];
+    let evil = (f64::from(scenario.nodes) * scenario.byzantine) as usize;
+    let kinds = [Role::Silent, Role::Garbage, Role::Equivocator];
+    let mut random = Random::new(scenario.seed ^ 0xE711);
+    for (i, chosen) in random.choose(roles.len().saturating_sub(2), evil).into_iter().enumerate() {
+        roles[chosen + 2] = kinds[i % kinds.len()];
+    }
+    roles
+}
+
+/// Lets happen what the scenario wants, when it wants it.
+struct Director {
+    acts: Vec<(u64, Deed)>,
+    until: u64,
+    quiet: u64,
+    step: u64,
+}
+
+impl Director {
+    fn new(scenario: &Scenario) -> Self {
+        let mut acts: Vec<(u64, Deed)> = scenario.acts.iter().map(|act| (act.at * MS, act.deed)).collect();
+        let mut random = Random::new(scenario.seed ^ 0xC4A5);
+        let crashes = (f64::from(scenario.nodes) * scenario.churn * scenario.millis as f64 / 1e3) as u64;
+        for _ in 0..crashes {
+            let at = random.below(scenario.millis * MS);
+            let who = Who::Node(2.min(scenario.nodes - 1) + random.below(u64::from(scenario.nodes.max(3) - 2)) as u32);
+            acts.push((at, Deed::Crash { who }));
+            acts.push((at + scenario.down_millis * MS, Deed::Restart { who, disk: scenario.disk }));
+        }
+        acts.sort_by_key(|(at, _)| *at);
+        let last = acts.last().map_or(0, |(at, _)| *at);
+        let step = if scenario.nodes <= 256 { 10 * MS } else { 100 * MS };
+        Self { acts, until: last.max(scenario.millis * MS), quiet: scenario.quiet_millis * MS, step }
+    }
+
+    fn act<A: Actor>(
+        &mut self,
+        world: &mut World<A>,
+        progress: Progress<'_>,
+        lives: &mut dyn FnMut(u32, Life),
+        sample: &mut dyn FnMut(&World<A>),
+    ) {
+        let mut next_second = S;
+        let mut acts = std::mem::take(&mut self.acts).into_iter().peekable();
+        loop {
+            let act_at = acts.peek().map_or(u64::MAX, |(at, _)| *at);
+            let at = act_at.min(next_second).min(self.until);
+            world.run_until(at);
+            if at == act_at {
+                let (_, deed) = acts.next().expect("it was just seen");
+                perform(world, deed, lives);
+                continue;
+            }
+            if at == next_second {
+                sample(world);
+                progress(at, self.until + self.quiet, world.totals.events);
+                next_second += S;
+                continue;
+            }
+            break;
+        }
+    }
+
+    /// Runs until the nodes agree, for the quiet time at most; says after how long they did.
+    fn rest<A: Actor>(&self, world: &mut World<A>, agree: impl Fn(&World<A>) -> bool) -> Option<u64> {
+        let begin = world.now();
+        loop {
+            if agree(world) {
+                return Some(world.now() - begin);
+            }
+            if world.now() >= begin + self.quiet {
+                return None;
+            }
+            world.run_until(world.now() + self.step);
+        }
+    }
+}
+
+fn perform<A: Actor>(world: &mut World<A>, deed: Deed, lives: &mut dyn FnMut(u32, Life)) {
+    let now = world.now();
+    let meant = |world: &World<A>, who: Who| -> Vec<u32> {
+        let hosts = world.hosts.iter().zip(0..);
+        hosts.filter(|(host, node)| who.holds(*node, host.region)).map(|(_, node)| node).collect()
+    };
+    match deed {
+        Deed::Cut { from, to } => world.cut(from, to),
+        Deed::Heal => world.heal(),
+        Deed::Stop { who, millis } => meant(world, who).into_iter().for_each(|node| world.stop(node, millis * MS)),
+        Deed::Crash { who } => {
+            for node in meant(world, who).into_iter().filter(|node| !world.hosts[*node as usize].down).collect::<Vec<_>>() {
+                lives(node, Life::Crash(now));
+                world.crash(node);
+            }
+        }
+        Deed::Restart { who, disk } => {
+            for node in meant(world, who).into_iter().filter(|node| world.hosts[*node as usize].down).collect::<Vec<_>>() {
+                lives(node, Life::Start(now));
+                world.restart(node, disk);
+            }
+        }
+    }
+}
+
+fn begin<A: Actor>(scenario: &Scenario, world: &World<A>, started: Instant) -> Report {
+    let totals = &world.totals;
+    let nodes = u64::from(scenario.nodes);
+    Report {
+        nodes: scenario.nodes,
+        seed: scenario.seed,
+        bytes_per_node: totals.bytes as f64 / nodes as f64,
+        ns_per_event: started.elapsed().as_nanos() as f64 / totals.events.max(1) as f64,
+        events: totals.events,
+        bytes_of_memory_per_node: memory_max() / nodes,
+        coverage: 1.0,
+        lost: totals.lost,
+        run: format!("{:016x}", world.trace.hash()),
+        ..Report::default()
+    }
+}
+
+fn end<A: Actor>(scenario: &Scenario, world: &World<A>, mut report: Report, evidence: &Evidence) -> Outcome {
+    report.agreed_ms = evidence.agreed_after.map(|micros| micros as f64 / 1e3);
+    judge(&mut report, evidence, &scenario.bars);
+    Outcome { report, trace: world.trace.to_string() }
+}
+
+/// The most memory that this process ever had, bytes; zero where the system does not say.
+fn memory_max() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1_024
+}

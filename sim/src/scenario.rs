@@ -1,0 +1,248 @@
+//! What a run should be: from a file, a command line, or a seed.
+
+use octick_core::control::Random;
+use serde::Deserialize;
+
+use crate::link::{Weather, Who};
+use crate::seal::Signatures;
+
+/// What runs on the nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Whole engines that write, push and refresh cells; everybody knows everybody.
+    #[default]
+    Engines,
+    /// Control planes that find each other and notice who is gone.
+    Members,
+}
+
+/// A run, in full. Every key of a scenario file is one of these; what is left out is as in the default.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scenario {
+    /// What runs on the nodes.
+    pub what: What,
+    /// How many.
+    pub nodes: u32,
+    /// Regions that they are spread over, evenly and in order.
+    pub regions: u32,
+    /// Decides everything that chance decides.
+    pub seed: u64,
+    /// How long things happen, milliseconds.
+    pub millis: u64,
+    /// How long the nodes then have to agree, at most.
+    pub quiet_millis: u64,
+    /// How letters are signed: unless it says so, in earnest up to 64 nodes. Engines always sign in earnest.
+    pub signatures: Option<Signatures>,
+    /// Share of nodes that crash a second; each starts again after `down_millis`.
+    pub churn: f64,
+    /// How long a crashed node is down.
+    pub down_millis: u64,
+    /// Whether it finds its disk again.
+    pub disk: bool,
+    /// Share of nodes that are evil: silent, garbage and equivocating ones in turn.
+    pub byzantine: f64,
+    /// Clocks are up to so far apart, milliseconds.
+    pub skew_millis: u32,
+    /// Every so many-th node is slow; zero for none.
+    pub slow_every: u32,
+    /// How long a slow node takes for each packet, microseconds.
+    pub slow_micros: u32,
+    /// How the links are.
+    pub weather: Weather,
+    /// Whether members use Lifeguard.
+    pub lifeguard: bool,
+    /// Between two writes of an agent, milliseconds.
+    pub write_millis: u64,
+    /// Between two refreshes of a node's own cells, milliseconds.
+    pub refresh_millis: u64,
+    /// Peers that an engine's edge pushes to.
+    pub fanout: usize,
+    /// What happens, and when.
+    pub acts: Vec<Act>,
+    /// What the run must show, beyond the checkers.
+    pub bars: Bars,
+}
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct Act {
+    /// When, milliseconds.
+    pub at: u64,
+    /// What.
+    #[serde(flatten)]
+    pub deed: Deed,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Deed {
+    /// Links are cut, in one direction.
+    Cut {
+        /// From whom,
+        from: Who,
+        /// to whom nothing arrives.
+        to: Who,
+    },
+    /// All links are mended.
+    Heal,
+    /// Processes stop, as by SIGSTOP.
+    Stop {
+        /// Whose.
+        who: Who,
+        /// For how long.
+        millis: u64,
+    },
+    /// Processes die.
+    Crash {
+        /// Whose.
+        who: Who,
+    },
+    /// Dead processes start again.
+    Restart {
+        /// Whose.
+        who: Who,
+        /// Whether they find their disks again.
+        disk: bool,
+    },
+}
+
+/// The most, or least, that figures of the report may be.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bars {
+    /// 99.9 % of what spreads has arrived, milliseconds.
+    pub p999_ms: Option<f64>,
+    /// All of it has.
+    pub p100_ms: Option<f64>,
+    /// A crash is seen by all, milliseconds.
+    pub crash_seen_ms: Option<f64>,
+    /// Nodes agree so long after the last act, milliseconds.
+    pub agreed_ms: Option<f64>,
+    /// Running nodes that were declared dead.
+    pub false_deaths: Option<u64>,
+    /// Bytes sent by a node on average.
+    pub bytes_per_node: Option<f64>,
+    /// At least this share of the running members is known at any second.
+    pub coverage: Option<f64>,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            what: What::Engines,
+            nodes: 16,
+            regions: 1,
+            seed: 1,
+            millis: 5_000,
+            quiet_millis: 20_000,
+            signatures: None,
+            churn: 0.0,
+            down_millis: 3_000,
+            disk: false,
+            byzantine: 0.0,
+            skew_millis: 0,
+            slow_every: 0,
+            slow_micros: 200,
+            weather: Weather::default(),
+            lifeguard: true,
+            write_millis: 200,
+            refresh_millis: 1_000,
+            fanout: 3,
+            acts: Vec::new(),
+            bars: Bars::default(),
+        }
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// The first contradiction, if there is one.
+    pub fn fault(&self) -> Option<&'static str> {
+        let share = |share: f64| (0.0..1.0).contains(&share);
+        let rules = [
+            (self.nodes >= 2, "nodes are fewer than two"),
+            (self.nodes <= 1 << 20, "nodes are more than 1,048,576"),
+            ((1..=self.nodes.min(65_536)).contains(&self.regions), "regions are none, or more than nodes"),
+            (share(self.churn) && share(self.byzantine), "churn or byzantine is not a share"),
+            (share(self.weather.loss) && share(self.weather.duplicate), "loss or duplicate is not a share"),
+            (share(self.weather.reorder), "reorder is not a share"),
+            (self.weather.far[0] <= self.weather.far[1], "far ends before it begins"),
+            (self.write_millis > 0 && self.refresh_millis > 0, "write_millis or refresh_millis is zero"),
+            (self.what == What::Members || self.nodes <= 1_024, "engines are more than 1,024"),
+        ];
+        rules.iter().find(|(holds, _)| !holds).map(|(_, rule)| *rule)
+    }
+
+    /// How letters are signed in the end.
+    pub fn signatures(&self) -> Signatures {
+        let usual = if self.nodes <= 64 { Signatures::Real } else { Signatures::StandIn };
+        self.signatures.unwrap_or(usual)
+    }
+
+    /// The region of a node.
+    pub fn region(&self, node: u32) -> u16 {
+        (u64::from(node) * u64::from(self.regions) / u64::from(self.nodes)) as u16
+    }
+
+    /// A small run that the seed alone decides: some of everything.
+    pub fn random(seed: u64) -> Self {
+        let mut dice = Random::new(seed ^ 0x5CE4);
+        let what = if dice.permille(500) { What::Engines } else { What::Members };
+        let nodes = 3 + dice.below(if what == What::Engines { 6 } else { 14 }) as u32;
+        let share = |dice: &mut Random, odds: u32, most: f64| -> f64 {
+            if dice.permille(odds) { dice.below(1_000) as f64 / 1_000.0 * most } else { 0.0 }
+        };
+        let weather = Weather {
+            loss: share(&mut dice, 600, 0.1),
+            burst: 1.0 + dice.below(4) as f64,
+            duplicate: share(&mut dice, 400, 0.1),
+            reorder: share(&mut dice, 400, 0.2),
+            ..Weather::default()
+        };
+        let millis = 2_000 + dice.below(2_000);
+        let mut acts = Vec::new();
+        if dice.permille(300) {
+            let who = Who::Every(2 + dice.below(2) as u32, 0);
+            let at = 500 + dice.below(1_000);
+            acts.push(Act { at, deed: Deed::Cut { from: who, to: Who::All } });
+            acts.push(Act { at: at + dice.below(millis - 1_500), deed: Deed::Heal });
+        }
+        if dice.permille(300) {
+            let who = Who::Every(2, dice.below(2) as u32);
+            acts.push(Act { at: dice.below(millis), deed: Deed::Stop { who, millis: dice.below(1_500) } });
+        }
+        if dice.permille(300) {
+            let who = Who::Node(2 + dice.below(u64::from(nodes) - 2) as u32);
+            let at = dice.below(millis / 2);
+            acts.push(Act { at, deed: Deed::Crash { who } });
+            let restart = Deed::Restart { who, disk: dice.permille(500) };
+            acts.push(Act { at: at + dice.below(millis / 2), deed: restart });
+        }
+        Self {
+            what,
+            nodes,
+            seed,
+            millis,
+            quiet_millis: 60_000,
+            signatures: dice.permille(800).then_some(Signatures::StandIn),
+            write_millis: 400,
+            fanout: 2,
+            byzantine: share(&mut dice, 300, 0.34),
+            skew_millis: dice.below(500) as u32,
+            slow_every: dice.below(5) as u32,
+            weather,
+            acts,
+            ..Self::default()
+        }
+    }
+}

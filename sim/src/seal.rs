@@ -1,0 +1,342 @@
+//! Who is who, and signatures: real ones, or what stands in for them in large runs.
+//!
+//! A letter is a signed frame, as on the wire. In large runs it is a structure that carries a 64-bit code over its
+//! postmark and its messages, keyed by a secret of its origin that only the origin and the [`Cast`] know. So a letter
+//! that its origin did not issue is refused as surely as the real signature refuses it, at a hundredth of the price;
+//! what the stand-in does not show is the cost of signatures. Announcements are signed in earnest in every run, and
+//! each is verified once for all nodes.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use octick_core::control::announce::{Announcement, Unsound, mesh_key};
+use octick_core::control::{Notary, Postmark, Random, Statement};
+use octick_core::stamp::{Incarnation, Seq, Version};
+use octick_core::wire::{Entries, Frame, Kind, Letter, Messages, Sealer, Stamp};
+use octick_crypto::train::{message, root_of};
+use octick_crypto::{Identity, Item, MeshKeys, NodeId, PublicKey, verify_many};
+use serde::{Deserialize, Serialize};
+
+/// The mesh of all simulations.
+pub const MESH: &str = "simulation";
+/// Bytes of a frame around its entries, the signature included.
+const AROUND: usize = 40 + 64;
+const PORT: u16 = 7_700;
+
+/// How letters are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signatures {
+    /// By Ed25519.
+    Real,
+    /// By a code that the cast checks.
+    StandIn,
+}
+
+/// Where a node is reached.
+pub fn address(node: u32) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::from_bits(0x0A00_0000 + node), PORT))
+}
+
+/// Which node is reached there.
+pub fn node_at(address: SocketAddr) -> Option<u32> {
+    match address.ip() {
+        IpAddr::V4(ip) if address.port() == PORT => ip.to_bits().checked_sub(0x0A00_0000),
+        _ => None,
+    }
+}
+
+/// The keys of node `node` in the run of `seed`.
+pub fn identity(seed: u64, node: u32) -> Identity {
+    let mut random = Random::new(seed ^ u64::from(node) << 32);
+    let mut bytes = [0; 32];
+    bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&random.u64().to_le_bytes()));
+    Identity::from_seed(&bytes)
+}
+
+/// A letter on its way.
+#[derive(Clone)]
+pub enum Post {
+    /// A frame, signed by Ed25519.
+    Frame(Rc<[u8]>),
+    /// A letter with a code.
+    Coded(Rc<Coded>),
+}
+
+/// A letter that is signed by a code.
+#[derive(Clone)]
+pub struct Coded {
+    origin: NodeId,
+    stamp: Stamp,
+    letter: Box<Letter>,
+    code: u64,
+}
+
+/// A letter that came, before anything of it is proven.
+pub struct Arrived<'a> {
+    /// Whose it claims to be.
+    pub postmark: Postmark,
+    /// What it says.
+    pub messages: Messages<'a>,
+    post: &'a Post,
+}
+
+impl Post {
+    /// On the wire, bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Frame(bytes) => bytes.len(),
+            Self::Coded(coded) => AROUND + coded.letter.padded().len(),
+        }
+    }
+
+    /// Never so.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads it, as far as it is a letter.
+    pub fn open(&self, from: SocketAddr) -> Option<Arrived<'_>> {
+        match self {
+            Self::Frame(bytes) => {
+                let frame = Frame::parse(bytes).ok()?;
+                let Entries::Control(messages) = frame.entries() else { return None };
+                Some(Arrived { postmark: Postmark::of(from, frame.header()), messages, post: self })
+            }
+            Self::Coded(coded) => {
+                let Stamp { incarnation, first_seq: seq, version } = coded.stamp;
+                let postmark = Postmark { from, origin: coded.origin, incarnation, seq, version };
+                Some(Arrived { postmark, messages: coded.letter.messages(), post: self })
+            }
+        }
+    }
+
+    /// Damages it: another byte, or another's name.
+    pub fn garble(&self, others: &[NodeId], random: &mut Random) -> Self {
+        match self {
+            Self::Frame(bytes) => {
+                let mut bytes = bytes.to_vec();
+                let at = random.index(bytes.len());
+                bytes[at] ^= 1 << random.below(8);
+                Self::Frame(bytes.into())
+            }
+            Self::Coded(coded) => {
+                let mut coded = (**coded).clone();
+                if random.permille(500) {
+                    coded.origin = others[random.index(others.len())];
+                } else {
+                    let mut letter = Letter::new();
+                    for told in coded.letter.messages() {
+                        let mut body = told.body.to_vec();
+                        body.iter_mut().take(4).for_each(|byte| *byte ^= random.u64() as u8 | 1);
+                        let fits = letter.push(told.kind, &body);
+                        debug_assert!(fits, "a letter as long as the first fits");
+                    }
+                    coded.letter = Box::new(letter);
+                    coded.stamp.first_seq.0 += 1;
+                }
+                Self::Coded(Rc::new(coded))
+            }
+        }
+    }
+}
+
+/// Everybody's keys. Shared by all actors of a run.
+pub struct Cast {
+    people: Vec<Person>,
+    ids: Vec<NodeId>,
+    by_id: HashMap<NodeId, u32>,
+    method: Signatures,
+    keys: MeshKeys,
+    sealer: RefCell<Sealer>,
+    archive: Archive,
+    /// Hashes of the frames that were signed, to hold real verdicts against.
+    issued: RefCell<HashSet<u128>>,
+}
+
+struct Person {
+    identity: Arc<Identity>,
+    secret: u64,
+}
+
+/// Announcements that were judged.
+type Archive = Arc<Mutex<HashMap<Box<[u8]>, Result<Arc<Announcement>, Unsound>>>>;
+
+impl Cast {
+    /// `nodes` nodes with keys from `seed`.
+    pub fn new(nodes: u32, seed: u64, method: Signatures) -> Self {
+        let mut secrets = Random::new(seed ^ 0x5EA1);
+        let people: Vec<Person> = (0..nodes)
+            .map(|node| Person { identity: Arc::new(identity(seed, node)), secret: secrets.u64() })
+            .collect();
+        let ids: Vec<NodeId> = people.iter().map(|person| person.identity.id()).collect();
+        Self {
+            by_id: ids.iter().copied().zip(0..).collect(),
+            ids,
+            people,
+            method,
+            keys: MeshKeys::derive(MESH),
+            sealer: RefCell::new(Sealer::new()),
+            archive: Archive::default(),
+            issued: RefCell::default(),
+        }
+    }
+
+    /// Names, by number.
+    pub fn ids(&self) -> &[NodeId] {
+        &self.ids
+    }
+
+    /// The number of a name.
+    pub fn find(&self, id: NodeId) -> Option<u32> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// The keys of a node.
+    pub fn identity(&self, node: u32) -> &Identity {
+        &self.people[node as usize].identity
+    }
+
+    /// Judges announcements for a node, each once for all.
+    pub fn notary(&self, node: u32) -> Box<dyn Notary> {
+        let identity = self.people[node as usize].identity.clone();
+        Box::new(Shared { identity, archive: self.archive.clone() })
+    }
+
+    /// Signs a letter of `node`.
+    pub fn seal(
+        &self,
+        node: u32,
+        incarnation: Incarnation,
+        seq: Seq,
+        version: Version,
+        letter: Box<Letter>,
+    ) -> Post {
+        let stamp = Stamp { incarnation, first_seq: seq, version };
+        let person = &self.people[node as usize];
+        match self.method {
+            Signatures::Real => {
+                let mut sealer = self.sealer.borrow_mut();
+                sealer.clear();
+                sealer.frame(Kind::Control, |draft| draft.letter(&letter));
+                sealer.seal(&person.identity, &self.keys, &stamp);
+                let bytes = sealer.frames().next().expect("one frame was made");
+                self.issued.borrow_mut().insert(name_of(bytes));
+                Post::Frame(bytes.into())
+            }
+            Signatures::StandIn => {
+                let origin = self.ids[node as usize];
+                let code = code(person.secret, origin, &stamp, &letter);
+                Post::Coded(Rc::new(Coded { origin, stamp, letter, code }))
+            }
+        }
+    }
+
+    /// Whether a letter's origin signed it; `key` is that which the receiver knows the origin by.
+    pub fn verify(&self, arrived: &Arrived<'_>, key: &PublicKey) -> bool {
+        match arrived.post {
+            Post::Frame(bytes) => {
+                let frame = Frame::reopen(bytes);
+                let (header, leaf) = (frame.header(), self.keys.leaf(frame.signed_part()));
+                let (index, len) = (header.train_index(), header.train_len());
+                let root = root_of(&self.keys, leaf, index, len, frame.path());
+                let mut verdict = [false];
+                let message = message(len, &root);
+                verify_many(&[Item { key, message: &message, signature: frame.signature() }], &mut verdict);
+                verdict[0]
+            }
+            Post::Coded(coded) => self.find(coded.origin).is_some_and(|node| {
+                code(self.people[node as usize].secret, coded.origin, &coded.stamp, &coded.letter) == coded.code
+            }),
+        }
+    }
+
+    /// Whether a letter that was taken for signed was issued by anybody at all. Codes are their own proof.
+    pub fn was_issued(&self, arrived: &Arrived<'_>) -> bool {
+        match arrived.post {
+            Post::Frame(bytes) => self.issued.borrow().contains(&name_of(bytes)),
+            Post::Coded(_) => true,
+        }
+    }
+}
+
+/// Half of a content hash.
+fn name_of(bytes: &[u8]) -> u128 {
+    let hash = octick_crypto::Hash::of(bytes);
+    u128::from_le_bytes(*hash.0.first_chunk().expect("a hash has 32 bytes"))
+}
+
+/// A code over all of a letter: multiply and fold, eight bytes a step, two lanes.
+fn code(secret: u64, origin: NodeId, stamp: &Stamp, letter: &Letter) -> u64 {
+    let id = u128::from_le_bytes(origin.0);
+    let place = u64::from(stamp.incarnation.0) << 32 ^ stamp.first_seq.0.rotate_left(17) ^ stamp.version.0;
+    let mut code = fold(secret ^ id as u64, place ^ (id >> 64) as u64);
+    for words in letter.padded().as_chunks::<16>().0 {
+        let word = u128::from_le_bytes(*words);
+        code = fold(code ^ word as u64, (word >> 64) as u64 ^ 0xA076_1D64_78BD_642F) ^ code.rotate_left(23);
+    }
+    fold(code ^ letter.len() as u64, secret | 1)
+}
+
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+struct Shared {
+    identity: Arc<Identity>,
+    archive: Archive,
+}
+
+impl Notary for Shared {
+    fn announce(&mut self, statement: &Statement) -> Arc<Announcement> {
+        Arc::new(Announcement::sign(&self.identity, &mesh_key(MESH), statement))
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound> {
+        let mut archive = self.archive.lock().expect("nobody panics with it");
+        if let Some(judged) = archive.get(bytes) {
+            return judged.clone();
+        }
+        let judged = Announcement::verify(bytes, &mesh_key(MESH)).map(Arc::new);
+        archive.insert(bytes.into(), judged.clone());
+        judged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_methods_take_what_was_issued_and_nothing_else() {
+        for method in [Signatures::Real, Signatures::StandIn] {
+            let cast = Cast::new(3, 1, method);
+            let mut letter = Letter::new();
+            assert!(letter.push(0xF9, &[1, 2, 3, 4, 5, 6, 7, 8]));
+            let version = Version::new(crate::WALL, cast.ids()[1]);
+            let post = cast.seal(1, Incarnation(1), Seq(9), version, Box::new(letter));
+            let verdict = |post: &Post| {
+                let arrived = post.open(address(1))?;
+                let node = cast.find(arrived.postmark.origin)?;
+                Some(cast.verify(&arrived, cast.identity(node).public()))
+            };
+            assert_eq!(verdict(&post), Some(true), "{method:?}");
+            assert!(cast.was_issued(&post.open(address(1)).unwrap()));
+            let mut random = Random::new(5);
+            for _ in 0..200 {
+                let garbled = post.garble(&[cast.ids()[0], cast.ids()[2]], &mut random);
+                assert_ne!(verdict(&garbled), Some(true), "{method:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_name_nodes() {
+        assert!((0..100_000).step_by(777).all(|node| node_at(address(node)) == Some(node)));
+        assert_eq!(node_at("127.0.0.1:7700".parse().unwrap()).filter(|node| *node < 1 << 20), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! The scenario files: those that are quick are run here, all of them are read.
+
+use std::path::PathBuf;
+
+use octick_sim::run::{Outcome, run};
+use octick_sim::scenario::Scenario;
+
+fn read(name: &str) -> Scenario {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name);
+    let text = std::fs::read_to_string(&path).unwrap();
+    Scenario::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn ends(name: &str) -> Outcome {
+    run(&read(name), &mut |_, _, _| ())
+}
+
+fn passes(name: &str) {
+    let Outcome { report, trace } = ends(name);
+    assert!(report.passed(), "{name}, seed {}\n{trace}{report}", report.seed);
+}
+
+#[test]
+fn every_scenario_file_is_sound() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        assert_eq!(read(&name).fault(), None, "{name}");
+    }
+}
+
+#[test]
+fn clean_links_lead_to_equal_tables() {
+    passes("clean.toml");
+}
+
+#[test]
+fn a_storm_passes_and_leaves_equal_tables() {
+    passes("storm.toml");
+}
+
+#[test]
+fn members_join_all_at_once() {
+    passes("joins.toml");
+}
+
+#[test]
+fn two_halves_find_each_other_again() {
+    passes("partition.toml");
+}
+
+#[test]
+fn nobody_who_was_only_stopped_stays_dead() {
+    passes("stops.toml");
+}
+
+#[test]
+fn a_crash_is_seen_by_all() {
+    passes("crash.toml");
+}
+
+#[test]
+fn the_canary_fails_and_says_why() {
+    let Outcome { report, trace } = ends("canary.toml");
+    assert!(!report.passed());
+    assert!(!report.checkers["convergence"] && !report.checkers["agreement"]);
+    assert!(report.checkers["no_unsigned_merge"] && report.checkers["bounds"], "{report}");
+    assert!(trace.contains("# | Links are cut.") && trace.contains("0.500000 |"), "{trace}");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_bit_for_bit() {
+    for name in ["storm.toml", "crash.toml"] {
+        let (one, other) = (ends(name), ends(name));
+        assert_eq!(one.report.run, other.report.run, "{name}");
+        assert_eq!((one.report.events, &one.trace), (other.report.events, &other.trace), "{name}");
+        let third = run(&Scenario { seed: 2, ..read(name) }, &mut |_, _, _| ());
+        assert_ne!(one.report.run, third.report.run, "{name}");
+    }
+}
