@@ -199,7 +199,9 @@ impl EngineNode {
     /// Writes of one cell are numbered 1, 2, 3 and stand in cells 1, 2, 3 to 7, 0, 1.
     fn write_cell(&mut self, number: u64) {
         let slot = Slot(RUN * self.node + number as u32 % CELLS as u32);
-        self.engine.write(Update::Cell8(slot, value(self.node, number))).expect("the slot is this node's own");
+        self.engine
+            .write(Update::Cell8(slot, value(self.node, number)))
+            .expect("the slot is this node's own");
     }
 
     fn flush(&mut self, now: u64, out: &mut Out<Rc<[u8]>>) {
@@ -295,14 +297,19 @@ impl Actor for EngineNode {
     }
 
     fn next_due(&self) -> u64 {
-        if self.write_at < self.common.habits.write_until { self.write_at.min(self.refresh_at) } else { self.refresh_at }
+        if self.write_at < self.common.habits.write_until {
+            self.write_at.min(self.refresh_at)
+        } else {
+            self.refresh_at
+        }
     }
 
     fn restart(&mut self, now: u64, disk: bool, out: &mut Out<Rc<[u8]>>) {
         let cells = self.cells(self.node);
         *self = Self::live(self.common.clone(), self.node, self.incarnation + 1, now);
         if disk {
-            let own = cells.versions.iter().zip(cells.values).filter(|(version, _)| **version != Version::NEVER);
+            let own =
+                cells.versions.iter().zip(cells.values).filter(|(version, _)| **version != Version::NEVER);
             own.for_each(|(_, value)| self.write_cell(number_in(value)));
         } else {
             // An agent that remembers nothing says everything anew.

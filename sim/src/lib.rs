@@ -12,6 +12,7 @@
 //! | [`trace`] | what happened, for people and as one hash |
 //! | [`engines`] | whole engines with tables and signatures |
 //! | [`members`] | control planes: who is in the mesh |
+//! | [`updates`] | dissemination: updates on their way to everybody |
 //! | [`seal`] | signatures, and what stands in for them in large runs |
 //! | [`scenario`] | what a run should be, from a file or a command line |
 //! | [`run`] | a scenario from its beginning to its verdict |
@@ -29,6 +30,7 @@ pub mod run;
 pub mod scenario;
 pub mod seal;
 pub mod trace;
+pub mod updates;
 pub mod wheel;
 pub mod world;
 

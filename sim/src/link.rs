@@ -178,7 +178,8 @@ impl Links {
     fn delay(&mut self, from: End, to: End) -> u64 {
         let way = self.way(from.region, to.region);
         let vary = (way as f64 * self.weather.jitter) as u64;
-        let held = if self.happens(self.odds.held_back) { self.random.below(self.weather.held_back + 1) } else { 0 };
+        let held =
+            if self.happens(self.odds.held_back) { self.random.below(self.weather.held_back + 1) } else { 0 };
         way + self.random.below(vary + 1) + held
     }
 
@@ -207,7 +208,8 @@ mod tests {
 
     fn lost(weather: Weather) -> (f64, f64) {
         let mut links = Links::new(weather, 1, Random::new(1));
-        let fates: Vec<bool> = (0..200_000).map(|_| links.send(end(0, 0), end(0, 0), 100).first.is_none()).collect();
+        let fates: Vec<bool> =
+            (0..200_000).map(|_| links.send(end(0, 0), end(0, 0), 100).first.is_none()).collect();
         let lost = fates.iter().filter(|lost| **lost).count() as f64;
         let bursts = fates.windows(2).filter(|pair| !pair[0] && pair[1]).count() as f64;
         (lost / fates.len() as f64, lost / bursts)

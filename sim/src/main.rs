@@ -59,6 +59,7 @@ struct Args {
 enum Kind {
     Engines,
     Members,
+    Updates,
 }
 
 fn main() -> ExitCode {
@@ -88,7 +89,8 @@ fn main() -> ExitCode {
 fn scenario(args: &Args) -> Result<Scenario, String> {
     let mut scenario = match &args.scenario {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
             Scenario::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?
         }
         None => Scenario::default(),
@@ -98,6 +100,7 @@ fn scenario(args: &Args) -> Result<Scenario, String> {
         scenario.what = match what {
             Kind::Engines => What::Engines,
             Kind::Members => What::Members,
+            Kind::Updates => What::Updates,
         };
     }
     scenario.nodes = nodes.unwrap_or(scenario.nodes);

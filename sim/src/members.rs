@@ -90,8 +90,10 @@ impl MemberNode {
         let region = common.regions[node as usize];
         // The first two nodes of its region, as an operator would write them down.
         let first = common.regions.partition_point(|other| *other < region) as u32;
-        let seeds = (first..first + 2).filter(|seed| *seed != node && common.regions.get(*seed as usize) == Some(&region));
-        let settings = Settings { seeds: seeds.map(address).collect(), remembered, ..common.settings.clone() };
+        let seeds = (first..first + 2)
+            .filter(|seed| *seed != node && common.regions.get(*seed as usize) == Some(&region));
+        let settings =
+            Settings { seeds: seeds.map(address).collect(), remembered, ..common.settings.clone() };
         let mut dice = Random::new(common.seed ^ u64::from(node) << 24 ^ u64::from(incarnation.0));
         let birth = Birth {
             now,
@@ -264,7 +266,11 @@ impl Actor for MemberNode {
                 let fits = letter.push(kind::ANNOUNCE, other.bytes());
                 debug_assert!(fits, "an announcement fits a letter");
                 let twisted = random.permille(200);
-                Some(if twisted { self.seal(statement.version.micros() - WALL, Box::new(letter)) } else { packet })
+                Some(if twisted {
+                    self.seal(statement.version.micros() - WALL, Box::new(letter))
+                } else {
+                    packet
+                })
             }
         }
     }

@@ -24,7 +24,7 @@ pub struct Report {
     pub p100_ms: f64,
     /// What had to arrive, in the end, and had not: (node, item) pairs.
     pub missed: u64,
-    /// Bytes that a node sent, on average.
+    /// Bytes that an honest node sent, on average.
     pub bytes_per_node: f64,
     /// Copies of each frame that came to a node, on average; zero where no frames spread.
     pub copies_per_node: f64,
@@ -62,21 +62,28 @@ impl Report {
         self.checkers.values().all(|pass| *pass)
     }
 
-    /// Takes in the times that things took, microseconds.
+    /// Takes in the times that things took, and what a round takes, microseconds. A round's letters arrive soon after it,
+    /// so that what is begun of the next does not count.
     pub fn set_times(&mut self, times: &mut [u32], round: u64) {
         times.sort_unstable();
         let at = |share: f64| -> f64 {
             let last = times.len().saturating_sub(1);
-            times.get(((times.len() as f64 * share) as usize).min(last)).map_or(0.0, |time| f64::from(*time) / 1e3)
+            times
+                .get(((times.len() as f64 * share) as usize).min(last))
+                .map_or(0.0, |time| f64::from(*time) / 1e3)
         };
         (self.p50_ms, self.p999_ms, self.p100_ms) = (at(0.5), at(0.999), at(1.0));
-        self.rounds = (self.p100_ms * 1e3 / round.max(1) as f64).ceil() as u64;
+        self.rounds = ((self.p100_ms * 1e3 / round.max(1) as f64) as u64).max(1);
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} nodes, seed {}, {} signatures, run {}", self.nodes, self.seed, self.signatures, self.run)?;
+        writeln!(
+            f,
+            "{} nodes, seed {}, {} signatures, run {}",
+            self.nodes, self.seed, self.signatures, self.run
+        )?;
         writeln!(
             f,
             "spread    p50 {:.1} ms, p99.9 {:.1} ms, all {:.1} ms, {} rounds, {} missed",

@@ -1,5 +1,6 @@
 //! A scenario from its beginning to its verdict.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use crate::members::{self, MemberNode, Truth};
 use crate::report::Report;
 use crate::scenario::{Deed, Scenario, What};
 use crate::seal::{Cast, Signatures};
+use crate::updates::{self, SpreadNode};
 use crate::world::{Actor, Host, Role, World};
 use crate::{MS, S};
 
@@ -31,6 +33,7 @@ pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     match scenario.what {
         What::Engines => run_engines(scenario, progress),
         What::Members => run_members(scenario, progress),
+        What::Updates => run_updates(scenario, progress),
     }
 }
 
@@ -129,6 +132,53 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     end(scenario, &world, report, &evidence)
 }
 
+/// Between two rounds of comparing, microseconds.
+const ROUND: u64 = 100 * MS;
+
+fn run_updates(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
+    let roles = roles(scenario);
+    let homes = (0..scenario.nodes).map(|node| scenario.region(node)).collect();
+    let common = Rc::new(updates::Common::new(scenario.seed, homes, ROUND, scenario.rounds_only));
+    let mut world = world(scenario, &roles, |node, now| SpreadNode::new(common.clone(), node, now));
+    // Who stands next to whom is worked out once, and is no part of what an event costs.
+    let started = Instant::now();
+    let mut director = Director::new(scenario);
+    let gap = scenario.millis * MS / u64::from(scenario.updates.max(1));
+    let mut crashed = vec![false; scenario.nodes as usize];
+    for _ in 0..scenario.updates {
+        world.call(0, |actor, now, out| actor.issue(now, out));
+        let until = world.now() + gap;
+        let lives = &mut |node: u32, life: Life| crashed[node as usize] |= matches!(life, Life::Crash(_));
+        director.act_until(until, &mut world, progress, lives, &mut |_| ());
+    }
+    // Who was away is not dissemination's business, but reconciliation's.
+    let missed = |world: &World<SpreadNode>| -> u64 {
+        let there = world.honest().filter(|node| !crashed[*node as usize]);
+        let lacks = |node: u32| {
+            (0..scenario.updates as usize).filter(|i| !world.actors[node as usize].holds(*i)).count() as u64
+        };
+        there.map(lacks).sum()
+    };
+    let agreed_after = director.rest(&mut world, |world| missed(world) == 0);
+    let mut ledger = common.ledger.borrow_mut();
+    let mut report = begin(scenario, &world, started);
+    report.set_times(&mut ledger.taken_after, ROUND);
+    report.missed = missed(&world);
+    (report.signatures, report.forged) = ("stand-in", ledger.forged);
+    report.copies_per_node =
+        ledger.copies as f64 / f64::from(scenario.nodes) / f64::from(scenario.updates.max(1));
+    let evidence = Evidence {
+        missed: report.missed,
+        unsigned: ledger.unsigned,
+        resurrected: 0,
+        agreed_after,
+        records_max: 0,
+        micros: world.now(),
+        totals: world.totals,
+    };
+    end(scenario, &world, report, &evidence)
+}
+
 /// A node's process begins or ends.
 #[derive(Clone, Copy, Debug)]
 pub enum Life {
@@ -162,7 +212,11 @@ fn world<A: Actor>(scenario: &Scenario, roles: &[Role], actor: impl Fn(u32, u64)
 fn roles(scenario: &Scenario) -> Vec<Role> {
     let mut roles = vec![Role::Honest; scenario.nodes as usize];
     let evil = (f64::from(scenario.nodes) * scenario.byzantine) as usize;
-    let kinds = [Role::Silent, Role::Garbage, Role::Equivocator];
+    // An update has one origin, the first node: nobody else could equivocate about it.
+    let kinds: &[Role] = match scenario.what {
+        What::Updates => &[Role::Silent, Role::Garbage],
+        What::Engines | What::Members => &[Role::Silent, Role::Garbage, Role::Equivocator],
+    };
     let mut random = Random::new(scenario.seed ^ 0xE711);
     for (i, chosen) in random.choose(roles.len().saturating_sub(2), evil).into_iter().enumerate() {
         roles[chosen + 2] = kinds[i % kinds.len()];
@@ -172,7 +226,7 @@ fn roles(scenario: &Scenario) -> Vec<Role> {
 
 /// Lets happen what the scenario wants, when it wants it.
 struct Director {
-    acts: Vec<(u64, Deed)>,
+    acts: VecDeque<(u64, Deed)>,
     until: u64,
     quiet: u64,
     step: u64,
@@ -185,16 +239,24 @@ impl Director {
         let crashes = (f64::from(scenario.nodes) * scenario.churn * scenario.millis as f64 / 1e3) as u64;
         for _ in 0..crashes {
             let at = random.below(scenario.millis * MS);
-            let who = Who::Node(2.min(scenario.nodes - 1) + random.below(u64::from(scenario.nodes.max(3) - 2)) as u32);
+            let who = Who::Node(
+                2.min(scenario.nodes - 1) + random.below(u64::from(scenario.nodes.max(3) - 2)) as u32,
+            );
             acts.push((at, Deed::Crash { who }));
             acts.push((at + scenario.down_millis * MS, Deed::Restart { who, disk: scenario.disk }));
         }
         acts.sort_by_key(|(at, _)| *at);
         let last = acts.last().map_or(0, |(at, _)| *at);
         let step = if scenario.nodes <= 256 { 10 * MS } else { 100 * MS };
-        Self { acts, until: last.max(scenario.millis * MS), quiet: scenario.quiet_millis * MS, step }
+        Self {
+            acts: acts.into(),
+            until: last.max(scenario.millis * MS),
+            quiet: scenario.quiet_millis * MS,
+            step,
+        }
     }
 
+    /// Everything that is to happen.
     fn act<A: Actor>(
         &mut self,
         world: &mut World<A>,
@@ -202,24 +264,33 @@ impl Director {
         lives: &mut dyn FnMut(u32, Life),
         sample: &mut dyn FnMut(&World<A>),
     ) {
-        let mut next_second = S;
-        let mut acts = std::mem::take(&mut self.acts).into_iter().peekable();
+        self.act_until(self.until, world, progress, lives, sample);
+    }
+
+    /// What is to happen up to a time.
+    fn act_until<A: Actor>(
+        &mut self,
+        until: u64,
+        world: &mut World<A>,
+        progress: Progress<'_>,
+        lives: &mut dyn FnMut(u32, Life),
+        sample: &mut dyn FnMut(&World<A>),
+    ) {
         loop {
-            let act_at = acts.peek().map_or(u64::MAX, |(at, _)| *at);
-            let at = act_at.min(next_second).min(self.until);
+            let act_at = self.acts.front().map_or(u64::MAX, |(at, _)| *at);
+            let second = (world.now() / S + 1) * S;
+            let at = act_at.min(second).min(until);
             world.run_until(at);
-            if at == act_at {
-                let (_, deed) = acts.next().expect("it was just seen");
+            if at == act_at
+                && let Some((_, deed)) = self.acts.pop_front()
+            {
                 perform(world, deed, lives);
-                continue;
-            }
-            if at == next_second {
+            } else if at == second {
                 sample(world);
                 progress(at, self.until + self.quiet, world.totals.events);
-                next_second += S;
-                continue;
+            } else {
+                break;
             }
-            break;
         }
     }
 
@@ -247,15 +318,25 @@ fn perform<A: Actor>(world: &mut World<A>, deed: Deed, lives: &mut dyn FnMut(u32
     match deed {
         Deed::Cut { from, to } => world.cut(from, to),
         Deed::Heal => world.heal(),
-        Deed::Stop { who, millis } => meant(world, who).into_iter().for_each(|node| world.stop(node, millis * MS)),
+        Deed::Stop { who, millis } => {
+            meant(world, who).into_iter().for_each(|node| world.stop(node, millis * MS))
+        }
         Deed::Crash { who } => {
-            for node in meant(world, who).into_iter().filter(|node| !world.hosts[*node as usize].down).collect::<Vec<_>>() {
+            for node in meant(world, who)
+                .into_iter()
+                .filter(|node| !world.hosts[*node as usize].down)
+                .collect::<Vec<_>>()
+            {
                 lives(node, Life::Crash(now));
                 world.crash(node);
             }
         }
         Deed::Restart { who, disk } => {
-            for node in meant(world, who).into_iter().filter(|node| world.hosts[*node as usize].down).collect::<Vec<_>>() {
+            for node in meant(world, who)
+                .into_iter()
+                .filter(|node| world.hosts[*node as usize].down)
+                .collect::<Vec<_>>()
+            {
                 lives(node, Life::Start(now));
                 world.restart(node, disk);
             }
@@ -266,10 +347,13 @@ fn perform<A: Actor>(world: &mut World<A>, deed: Deed, lives: &mut dyn FnMut(u32
 fn begin<A: Actor>(scenario: &Scenario, world: &World<A>, started: Instant) -> Report {
     let totals = &world.totals;
     let nodes = u64::from(scenario.nodes);
+    // What evil nodes send is theirs to pay.
+    let honest = world.hosts.iter().filter(|host| host.role == Role::Honest);
+    let (bytes, count) = honest.fold((0, 0), |(bytes, count), host| (bytes + host.bytes, count + 1_u64));
     Report {
         nodes: scenario.nodes,
         seed: scenario.seed,
-        bytes_per_node: totals.bytes as f64 / nodes as f64,
+        bytes_per_node: bytes as f64 / count as f64,
         ns_per_event: started.elapsed().as_nanos() as f64 / totals.events.max(1) as f64,
         events: totals.events,
         bytes_of_memory_per_node: memory_max() / nodes,

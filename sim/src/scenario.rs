@@ -15,6 +15,8 @@ pub enum What {
     Engines,
     /// Control planes that find each other and notice who is gone.
     Members,
+    /// Dissemination alone: updates on their way to everybody.
+    Updates,
 }
 
 /// A run, in full. Every key of a scenario file is one of these; what is left out is as in the default.
@@ -59,6 +61,10 @@ pub struct Scenario {
     pub refresh_millis: u64,
     /// Peers that an engine's edge pushes to.
     pub fanout: usize,
+    /// Updates that the first node issues, evenly over `millis`, where updates are what runs.
+    pub updates: u32,
+    /// Whether updates travel in push-pull rounds of 100 ms alone, as the theory has it.
+    pub rounds_only: bool,
     /// What happens, and when.
     pub acts: Vec<Act>,
     /// What the run must show, beyond the checkers.
@@ -125,6 +131,14 @@ pub struct Bars {
     pub false_deaths: Option<u64>,
     /// Bytes sent by a node on average.
     pub bytes_per_node: Option<f64>,
+    /// Copies of an update that come to a node on average.
+    pub copies_per_node: Option<f64>,
+    /// Rounds until all was there.
+    pub rounds: Option<u64>,
+    /// What the run may cost, nanoseconds an event. Held only in optimised builds.
+    pub ns_per_event: Option<f64>,
+    /// Memory, bytes a node.
+    pub bytes_of_memory_per_node: Option<u64>,
     /// At least this share of the running members is known at any second.
     pub coverage: Option<f64>,
 }
@@ -151,6 +165,8 @@ impl Default for Scenario {
             write_millis: 200,
             refresh_millis: 1_000,
             fanout: 3,
+            updates: 1,
+            rounds_only: false,
             acts: Vec::new(),
             bars: Bars::default(),
         }
@@ -178,7 +194,7 @@ impl Scenario {
             (share(self.weather.reorder), "reorder is not a share"),
             (self.weather.far[0] <= self.weather.far[1], "far ends before it begins"),
             (self.write_millis > 0 && self.refresh_millis > 0, "write_millis or refresh_millis is zero"),
-            (self.what == What::Members || self.nodes <= 1_024, "engines are more than 1,024"),
+            (self.what != What::Engines || self.nodes <= 1_024, "engines are more than 1,024"),
         ];
         rules.iter().find(|(holds, _)| !holds).map(|(_, rule)| *rule)
     }

@@ -249,7 +249,8 @@ impl Cast {
                 verdict[0]
             }
             Post::Coded(coded) => self.find(coded.origin).is_some_and(|node| {
-                code(self.people[node as usize].secret, coded.origin, &coded.stamp, &coded.letter) == coded.code
+                code(self.people[node as usize].secret, coded.origin, &coded.stamp, &coded.letter)
+                    == coded.code
             }),
         }
     }

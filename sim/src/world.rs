@@ -298,7 +298,8 @@ impl<A: Actor> World<A> {
         let fate = self.links.send(ends[0], ends[1], len);
         self.totals.lost += u64::from(fate.first.is_none());
         if let Some(after) = fate.second {
-            self.wheel.push(self.now + after, Event::Arrive { to, from, waited: false, packet: packet.clone() });
+            self.wheel
+                .push(self.now + after, Event::Arrive { to, from, waited: false, packet: packet.clone() });
         }
         if let Some(after) = fate.first {
             self.wheel.push(self.now + after, Event::Arrive { to, from, waited: false, packet });

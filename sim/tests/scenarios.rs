@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use octick_sim::run::{Outcome, run};
-use octick_sim::scenario::Scenario;
+use octick_sim::scenario::{Bars, Scenario};
 
 fn read(name: &str) -> Scenario {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name);
@@ -57,6 +57,22 @@ fn nobody_who_was_only_stopped_stays_dead() {
 #[test]
 fn a_crash_is_seen_by_all() {
     passes("crash.toml");
+}
+
+#[test]
+fn push_pull_rounds_reach_all_as_the_theory_says() {
+    passes("rounds_10.toml");
+    passes("rounds_1k.toml");
+}
+
+/// In small; in full it is `octick-sim --scenario sim/scenarios/s3.toml`.
+#[test]
+fn updates_reach_everybody_in_all_weathers() {
+    for name in ["s0.toml", "s3.toml"] {
+        let small = Scenario { nodes: 3_000, regions: 6, bars: Bars::default(), ..read(name) };
+        let Outcome { report, .. } = run(&small, &mut |_, _, _| ());
+        assert!(report.passed() && report.p999_ms < 250.0, "{name}\n{report}");
+    }
 }
 
 #[test]

@@ -55,7 +55,10 @@ pub fn judge(report: &mut Report, evidence: &Evidence, bars: &Bars) {
         if count == 0 { Vec::new() } else { vec![format!("{count} {what}")] }
     };
     verdict("convergence", none(evidence.missed, "pairs of node and item did not come together"));
-    verdict("no_unsigned_merge", none(evidence.unsigned, "items were taken in that their origin did not issue"));
+    verdict(
+        "no_unsigned_merge",
+        none(evidence.unsigned, "items were taken in that their origin did not issue"),
+    );
     verdict("no_resurrection", none(evidence.resurrected, "items came back from the dead"));
     verdict("agreement", none(evidence.agreed_after.is_none().into(), "quiet time was not enough to agree"));
     verdict("bounds", bounds(evidence, report.nodes));
@@ -86,6 +89,14 @@ fn beyond(report: &Report, bars: &Bars) -> Vec<String> {
         ("agreed_ms", report.agreed_ms, bars.agreed_ms),
         ("false_deaths", Some(report.false_deaths as f64), bars.false_deaths.map(|most| most as f64)),
         ("bytes_per_node", Some(report.bytes_per_node), bars.bytes_per_node),
+        ("copies_per_node", Some(report.copies_per_node), bars.copies_per_node),
+        ("rounds", Some(report.rounds as f64), bars.rounds.map(|most| most as f64)),
+        ("ns_per_event", Some(report.ns_per_event), bars.ns_per_event.filter(|_| !cfg!(debug_assertions))),
+        (
+            "bytes_of_memory_per_node",
+            Some(report.bytes_of_memory_per_node as f64),
+            bars.bytes_of_memory_per_node.map(|most| most as f64),
+        ),
         ("coverage", Some(-report.coverage), bars.coverage.map(|least| -least)),
     ];
     let over = figures.into_iter().filter_map(|(name, figure, bar)| Some((name, figure, bar?)));

@@ -1,0 +1,321 @@
+//! Updates on their way to everybody: the dissemination of `core`, a hundred thousand nodes at a time.
+//!
+//! Each node is a [`Spread`] with the neighbours that [`rank`](octick_core::control::rank) gives it; updates cross
+//! regions by [`Crossing`]. Membership is not run: everybody knows everybody, so a [`Place`] is a node's number. An update
+//! carries a code of its origin, as in [`seal`](crate::seal), and every node checks it before it takes the update in.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use octick_core::control::gossip::{Gossip, UpdateId};
+use octick_core::control::members::Place;
+use octick_core::control::rank::{Purpose, RINGS, Ranking};
+use octick_core::control::regions::{Crossing, RegionView};
+use octick_core::control::spread::{Act, Choices, Lane, Spread};
+use octick_core::control::{Random, Region};
+use octick_crypto::NodeId;
+
+use crate::trace::Mark;
+use crate::world::{Actor, Out, Role};
+
+/// Bytes of an update, its frame included.
+pub const UPDATE_LEN: usize = 200;
+/// Aggregators of a region.
+const AGGREGATORS: usize = 6;
+
+/// What one node sends another.
+#[derive(Clone, Debug)]
+pub enum Parcel {
+    /// An update.
+    Update(Update),
+    /// Ids, in a letter.
+    Ids(Rc<Gossip>),
+    /// Bytes that mean nothing.
+    Noise,
+}
+
+/// An update as it travels: whoever relays it cannot change it unseen.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    origin: u32,
+    number: u32,
+    code: u64,
+}
+
+/// When the updates of a run came to be, and where they have come.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// When each update was issued.
+    pub issued_at: Vec<u64>,
+    /// From there to its being taken in at another node, microseconds.
+    pub taken_after: Vec<u32>,
+    /// Copies that came to nodes.
+    pub copies: u64,
+    /// Updates refused for their code.
+    pub forged: u64,
+    /// Updates taken in that were never issued.
+    pub unsigned: u64,
+}
+
+/// What all nodes of a run share.
+pub struct Common {
+    ids: Vec<NodeId>,
+    secrets: u64,
+    homes: Vec<u16>,
+    members: Vec<Vec<Place>>,
+    aggregators: Vec<Vec<Place>>,
+    choices: Choices,
+    crossing: Crossing,
+    /// Between two rounds of comparing, microseconds.
+    round: u64,
+    /// Whether only rounds carry updates: push-pull, for comparison with the theory.
+    rounds_only: bool,
+    seed: u64,
+    /// The truth.
+    pub ledger: RefCell<Ledger>,
+}
+
+impl Common {
+    /// `homes[i]` is the region of node i; regions follow each other.
+    pub fn new(seed: u64, homes: Vec<u16>, round: u64, rounds_only: bool) -> Self {
+        let mut random = Random::new(seed ^ 0x0DD5);
+        let name = |_| {
+            let (a, b) = (random.u64().to_le_bytes(), random.u64().to_le_bytes());
+            NodeId(std::array::from_fn(|i| if i < 8 { a[i] } else { b[i - 8] }))
+        };
+        let ids: Vec<NodeId> = homes.iter().map(name).collect();
+        let regions = homes.last().map_or(0, |last| usize::from(*last) + 1);
+        let mut members = vec![Vec::new(); regions];
+        homes.iter().zip(0..).for_each(|(home, i)| members[usize::from(*home)].push(Place(i)));
+        let by_rank = ranking(seed, Purpose::Aggregators);
+        let named = |place: &Place| (*place, ids[place.0 as usize]);
+        let aggregators =
+            members.iter().map(|there| by_rank.top(there.iter().map(named), AGGREGATORS)).collect();
+        Self {
+            secrets: random.u64(),
+            ids,
+            homes,
+            members,
+            aggregators,
+            choices: Choices::default(),
+            crossing: Crossing::default(),
+            round,
+            rounds_only,
+            seed,
+            ledger: RefCell::default(),
+        }
+    }
+
+    /// Stands in for the signature of `origin`.
+    fn code(&self, origin: u32, number: u32) -> u64 {
+        Random::new(self.secrets ^ u64::from(origin) << 32 ^ u64::from(number)).u64()
+    }
+
+    fn views(&self) -> Vec<RegionView<'_>> {
+        let views = (0..).zip(self.members.iter().zip(&self.aggregators));
+        views
+            .map(|(region, (members, aggregators))| RegionView {
+                region: Region(region),
+                aggregators,
+                members,
+            })
+            .collect()
+    }
+}
+
+fn ranking(seed: u64, purpose: Purpose) -> Ranking {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    Ranking::new(&key, purpose, 1)
+}
+
+/// A node that disseminates.
+pub struct SpreadNode {
+    spread: Spread,
+    node: u32,
+    /// Updates that are here, a bit each.
+    held: Vec<u64>,
+    round_at: u64,
+    random: Random,
+    common: Rc<Common>,
+}
+
+impl SpreadNode {
+    /// A node with its neighbours.
+    pub fn new(common: Rc<Common>, node: u32, now: u64) -> Self {
+        let mut random = Random::new(common.seed ^ u64::from(node) << 28);
+        let mut spread = Spread::new(random.fork());
+        if !common.rounds_only {
+            let there = &common.members[usize::from(common.homes[node as usize])];
+            let named = there.iter().map(|place| (*place, common.ids[place.0 as usize]));
+            let overlay = ranking(common.seed, Purpose::Overlay);
+            for peer in overlay.neighbours(common.ids[node as usize], named, RINGS) {
+                let linked = spread.link(peer);
+                debug_assert!(linked, "a node has no more neighbours than links");
+            }
+        }
+        let round_at = if common.rounds_only { now + common.round } else { u64::MAX };
+        Self { spread, node, held: Vec::new(), round_at, random, common }
+    }
+
+    /// Issues an update.
+    pub fn issue(&mut self, now: u64, out: &mut Out<Parcel>) {
+        let number = {
+            let mut ledger = self.common.ledger.borrow_mut();
+            ledger.issued_at.push(now);
+            ledger.issued_at.len() as u32 - 1
+        };
+        let code = self.common.code(self.node, number);
+        self.take_in(now, None, Update { origin: self.node, number, code }, out);
+    }
+
+    /// Whether an update is here.
+    pub fn holds(&self, number: usize) -> bool {
+        self.held.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    fn hold(&mut self, number: u32) -> bool {
+        let (word, bit) = (number as usize / 64, 1 << (number % 64));
+        if self.held.len() <= word {
+            self.held.resize(word + 1, 0);
+        }
+        let fresh = self.held[word] & bit == 0;
+        self.held[word] |= bit;
+        fresh
+    }
+
+    fn take_in(&mut self, now: u64, from: Option<u32>, update: Update, out: &mut Out<Parcel>) {
+        let common = self.common.clone();
+        let id = id_of(&update);
+        if from.is_some() {
+            common.ledger.borrow_mut().copies += 1;
+        }
+        if update.code != common.code(update.origin, update.number) {
+            common.ledger.borrow_mut().forged += 1;
+            out.marks.extend(from.map(|from| (Mark::Forged, from)));
+            return;
+        }
+        if !self.hold(update.number) {
+            if let Some(from) = from {
+                self.spread.duplicate(now, id, Place(from));
+            }
+            return;
+        }
+        let mut acts = Vec::new();
+        self.spread.accepted(now, &common.choices, id, from.map(Place), Lane::Normal, &mut acts);
+        let (home, mut to) = (Region(common.homes[self.node as usize]), Vec::new());
+        if from.is_none() && !common.rounds_only {
+            common.crossing.wave(home, &common.views(), &mut self.random, &mut to);
+        } else if common.aggregators[usize::from(home.0)].contains(&Place(self.node)) && !common.rounds_only {
+            let came = Region(common.homes[update.origin as usize]);
+            common.crossing.reforward(home, came, &common.views(), &mut self.random, &mut to);
+        }
+        to.into_iter().for_each(|place| self.spread.send(id, place, &mut acts));
+        if from.is_some() {
+            let mut ledger = common.ledger.borrow_mut();
+            match ledger.issued_at.get(update.number as usize).copied() {
+                Some(issued_at) => ledger.taken_after.push(now.saturating_sub(issued_at) as u32),
+                None => ledger.unsigned += 1,
+            }
+        }
+        self.carry_out(acts, out);
+    }
+
+    fn carry_out(&mut self, acts: Vec<Act>, out: &mut Out<Parcel>) {
+        for act in acts {
+            match act {
+                Act::Forward { id, to } => out.send.push((to.0, Parcel::Update(self.update(id)))),
+                Act::Announce { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Ids(ids).into()))),
+                Act::Pull { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Pull(ids).into()))),
+                Act::Offer { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Offer(ids).into()))),
+                Act::Forget(_) => {}
+            }
+        }
+    }
+
+    /// The bytes of an update that is here; its name says which it is.
+    fn update(&self, id: UpdateId) -> Update {
+        let (origin, number) = ((id.0 >> 32) as u32, id.0 as u32);
+        Update { origin, number, code: self.common.code(origin, number) }
+    }
+}
+
+/// Who issued an update, and its number: names are not hashes here, so that they need no table.
+fn id_of(update: &Update) -> UpdateId {
+    UpdateId(u64::from(update.origin) << 32 | u64::from(update.number))
+}
+
+impl Actor for SpreadNode {
+    type Packet = Parcel;
+
+    fn len(packet: &Parcel) -> usize {
+        // A letter: header 40, signature 64, a message's head 4 and its body, in units of 16.
+        let letter = |body: usize| 40 + 64 + (4 + body).next_multiple_of(16);
+        match packet {
+            Parcel::Update(_) | Parcel::Noise => UPDATE_LEN,
+            Parcel::Ids(gossip) => match &**gossip {
+                Gossip::Ids(ids) | Gossip::Pull(ids) | Gossip::Offer(ids) => {
+                    letter(UpdateId::LEN * ids.len())
+                }
+                _ => letter(0),
+            },
+        }
+    }
+
+    fn handle(&mut self, now: u64, from: u32, packet: &Parcel, out: &mut Out<Parcel>) {
+        let common = self.common.clone();
+        let (choices, from_place, mut acts) = (&common.choices, Place(from), Vec::new());
+        match packet {
+            Parcel::Update(update) => self.take_in(now, Some(from), *update, out),
+            Parcel::Noise => common.ledger.borrow_mut().forged += 1,
+            Parcel::Ids(gossip) => match &**gossip {
+                Gossip::Ids(ids) => self.spread.handle_ids(now, choices, from_place, ids, &mut acts),
+                Gossip::Pull(ids) => self.spread.handle_pull(now, choices, from_place, ids, &mut acts),
+                Gossip::Offer(ids) => self.spread.handle_offer(now, choices, from_place, ids, &mut acts),
+                _ => {}
+            },
+        }
+        self.carry_out(acts, out);
+    }
+
+    fn tick(&mut self, now: u64, out: &mut Out<Parcel>) {
+        let common = self.common.clone();
+        let mut acts = Vec::new();
+        if now >= self.round_at {
+            self.round_at += common.round;
+            let home = Region(common.homes[self.node as usize]);
+            let partner = common.crossing.partner(home, &common.views(), &mut self.random);
+            if let Some(partner) = partner.filter(|partner| partner.0 != self.node) {
+                self.spread.offer(partner, &mut acts);
+            }
+        }
+        self.spread.tick(now, &common.choices, &mut acts);
+        self.carry_out(acts, out);
+    }
+
+    fn next_due(&self) -> u64 {
+        self.spread.next_due().min(self.round_at)
+    }
+
+    fn restart(&mut self, now: u64, disk: bool, _: &mut Out<Parcel>) {
+        let held = std::mem::take(&mut self.held);
+        *self = Self::new(self.common.clone(), self.node, now);
+        if disk {
+            self.held = held;
+        }
+    }
+
+    fn twist(&mut self, role: Role, packet: Parcel, random: &mut Random) -> Option<Parcel> {
+        match (role, packet) {
+            (Role::Honest, packet) => Some(packet),
+            (Role::Silent, _) => None,
+            (Role::Garbage, Parcel::Update(mut update)) => {
+                update.code ^= 1 << random.below(64);
+                Some(Parcel::Update(update))
+            }
+            // It announces what it has, and what it does not, and sends nothing of either.
+            (Role::Garbage, Parcel::Ids(gossip)) => Some(Parcel::Ids(gossip)),
+            (Role::Garbage | Role::Equivocator, _) => Some(Parcel::Noise),
+        }
+    }
+}
