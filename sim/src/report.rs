@@ -24,8 +24,10 @@ pub struct Report {
     pub p100_ms: f64,
     /// What had to arrive, in the end, and had not: (node, item) pairs.
     pub missed: u64,
-    /// Bytes that an honest node sent, on average.
+    /// Bytes that a node sent, on average of all, silent ones included.
     pub bytes_per_node: f64,
+    /// Bytes that an honest node sent, on average.
+    pub bytes_per_honest_node: f64,
     /// Copies of each frame that came to a node, on average; zero where no frames spread.
     pub copies_per_node: f64,
     /// The run's time divided by its events, nanoseconds.
@@ -98,8 +100,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "traffic   {:.0} bytes and {:.2} copies a node, {} lost, {} forged refused",
-            self.bytes_per_node, self.copies_per_node, self.lost, self.forged
+            "traffic   {:.0} bytes ({:.0} of an honest one) and {:.2} copies a node, {} lost, {} forged refused",
+            self.bytes_per_node, self.bytes_per_honest_node, self.copies_per_node, self.lost, self.forged
         )?;
         writeln!(
             f,

@@ -347,13 +347,13 @@ fn perform<A: Actor>(world: &mut World<A>, deed: Deed, lives: &mut dyn FnMut(u32
 fn begin<A: Actor>(scenario: &Scenario, world: &World<A>, started: Instant) -> Report {
     let totals = &world.totals;
     let nodes = u64::from(scenario.nodes);
-    // What evil nodes send is theirs to pay.
     let honest = world.hosts.iter().filter(|host| host.role == Role::Honest);
     let (bytes, count) = honest.fold((0, 0), |(bytes, count), host| (bytes + host.bytes, count + 1_u64));
     Report {
         nodes: scenario.nodes,
         seed: scenario.seed,
-        bytes_per_node: bytes as f64 / count as f64,
+        bytes_per_node: totals.bytes as f64 / nodes as f64,
+        bytes_per_honest_node: bytes as f64 / count as f64,
         ns_per_event: started.elapsed().as_nanos() as f64 / totals.events.max(1) as f64,
         events: totals.events,
         bytes_of_memory_per_node: memory_max() / nodes,
