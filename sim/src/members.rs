@@ -26,6 +26,8 @@ use crate::world::{Actor, Out, Role};
 pub struct Truth {
     /// Since when each node runs; nothing if it does not.
     pub up_since: Vec<Option<u64>>,
+    /// The life that each node is in, or was in last.
+    pub life: Vec<u32>,
     /// When each node last crashed.
     pub crashed_at: Vec<u64>,
     /// From the start of the later of two nodes to the moment one first believes the other live, microseconds.
@@ -164,6 +166,8 @@ impl MemberNode {
         }
         let mut truth = self.common.truth.borrow_mut();
         let up_since = truth.up_since[node as usize];
+        // What is said of an earlier life is no mistake about this one.
+        let is_this_life = announcement.statement().incarnation.0 >= truth.life[node as usize];
         truth.records_max = truth.records_max.max(self.control.members().len());
         match state {
             PeerState::Alive => {
@@ -183,13 +187,13 @@ impl MemberNode {
             }
             PeerState::Suspected => {
                 out.marks.push((Mark::Suspect, node));
-                truth.false_suspicions += u64::from(up_since.is_some());
+                truth.false_suspicions += u64::from(up_since.is_some() && is_this_life);
             }
             PeerState::Failed => {
                 out.marks.push((Mark::Dead, node));
                 self.gone.insert(node, announcement.rank());
                 match up_since {
-                    Some(_) => truth.false_deaths += 1,
+                    Some(_) => truth.false_deaths += u64::from(is_this_life),
                     None => {
                         let after = now.saturating_sub(truth.crashed_at[node as usize]);
                         truth.missed_after.push(after as u32);

@@ -44,8 +44,10 @@ pub struct Report {
     pub false_suspicions: u64,
     /// Running nodes declared dead, once for each that said so first.
     pub false_deaths: u64,
-    /// Share of running members known, at the worst second.
+    /// Share of running members that twenty others, drawn each second, know on average.
     pub coverage: f64,
+    /// The same at the worst second.
+    pub coverage_worst: f64,
     /// Packets refused for their signature.
     pub forged: u64,
     /// Packets that links lost.

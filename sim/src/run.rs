@@ -78,7 +78,12 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     let settings = Settings { lifeguard: scenario.lifeguard, ..Settings::default() };
     let round = settings.gossip_interval;
     let nodes = scenario.nodes as usize;
-    let truth = Truth { up_since: vec![Some(0); nodes], crashed_at: vec![0; nodes], ..Truth::default() };
+    let truth = Truth {
+        up_since: vec![Some(0); nodes],
+        life: vec![1; nodes],
+        crashed_at: vec![0; nodes],
+        ..Truth::default()
+    };
     let common = Rc::new(members::Common {
         cast: Cast::new(scenario.nodes, scenario.seed, scenario.signatures()),
         regions: (0..scenario.nodes).map(|node| scenario.region(node)).collect(),
@@ -88,14 +93,17 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     });
     let mut world = world(scenario, &roles, |node, now| MemberNode::new(common.clone(), node, now));
     let mut director = Director::new(scenario);
-    let mut coverage: f64 = 1.0;
+    let (mut worst, mut sum, mut samples): (f64, f64, u32) = (1.0, 0.0, 0);
     let mut on_life = |node: u32, life: Life| {
         let mut truth = common.truth.borrow_mut();
         match life {
             Life::Crash(at) => {
                 (truth.up_since[node as usize], truth.crashed_at[node as usize]) = (None, at);
             }
-            Life::Start(at) => truth.up_since[node as usize] = Some(at),
+            Life::Start(at) => {
+                truth.up_since[node as usize] = Some(at);
+                truth.life[node as usize] += 1;
+            }
         }
     };
     let mut sampler = Random::new(scenario.seed ^ 0xC0F3);
@@ -104,7 +112,8 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         let chosen = sampler.choose(honest.len(), 20);
         let share: f64 = chosen.iter().map(|i| checkers::members::coverage(world, honest[*i])).sum();
         if !chosen.is_empty() {
-            coverage = coverage.min(share / chosen.len() as f64);
+            let share = share / chosen.len() as f64;
+            (worst, sum, samples) = (worst.min(share), sum + share, samples + 1);
         }
     };
     director.act(&mut world, progress, &mut on_life, &mut sample);
@@ -119,7 +128,8 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     };
     report.crash_seen_ms = f64::from(truth.missed_after.iter().copied().max().unwrap_or(0)) / 1e3;
     (report.false_suspicions, report.false_deaths) = (truth.false_suspicions, truth.false_deaths);
-    (report.coverage, report.forged) = (coverage, truth.forged);
+    (report.coverage_worst, report.forged) = (worst, truth.forged);
+    report.coverage = if samples == 0 { 1.0 } else { sum / f64::from(samples) };
     let evidence = Evidence {
         missed: report.missed,
         unsigned: truth.unsigned,
@@ -358,6 +368,7 @@ fn begin<A: Actor>(scenario: &Scenario, world: &World<A>, started: Instant) -> R
         events: totals.events,
         bytes_of_memory_per_node: memory_max() / nodes,
         coverage: 1.0,
+        coverage_worst: 1.0,
         lost: totals.lost,
         run: format!("{:016x}", world.trace.hash()),
         ..Report::default()

@@ -139,7 +139,7 @@ pub struct Bars {
     pub ns_per_event: Option<f64>,
     /// Memory, bytes a node.
     pub bytes_of_memory_per_node: Option<u64>,
-    /// At least this share of the running members is known at any second.
+    /// At least this share of the running members is known, on average over the run.
     pub coverage: Option<f64>,
 }
 
