@@ -58,6 +58,10 @@ pub(super) fn check<L: Lanes, A: Adder>(
     if !left.is_empty() {
         portable::check(A::FORM, base, left, for_left);
     }
+    if jobs.is_empty() {
+        // Not even the inversion that all would share.
+        return;
+    }
     decide::<L, A, false>(lanes, adder, base, jobs, verdicts);
 }
 
