@@ -94,11 +94,6 @@ impl Ingress {
         &self.budgets
     }
 
-    /// The same, for work that is done for senders elsewhere: admitting keys that are not known yet.
-    pub fn budgets_mut(&mut self) -> &mut Budgets {
-        &mut self.budgets
-    }
-
     /// Checks up to [`BATCH_MAX`] datagrams. Frame i of the batch is datagram i, and came from `senders[i]`.
     ///
     /// # Panics
