@@ -165,6 +165,19 @@ impl<L: Lanes> Fma<L> {
         columns
     }
 
+    /// The last four products of every sum and every double.
+    #[inline(always)]
+    fn complete(self, e: &Number<L>, f: &Number<L>, g: &Number<L>, h: &Number<L>) -> Sum<L> {
+        let x = self.mul(e, f);
+        let y = self.mul(g, h);
+        Sum {
+            plus: self.carry(&self.sum(&y, &x), 2, 0),
+            minus: self.carry(&self.difference(&y, &x), 0, 0),
+            z: self.carry(&self.mul(f, g), 1, 0),
+            t: self.carry(&self.mul(e, h), 1, 0),
+        }
+    }
+
     /// The numbers of each lane, loose.
     #[inline(always)]
     fn numbers(self, a: &Number<L>) -> [Fe; LANES_MAX] {
@@ -216,14 +229,7 @@ impl<L: Lanes> Adder for Fma<L> {
         let d = self.columns(&sum.z);
         let f = self.carry(&self.difference(&d, &c), MINUS_ONE, LOW.to_bits());
         let g = self.carry(&self.sum(&d, &c), 1, LOW.to_bits());
-        let x = self.mul(&e, &f);
-        let y = self.mul(&g, &h);
-        Sum {
-            plus: self.carry(&self.sum(&y, &x), 2, 0),
-            minus: self.carry(&self.difference(&y, &x), 0, 0),
-            z: self.carry(&self.mul(&f, &g), 1, 0),
-            t: self.carry(&self.mul(&e, &h), 1, 0),
-        }
+        self.complete(&e, &f, &g, &h)
     }
 
     /// As [`Point::double`](super::point::Point::double), with all factors twice as large and their signs turned where
@@ -241,14 +247,7 @@ impl<L: Lanes> Adder for Fma<L> {
         let d = self.columns(&self.carry(&self.sum(&z2, &z2), 2, 0));
         // 4Z^2 - g, all carried: below 2^52, and LOW rides twice less once.
         let f = self.carry(&self.difference(&self.sum(&d, &d), &self.columns(&g)), 0, LOW.to_bits());
-        let x = self.mul(&e, &f);
-        let y = self.mul(&g, &h);
-        Sum {
-            plus: self.carry(&self.sum(&y, &x), 2, 0),
-            minus: self.carry(&self.difference(&y, &x), 0, 0),
-            z: self.carry(&self.mul(&f, &g), 1, 0),
-            t: self.carry(&self.mul(&e, &h), 1, 0),
-        }
+        self.complete(&e, &f, &g, &h)
     }
 
     #[inline(always)]

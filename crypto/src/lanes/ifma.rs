@@ -109,6 +109,19 @@ impl<M: MulAdd52> Ifma<M> {
         self.carry(&difference)
     }
 
+    /// The last four products of every sum and every double.
+    #[inline(always)]
+    fn complete(self, e: &Number<M>, f: &Number<M>, g: &Number<M>, h: &Number<M>) -> Sum<M> {
+        let x = self.mul(e, f);
+        let y = self.mul(g, h);
+        Sum {
+            plus: self.sum(&y, &x),
+            minus: self.difference(&y, &x),
+            z: self.carry(&self.mul(f, g)),
+            t: self.carry(&self.mul(e, h)),
+        }
+    }
+
     /// The numbers of each lane.
     #[inline(always)]
     fn numbers(self, a: &Number<M>) -> [Fe; LANES_MAX] {
@@ -152,14 +165,7 @@ impl<M: MulAdd52> Adder for Ifma<M> {
         let (e, h) = (self.difference(&b, &a), self.sum(&b, &a));
         let c = self.mul(&sum.t, &dxy);
         let (f, g) = (self.difference(&sum.z, &c), self.sum(&sum.z, &c));
-        let x = self.mul(&e, &f);
-        let y = self.mul(&g, &h);
-        Sum {
-            plus: self.sum(&y, &x),
-            minus: self.difference(&y, &x),
-            z: self.carry(&self.mul(&f, &g)),
-            t: self.carry(&self.mul(&e, &h)),
-        }
+        self.complete(&e, &f, &g, &h)
     }
 
     /// As [`Fma::double`](super::fma::Fma).
@@ -173,14 +179,7 @@ impl<M: MulAdd52> Adder for Ifma<M> {
         let z2 = self.mul(&sum.z, &sum.z);
         let d = self.sum(&z2, &z2);
         let f = self.difference(&self.sum(&d, &d), &g);
-        let x = self.mul(&e, &f);
-        let y = self.mul(&g, &h);
-        Sum {
-            plus: self.sum(&y, &x),
-            minus: self.difference(&y, &x),
-            z: self.carry(&self.mul(&f, &g)),
-            t: self.carry(&self.mul(&e, &h)),
-        }
+        self.complete(&e, &f, &g, &h)
     }
 
     #[inline(always)]
