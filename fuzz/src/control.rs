@@ -92,6 +92,7 @@ impl Play {
         let settings = Settings { members_max: MEMBERS_MAX, strangers: 4, seeds, ..Settings::default() };
         settings.check().expect("the settings hold");
         let birth = Birth {
+            mesh: mesh_key("fuzz"),
             now: 1_000_000,
             wall: NOW,
             id: me,

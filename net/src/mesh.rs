@@ -8,7 +8,7 @@ use octick_core::stamp::{Incarnation, Run};
 use octick_crypto::NodeId;
 
 /// A node that finds its mesh by itself: it joins through seeds, notices who is gone, and tells others.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Membership {
     /// Where this node is at home. Default 0.
     pub region: Region,
@@ -17,8 +17,23 @@ pub struct Membership {
     /// Where others reach this node, best first, at most four. By default the address that it listens on or, if that is any
     /// address, the one that others see.
     pub advertise: Vec<SocketAddr>,
-    /// Seeds, timers and bounds.
+    /// Bytes of the frames that were merged last, kept for members that miss some. Default 16 MiB: a tenth of a second of
+    /// 130,000 full frames a second.
+    pub shelf: usize,
+    /// Seeds, timers and bounds. Peers that are listed count as seeds.
     pub settings: MembershipSettings,
+}
+
+impl Default for Membership {
+    fn default() -> Self {
+        Self {
+            region: Region::default(),
+            capabilities: 0,
+            advertise: Vec::new(),
+            shelf: 16 << 20,
+            settings: MembershipSettings::default(),
+        }
+    }
 }
 
 /// One member as this node knows it.

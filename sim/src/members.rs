@@ -98,6 +98,7 @@ impl MemberNode {
             Settings { seeds: seeds.map(address).collect(), remembered, ..common.settings.clone() };
         let mut dice = Random::new(common.seed ^ u64::from(node) << 24 ^ u64::from(incarnation.0));
         let birth = Birth {
+            mesh: mesh_key(MESH),
             now,
             wall: WALL + now,
             id: common.cast.ids()[node as usize],
@@ -149,7 +150,8 @@ impl MemberNode {
                 Intention::Partition(Partition::Partitioned { reachable, .. }) => {
                     out.marks.push((Mark::Partition, reachable as u32));
                 }
-                Intention::Partition(_)
+                Intention::Forward { .. }
+                | Intention::Partition(_)
                 | Intention::SlotsLost { .. }
                 | Intention::Outlived(_)
                 | Intention::Alone

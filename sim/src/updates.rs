@@ -11,7 +11,7 @@ use octick_core::control::gossip::{Gossip, UpdateId};
 use octick_core::control::members::Place;
 use octick_core::control::rank::{Purpose, RINGS, Ranking};
 use octick_core::control::regions::{Crossing, RegionView};
-use octick_core::control::spread::{Act, Choices, Lane, Spread};
+use octick_core::control::spread::{Accepted, Act, Choices, Lane, Spot, Spread};
 use octick_core::control::{Random, Region};
 use octick_crypto::NodeId;
 
@@ -202,7 +202,8 @@ impl SpreadNode {
             return;
         }
         let mut acts = Vec::new();
-        self.spread.accepted(now, &common.choices, id, from.map(Place), Lane::Normal, &mut acts);
+        let accepted = Accepted { id, spot: Spot::default(), from: from.map(Place), lane: Lane::Normal };
+        self.spread.accepted(now, &common.choices, &accepted, &mut acts);
         let (home, mut to) = (Region(common.homes[self.node as usize]), Vec::new());
         if from.is_none() && !common.rounds_only {
             common.crossing.wave(home, &common.views(), &mut self.random, &mut to);
@@ -224,7 +225,7 @@ impl SpreadNode {
     fn carry_out(&mut self, acts: Vec<Act>, out: &mut Out<Parcel>) {
         for act in acts {
             match act {
-                Act::Forward { id, to } => out.send.push((to.0, Parcel::Update(self.update(id)))),
+                Act::Forward { id, to, .. } => out.send.push((to.0, Parcel::Update(self.update(id)))),
                 Act::Announce { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Ids(ids).into()))),
                 Act::Pull { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Pull(ids).into()))),
                 Act::Offer { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Offer(ids).into()))),

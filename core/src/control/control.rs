@@ -22,6 +22,7 @@ use super::announce::{Announcement, Claim, Notary, Statement, peek};
 use super::challenge::Challenger;
 use super::claims::Claims;
 use super::contact::Contact;
+use super::dissemination::{Dissemination, Wishes};
 pub use super::intention::{Birth, Intention, Postmark};
 use super::mail::Mail;
 use super::members::{Applied, Member, Members, PeerState, Place};
@@ -54,9 +55,12 @@ pub struct Control {
     pub(super) challenger: Challenger,
     pub(super) claims: Claims,
     pub(super) watch: Watch,
+    pub(super) dissemination: Dissemination,
     pub(super) mail: Mail,
     pub(super) refusals: Refusals,
     pub(super) acts: Vec<Act>,
+    pub(super) wishes: Wishes,
+    pub(super) mesh: [u8; 32],
     pub(super) random: Random,
     intentions: VecDeque<Intention>,
     notary: Box<dyn Notary>,
@@ -76,7 +80,7 @@ pub struct Control {
     pub(super) was_alone: bool,
     /// Whether the letter at hand brought a token back.
     pub(super) proven_here: bool,
-    due: u64,
+    pub(super) due: u64,
 }
 
 impl Control {
@@ -109,9 +113,18 @@ impl Control {
             challenger: Challenger::new(birth.secret, settings.strangers, now),
             claims: Claims::default(),
             watch: Watch::default(),
+            dissemination: Dissemination::new(
+                settings.choices,
+                birth.mesh,
+                (birth.id, birth.region),
+                random.fork(),
+                now,
+            ),
             mail: Mail::default(),
             refusals: Refusals::default(),
             acts: Vec::new(),
+            wishes: Wishes::default(),
+            mesh: birth.mesh,
             random,
             intentions: VecDeque::new(),
             notary,
@@ -131,7 +144,7 @@ impl Control {
             due: now,
             settings,
         };
-        control.changed(Members::ME);
+        control.changed(now, Members::ME);
         control
     }
 
@@ -372,12 +385,13 @@ impl Control {
         let applied = self.members.announce(&announcement, now);
         debug_assert!(matches!(applied, Applied::Changed(..)), "own announcements only get later");
         self.announce_at = now + self.settings.forget_after / 3;
-        self.changed(Members::ME);
+        self.changed(now, Members::ME);
         self.spread(Members::ME, now);
     }
 
     /// A member's announcement or state changed: whose slots are whose, and the embedder.
-    pub(super) fn changed(&mut self, place: Place) {
+    pub(super) fn changed(&mut self, now: u64, place: Place) {
+        self.follow(now, place);
         let member = self.members.get(place);
         let (announcement, gone) = (member.announcement().clone(), !member.state().is_live());
         let claims = &announcement.statement().claims;
@@ -445,7 +459,7 @@ impl Control {
     }
 
     /// Puts a member out of every machine, so that its place can be given to another.
-    pub(super) fn forget(&mut self, place: Place) {
+    pub(super) fn forget(&mut self, now: u64, place: Place) {
         let member = self.members.get(place);
         let id = member.id();
         for other in self.claims.set(place, id, true, &[]).into_iter().filter(|other| *other != place) {
@@ -456,6 +470,8 @@ impl Control {
         self.prober.forget(place);
         self.sync.forget(place);
         self.mail.forget(place);
+        self.dissemination.forget(now, &self.members, place, &mut self.wishes);
+        self.fulfil(now);
         self.members.remove(place);
         self.want(Intention::Forgotten(id));
     }
@@ -481,6 +497,7 @@ impl Control {
             self.suspicions.next_due(),
             self.sync.next_due(&self.members),
             self.contact.next_due(&self.members),
+            self.dissemination.next_due(),
             self.announce_at,
             self.look_at,
         ]

@@ -10,12 +10,15 @@ use octick_crypto::NodeId;
 use super::announce::{Announcement, Region};
 use super::members::PeerState;
 use super::partition::Partition;
+use super::spread::Spot;
 use crate::stamp::{Incarnation, Run, Seq, Version};
 use crate::wire::{Header, Letter};
 
 /// How a node begins: what only the embedder can know.
 #[derive(Clone, Debug)]
 pub struct Birth {
+    /// The mesh's key: [`mesh_key`](super::announce::mesh_key) of its name.
+    pub mesh: [u8; 32],
     /// The monotonic clock, microseconds.
     pub now: u64,
     /// The wall clock at that moment, microseconds since 1970. Only dates announcements.
@@ -75,6 +78,13 @@ pub enum Intention {
         to: SocketAddr,
         /// What it says.
         letter: Box<Letter>,
+    },
+    /// Send the bytes of an update as they were received.
+    Forward {
+        /// Where they are.
+        spot: Spot,
+        /// Where to.
+        to: SocketAddr,
     },
     /// A member is new, or something of it changed: keep the directory in step.
     Member {

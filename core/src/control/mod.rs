@@ -5,7 +5,7 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`control`] | the composition root; `receive` is the way of a letter through it, `turn` what is due |
+//! | [`control`] | the composition root; `receive` is the way of a letter through it, `relay` that of an update, `turn` what is due |
 //! | [`intention`] | what goes into it, and what comes out |
 //! | [`settings`] | what an operator may choose |
 //! | [`random`] | the dice |
@@ -24,6 +24,7 @@
 //! | [`rank`] | who stands next to whom, and who speaks for a region |
 //! | [`rtt`], [`select`] | how far peers are, and whom to choose |
 //! | [`regions`] | how an update crosses regions |
+//! | [`dissemination`] | the next seven, composed |
 //! | [`spread`] | how an update reaches everybody: eager push, lazy announcement, pull |
 //! | [`gossip`] | what nodes say to each other about updates, links and samples |
 //! | [`overlay`] | who a node's neighbours are |
@@ -38,6 +39,7 @@ pub mod claims;
 pub mod contact;
 #[allow(clippy::module_inception, reason = "the composition root bears the name of what it composes")]
 pub mod control;
+pub mod dissemination;
 pub mod gossip;
 pub mod intention;
 pub mod mail;
@@ -53,6 +55,7 @@ pub mod rate;
 mod receive;
 pub mod refusal;
 pub mod regions;
+mod relay;
 pub mod rtt;
 pub mod rumours;
 pub mod sampling;
@@ -70,4 +73,5 @@ pub use members::{Member, Members, PeerState};
 pub use partition::Partition;
 pub use random::Random;
 pub use refusal::{Refusal, Refusals};
+pub use relay::Update;
 pub use settings::Settings;

@@ -69,41 +69,22 @@ impl Ranking {
         above.take(count).count() < count
     }
 
-    /// Who stands next to `id` in each of `rings` circles of all members: before it and behind it. Every circle has
-    /// its own order, so together they make a random regular graph of degree `2 * rings`, whose edges both ends know.
-    ///
-    /// A pass over the members costs some nanoseconds a member and circle. In the order of the circles; nobody
-    /// twice; `id` itself may be among `members`, and is passed over.
+    /// Where `id` stands in each of `rings` circles of all members, who are still to be [met](Standing::meet).
+    pub fn standing(&self, id: NodeId, rings: usize) -> Standing {
+        let mine = (0..rings).map(|ring| self.score_in(ring, id)).collect();
+        Standing { ranking: *self, id, mine, nearest: alloc::vec![[(u64::MAX, None); 2]; rings] }
+    }
+
+    /// Who stands next to `id` in each of `rings` circles of all members.
     pub fn neighbours(
         &self,
         id: NodeId,
         members: impl IntoIterator<Item = (Place, NodeId)>,
         rings: usize,
     ) -> Vec<Place> {
-        // Nearest so far in each circle: how far behind and how far before.
-        let mut nearest = alloc::vec![[(u64::MAX, None); 2]; rings];
-        let mine: Vec<u64> = (0..rings).map(|ring| self.score_in(ring, id)).collect();
-        for (place, other) in members {
-            if other == id {
-                continue;
-            }
-            for (ring, [behind, before]) in nearest.iter_mut().enumerate() {
-                let ahead = self.score_in(ring, other).wrapping_sub(mine[ring]);
-                let candidates = [(behind, ahead), (before, ahead.wrapping_neg())];
-                for (slot, distance) in candidates {
-                    if slot.1.is_none() || distance < slot.0 {
-                        *slot = (distance, Some(place));
-                    }
-                }
-            }
-        }
-        let mut chosen = Vec::with_capacity(2 * rings);
-        for place in nearest.into_iter().flatten().filter_map(|(_, place)| place) {
-            if !chosen.contains(&place) {
-                chosen.push(place);
-            }
-        }
-        chosen
+        let mut standing = self.standing(id, rings);
+        members.into_iter().for_each(|(place, other)| _ = standing.meet(place, other));
+        standing.neighbours()
     }
 
     /// [`Ranking::neighbours`] of all members at once, by sorting each circle: the whole overlay of a region, as
@@ -132,6 +113,54 @@ impl Ranking {
         let key = self.key[0].wrapping_add((ring as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mixed = fold(word as u64 ^ key, (word >> 64) as u64 ^ self.key[1]);
         fold(mixed ^ key, self.key[1] | 1)
+    }
+}
+
+/// Who stands next to one member in circles of all members: before it and behind it. Every circle has its own order, so
+/// together they make a random regular graph of degree twice their number, whose edges both ends know.
+///
+/// To meet a member costs some nanoseconds a circle, so members may come and go one by one.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    ranking: Ranking,
+    id: NodeId,
+    mine: Vec<u64>,
+    /// Nearest so far in each circle: how far behind and how far before.
+    nearest: Vec<[(u64, Option<Place>); 2]>,
+}
+
+impl Standing {
+    /// Takes in a member that has come. Returns whether it is a neighbour now. The member itself is passed over.
+    pub fn meet(&mut self, place: Place, other: NodeId) -> bool {
+        let mut near = false;
+        if other == self.id {
+            return near;
+        }
+        for (ring, nearest) in self.nearest.iter_mut().enumerate() {
+            let ahead = self.ranking.score_in(ring, other).wrapping_sub(self.mine[ring]);
+            for (slot, distance) in nearest.iter_mut().zip([ahead, ahead.wrapping_neg()]) {
+                if slot.1.is_none() || distance < slot.0 {
+                    (*slot, near) = ((distance, Some(place)), true);
+                }
+            }
+        }
+        near
+    }
+
+    /// Whether a member is a neighbour: if one goes, all others are to be met anew.
+    pub fn has(&self, place: Place) -> bool {
+        self.nearest.iter().flatten().any(|(_, near)| *near == Some(place))
+    }
+
+    /// The neighbours, in the order of the circles; nobody twice.
+    pub fn neighbours(&self) -> Vec<Place> {
+        let mut chosen = Vec::with_capacity(2 * self.nearest.len());
+        for place in self.nearest.iter().flatten().filter_map(|(_, place)| *place) {
+            if !chosen.contains(&place) {
+                chosen.push(place);
+            }
+        }
+        chosen
     }
 }
 

@@ -12,7 +12,7 @@ use super::settings::MS;
 use super::suspect::terms;
 use super::sync;
 use crate::limits::LETTER_MAX;
-use crate::wire::{Message, Messages};
+use crate::wire::Messages;
 
 /// Least time between two refutations, microseconds: each is a signature, and news for everybody.
 const REFUTE_GAP: u64 = 200 * MS;
@@ -178,11 +178,7 @@ impl Control {
                 }
                 Ok(())
             }
-            Note::Other(Message { kind, body }) => {
-                let from = self.members.get(from).id();
-                self.want(Intention::Deliver { from, kind, body: body.into() });
-                Ok(())
-            }
+            Note::Other(message) => self.take_gossip(now, from, address, message),
         }
     }
 
@@ -214,7 +210,7 @@ impl Control {
         if applied == Applied::Full
             && let Some(place) = self.members.gone_before(u64::MAX)
         {
-            self.forget(place);
+            self.forget(now, place);
             applied = self.members.announce(&announcement, now);
         }
         let place = match applied {
@@ -226,7 +222,7 @@ impl Control {
             self.conflict(place, None, now);
         }
         self.suspicions.close(place);
-        self.changed(place);
+        self.changed(now, place);
         if self.members.live() == [place] {
             self.sync.unsettle(now);
         }
@@ -342,7 +338,7 @@ impl Control {
         let live = self.members.live().len();
         let terms = terms(&self.settings, live, self.suspicions.len());
         self.suspicions.open(place, said.by, terms, now);
-        self.changed(place);
+        self.changed(now, place);
         self.spread(place, now);
         let witness = said.by != self.me().id() && self.random.below(live as u64) < WITNESSES;
         if witness && self.settings.lifeguard {
@@ -355,7 +351,7 @@ impl Control {
         if self.members.absolve(place, now) {
             self.suspicions.close(place);
             self.rumours.stop(&mut self.members, place);
-            self.changed(place);
+            self.changed(now, place);
         }
     }
 
@@ -364,7 +360,7 @@ impl Control {
         let rank = self.members.get(place).rank();
         self.suspicions.close(place);
         if let Applied::Changed(..) = self.members.report_at(place, rank, PeerState::Failed, now) {
-            self.changed(place);
+            self.changed(now, place);
             self.spread(place, now);
             self.look_at = self.look_at.min(now);
         }
@@ -428,6 +424,10 @@ impl Control {
         if self.statement.addresses.is_empty() {
             self.restate(now, |statement| statement.addresses.push(seen_at));
         }
+        if self.dissemination.neighbours().any(|neighbour| neighbour == from) {
+            self.mail.write(address, Some(from), &Note::Response(token));
+            return Ok(());
+        }
         let me = self.me().clone();
         // The announcement comes first: whoever challenges may not know this node.
         self.mail.write(address, None, &Note::Announce(me.bytes()));
@@ -478,7 +478,7 @@ impl Control {
     }
 
     /// Nothing much is sent to an address that nobody has shown to receive it.
-    fn check_proven(&mut self, now: u64, from: Place, address: SocketAddr) -> Result<(), Refusal> {
+    pub(super) fn check_proven(&mut self, now: u64, from: Place, address: SocketAddr) -> Result<(), Refusal> {
         let member = self.members.get(from);
         if self.proven_here || (member.proven && member.address() == Some(address)) {
             return Ok(());

@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
+use super::spread::Choices;
+
 /// Microseconds in a millisecond.
 pub(super) const MS: u64 = 1_000;
 /// Microseconds in a second.
@@ -51,6 +53,8 @@ pub struct Settings {
     pub forget_after: u64,
     /// How long a failed member counts among those that should be reachable.
     pub missing_for: u64,
+    /// How updates spread.
+    pub choices: Choices,
     /// Strangers a second whose announcement and letter are verified; others must wait.
     pub strangers: u32,
 }
@@ -76,6 +80,7 @@ impl Default for Settings {
             abroad_max: 4_096,
             forget_after: 24 * 3_600 * S,
             missing_for: 600 * S,
+            choices: Choices::default(),
             strangers: 1_000,
         }
     }
@@ -109,7 +114,8 @@ impl Settings {
             ((2..=1 << 20).contains(&self.members_max), "members_max is not 2 to 1,048,576"),
             (self.forget_after >= self.missing_for, "forget_after is less than missing_for"),
         ];
-        rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(Contradiction(rule)))
+        rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(Contradiction(rule)))?;
+        self.choices.check()
     }
 }
 

@@ -35,6 +35,9 @@ impl Control {
         if self.look_at <= now {
             self.look(now);
         }
+        let wall = self.wall(now);
+        self.dissemination.tick(now, wall, &self.members, &mut self.wishes);
+        self.fulfil(now);
     }
 
     /// Says hello to whoever may be out there.
@@ -83,7 +86,7 @@ impl Control {
         }
         let then = now.saturating_sub(self.settings.forget_after);
         while let Some(place) = self.members.gone_before(then) {
-            self.forget(place);
+            self.forget(now, place);
         }
         self.conflicts.retain(|_, at| now < *at + 3_600 * S);
     }

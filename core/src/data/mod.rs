@@ -12,6 +12,7 @@
 //! | [`verify`] | leaves, paths, roots, and the signatures still needed |
 //! | [`publish`] | what changed, in merge order, for readers that nobody waits for |
 //! | [`outbox`] | this node's own writes, on their way into frames |
+//! | [`shelf`] | frames that others may ask for |
 //! | [`report`] | the numbers that a pong carries |
 
 pub mod accept;
@@ -23,6 +24,7 @@ pub mod outbox;
 pub mod publish;
 pub mod report;
 pub mod roster;
+pub mod shelf;
 pub mod verify;
 pub mod window;
 

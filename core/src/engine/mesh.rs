@@ -4,6 +4,7 @@
 //! origins of the directory, and [`MeshEvent`]s for whoever watches. Only routes: what a letter means is for
 //! [`control`](crate::control) to say.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -12,9 +13,12 @@ use octick_crypto::train::{message, root_of};
 use octick_crypto::{Item, NodeId, verify_many};
 
 use super::{Engine, NotLearnt};
-use crate::control::{Control, Intention, Members, Partition, PeerState, Postmark, Region};
+use crate::control::spread::Spot;
+use crate::control::{Control, Intention, Members, Partition, PeerState, Postmark, Region, Update};
+use crate::counters::Counter;
 use crate::data::roster::Origin;
-use crate::limits::EVENTS_MAX;
+use crate::data::shelf::Shelf;
+use crate::limits::{BATCH_MAX, EVENTS_MAX};
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
 use crate::wire::{Entries, Frame, Kind, Letter, Stamp};
@@ -67,6 +71,13 @@ pub enum MeshEvent {
 /// The control plane, and what it wants that is not done yet.
 pub(super) struct Mesh {
     control: Control,
+    /// Frames that others may ask for.
+    shelf: Shelf,
+    /// Frames to be sent on, by their spots.
+    forwards: Vec<(SocketAddr, Spot)>,
+    /// Where some of them go.
+    to: Vec<SocketAddr>,
+    letters: VecDeque<(SocketAddr, Box<Letter>)>,
     next_letter: Seq,
     /// Members whose rights changed, in the order of the news.
     changed: Vec<Origin>,
@@ -76,10 +87,15 @@ pub(super) struct Mesh {
 }
 
 impl Engine {
-    /// The same engine as a member of a mesh that `control` finds and keeps.
-    pub fn with_control(mut self, control: Control) -> Self {
+    /// The same engine as a member of a mesh that `control` finds and keeps. It keeps the last `shelf` bytes of frames
+    /// for members that miss some.
+    pub fn with_control(mut self, control: Control, shelf: usize) -> Self {
         self.mesh = Some(Mesh {
             control,
+            shelf: Shelf::new(shelf),
+            forwards: Vec::new(),
+            to: Vec::new(),
+            letters: VecDeque::new(),
             next_letter: Seq(1),
             changed: Vec::new(),
             aims: Vec::new(),
@@ -124,6 +140,55 @@ impl Engine {
         let _ = mesh.control.handle_letter(now, &Postmark::of(from, header), messages);
     }
 
+    /// Sends a frame that [`Engine::absorb`] called fresh on its way through the mesh. `bytes` are all of it, as they came
+    /// from `from`.
+    pub fn pass_on(&mut self, now: u64, from: SocketAddr, bytes: &[u8]) {
+        if let Some(mesh) = self.mesh.as_mut().filter(|mesh| mesh.control.has_company()) {
+            mesh.set_out(now, bytes, Some(from));
+        }
+    }
+
+    /// Sends the train that [`Engine::flush`] made on its way through the mesh.
+    pub fn pass_own_on(&mut self, now: u64) {
+        if let Some(mesh) = self.mesh.as_mut().filter(|mesh| mesh.control.has_company()) {
+            self.train.frames().for_each(|frame| mesh.set_out(now, frame, None));
+        }
+    }
+
+    /// Gives whatever is to be sent on to `send`: up to 64 frames in the order in which they came, and where each of them
+    /// goes.
+    pub fn forward(&mut self, mut send: impl FnMut(&[&[u8]], &[SocketAddr])) {
+        let Some(mesh) = &mut self.mesh else { return };
+        mesh.collect(self.identity.id());
+        mesh.forwards.sort_by_key(|(to, _)| *to);
+        let mut groups = mesh.forwards.chunk_by(|a, b| a.0 == b.0).peekable();
+        while let Some(group) = groups.next() {
+            mesh.to.clear();
+            mesh.to.push(group[0].0);
+            // Whoever gets the same gets it in the same calls of the socket.
+            let same = |next: &&[(SocketAddr, Spot)]| {
+                next.len() == group.len() && next.iter().zip(group).all(|(a, b)| a.1 == b.1)
+            };
+            while let Some(same) = groups.next_if(same) {
+                mesh.to.push(same[0].0);
+            }
+            for part in group.chunks(BATCH_MAX) {
+                let mut frames = [&[][..]; BATCH_MAX];
+                let mut len = 0;
+                for frame in part.iter().filter_map(|(_, spot)| mesh.shelf.get(spot.0)) {
+                    frames[len] = frame;
+                    len += 1;
+                }
+                let late = (part.len() - len) * mesh.to.len();
+                self.counters.add(Counter::ForwardsLate, late as u64);
+                if len > 0 {
+                    send(&frames[..len], &mesh.to);
+                }
+            }
+        }
+        mesh.forwards.clear();
+    }
+
     /// Lets the control plane do what is due.
     pub fn tick(&mut self, now: u64) {
         if let Some(mesh) = &mut self.mesh {
@@ -140,12 +205,9 @@ impl Engine {
     /// concerns the mesh. Each costs a signature.
     pub fn next_letter(&mut self, wall_micros: u64) -> Option<(SocketAddr, &[u8])> {
         let mesh = self.mesh.as_mut()?;
-        loop {
-            match mesh.control.poll()? {
-                Intention::Send { to, letter } => return self.seal_letter(to, &letter, wall_micros),
-                other => mesh.note(other, self.identity.id()),
-            }
-        }
+        mesh.collect(self.identity.id());
+        let (to, letter) = mesh.letters.pop_front()?;
+        self.seal_letter(to, &letter, wall_micros)
     }
 
     fn seal_letter(
@@ -164,6 +226,7 @@ impl Engine {
         };
         mesh.next_letter = Seq(mesh.next_letter.0 + 1);
         self.train.seal(&self.identity, &self.keys, &stamp);
+        self.counters.add(Counter::LettersMade, 1);
         self.train.frames().next().map(|frame| (to, frame))
     }
 
@@ -209,6 +272,30 @@ impl Engine {
 }
 
 impl Mesh {
+    fn set_out(&mut self, now: u64, bytes: &[u8], from: Option<SocketAddr>) {
+        let spot = Spot(self.shelf.put(bytes));
+        let frame = Frame::reopen(bytes);
+        let header = frame.header();
+        self.control.take_update(
+            now,
+            &Update {
+                origin: header.origin(),
+                incarnation: header.incarnation(),
+                seq: header.seq(),
+                spot,
+                from,
+                critical: false,
+            },
+        );
+    }
+
+    /// Takes what the control plane wants done.
+    fn collect(&mut self, own: NodeId) {
+        while let Some(intention) = self.control.poll() {
+            self.note(intention, own);
+        }
+    }
+
     fn note(&mut self, intention: Intention, own: NodeId) {
         let event = match intention {
             Intention::Member { announcement, state, runs } => {
@@ -226,8 +313,10 @@ impl Mesh {
             Intention::Outlived(incarnation) => MeshEvent::Outlived(incarnation),
             Intention::Partition(partition) => MeshEvent::Partition(partition),
             Intention::Alone => MeshEvent::Alone,
-            // No other machine writes letters yet.
-            Intention::Deliver { .. } | Intention::Send { .. } => return,
+            Intention::Send { to, letter } => return self.letters.push_back((to, letter)),
+            Intention::Forward { spot, to } => return self.forwards.push((to, spot)),
+            // Nobody here reads messages of other kinds yet.
+            Intention::Deliver { .. } => return,
         };
         self.tell(event);
     }

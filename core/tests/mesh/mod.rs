@@ -8,8 +8,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use octick_core::control::announce::{Announcement, Unsound, mesh_key};
+use octick_core::control::spread::Spot;
 use octick_core::control::{
     Birth, Control, Intention, Notary, Partition, PeerState, Postmark, Random, Region, Settings, Statement,
+    Update,
 };
 use octick_core::crypto::{Identity, NodeId};
 use octick_core::stamp::{Incarnation, Run, Seq, Version};
@@ -63,12 +65,20 @@ pub(crate) struct Node {
     pub(crate) letters: u64,
     pub(crate) group: u32,
     pub(crate) suspicions: u64,
+    /// Updates that are here, by origin and number, and when they came.
+    pub(crate) held: BTreeMap<(usize, u64), u64>,
+    /// Copies of updates that came, further ones included.
+    pub(crate) copies: u64,
 }
 
 enum Event {
     Wake(usize),
     Letter { to: usize, postmark: Postmark, letter: Box<Letter> },
+    Update { to: usize, from: SocketAddr, update: (usize, u64) },
 }
+
+/// Bytes of an update.
+pub(crate) const UPDATE: u64 = 200;
 
 pub(crate) struct Mesh {
     pub(crate) nodes: Vec<Node>,
@@ -149,6 +159,7 @@ impl Mesh {
         let seeds = if self.nodes.is_empty() { Vec::new() } else { vec![address(0)] };
         let settings = Settings { seeds, ..self.settings.clone() };
         let birth = Birth {
+            mesh: mesh_key("test"),
             now: self.now,
             wall: WALL + self.now,
             id,
@@ -179,6 +190,8 @@ impl Mesh {
             letters: 0,
             group: 0,
             suspicions: 0,
+            held: BTreeMap::new(),
+            copies: 0,
         }
     }
 
@@ -249,7 +262,47 @@ impl Mesh {
             Intention::Alone => node.alone = true,
             Intention::Outlived(_) => node.outlived = true,
             Intention::Partition(_) | Intention::Deliver { .. } => {}
+            Intention::Forward { spot, to } => {
+                self.forward(i, (spot.0 as usize >> 32, spot.0 & 0xFFFF_FFFF), to)
+            }
         }
+    }
+
+    /// Node `i` issues its update of this number.
+    pub(crate) fn issue(&mut self, i: usize, number: u64) {
+        self.take_update(i, None, (i, number));
+    }
+
+    fn take_update(&mut self, i: usize, from: Option<SocketAddr>, (of, number): (usize, u64)) {
+        let (now, origin) = (self.now, self.nodes[of].id);
+        let node = &mut self.nodes[i];
+        node.copies += u64::from(from.is_some());
+        if node.held.contains_key(&(of, number)) {
+            return;
+        }
+        node.held.insert((of, number), now);
+        let spot = Spot((of as u64) << 32 | number);
+        let incarnation = Incarnation(1);
+        let update = Update { origin, incarnation, seq: Seq(number), spot, from, critical: false };
+        node.control.take_update(now, &update);
+        self.after(i);
+    }
+
+    fn forward(&mut self, i: usize, update: (usize, u64), to: SocketAddr) {
+        let node = &mut self.nodes[i];
+        node.bytes += UPDATE;
+        let (now, group, from) = (self.now, node.group, node.address);
+        let Some(to) = self.nodes.iter().position(|node| node.address == to) else { return };
+        if self.nodes[to].group != group || self.random.permille(self.loss_permille) {
+            return;
+        }
+        let at = now + self.delay / 2 + self.random.below(self.delay);
+        self.push(at, Event::Update { to, from, update });
+    }
+
+    /// How many nodes that are there have an update.
+    pub(crate) fn holders(&self, of: usize, number: u64) -> usize {
+        self.nodes.iter().filter(|node| !node.dead && node.held.contains_key(&(of, number))).count()
     }
 
     /// That of the next letter of node `i`.
@@ -305,7 +358,7 @@ impl Mesh {
             self.now = self.now.max(at);
             let event = self.events.remove(&order).unwrap();
             let i = match &event {
-                Event::Wake(i) | Event::Letter { to: i, .. } => *i,
+                Event::Wake(i) | Event::Letter { to: i, .. } | Event::Update { to: i, .. } => *i,
             };
             let node = &mut self.nodes[i];
             if node.dead {
@@ -324,6 +377,7 @@ impl Mesh {
                     }
                 }
                 Event::Letter { to, postmark, letter } => self.deliver(to, &postmark, &letter),
+                Event::Update { to, from, update } => self.take_update(to, Some(from), update),
             }
         }
         self.now = self.now.max(until);

@@ -1,7 +1,7 @@
 //! To whom, and what waits while the socket is full.
 //!
-//! Own trains go to `fanout` peers, new frames of others to `relay` random peers, in the very buffer in which they
-//! were received. What the socket does not take is kept, up to a bound, without a copy of relayed frames; beyond
+//! Where the control plane finds the members, it says what goes to whom. Without it, own trains go to `fanout` peers and
+//! new frames of others to `relay` random peers, in the very buffer in which they were received. What the socket does not take is kept, up to a bound, without a copy of relayed frames; beyond
 //! the bound it is counted and dropped, and the next refresh repairs it.
 
 use std::collections::VecDeque;
@@ -76,6 +76,17 @@ impl Egress {
     /// Sends this node's own frames to peers.
     pub(super) fn push(&mut self, frames: &[&[u8]]) {
         self.choose(self.push.fanout, None, None);
+        self.send_or_keep(frames);
+    }
+
+    /// Sends frames to each of `to`.
+    pub(super) fn forward(&mut self, frames: &[&[u8]], to: &[SocketAddr]) {
+        self.to.clear();
+        self.to.extend_from_slice(to);
+        self.send_or_keep(frames);
+    }
+
+    fn send_or_keep(&mut self, frames: &[&[u8]]) {
         let rest = self.send(frames);
         for (peer, range) in rest {
             for frame in range {
@@ -108,11 +119,7 @@ impl Egress {
 
     /// Sends one frame to one address.
     pub(super) fn reply(&mut self, frame: &[u8], to: SocketAddr) {
-        self.to.clear();
-        self.to.push(to);
-        for _ in self.send(&[frame]) {
-            self.keep(Bytes::copy_from_slice(frame), to);
-        }
+        self.forward(&[frame], &[to]);
     }
 
     /// Keeps the arrivals whose frames are still owed to somebody, and lets the others go.

@@ -121,7 +121,14 @@ impl Keeper {
             self.unpaid_ticks = 0;
         }
         self.measure(batch, places, arrivals);
-        self.relay(batch, absorbed.fresh, frames, places, arrivals);
+        if self.parts.engine.control().is_some() {
+            let now = self.now();
+            for i in bits(absorbed.fresh) {
+                self.parts.engine.pass_on(now, arrivals[places[i].arrival].from(), frames[i]);
+            }
+        } else {
+            self.relay(batch, absorbed.fresh, frames, places, arrivals);
+        }
         for i in bits(absorbed.asks) {
             self.answer(batch, i, arrivals[places[i].arrival].from());
         }
@@ -246,8 +253,10 @@ impl Keeper {
         self.parts.board.post(News { directory, peers });
     }
 
-    /// Sends what the control plane wrote, and follows its view of who is there.
+    /// Sends what the control plane wants sent, and follows its view of who is there.
     fn keep_mesh(&mut self) {
+        let Parts { engine, egress, .. } = &mut self.parts;
+        engine.forward(|frames, to| egress.forward(frames, to));
         while let Some((to, letter)) = self.parts.engine.next_letter(clock::wall_micros()) {
             self.parts.egress.reply(letter, to);
         }
@@ -290,6 +299,7 @@ impl Keeper {
 
     /// Sends pending writes; says whether some are left, which then go next turn.
     fn flush(&mut self) -> bool {
+        let in_mesh = self.parts.engine.control().is_some();
         for trains in 0..TRAINS_PER_TURN {
             let wall = clock::wall_micros();
             let Some(train) = self.parts.engine.flush(wall) else {
@@ -299,6 +309,12 @@ impl Keeper {
                 }
                 return false;
             };
+            if in_mesh {
+                self.parts.engine.pass_own_on(self.now());
+                let Parts { engine, egress, .. } = &mut self.parts;
+                engine.forward(|frames, to| egress.forward(frames, to));
+                continue;
+            }
             let mut frames = [&[][..]; BATCH_MAX];
             frames.iter_mut().zip(train.frames()).for_each(|(place, frame)| *place = frame);
             self.parts.egress.push(&frames[..train.len()]);

@@ -8,6 +8,7 @@ use std::{fmt, io};
 
 use crossbeam::channel;
 use crossbeam::queue::ArrayQueue;
+use octick_core::control::announce::mesh_key;
 use octick_core::control::{Birth, Control, Signed};
 use octick_core::data::accept::Terms;
 use octick_core::data::{Budgets, Ingress, Run};
@@ -54,9 +55,12 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let incarnation = config.incarnation.unwrap_or((clock::wall_ns() / 1_000_000_000) as u32);
     let runs: Arc<[Run]> = config.runs.as_slice().into();
     let identity = config.identity;
-    let control = config.membership.take().map(|membership| {
+    let control = config.membership.take().map(|mut membership| {
+        let peers = config.peers.iter().filter(|peer| !peer.revoked);
+        membership.settings.seeds.extend(peers.filter_map(|peer| peer.addr).filter(|addr| *addr != local));
         let incarnation = Incarnation(incarnation);
-        control(membership, &config.mesh, &identity, incarnation, local, &runs)
+        let shelf = membership.shelf;
+        (control(membership, &config.mesh, &identity, incarnation, local, &runs), shelf)
     });
 
     let desks: Vec<Desk> = (0..=ingress_threads(config.threads.mode)).map(|_| Desk::default()).collect();
@@ -75,7 +79,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         ticks: clock::ticks,
     });
     let engine = match control {
-        Some(control) => engine.with_control(control),
+        Some((control, shelf)) => engine.with_control(control, shelf),
         None => engine,
     };
     let writes = Arc::new(ArrayQueue::new(config.writes_queue));
@@ -168,6 +172,7 @@ fn control(
     };
     let secret = std::array::from_fn(|i| random_word(i as u64) as u8);
     let birth = Birth {
+        mesh: mesh_key(mesh),
         // The keeper's clock begins with it.
         now: 0,
         wall: clock::wall_micros(),

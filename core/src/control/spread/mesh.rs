@@ -8,7 +8,7 @@ use core::cmp::Reverse;
 
 use octick_crypto::NodeId;
 
-use super::{Act, Choices, Lane, Spread};
+use super::{Accepted, Act, Choices, Lane, Spot, Spread};
 use crate::control::announce::Region;
 use crate::control::gossip::{Gossip, UpdateId};
 use crate::control::members::Place;
@@ -243,7 +243,8 @@ impl Mesh {
         }
         node.reached[number as usize] = Some(now);
         let mut acts = core::mem::take(&mut self.acts);
-        node.spread.accepted(now, &choices, id, from.map(Place), lane, &mut acts);
+        let accepted = Accepted { id, spot: Spot::default(), from: from.map(Place), lane };
+        node.spread.accepted(now, &choices, &accepted, &mut acts);
         let (home, mut to) = (Region(self.region(i) as u16), Vec::new());
         if from.is_none() {
             let mut random = self.random.fork();
@@ -261,7 +262,7 @@ impl Mesh {
     fn carry_out(&mut self, i: u32) {
         for act in core::mem::take(&mut self.acts) {
             let (to, event) = match act {
-                Act::Forward { id, to } => (to, Event::Update(id)),
+                Act::Forward { id, to, .. } => (to, Event::Update(id)),
                 Act::Announce { to, ids } => (to, Event::Letter(Gossip::Ids(ids))),
                 Act::Pull { to, ids } => (to, Event::Letter(Gossip::Pull(ids))),
                 Act::Offer { to, ids } => (to, Event::Letter(Gossip::Offer(ids))),

@@ -113,6 +113,26 @@ pub enum Lane {
     Normal,
     /// More neighbours are sent it at once, and the others told at once.
     Critical,
+    /// All neighbours are sent it at once by whoever issues it, and nobody passes it on or announces it: where everybody
+    /// is everybody's neighbour, that is one copy a node and nothing besides. Rounds find what was lost.
+    Direct,
+}
+
+/// Where the caller has laid an update's bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spot(pub u64);
+
+/// An update that was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its name.
+    pub id: UpdateId,
+    /// Where its bytes are until [`Act::Forget`].
+    pub spot: Spot,
+    /// Who sent it; nobody if this node issued it.
+    pub from: Option<Place>,
+    /// How it is to go on.
+    pub lane: Lane,
 }
 
 /// What is to be done.
@@ -122,6 +142,8 @@ pub enum Act {
     Forward {
         /// Which.
         id: UpdateId,
+        /// Where its bytes are.
+        spot: Spot,
         /// To whom.
         to: Place,
     },
@@ -183,6 +205,8 @@ pub struct Spread {
     /// The first update that has not converged yet.
     unsettled: u64,
     round: u16,
+    /// The neighbour that was drawn last, and when: what comes together goes on together.
+    drawn: (u64, u32),
     random: Random,
     /// What was counted.
     pub counts: Counts,
@@ -201,6 +225,7 @@ impl Spread {
             announce_at: u64::MAX,
             unsettled: 0,
             round: 0,
+            drawn: (u64::MAX, 0),
             random,
             counts: Counts::default(),
             convergence: Convergence::default(),
@@ -228,17 +253,9 @@ impl Spread {
         self.links.iter().map(|(_, place)| place)
     }
 
-    /// An update was verified and is new here: it came from `from`, or from this node itself. Its bytes must be at hand
-    /// until [`Act::Forget`].
-    pub fn accepted(
-        &mut self,
-        now: u64,
-        choices: &Choices,
-        id: UpdateId,
-        from: Option<Place>,
-        lane: Lane,
-        acts: &mut Vec<Act>,
-    ) {
+    /// An update was verified and is new here.
+    pub fn accepted(&mut self, now: u64, choices: &Choices, accepted: &Accepted, acts: &mut Vec<Act>) {
+        let Accepted { id, spot, from, lane } = *accepted;
         let sender = from.map_or(0, |peer| self.links.bit(peer));
         self.links.keeps_its_word(sender);
         let ordinal = match self.updates.find(id) {
@@ -257,21 +274,34 @@ impl Spread {
             State::Missing(_) => self.pulls.found(),
             State::GivenUp => {}
         }
-        update.state = State::Held;
+        (update.state, update.spot) = (State::Held, spot);
         self.counts.accepted += 1;
-        let eager = if lane == Lane::Critical { choices.eager_critical } else { choices.eager };
-        // Where others have announced it already, the wave has passed: most would be sent what they have.
-        let eager = if update.has.count_ones() > PASSED && lane == Lane::Normal { 0 } else { eager };
+        let eager = match lane {
+            Lane::Direct if from.is_none() => LINKS_MAX,
+            Lane::Direct => 0,
+            Lane::Critical => choices.eager_critical,
+            // Where others have announced it already, the wave has passed: most would be sent what they have.
+            Lane::Normal if update.has.count_ones() > PASSED => 0,
+            Lane::Normal => choices.eager,
+        };
+        let mut favourite = if self.drawn.0 == now { self.drawn.1 & !update.told } else { 0 };
         for _ in 0..eager {
-            let Some((bit, to)) = self.links.draw(!update.told, &mut self.random) else { break };
+            let among = if favourite == 0 { !update.told } else { core::mem::take(&mut favourite) };
+            let Some((bit, to)) = self.links.draw(among, &mut self.random) else { break };
+            self.drawn = (now, bit);
             update.told |= bit;
-            acts.push(Act::Forward { id, to });
+            acts.push(Act::Forward { id, spot, to });
+        }
+        if lane == Lane::Direct {
+            return;
         }
         self.fresh.push(ordinal);
         let delay = match lane {
             Lane::Critical => 0,
             // Half of it by dice: of two neighbours that got it together, one is first, and the other need not speak.
-            Lane::Normal => choices.lazy_delay / 2 + self.random.below(choices.lazy_delay.max(1)),
+            Lane::Normal | Lane::Direct => {
+                choices.lazy_delay / 2 + self.random.below(choices.lazy_delay.max(1))
+            }
         };
         self.announce_at = self.announce_at.min(now + delay);
         if delay == 0 || self.fresh.len() >= IDS_MAX {
@@ -284,7 +314,7 @@ impl Spread {
         self.counts.duplicates += 1;
         let bit = self.links.bit(from);
         self.links.keeps_its_word(bit);
-        if let Some(update) = self.updates.find(id).and_then(|ordinal| self.updates.get(ordinal)) {
+        if let Some(update) = self.updates.named(id) {
             update.told |= bit;
             update.has |= bit;
             update.touch(now, self.round);
@@ -293,11 +323,11 @@ impl Spread {
 
     /// Sends an update that is here straight to `to`: the direct path of a critical message, and a region's wave.
     pub fn send(&mut self, id: UpdateId, to: Place, acts: &mut Vec<Act>) {
-        if let Some(update) = self.updates.find(id).and_then(|ordinal| self.updates.get(ordinal))
+        if let Some(update) = self.updates.named(id)
             && update.state == State::Held
         {
             update.told |= self.links.bit(to);
-            acts.push(Act::Forward { id, to });
+            acts.push(Act::Forward { id, spot: update.spot, to });
         }
     }
 
@@ -406,10 +436,7 @@ impl Spread {
 
     /// Whether the update was accepted not long ago.
     pub fn holds(&mut self, id: UpdateId) -> bool {
-        let ordinal = self.updates.find(id);
-        ordinal
-            .and_then(|ordinal| self.updates.get(ordinal))
-            .is_some_and(|update| update.state == State::Held)
+        self.updates.named(id).is_some_and(|update| update.state == State::Held)
     }
 
     /// When [`Spread::tick`] has something to do; `u64::MAX` for nothing.
@@ -455,6 +482,7 @@ impl Spread {
             round: self.round,
             rounds: 0,
             state: State::GivenUp,
+            spot: Spot::default(),
         })
     }
 
@@ -466,14 +494,14 @@ impl Spread {
         (bit, from): (u32, Place),
         acts: &mut Vec<Act>,
     ) {
-        let update = self.updates.find(id).and_then(|ordinal| self.updates.get(ordinal));
+        let update = self.updates.named(id);
         match update.filter(|update| update.state == State::Held) {
             None => self.counts.pulls_unknown += 1,
             Some(_) if !self.links.may_ask(bit, choices.served_max, now) => self.counts.pulls_refused += 1,
             Some(update) => {
                 update.told |= bit;
                 update.touch(now, self.round);
-                acts.push(Act::Forward { id, to: from });
+                acts.push(Act::Forward { id, spot: update.spot, to: from });
             }
         }
     }

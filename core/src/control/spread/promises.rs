@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Act, Choices, LINKS_MAX, Lane, PULL_MAX, Spread};
+use super::{Accepted, Act, Choices, LINKS_MAX, Lane, PULL_MAX, Spot, Spread};
 use crate::control::Random;
 use crate::control::gossip::UpdateId;
 use crate::control::members::Place;
@@ -27,7 +27,8 @@ impl Bench {
 
     fn accept(&mut self, now: u64, id: u64, from: Option<u32>, lane: Lane) -> Vec<Act> {
         let from = from.map(Place);
-        self.spread.accepted(now, &self.choices, UpdateId(id), from, lane, &mut self.acts);
+        let accepted = Accepted { id: UpdateId(id), spot: Spot(id), from, lane };
+        self.spread.accepted(now, &self.choices, &accepted, &mut self.acts);
         core::mem::take(&mut self.acts)
     }
 

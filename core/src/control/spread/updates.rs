@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::super::gossip::UpdateId;
 use super::super::members::Place;
+use super::Spot;
 
 /// Counts the updates that were ever heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +37,8 @@ pub(super) struct Update {
     /// Rounds until that last time.
     pub(super) rounds: u16,
     pub(super) state: State,
+    /// Where its bytes are, once it is held.
+    pub(super) spot: Spot,
 }
 
 impl Update {
@@ -93,6 +96,11 @@ impl Updates {
 
     pub(super) fn get(&mut self, ordinal: Ordinal) -> Option<&mut Update> {
         self.queue.get_mut(ordinal.0.checked_sub(self.first)? as usize)
+    }
+
+    pub(super) fn named(&mut self, id: UpdateId) -> Option<&mut Update> {
+        let ordinal = self.find(id)?;
+        self.get(ordinal)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Update> + ExactSizeIterator {
@@ -238,6 +246,7 @@ mod tests {
             round: 0,
             rounds: 0,
             state: State::Held,
+            spot: Spot::default(),
         }
     }
 

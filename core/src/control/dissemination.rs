@@ -1,0 +1,361 @@
+//! How updates travel, composed: the neighbours that they go to, the rounds that find what was lost, and the members of
+//! other regions that a wave reaches.
+//!
+//! ```text
+//! members come and go ─> standing ─> overlay <─ link messages      accepted ─> spread <─ ids, pulls, offers
+//!                                       └─ linked, unlinked ────────────────────> │
+//! time ─> rate ─> a round: an offer to somebody ────────────────────────────────> │ ─> Act
+//! ```
+//!
+//! It follows the members and is told of updates; what is to be said or sent goes into the caller's vectors. Nothing is
+//! due while there is nothing new: a mesh at rest pays for its links, which are confirmed once a minute.
+
+use alloc::vec::Vec;
+
+use octick_crypto::NodeId;
+
+use super::announce::Region;
+use super::gossip::{Gossip, LinkOp, UpdateId};
+use super::members::{Members, Place};
+use super::overlay::{Change, Overlay, WANTED};
+use super::random::Random;
+use super::rank::{Purpose, RINGS, Ranking, Standing};
+use super::rate::Rate;
+use super::regions::{Crossing, RegionView};
+use super::settings::{MS, S};
+use super::spread::{Accepted, Act, Choices, Convergence, Counts, Lane, Spot, Spread};
+
+/// How long an order of ranks holds, microseconds of the wall clock.
+const EPOCH: u64 = 3_600 * S;
+/// How long rounds go on after the last update: twelve of them, in which a partner drawn at random misses a given node
+/// once in 10^5 where all nodes offer.
+const ROUNDS_FOR: u64 = 4 * S;
+/// How long a node that comes to know members gathers more before it links.
+const GATHER: u64 = 100 * MS;
+/// When the ranks are looked at again after somebody was passed over.
+const LOOK_AGAIN: u64 = 11 * S;
+
+/// An update that this node has merged, or issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its name.
+    pub id: UpdateId,
+    /// Where its bytes are.
+    pub spot: Spot,
+    /// Who issued it, if that is a member.
+    pub origin: Option<Place>,
+    /// Who sent it; nobody if this node issued it.
+    pub from: Option<Place>,
+    /// Whether it should hurry.
+    pub critical: bool,
+}
+
+/// What is to be done about updates and links.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    /// Of the dissemination.
+    pub(super) acts: Vec<Act>,
+    /// Of the overlay: what to say.
+    pub(super) links: Vec<(Place, LinkOp)>,
+    /// New neighbours.
+    pub(super) linked: Vec<Place>,
+}
+
+/// Members of another region.
+#[derive(Debug)]
+struct Abroad {
+    region: Region,
+    members: Vec<Place>,
+    aggregators: Vec<Place>,
+}
+
+/// The dissemination of one node.
+#[derive(Debug)]
+pub struct Dissemination {
+    spread: Spread,
+    overlay: Overlay,
+    rate: Rate,
+    crossing: Crossing,
+    choices: Choices,
+    mesh: [u8; 32],
+    me: NodeId,
+    home: Region,
+    epoch: u64,
+    standing: Standing,
+    /// Members whose neighbourhood is to be looked at; `u64::MAX` when it is as it should be.
+    rank_at: u64,
+    /// Whether all members are to be met anew.
+    anew: bool,
+    abroad: Vec<Abroad>,
+    /// Whether `abroad` and `is_aggregator` are as of now.
+    surveyed: bool,
+    is_aggregator: bool,
+    rounds_until: u64,
+    changes: Vec<Change>,
+    random: Random,
+}
+
+impl Dissemination {
+    pub(super) fn new(
+        choices: Choices,
+        mesh: [u8; 32],
+        (me, home): (NodeId, Region),
+        mut random: Random,
+        now: u64,
+    ) -> Self {
+        Self {
+            spread: Spread::new(random.fork()),
+            overlay: Overlay::default(),
+            rate: Rate::new(now),
+            crossing: Crossing::default(),
+            choices,
+            standing: Ranking::new(&mesh, Purpose::Overlay, 0).standing(me, RINGS),
+            mesh,
+            me,
+            home,
+            epoch: 0,
+            rank_at: u64::MAX,
+            anew: true,
+            abroad: Vec::new(),
+            surveyed: true,
+            is_aggregator: false,
+            rounds_until: 0,
+            changes: Vec::new(),
+            random,
+        }
+    }
+
+    /// The neighbours.
+    pub fn neighbours(&self) -> impl Iterator<Item = Place> {
+        self.overlay.neighbours()
+    }
+
+    /// What is known of convergence.
+    pub fn convergence(&self) -> &Convergence {
+        &self.spread.convergence
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> &Counts {
+        &self.spread.counts
+    }
+
+    /// Rounds a second at present, in thousandths; at rest there are none.
+    pub fn rounds_per_second_milli(&self, now: u64) -> u64 {
+        if now < self.rounds_until { self.rate.per_second_milli() } else { 0 }
+    }
+
+    /// Members, regions and aggregators of which updates are sent abroad, as far as known.
+    pub fn regions(&self) -> impl Iterator<Item = (Region, usize)> {
+        self.abroad.iter().map(|abroad| (abroad.region, abroad.members.len()))
+    }
+
+    /// Bytes of memory that this machine takes, its own size included.
+    pub fn memory(&self) -> usize {
+        let places = |abroad: &Abroad| {
+            (abroad.members.capacity() + abroad.aggregators.capacity()) * size_of::<Place>()
+        };
+        let abroad: usize = self.abroad.iter().map(|abroad| size_of::<Abroad>() + places(abroad)).sum();
+        let parts = self.spread.memory() + self.overlay.memory() + abroad;
+        parts + size_of::<Self>() - size_of::<Spread>() - size_of::<Overlay>()
+    }
+
+    /// A member has come, gone or moved to another region.
+    pub(super) fn follow(&mut self, now: u64, members: &Members, place: Place, wishes: &mut Wishes) {
+        let member = members.get(place);
+        self.surveyed &= member.region() == self.home && self.abroad.is_empty();
+        let here = member.state().is_live() && member.region() == self.home && place != Members::ME;
+        if here && !self.standing.has(place) {
+            if self.standing.meet(place, member.id()) || members.live().len() <= WANTED {
+                self.rank_at = self.rank_at.min(now + GATHER);
+            }
+        } else if !here && self.standing.has(place) {
+            self.anew = true;
+            self.rank_at = self.rank_at.min(now + GATHER);
+        }
+        if !here {
+            self.overlay.gone(place, &mut self.changes);
+            self.settle(wishes);
+        }
+    }
+
+    /// A member's place is given to another.
+    pub(super) fn forget(&mut self, now: u64, members: &Members, place: Place, wishes: &mut Wishes) {
+        self.surveyed = false;
+        if self.standing.has(place) {
+            self.meet_all(now, members);
+        }
+        self.overlay.gone(place, &mut self.changes);
+        self.settle(wishes);
+    }
+
+    /// An update was merged, or issued.
+    pub(super) fn take(&mut self, now: u64, members: &Members, taken: &Taken, wishes: &mut Wishes) {
+        let issued = taken.from.is_none();
+        let direct = self.all_are_neighbours(members) && (issued || taken.from == taken.origin);
+        let lane = match () {
+            () if taken.critical => Lane::Critical,
+            () if direct => Lane::Direct,
+            () => Lane::Normal,
+        };
+        let accepted = Accepted { id: taken.id, spot: taken.spot, from: taken.from, lane };
+        self.spread.accepted(now, &self.choices, &accepted, &mut wishes.acts);
+        self.news(now);
+        self.survey(members);
+        if self.abroad.is_empty() {
+            return;
+        }
+        let mut to = Vec::new();
+        let (views, random) = (views(&self.abroad), &mut self.random);
+        if issued {
+            self.crossing.wave(self.home, &views, random, &mut to);
+        } else if self.is_aggregator {
+            let came = taken.origin.map_or(self.home, |origin| members.get(origin).region());
+            self.crossing.reforward(self.home, came, &views, random, &mut to);
+        }
+        to.into_iter().for_each(|place| self.spread.send(taken.id, place, &mut wishes.acts));
+    }
+
+    /// Sends an update straight to a member that it concerns.
+    pub(super) fn send(&mut self, id: UpdateId, to: Place, wishes: &mut Wishes) {
+        self.spread.send(id, to, &mut wishes.acts);
+    }
+
+    /// A member says something about updates or links.
+    pub(super) fn handle(&mut self, now: u64, from: Place, gossip: &Gossip, wishes: &mut Wishes) {
+        let acts = &mut wishes.acts;
+        match gossip {
+            Gossip::Ids(ids) => self.spread.handle_ids(now, &self.choices, from, ids, acts),
+            Gossip::Pull(ids) => self.spread.handle_pull(now, &self.choices, from, ids, acts),
+            Gossip::Offer(ids) => self.spread.handle_offer(now, &self.choices, from, ids, acts),
+            Gossip::Link(op) => self.overlay.handle(now, from, *op, &mut self.changes),
+            Gossip::Shuffle { .. } | Gossip::Heartbeat(_) => {}
+        }
+        self.settle(wishes);
+    }
+
+    /// When [`Dissemination::tick`] has something to do.
+    pub(super) fn next_due(&self) -> u64 {
+        let round = if self.rounds_until > self.rate.next_due() { self.rate.next_due() } else { u64::MAX };
+        round.min(self.rank_at).min(self.spread.next_due()).min(self.overlay.next_due())
+    }
+
+    /// Does what is due; `wall` is the wall clock.
+    pub(super) fn tick(&mut self, now: u64, wall: u64, members: &Members, wishes: &mut Wishes) {
+        self.spread.tick(now, &self.choices, &mut wishes.acts);
+        if self.overlay.next_due() <= now && self.overlay.tick(now, &mut self.changes) {
+            // Somebody does not answer: the next in rank is asked, and that one again after a while.
+            (self.anew, self.rank_at) = (true, now);
+        }
+        if self.epoch != wall / EPOCH {
+            self.epoch = wall / EPOCH;
+            (self.anew, self.surveyed) = (true, false);
+            self.rank_at = self.rank_at.min(now);
+        }
+        if self.rank_at <= now {
+            self.rank_at = u64::MAX;
+            if self.anew {
+                self.meet_all(now, members);
+            }
+            if members.live().len() <= WANTED {
+                // Circles of so few have the same neighbours: there is room for everybody.
+                self.overlay.want(now, members.live(), &mut self.changes);
+            } else {
+                self.overlay.want(now, &self.standing.neighbours(), &mut self.changes);
+            }
+        }
+        if now < self.rounds_until && self.rate.tick(now) {
+            self.round(members, wishes);
+        }
+        self.settle(wishes);
+    }
+
+    /// Compares what came last with somebody, now and then abroad.
+    fn round(&mut self, members: &Members, wishes: &mut Wishes) {
+        self.survey(members);
+        let mut views = views(&self.abroad);
+        views.push(RegionView { region: self.home, aggregators: &[], members: members.live() });
+        if let Some(partner) = self.crossing.partner(self.home, &views, &mut self.random) {
+            self.spread.offer(partner, &mut wishes.acts);
+        }
+    }
+
+    fn news(&mut self, now: u64) {
+        self.rate.quicken(now);
+        self.rounds_until = now + ROUNDS_FOR;
+    }
+
+    /// Whether one copy from its issuer reaches everybody.
+    fn all_are_neighbours(&self, members: &Members) -> bool {
+        let live = members.live().len();
+        live <= WANTED && self.spread.neighbours().count() >= live
+    }
+
+    fn meet_all(&mut self, now: u64, members: &Members) {
+        self.anew = false;
+        self.standing = Ranking::new(&self.mesh, Purpose::Overlay, self.epoch).standing(self.me, RINGS);
+        for place in members.live() {
+            if self.overlay.passes_over(*place, now) {
+                (self.anew, self.rank_at) = (true, self.rank_at.min(now + LOOK_AGAIN));
+            } else {
+                self.standing.meet(*place, members.get(*place).id());
+            }
+        }
+    }
+
+    /// Sorts out who is abroad, if that has changed.
+    fn survey(&mut self, members: &Members) {
+        if self.surveyed {
+            return;
+        }
+        self.surveyed = true;
+        self.abroad.clear();
+        if members.abroad_len() == 0 {
+            return;
+        }
+        let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
+        for (place, member) in members.iter() {
+            if !member.state().is_live() || member.region() == self.home {
+                continue;
+            }
+            let at = self.abroad.binary_search_by_key(&member.region(), |abroad| abroad.region);
+            let at = at.unwrap_or_else(|at| {
+                let abroad = Abroad { region: member.region(), members: Vec::new(), aggregators: Vec::new() };
+                self.abroad.insert(at, abroad);
+                at
+            });
+            self.abroad[at].members.push(place);
+        }
+        let named = |place: &Place| (*place, members.get(*place).id());
+        for abroad in &mut self.abroad {
+            abroad.aggregators = ranking.top(abroad.members.iter().map(named), self.crossing.aggregators);
+        }
+        let others = members.live().iter().map(|place| members.get(*place).id());
+        self.is_aggregator = ranking.is_top(self.me, others, self.crossing.aggregators);
+    }
+
+    /// Passes on what became of links.
+    fn settle(&mut self, wishes: &mut Wishes) {
+        for change in self.changes.drain(..) {
+            match change {
+                Change::Tell(to, op) => wishes.links.push((to, op)),
+                Change::Linked(place) => {
+                    wishes.linked.push(place);
+                    let linked = self.spread.link(place);
+                    debug_assert!(linked, "there is a place for every link of the overlay");
+                }
+                Change::Unlinked(place) => self.spread.unlink(place),
+            }
+        }
+    }
+}
+
+fn views(abroad: &[Abroad]) -> Vec<RegionView<'_>> {
+    let mut views = Vec::with_capacity(abroad.len() + 1);
+    views.extend(abroad.iter().map(|abroad| RegionView {
+        region: abroad.region,
+        aggregators: &abroad.aggregators,
+        members: &abroad.members,
+    }));
+    views
+}

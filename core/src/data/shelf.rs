@@ -1,0 +1,101 @@
+//! Frames that others may ask for: a ring of bytes in which the newest overwrite the oldest.
+//!
+//! A frame is laid down once and found again by its spot, until as many bytes came after it as the ring holds. Nothing
+//! is allocated after the start, and a spot whose frame is gone finds nothing.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::limits::FRAME_MAX;
+
+/// Bytes before a frame: its length.
+const HEAD: usize = 2;
+/// Least size of a ring.
+const CAPACITY_MIN: usize = 1 << 16;
+
+/// The ring. A spot counts bytes since the beginning.
+#[derive(Debug)]
+pub struct Shelf {
+    /// A power of two long.
+    ring: Vec<u8>,
+    end: u64,
+}
+
+impl Shelf {
+    /// An empty shelf of about `capacity` bytes, 64 KiB or more. Its memory is touched when it is first used.
+    pub fn new(capacity: usize) -> Self {
+        Self { ring: vec![0; capacity.max(CAPACITY_MIN).next_power_of_two()], end: 0 }
+    }
+
+    /// Lays a frame down and says where.
+    ///
+    /// # Panics
+    /// When it is longer than any frame.
+    pub fn put(&mut self, frame: &[u8]) -> u64 {
+        assert!(frame.len() <= FRAME_MAX, "no frame is longer than a datagram");
+        let (capacity, len) = (self.ring.len() as u64, (HEAD + frame.len()) as u64);
+        let to_edge = capacity - (self.end & (capacity - 1));
+        if len > to_edge {
+            self.end += to_edge;
+        }
+        let spot = self.end;
+        self.end += len;
+        let at = self.at(spot);
+        let (head, body) = self.ring[at..at + len as usize].split_at_mut(HEAD);
+        head.copy_from_slice(&(frame.len() as u16).to_le_bytes());
+        body.copy_from_slice(frame);
+        spot
+    }
+
+    /// The frame at a spot, if it is still there.
+    pub fn get(&self, spot: u64) -> Option<&[u8]> {
+        if spot >= self.end || self.end - spot > self.ring.len() as u64 {
+            return None;
+        }
+        let (head, rest) = self.ring[self.at(spot)..].split_first_chunk::<HEAD>()?;
+        rest.get(..usize::from(u16::from_le_bytes(*head)))
+    }
+
+    fn at(&self, spot: u64) -> usize {
+        (spot & (self.ring.len() as u64 - 1)) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_what_was_laid_there_and_the_newest_is_always_found(
+            lens in prop::collection::vec(0..=FRAME_MAX, 1..400),
+        ) {
+            let mut shelf = Shelf::new(0);
+            let mut spots = Vec::new();
+            for (i, len) in lens.iter().enumerate() {
+                let frame = vec![i as u8; *len];
+                spots.push((shelf.put(&frame), frame));
+                let found: Vec<bool> = spots.iter().map(|(spot, frame)| match shelf.get(*spot) {
+                    Some(found) => { assert_eq!(found, frame); true }
+                    None => false,
+                }).collect();
+                // Whoever is gone stays gone, and went before all that are there.
+                prop_assert!(found.is_sorted() && found[i]);
+                let kept: usize = spots.iter().zip(&found).filter(|(_, there)| **there).map(|((_, f), _)| f.len()).sum();
+                prop_assert!(i < 40 || kept > CAPACITY_MIN / 2 - 3 * FRAME_MAX || found[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_spot_that_was_never_given_finds_nothing_or_some_bytes() {
+        let mut shelf = Shelf::new(1 << 16);
+        assert_eq!(shelf.get(0), None);
+        (0..200).for_each(|i| _ = shelf.put(&[i; 1_000]));
+        for spot in 0..=300_000 {
+            let _ = shelf.get(spot);
+        }
+        assert_eq!(shelf.get(u64::MAX), None);
+    }
+}

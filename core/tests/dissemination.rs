@@ -1,0 +1,95 @@
+//! What dissemination promises, composed with membership, in meshes of virtual time.
+
+mod mesh;
+
+use mesh::{MS, Mesh, S};
+
+/// Nodes that know each other and stand linked.
+fn settled(n: usize, seed: u64) -> Mesh {
+    let mut mesh = Mesh::of(n, seed);
+    mesh.run_to(5 * S, Mesh::agrees);
+    mesh.run(3 * S);
+    mesh
+}
+
+#[test]
+fn two_nodes_send_each_update_once_and_say_nothing_of_it_but_in_rounds() {
+    let mut mesh = settled(2, 1);
+    mesh.issue(0, 1);
+    mesh.run(MS);
+    assert_eq!((mesh.holders(0, 1), mesh.nodes[1].copies), (2, 1));
+    mesh.run(10 * S);
+    assert_eq!(mesh.nodes[0].copies + mesh.nodes[1].copies, 1);
+}
+
+#[test]
+fn where_all_are_neighbours_an_update_takes_one_hop_and_one_copy_a_node() {
+    let mut mesh = settled(12, 2);
+    for number in 0..100 {
+        mesh.issue(number as usize % 12, number);
+        mesh.run(10 * MS);
+    }
+    for number in 0..100 {
+        let of = number as usize % 12;
+        let issued = mesh.nodes[of].held[&(of, number)];
+        let last = mesh.nodes.iter().map(|node| node.held[&(of, number)]).max().unwrap();
+        assert!(last - issued <= MS, "{}", last - issued);
+    }
+    let copies: u64 = mesh.nodes.iter().map(|node| node.copies).sum();
+    assert_eq!(copies, 11 * 100);
+}
+
+#[test]
+fn in_a_larger_region_each_node_gets_about_one_copy_within_some_hops() {
+    for (n, seed) in [(32, 3), (200, 4)] {
+        let mut mesh = settled(n, seed);
+        mesh.nodes.iter_mut().for_each(|node| node.bytes = 0);
+        mesh.issue(7, 1);
+        let took = mesh.run_to(5 * S, |mesh| mesh.holders(7, 1) == n);
+        mesh.run(S / 10);
+        let copies: u64 = mesh.nodes.iter().map(|node| node.copies).sum();
+        let bytes: u64 = mesh.nodes.iter().map(|node| node.bytes).sum();
+        println!("{n} nodes: {} ms, {copies} copies, {} bytes a node", took / MS, bytes / n as u64);
+        assert!(took <= 100 * MS, "{took}");
+        assert!(copies <= 2 * n as u64 && bytes <= 2_000 * n as u64, "{copies} {bytes}");
+    }
+}
+
+#[test]
+fn what_is_lost_on_the_way_is_found_in_rounds() {
+    for (n, seed) in [(2, 5), (12, 6), (60, 7)] {
+        let mut mesh = settled(n, seed);
+        mesh.loss_permille = 200;
+        for number in 0..200 {
+            mesh.issue(number as usize % n, number);
+            mesh.run(5 * MS);
+        }
+        mesh.loss_permille = 50;
+        let took =
+            mesh.run_to(10 * S, |mesh| (0..200).all(|number| mesh.holders(number as usize % n, number) == n));
+        println!("{n} nodes have all of 200 after another {} ms", took / MS);
+    }
+}
+
+#[test]
+fn at_rest_an_update_costs_nothing_any_more() {
+    let mut mesh = settled(50, 8);
+    mesh.run(20 * S);
+    let (before, _) = mesh.traffic(30 * S);
+    mesh.issue(3, 1);
+    mesh.run(20 * S);
+    let (after, _) = mesh.traffic(30 * S);
+    println!("{before:.0} bytes/s/node before, {after:.0} after");
+    assert!(after <= before + 5.0, "{after}");
+}
+
+#[test]
+fn convergence_is_noticed() {
+    let mut mesh = settled(40, 10);
+    (0..20).for_each(|number| mesh.issue(0, number));
+    mesh.run(3 * S);
+    for node in &mesh.nodes {
+        let seen = node.control.dissemination().convergence();
+        assert_eq!(seen.count, 20);
+    }
+}
