@@ -202,7 +202,13 @@ impl SpreadNode {
             return;
         }
         let mut acts = Vec::new();
-        let accepted = Accepted { id, spot: Spot::default(), from: from.map(Place), lane: Lane::Normal };
+        let accepted = Accepted {
+            id,
+            spot: Spot::default(),
+            origin: Place(update.origin),
+            from: from.map(Place),
+            lane: Lane::Normal,
+        };
         self.spread.accepted(now, &common.choices, &accepted, &mut acts);
         let (home, mut to) = (Region(common.homes[self.node as usize]), Vec::new());
         if from.is_none() && !common.rounds_only {
@@ -229,6 +235,7 @@ impl SpreadNode {
                 Act::Announce { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Ids(ids).into()))),
                 Act::Pull { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Pull(ids).into()))),
                 Act::Offer { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Offer(ids).into()))),
+                Act::Prune { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Prune(ids).into()))),
                 Act::Forget(_) => {}
             }
         }
@@ -255,7 +262,7 @@ impl Actor for SpreadNode {
         match packet {
             Parcel::Update(_) | Parcel::Noise => UPDATE_LEN,
             Parcel::Ids(gossip) => match &**gossip {
-                Gossip::Ids(ids) | Gossip::Pull(ids) | Gossip::Offer(ids) => {
+                Gossip::Ids(ids) | Gossip::Pull(ids) | Gossip::Offer(ids) | Gossip::Prune(ids) => {
                     letter(UpdateId::LEN * ids.len())
                 }
                 _ => letter(0),
@@ -273,6 +280,7 @@ impl Actor for SpreadNode {
                 Gossip::Ids(ids) => self.spread.handle_ids(now, choices, from_place, ids, &mut acts),
                 Gossip::Pull(ids) => self.spread.handle_pull(now, choices, from_place, ids, &mut acts),
                 Gossip::Offer(ids) => self.spread.handle_offer(now, choices, from_place, ids, &mut acts),
+                Gossip::Prune(ids) => self.spread.handle_prune(from_place, ids),
                 _ => {}
             },
         }

@@ -25,6 +25,8 @@ use super::regions::{Crossing, RegionView};
 use super::settings::{MS, S};
 use super::spread::{Accepted, Act, Choices, Convergence, Counts, Lane, Spot, Spread};
 
+/// A member who is no neighbour, or not on record: which one makes no difference.
+pub(super) const SOMEBODY: Place = Place(u32::MAX);
 /// How long an order of ranks holds, microseconds of the wall clock.
 const EPOCH: u64 = 3_600 * S;
 /// How long rounds go on after the last update: twelve of them, in which a partner drawn at random misses a given node
@@ -186,7 +188,13 @@ impl Dissemination {
             self.meet_all(now, members);
         }
         self.overlay.gone(place, &mut self.changes);
+        self.spread.forget_origin(place);
         self.settle(wishes);
+    }
+
+    /// A further copy of an update came from a neighbour.
+    pub(super) fn duplicate(&mut self, now: u64, id: UpdateId, from: Place) {
+        self.spread.duplicate(now, id, from);
     }
 
     /// An update was merged, or issued.
@@ -198,7 +206,8 @@ impl Dissemination {
             () if direct => Lane::Direct,
             () => Lane::Normal,
         };
-        let accepted = Accepted { id: taken.id, spot: taken.spot, from: taken.from, lane };
+        let origin = taken.origin.unwrap_or(SOMEBODY);
+        let accepted = Accepted { id: taken.id, spot: taken.spot, origin, from: taken.from, lane };
         self.spread.accepted(now, &self.choices, &accepted, &mut wishes.acts);
         self.news(now);
         self.survey(members);
@@ -228,6 +237,7 @@ impl Dissemination {
             Gossip::Ids(ids) => self.spread.handle_ids(now, &self.choices, from, ids, acts),
             Gossip::Pull(ids) => self.spread.handle_pull(now, &self.choices, from, ids, acts),
             Gossip::Offer(ids) => self.spread.handle_offer(now, &self.choices, from, ids, acts),
+            Gossip::Prune(ids) => self.spread.handle_prune(from, ids),
             Gossip::Link(op) => self.overlay.handle(now, from, *op, &mut self.changes),
             Gossip::Shuffle { .. } | Gossip::Heartbeat(_) => {}
         }

@@ -31,6 +31,8 @@ pub mod kind {
     pub const LINK: u8 = 0xFC;
     /// A leader is there.
     pub const HEARTBEAT: u8 = 0xFD;
+    /// Ids of updates that came from the receiver and were at the sender already.
+    pub const PRUNE: u8 = 0xFF;
 }
 
 /// Ids in one announcement.
@@ -126,6 +128,8 @@ pub enum Gossip {
     Link(LinkOp),
     /// A leader's heartbeat, numbered.
     Heartbeat(u64),
+    /// The sender had these before they came from the receiver.
+    Prune(Vec<UpdateId>),
 }
 
 impl Gossip {
@@ -138,13 +142,14 @@ impl Gossip {
             Self::Shuffle { .. } => kind::SHUFFLE,
             Self::Link(_) => kind::LINK,
             Self::Heartbeat(_) => kind::HEARTBEAT,
+            Self::Prune(_) => kind::PRUNE,
         }
     }
 
     /// Appends the body.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Ids(ids) | Self::Pull(ids) | Self::Offer(ids) => {
+            Self::Ids(ids) | Self::Pull(ids) | Self::Offer(ids) | Self::Prune(ids) => {
                 ids.iter().for_each(|id| out.extend_from_slice(&id.0.to_le_bytes()));
             }
             Self::Shuffle { answer, descriptors } => {
@@ -165,6 +170,7 @@ impl Gossip {
             kind::IDS => ids(body, 1, IDS_MAX).map(Self::Ids),
             kind::PULL => ids(body, 1, PULL_MAX).map(Self::Pull),
             kind::OFFER => ids(body, 0, OFFER_MAX).map(Self::Offer),
+            kind::PRUNE => ids(body, 1, IDS_MAX).map(Self::Prune),
             kind::SHUFFLE => shuffle(body),
             kind::LINK => link(body).map(Self::Link),
             kind::HEARTBEAT => match <[u8; 8]>::try_from(body) {
@@ -244,6 +250,7 @@ mod tests {
             Gossip::Link(LinkOp::Accept),
             Gossip::Link(LinkOp::Disconnect),
             Gossip::Heartbeat(u64::MAX),
+            Gossip::Prune(ids(3)),
         ] {
             assert_eq!(decode(&gossip), Some(Ok(gossip.clone())));
         }
@@ -273,7 +280,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_body_is_read_back_or_named_malformed(
-            kind in 0xF8_u8..=0xFD,
+            kind in (0xF8_u8..=0xFE).prop_map(|kind| if kind == 0xFE { 0xFF } else { kind }),
             body in prop::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..400),
         ) {
             if let Ok(gossip) = Gossip::decode(kind, &body).unwrap() {

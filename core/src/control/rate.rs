@@ -33,7 +33,8 @@ impl Rate {
     /// Takes note of news. The next round comes within the shortest gap.
     pub fn quicken(&mut self, now: u64) {
         self.gap = GAP_MIN;
-        self.due = self.due.min(now + GAP_MIN);
+        // It may have been left alone for a while.
+        self.due = self.due.clamp(now, now + GAP_MIN);
     }
 
     /// Whether a round is due now; if so, the next one is set.

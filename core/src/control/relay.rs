@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use octick_crypto::NodeId;
 
 use super::control::{Control, Intention};
-use super::dissemination::{Dissemination, Taken};
+use super::dissemination::{Dissemination, SOMEBODY, Taken};
 use super::gossip::{Gossip, UpdateId};
 use super::members::Place;
 use super::message::Note;
@@ -15,9 +15,6 @@ use super::refusal::Refusal;
 use super::spread::{Act, Spot};
 use crate::stamp::{Incarnation, Seq};
 use crate::wire::Message;
-
-/// A sender that is no neighbour: which one makes no difference.
-const SOMEBODY: Place = Place(u32::MAX);
 
 /// A frame that was merged, or that this node issued.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +47,19 @@ impl Control {
         let taken = Taken { id, spot: update.spot, origin, from, critical: update.critical };
         self.dissemination.take(now, &self.members, &taken, &mut self.wishes);
         self.fulfil(now);
-        self.due = self.due.min(self.dissemination.next_due());
+        self.hasten(now);
         id
+    }
+
+    /// A further copy of a frame came. Nobody need have verified it: whoever sends the like in another's name makes that one
+    /// wait for an announcement now and then.
+    pub fn meet_again(&mut self, now: u64, update: &Update) {
+        let from = update.from.map_or(SOMEBODY, |from| self.neighbour_at(from));
+        if from != SOMEBODY {
+            let id = UpdateId::of(&self.mesh, update.origin, update.incarnation, update.seq);
+            self.dissemination.duplicate(now, id, from);
+            self.hasten(now);
+        }
     }
 
     /// Sends an update straight to a member that it concerns, besides its way to everybody. Returns whether there is such
@@ -116,6 +124,7 @@ impl Control {
                 Act::Announce { to, ids } => self.gossip_to(to, &Gossip::Ids(ids)),
                 Act::Pull { to, ids } => self.gossip_to(to, &Gossip::Pull(ids)),
                 Act::Offer { to, ids } => self.gossip_to(to, &Gossip::Offer(ids)),
+                Act::Prune { to, ids } => self.gossip_to(to, &Gossip::Prune(ids)),
                 // Bytes make room for others by themselves.
                 Act::Forget(_) => {}
             }
@@ -130,6 +139,11 @@ impl Control {
             let token = self.challenger.token(member.id(), address, now);
             self.mail_to(place, &Note::Challenge { token, seen_at: address });
         }
+    }
+
+    /// What an update makes due is due at `now` at the earliest: else it would look as if this node had been stopped.
+    fn hasten(&mut self, now: u64) {
+        self.due = self.due.min(self.dissemination.next_due().max(now));
     }
 
     fn forward(&mut self, spot: Spot, to: Place) {

@@ -20,6 +20,8 @@ pub struct Batch<'a> {
     live: u64,
     /// A bit for each sound letter of an unknown origin, which nobody has verified: for the control plane to judge.
     pub strangers: u64,
+    /// A bit for each frame that was merged before; nobody has verified this copy.
+    pub repeats: u64,
     /// Ticks spent on it so far, verification left out.
     pub ticks: u64,
 }
@@ -33,7 +35,7 @@ impl Default for Batch<'_> {
 impl<'a> Batch<'a> {
     /// No frames.
     pub fn new() -> Self {
-        Self { frames: [None; BATCH_MAX], live: 0, strangers: 0, ticks: 0 }
+        Self { frames: [None; BATCH_MAX], live: 0, strangers: 0, repeats: 0, ticks: 0 }
     }
 
     /// The batch that another thread checked: the frames of `datagrams` whose bit is set in `live`. A frame whose

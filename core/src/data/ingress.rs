@@ -206,6 +206,10 @@ impl Ingress {
                 Err(Reject::UnknownOrigin) if self.may_introduce(envelope, now_micros) => {
                     batch.strangers |= 1 << i;
                 }
+                Err(Reject::Duplicate) => {
+                    batch.repeats |= 1 << i;
+                    self.counters.reject(Reject::Duplicate);
+                }
                 Err(reject) => self.counters.reject(reject),
             }
         }

@@ -21,7 +21,7 @@ use crate::data::shelf::Shelf;
 use crate::limits::{BATCH_MAX, EVENTS_MAX};
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
-use crate::wire::{Entries, Frame, Kind, Letter, Stamp};
+use crate::wire::{Entries, Envelope, Frame, Header, Kind, Letter, Stamp};
 
 /// What the control plane found out.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +148,13 @@ impl Engine {
         }
     }
 
+    /// Takes note of a frame in a batch's [`repeats`](crate::data::Batch::repeats).
+    pub fn meet_again(&mut self, now: u64, from: SocketAddr, bytes: &[u8]) {
+        if let (Some(mesh), Ok(envelope)) = (&mut self.mesh, Envelope::open(bytes)) {
+            mesh.control.meet_again(now, &update(envelope.header(), Spot::default(), Some(from)));
+        }
+    }
+
     /// Sends the train that [`Engine::flush`] made on its way through the mesh.
     pub fn pass_own_on(&mut self, now: u64) {
         if let Some(mesh) = self.mesh.as_mut().filter(|mesh| mesh.control.has_company()) {
@@ -271,22 +278,15 @@ impl Engine {
     }
 }
 
+fn update(header: &Header, spot: Spot, from: Option<SocketAddr>) -> Update {
+    let (origin, incarnation, seq) = (header.origin(), header.incarnation(), header.seq());
+    Update { origin, incarnation, seq, spot, from, critical: false }
+}
+
 impl Mesh {
     fn set_out(&mut self, now: u64, bytes: &[u8], from: Option<SocketAddr>) {
         let spot = Spot(self.shelf.put(bytes));
-        let frame = Frame::reopen(bytes);
-        let header = frame.header();
-        self.control.take_update(
-            now,
-            &Update {
-                origin: header.origin(),
-                incarnation: header.incarnation(),
-                seq: header.seq(),
-                spot,
-                from,
-                critical: false,
-            },
-        );
+        self.control.take_update(now, &update(Frame::reopen(bytes).header(), spot, from));
     }
 
     /// Takes what the control plane wants done.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -277,14 +278,16 @@ impl Mesh {
         let (now, origin) = (self.now, self.nodes[of].id);
         let node = &mut self.nodes[i];
         node.copies += u64::from(from.is_some());
-        if node.held.contains_key(&(of, number)) {
-            return;
-        }
-        node.held.insert((of, number), now);
         let spot = Spot((of as u64) << 32 | number);
         let incarnation = Incarnation(1);
         let update = Update { origin, incarnation, seq: Seq(number), spot, from, critical: false };
-        node.control.take_update(now, &update);
+        match node.held.entry((of, number)) {
+            Entry::Occupied(_) => node.control.meet_again(now, &update),
+            Entry::Vacant(vacant) => {
+                vacant.insert(now);
+                node.control.take_update(now, &update);
+            }
+        }
         self.after(i);
     }
 

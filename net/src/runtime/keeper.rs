@@ -111,6 +111,12 @@ impl Keeper {
             let frame = Frame::reopen(frames[i]);
             self.parts.engine.take_stranger(self.now(), arrivals[places[i].arrival].from(), &frame);
         }
+        if batch.repeats != 0 && self.parts.engine.control().is_some() {
+            let now = self.now();
+            for i in bits(batch.repeats) {
+                self.parts.engine.meet_again(now, arrivals[places[i].arrival].from(), frames[i]);
+            }
+        }
         if batch.mask() == 0 {
             return;
         }

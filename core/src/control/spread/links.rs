@@ -74,6 +74,16 @@ impl Links {
         self.links[bit.trailing_zeros() as usize].place
     }
 
+    /// Those of a set of slots that are taken.
+    pub(super) fn known(&self, set: u32) -> u32 {
+        set & self.taken
+    }
+
+    /// The neighbours of a set of taken slots.
+    pub(super) fn places(&self, set: u32) -> impl Iterator<Item = Place> {
+        self.iter().filter(move |(bit, _)| set & bit != 0).map(|(_, place)| place)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, Place)> {
         let links = self.links.iter().enumerate().map(|(slot, link)| (1 << slot, link.place));
         links.filter(|(bit, _)| self.taken & bit != 0)

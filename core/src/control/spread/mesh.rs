@@ -243,7 +243,7 @@ impl Mesh {
         }
         node.reached[number as usize] = Some(now);
         let mut acts = core::mem::take(&mut self.acts);
-        let accepted = Accepted { id, spot: Spot::default(), from: from.map(Place), lane };
+        let accepted = Accepted { id, spot: Spot::default(), origin: Place(0), from: from.map(Place), lane };
         node.spread.accepted(now, &choices, &accepted, &mut acts);
         let (home, mut to) = (Region(self.region(i) as u16), Vec::new());
         if from.is_none() {
@@ -263,6 +263,7 @@ impl Mesh {
         for act in core::mem::take(&mut self.acts) {
             let (to, event) = match act {
                 Act::Forward { id, to, .. } => (to, Event::Update(id)),
+                Act::Prune { to, ids } => (to, Event::Letter(Gossip::Prune(ids))),
                 Act::Announce { to, ids } => (to, Event::Letter(Gossip::Ids(ids))),
                 Act::Pull { to, ids } => (to, Event::Letter(Gossip::Pull(ids))),
                 Act::Offer { to, ids } => (to, Event::Letter(Gossip::Offer(ids))),

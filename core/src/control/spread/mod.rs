@@ -22,6 +22,7 @@ mod mesh;
 #[cfg(test)]
 mod promises;
 mod pull;
+mod trees;
 mod updates;
 
 use alloc::vec::Vec;
@@ -30,6 +31,7 @@ pub use converge::{Convergence, QUIET, ROUNDS, TIME_MS};
 pub use links::LINKS_MAX;
 use links::Links;
 use pull::Pulls;
+use trees::Trees;
 use updates::{Ordinal, State, Update, Updates};
 
 use super::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX, UpdateId};
@@ -47,6 +49,8 @@ pub struct Choices {
     /// How long announcements wait, on average, for company, and for a neighbour's that makes them needless: with six
     /// milliseconds all but one of a link's two are. Each is a letter of 120 bytes, most of what an update costs.
     pub lazy_delay: u64,
+    /// The same at most, where nobody asks for what is announced because the trees work.
+    pub lazy_delay_max: u64,
     /// How long a missing update may still come by itself before it is asked for.
     pub pull_delay: u64,
     /// How long an answer to a pull may take before another holder is asked: some round trips within a region.
@@ -69,6 +73,7 @@ impl Default for Choices {
             eager: 1,
             eager_critical: 4,
             lazy_delay: 6 * MS,
+            lazy_delay_max: 48 * MS,
             pull_delay: MS / 2,
             pull_timeout: 8 * MS,
             pulls: 16,
@@ -93,6 +98,7 @@ impl Choices {
             ),
             (self.pull_timeout > 0, "pull_timeout is zero"),
             (self.pulls > 0, "pulls is zero"),
+            (self.lazy_delay <= self.lazy_delay_max, "lazy_delay is more than lazy_delay_max"),
             (self.keep > QUIET, "keep is less than convergence takes"),
             ((1..=1 << 20).contains(&self.updates_max), "updates_max is not 1 to 1,048,576"),
             (self.missing_max <= self.updates_max, "missing_max is more than updates_max"),
@@ -129,6 +135,8 @@ pub struct Accepted {
     pub id: UpdateId,
     /// Where its bytes are until [`Act::Forget`].
     pub spot: Spot,
+    /// Who issued it.
+    pub origin: Place,
     /// Who sent it; nobody if this node issued it.
     pub from: Option<Place>,
     /// How it is to go on.
@@ -168,6 +176,13 @@ pub enum Act {
         /// Which; at most [`OFFER_MAX`].
         ids: Vec<UpdateId>,
     },
+    /// Say that these came from there, and were here already.
+    Prune {
+        /// To whom.
+        to: Place,
+        /// Which; at most [`IDS_MAX`].
+        ids: Vec<UpdateId>,
+    },
     /// The bytes of this update need not be kept any longer.
     Forget(UpdateId),
 }
@@ -198,10 +213,18 @@ pub struct Counts {
 pub struct Spread {
     updates: Updates,
     links: Links,
+    trees: Trees,
     pulls: Pulls,
     /// Held updates that were not announced yet.
     fresh: Vec<Ordinal>,
     announce_at: u64,
+    /// How long announcements wait at present, and when the last ones left.
+    lazy: u64,
+    announced_at: u64,
+    /// Whether anything was asked for since.
+    served: bool,
+    /// What came twice, and from where, that was not said yet.
+    prunes: Vec<(Place, UpdateId)>,
     /// The first update that has not converged yet.
     unsettled: u64,
     round: u16,
@@ -220,9 +243,14 @@ impl Spread {
         Self {
             updates: Updates::new(random.u64()),
             links: Links::default(),
+            trees: Trees::default(),
             pulls: Pulls::default(),
             fresh: Vec::new(),
             announce_at: u64::MAX,
+            lazy: 0,
+            announced_at: 0,
+            served: false,
+            prunes: Vec::new(),
             unsettled: 0,
             round: 0,
             drawn: (u64::MAX, 0),
@@ -241,6 +269,7 @@ impl Spread {
     pub fn unlink(&mut self, peer: Place) {
         let bit = self.links.remove(peer);
         if bit != 0 {
+            self.trees.forget(bit);
             for update in self.updates.iter_mut() {
                 (update.told, update.has, update.asked) =
                     (update.told & !bit, update.has & !bit, update.asked & !bit);
@@ -255,7 +284,7 @@ impl Spread {
 
     /// An update was verified and is new here.
     pub fn accepted(&mut self, now: u64, choices: &Choices, accepted: &Accepted, acts: &mut Vec<Act>) {
-        let Accepted { id, spot, from, lane } = *accepted;
+        let Accepted { id, spot, origin, from, lane } = *accepted;
         let sender = from.map_or(0, |peer| self.links.bit(peer));
         self.links.keeps_its_word(sender);
         let ordinal = match self.updates.find(id) {
@@ -274,21 +303,29 @@ impl Spread {
             State::Missing(_) => self.pulls.found(),
             State::GivenUp => {}
         }
-        (update.state, update.spot) = (State::Held, spot);
+        (update.state, update.spot, update.origin) = (State::Held, spot, origin);
+        self.trees.brings_news(origin, sender);
         self.counts.accepted += 1;
+        let (grafted, pruned) = if lane == Lane::Normal { self.trees.of(origin) } else { (0, 0) };
+        let branches = self.links.known(grafted & !update.told);
+        update.told |= branches;
+        acts.extend(self.links.places(branches).map(|to| Act::Forward { id, spot, to }));
         let eager = match lane {
             Lane::Direct if from.is_none() => LINKS_MAX,
             Lane::Direct => 0,
             Lane::Critical => choices.eager_critical,
             // Where others have announced it already, the wave has passed: most would be sent what they have.
-            Lane::Normal if update.has.count_ones() > PASSED => 0,
+            Lane::Normal if branches != 0 || update.has.count_ones() > PASSED => 0,
             Lane::Normal => choices.eager,
         };
         let mut favourite = if self.drawn.0 == now { self.drawn.1 & !update.told } else { 0 };
         for _ in 0..eager {
             let among = if favourite == 0 { !update.told } else { core::mem::take(&mut favourite) };
-            let Some((bit, to)) = self.links.draw(among, &mut self.random) else { break };
+            let Some((bit, to)) = self.links.draw(among & !pruned, &mut self.random) else { break };
             self.drawn = (now, bit);
+            if lane == Lane::Normal {
+                self.trees.graft(origin, bit);
+            }
             update.told |= bit;
             acts.push(Act::Forward { id, spot, to });
         }
@@ -300,25 +337,50 @@ impl Spread {
             Lane::Critical => 0,
             // Half of it by dice: of two neighbours that got it together, one is first, and the other need not speak.
             Lane::Normal | Lane::Direct => {
-                choices.lazy_delay / 2 + self.random.below(choices.lazy_delay.max(1))
+                if self.lazy == 0 || now > self.announced_at + S {
+                    self.lazy = choices.lazy_delay;
+                }
+                self.lazy / 2 + self.random.below(self.lazy.max(1))
             }
         };
         self.announce_at = self.announce_at.min(now + delay);
         if delay == 0 || self.fresh.len() >= IDS_MAX {
-            self.announce(acts);
+            self.announce(now, choices, acts);
         }
     }
 
-    /// A further verified copy of an update came from `from`.
+    /// A further copy of an update came from `from`, who is told if that is not the first.
     pub fn duplicate(&mut self, now: u64, id: UpdateId, from: Place) {
         self.counts.duplicates += 1;
         let bit = self.links.bit(from);
-        self.links.keeps_its_word(bit);
-        if let Some(update) = self.updates.named(id) {
-            update.told |= bit;
-            update.has |= bit;
-            update.touch(now, self.round);
+        if bit == 0 {
+            return;
         }
+        self.links.keeps_its_word(bit);
+        let Some(update) = self.updates.named(id) else { return };
+        update.told |= bit;
+        update.has |= bit;
+        update.touch(now, self.round);
+        let held = update.state == State::Held;
+        if held && self.trees.repeats(update.origin, bit) && self.prunes.len() < IDS_MAX {
+            self.prunes.push((from, id));
+            self.announce_at = self.announce_at.min(now + self.lazy);
+        }
+    }
+
+    /// `from` had these before they came from here: it gets them from elsewhere.
+    pub fn handle_prune(&mut self, from: Place, ids: &[UpdateId]) {
+        let bit = self.links.bit(from);
+        for id in ids.iter().take(IDS_MAX).filter(|_| bit != 0) {
+            if let Some(update) = self.updates.named(*id) {
+                self.trees.prune(update.origin, bit);
+            }
+        }
+    }
+
+    /// A member's place is given to another.
+    pub fn forget_origin(&mut self, origin: Place) {
+        self.trees.fell(origin);
     }
 
     /// Sends an update that is here straight to `to`: the direct path of a critical message, and a region's wave.
@@ -384,6 +446,11 @@ impl Spread {
         let bit = self.links.bit(from);
         for id in ids.iter().take(PULL_MAX) {
             self.serve(now, choices, *id, (bit, from), acts);
+            if let Some(update) = self.updates.named(*id).filter(|_| bit != 0) {
+                // It has no better source.
+                self.trees.graft(update.origin, bit);
+                self.served = true;
+            }
         }
         self.counts.pulls_refused += ids.len().saturating_sub(PULL_MAX) as u32;
     }
@@ -447,7 +514,7 @@ impl Spread {
     /// Announces and asks for what is due. Forgets what is old; to do that in time is not urgent, and needs no timer.
     pub fn tick(&mut self, now: u64, choices: &Choices, acts: &mut Vec<Act>) {
         if now >= self.announce_at {
-            self.announce(acts);
+            self.announce(now, choices, acts);
         }
         self.pull(now, choices, acts);
         self.settle(now);
@@ -461,8 +528,10 @@ impl Spread {
         size_of::<Self>()
             + self.updates.memory()
             + self.links.memory()
+            + self.trees.memory()
             + self.pulls.memory()
             + self.fresh.capacity() * size_of::<Ordinal>()
+            + self.prunes.capacity() * size_of::<(Place, UpdateId)>()
     }
 
     fn hear_of(&mut self, now: u64, choices: &Choices, id: UpdateId, acts: &mut Vec<Act>) -> Ordinal {
@@ -483,6 +552,7 @@ impl Spread {
             rounds: 0,
             state: State::GivenUp,
             spot: Spot::default(),
+            origin: Place(u32::MAX),
         })
     }
 
@@ -506,10 +576,19 @@ impl Spread {
         }
     }
 
-    /// Tells every neighbour what is new here and not known to be there.
-    fn announce(&mut self, acts: &mut Vec<Act>) {
+    /// Tells every neighbour what is new here and not known to be there, and what need not have come from it.
+    fn announce(&mut self, now: u64, choices: &Choices, acts: &mut Vec<Act>) {
         let fresh = core::mem::take(&mut self.fresh);
         self.announce_at = u64::MAX;
+        self.announced_at = now;
+        let lazy = if core::mem::take(&mut self.served) { self.lazy / 2 } else { self.lazy * 5 / 4 };
+        self.lazy = lazy.clamp(choices.lazy_delay, choices.lazy_delay_max);
+        let mut prunes = core::mem::take(&mut self.prunes);
+        prunes.sort_unstable();
+        for prunes in prunes.chunk_by(|a, b| a.0 == b.0) {
+            let ids = prunes.iter().map(|(_, id)| *id).collect();
+            acts.push(Act::Prune { to: prunes[0].0, ids });
+        }
         for (bit, to) in self.links.iter() {
             let mut ids = Vec::new();
             for ordinal in &fresh {

@@ -39,6 +39,8 @@ pub(super) struct Update {
     pub(super) state: State,
     /// Where its bytes are, once it is held.
     pub(super) spot: Spot,
+    /// Who issued it, once it is held.
+    pub(super) origin: Place,
 }
 
 impl Update {
@@ -247,6 +249,7 @@ mod tests {
             rounds: 0,
             state: State::Held,
             spot: Spot::default(),
+            origin: Place(0),
         }
     }
 
