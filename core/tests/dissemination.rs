@@ -2,7 +2,7 @@
 
 mod mesh;
 
-use mesh::{MS, Mesh, S};
+use mesh::{MS, Mesh, S, UPDATE};
 
 /// Nodes that know each other and stand linked.
 fn settled(n: usize, seed: u64) -> Mesh {
@@ -123,4 +123,67 @@ fn who_speaks_often_gets_a_tree_of_one_copy_a_node_and_hardly_anything_is_asked_
             - mesh.nodes[of].held[&(of, 240)];
         assert!(late < 10 * MS, "{late}");
     }
+}
+#[test]
+fn an_update_crosses_regions_in_one_wave() {
+    let mut mesh = Mesh::new(9);
+    mesh.regions = 4;
+    mesh.add_many(80);
+    mesh.run(10 * S);
+    mesh.nodes.iter_mut().for_each(|node| (node.bytes, node.copies) = (0, 0));
+    mesh.issue(5, 1);
+    let took = mesh.run_to(5 * S, |mesh| mesh.holders(5, 1) == 80);
+    let bytes: u64 = mesh.nodes.iter().map(|node| node.bytes).sum();
+    println!("80 nodes in 4 regions: {} ms, {} copies' worth of bytes", took / MS, bytes / UPDATE);
+    assert!(took <= 200 * MS, "{took}");
+}
+
+/// Nodes of several regions, all of which have one node of one region for their seed.
+fn regions(regions: u16, n: usize, seed: u64) -> Mesh {
+    let mut mesh = Mesh::new(seed);
+    mesh.regions = regions;
+    mesh.add_many(n);
+    mesh
+}
+
+#[test]
+fn every_node_comes_to_know_enough_of_every_region() {
+    let mut mesh = regions(5, 150, 12);
+    let knows = |mesh: &Mesh| {
+        mesh.nodes.iter().all(|node| {
+            let there: Vec<usize> = node.control.dissemination().regions().map(|(_, count)| count).collect();
+            there.len() == 4 && there.iter().all(|count| *count >= 12)
+        })
+    };
+    let took = mesh.run_to(120 * S, knows);
+    println!("150 nodes in 5 regions know 12 members of each after {} s", took / S);
+    mesh.run(150 * S);
+    let (bytes, signatures) = mesh.traffic(30 * S);
+    println!("{bytes:.0} bytes/s/node and {signatures:.0} of signatures at rest");
+    assert!(took <= 60 * S && bytes <= 400.0, "{took} {bytes}");
+}
+
+#[test]
+fn a_leader_that_is_gone_is_missed_abroad_within_seconds() {
+    let mut mesh = regions(3, 60, 13);
+    mesh.run(40 * S);
+    let leader_of_0 = |mesh: &Mesh| {
+        let leaders = mesh.nodes.iter().filter(|node| !node.dead).flat_map(|node| {
+            node.control.scout().phis(mesh.now).filter(|(region, ..)| region.0 == 0).map(|(_, place, _)| {
+                let id = node.control.members().get(place).id();
+                mesh.nodes.iter().position(|node| node.id == id).unwrap()
+            })
+        });
+        leaders.collect::<Vec<_>>()
+    };
+    let leaders = leader_of_0(&mesh);
+    assert!(leaders.len() == 2 && leaders[0] == leaders[1], "{leaders:?}");
+    let gone = leaders[0];
+    mesh.kill(gone);
+    let took = mesh.run_to(30 * S, |mesh| {
+        let now = leader_of_0(mesh);
+        now.len() == 2 && now.iter().all(|leader| *leader != gone)
+    });
+    println!("the leader of a region is replaced abroad after {} s", took / S);
+    assert!(took <= 15 * S, "{took}");
 }

@@ -31,6 +31,8 @@ use super::partition::{Partition, Watch};
 use super::random::Random;
 use super::refusal::{Refusal, Refusals};
 use super::rumours::Rumours;
+use super::sampling::Sampling;
+use super::scout::Scout;
 use super::settings::{MS, Settings};
 use super::suspect::Suspicions;
 use super::swim::{Act, Prober};
@@ -56,6 +58,7 @@ pub struct Control {
     pub(super) claims: Claims,
     pub(super) watch: Watch,
     pub(super) dissemination: Dissemination,
+    pub(super) scout: Scout,
     pub(super) mail: Mail,
     pub(super) refusals: Refusals,
     pub(super) acts: Vec<Act>,
@@ -120,6 +123,7 @@ impl Control {
                 random.fork(),
                 now,
             ),
+            scout: Scout::new(Sampling::new(birth.id, random.fork()), random.fork()),
             mail: Mail::default(),
             refusals: Refusals::default(),
             acts: Vec::new(),
@@ -468,6 +472,7 @@ impl Control {
         self.rumours.stop(&mut self.members, place);
         self.suspicions.close(place);
         self.prober.forget(place);
+        self.scout.forget(place, &self.members);
         self.sync.forget(place);
         self.mail.forget(place);
         self.dissemination.forget(now, &self.members, place, &mut self.wishes);
@@ -498,6 +503,7 @@ impl Control {
             self.sync.next_due(&self.members),
             self.contact.next_due(&self.members),
             self.dissemination.next_due(),
+            self.scout.next_due(),
             self.announce_at,
             self.look_at,
         ]

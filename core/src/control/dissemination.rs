@@ -239,6 +239,7 @@ impl Dissemination {
             Gossip::Offer(ids) => self.spread.handle_offer(now, &self.choices, from, ids, acts),
             Gossip::Prune(ids) => self.spread.handle_prune(from, ids),
             Gossip::Link(op) => self.overlay.handle(now, from, *op, &mut self.changes),
+            // Those are for the scout.
             Gossip::Shuffle { .. } | Gossip::Heartbeat(_) => {}
         }
         self.settle(wishes);
@@ -311,6 +312,37 @@ impl Dissemination {
                 self.standing.meet(*place, members.get(*place).id());
             }
         }
+    }
+
+    /// A member each of the regions of which fewer are known than a wave should reach.
+    pub(super) fn lacking(&mut self, members: &Members) -> Vec<Place> {
+        self.survey(members);
+        let (targets, random) = (self.crossing.targets, &mut self.random);
+        let lacking = self.abroad.iter().filter(|abroad| abroad.members.len() < targets);
+        lacking.map(|abroad| abroad.members[random.index(abroad.members.len())]).collect()
+    }
+
+    /// The leaders of other regions, and whether this node leads its own.
+    pub(super) fn leaders(&mut self, members: &Members) -> (Vec<(Region, Place)>, bool) {
+        self.survey(members);
+        let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
+        let leader = |abroad: &Abroad| Some((abroad.region, *abroad.aggregators.first()?));
+        let others = members.live().iter().map(|place| members.get(*place).id());
+        (self.abroad.iter().filter_map(leader).collect(), ranking.is_top(self.me, others, 1))
+    }
+
+    /// Members of this region that another should know: its aggregators, and some at random.
+    pub(super) fn delegates(&mut self, members: &Members) -> Vec<Place> {
+        let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
+        let live = members.live();
+        let named = live.iter().map(|place| (*place, members.get(*place).id()));
+        let mut chosen = ranking.top(named, self.crossing.aggregators);
+        for i in self.random.choose(live.len(), self.crossing.targets) {
+            if !chosen.contains(&live[i]) && chosen.len() < self.crossing.targets {
+                chosen.push(live[i]);
+            }
+        }
+        chosen
     }
 
     /// Sorts out who is abroad, if that has changed.

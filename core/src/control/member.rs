@@ -7,6 +7,7 @@ use octick_crypto::NodeId;
 
 use super::announce::{Announcement, Region};
 use super::message::Listed;
+use super::sampling::Descriptor;
 use crate::stamp::{Incarnation, Version};
 
 /// Which of two announcements of one member counts: the greater.
@@ -144,6 +145,11 @@ impl Member {
     pub fn address(&self) -> Option<SocketAddr> {
         let addresses = &self.announcement.statement().addresses;
         addresses.get(usize::from(self.via)).or(addresses.first()).copied()
+    }
+
+    /// As samples refer to it; nothing if it has no address.
+    pub fn descriptor(&self) -> Option<Descriptor> {
+        Some(Descriptor { id: self.id, version: self.version, address: self.address()? })
     }
 
     /// Takes note of a letter: returns whether its number is new in this life.

@@ -5,7 +5,7 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`control`] | the composition root; `receive` is the way of a letter through it, `relay` that of an update, `turn` what is due |
+//! | [`control`] | the composition root; `receive` is the way of a letter through it, `relay` that of an update, `foreign` of what concerns other regions, `turn` what is due |
 //! | [`intention`] | what goes into it, and what comes out |
 //! | [`settings`] | what an operator may choose |
 //! | [`random`] | the dice |
@@ -29,6 +29,7 @@
 //! | [`gossip`] | what nodes say to each other about updates, links and samples |
 //! | [`overlay`] | who a node's neighbours are |
 //! | [`sampling`] | samples of the mesh, refreshed by exchange |
+//! | [`scout`] | keeping in touch with other regions, by the next two |
 //! | [`phi`] | how sure one may be that a leader is gone |
 //! | [`rate`] | how often to gossip |
 //! | [`refusal`] | why a letter was not heeded |
@@ -40,6 +41,7 @@ pub mod contact;
 #[allow(clippy::module_inception, reason = "the composition root bears the name of what it composes")]
 pub mod control;
 pub mod dissemination;
+mod foreign;
 pub mod gossip;
 pub mod intention;
 pub mod mail;
@@ -59,6 +61,7 @@ mod relay;
 pub mod rtt;
 pub mod rumours;
 pub mod sampling;
+pub mod scout;
 pub mod select;
 pub mod settings;
 pub mod spread;

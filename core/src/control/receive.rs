@@ -171,7 +171,9 @@ impl Control {
             Note::SyncDone { next, digest } => {
                 let same = digest == self.members.digest();
                 if !self.sync.asked(from) {
-                    return Err(Refusal::Unasked);
+                    // Members of other regions are asked by the scout, one question at a time.
+                    let abroad = self.members.get(from).region() != self.statement.region;
+                    return if abroad { Ok(()) } else { Err(Refusal::Unasked) };
                 }
                 if let Some(cursor) = self.sync.done(from, next, same, now) {
                     self.ask_for_all(from, cursor);
@@ -454,12 +456,13 @@ impl Control {
         self.check_budget(now, from)?;
         let home = self.members.get(from).region() == self.statement.region;
         self.members.shelve();
+        let delegates = if home { Vec::new() } else { self.dissemination.delegates(&self.members) };
         let (members, mail) = (&self.members, &mut self.mail);
         let say = |note: &Note<'_>| mail.write(address, Some(from), note);
         let bytes = if home {
             sync::answer(members, cursor, digests, say)
         } else {
-            sync::answer_abroad(members, from, &mut self.random, say)
+            sync::answer_abroad(members, from, digests.is_none(), &delegates, say)
         };
         self.paid(now, from, bytes);
         Ok(())

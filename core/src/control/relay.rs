@@ -98,13 +98,22 @@ impl Control {
             // What it asks for is much more than it takes to ask.
             self.check_proven(now, from, address)?;
         }
-        self.dissemination.handle(now, from, &gossip, &mut self.wishes);
-        self.fulfil(now);
+        match gossip {
+            Gossip::Shuffle { answer, descriptors } => self.take_samples(now, from, answer, &descriptors),
+            Gossip::Heartbeat(_) => self.take_beat(now, from),
+            gossip => {
+                self.dissemination.handle(now, from, &gossip, &mut self.wishes);
+                self.fulfil(now);
+            }
+        }
         Ok(())
     }
 
     /// A member has come, gone or changed.
     pub(super) fn follow(&mut self, now: u64, place: Place) {
+        if self.members.get(place).region() != self.statement.region {
+            self.scout.wake(now);
+        }
         self.dissemination.follow(now, &self.members, place, &mut self.wishes);
         self.fulfil(now);
     }
@@ -153,7 +162,7 @@ impl Control {
         }
     }
 
-    fn gossip_to(&mut self, to: Place, gossip: &Gossip) {
+    pub(super) fn gossip_to(&mut self, to: Place, gossip: &Gossip) {
         let mut body = Vec::with_capacity(64);
         gossip.encode(&mut body);
         self.mail_to(to, &Note::Other(Message { kind: gossip.kind(), body: &body }));

@@ -21,8 +21,6 @@ use crate::wire::letter::HEAD_LEN;
 const ANSWER_LETTERS: usize = 28;
 /// Members of its own region that a member of another is told: they tell it the rest.
 const ABROAD_MAX: usize = 64;
-/// Members of this region that it is told besides.
-const ABROAD_HOME: usize = 8;
 /// Names in one list.
 const LIST_MAX: usize = 64;
 /// How long an answer may take to begin, and then to go on.
@@ -263,19 +261,20 @@ pub fn answer(
     ANSWER_LETTERS * LETTER_MAX - left
 }
 
-/// Answers a member of another region: whom this node knows there, and a few at home to write to.
+/// Answers a member of another region: whom this node knows there, if it is a `newcomer`, and the `delegates` of this
+/// region.
 pub fn answer_abroad(
     members: &Members,
     asker: Place,
-    random: &mut Random,
+    newcomer: bool,
+    delegates: &[Place],
     mut say: impl FnMut(&Note<'_>),
 ) -> usize {
     let region = members.get(asker).region();
     let mut bytes = 0;
     let abroad = members.abroad(region).map(|(place, _)| place).filter(|place| *place != asker);
-    let live = members.live();
-    let home = random.choose(live.len(), ABROAD_HOME).into_iter().map(|i| live[i]);
-    for place in abroad.take(ABROAD_MAX).chain(home).collect::<Vec<_>>() {
+    let abroad = abroad.take(if newcomer { ABROAD_MAX } else { 0 });
+    for place in abroad.chain(delegates.iter().copied()) {
         let word = members.get(place).announcement().bytes();
         say(&Note::Announce(word));
         bytes += HEAD_LEN + word.len();

@@ -35,6 +35,9 @@ impl Control {
         if self.look_at <= now {
             self.look(now);
         }
+        if self.scout.next_due() <= now {
+            self.look_abroad(now);
+        }
         let wall = self.wall(now);
         self.dissemination.tick(now, wall, &self.members, &mut self.wishes);
         self.fulfil(now);
