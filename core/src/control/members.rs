@@ -1,8 +1,7 @@
 //! Who is in the mesh: one compact record a member, found by name at a price that does not depend on how many there are.
 //!
 //! **Finding, in words**: a hash map from name to place. Departures: (1) records lie in one vector and never move, so a
-//! [`Place`] stays good until its member is forgotten; (2) the index holds nothing but places, in an open-addressed
-//! table at most half full, keyed by a secret seed; (3) what two nodes compare, a digest of each of 64 buckets of
+//! [`Place`] stays good until its member is forgotten; (2) the index is keyed by a secret seed; (3) what two nodes compare, a digest of each of 64 buckets of
 //! members, is kept up with every change.
 //!
 //! A member is `alive`, `suspected`, `failed` or `left`. Between two reports of one announcement the later of these
@@ -11,20 +10,17 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
 use super::announce::{Announcement, Region};
+use super::index::Index;
 pub use super::member::{Member, PeerState, Place, Rank};
 use super::member::{NOWHERE, Window, fold, halves};
 use super::message::BUCKETS;
 use super::random::Random;
 use crate::stamp::Incarnation;
-
-/// No record in the index.
-const EMPTY: u32 = u32::MAX;
 
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +59,7 @@ impl Default for Shelves {
 pub struct Members {
     records: Vec<Member>,
     free: Vec<u32>,
-    index: Vec<u32>,
+    index: Index,
     seed: [u64; 2],
     region: Region,
     me: NodeId,
@@ -88,7 +84,7 @@ impl Members {
         let mut members = Self {
             records: Vec::new(),
             free: Vec::new(),
-            index: vec![EMPTY; 16],
+            index: Index::default(),
             seed: [random.u64(), random.u64()],
             region: me.statement().region,
             me: me.id(),
@@ -183,11 +179,8 @@ impl Members {
 
     /// Where a member's record lies.
     pub fn find(&self, id: NodeId) -> Option<Place> {
-        self.slots(id)
-            .map(|at| self.index[at])
-            .take_while(|place| *place != EMPTY)
-            .find(|place| self.records[*place as usize].id == id)
-            .map(Place)
+        let is = |place: u32| self.records[place as usize].id == id;
+        self.index.find(self.hash(id), is).map(Place)
     }
 
     /// Digests of the live members of the region, a bucket each; zero for an empty one.
@@ -358,7 +351,7 @@ impl Members {
                 Place(self.records.len() as u32 - 1)
             }
         };
-        self.insert(place);
+        self.index.insert(self.hash(announcement.id()), place.0);
         self.count(place, PeerState::Alive, state);
         self.enlist(place);
         Applied::New(place)
@@ -383,7 +376,7 @@ impl Members {
     /// When the member is not gone.
     pub fn remove(&mut self, place: Place) {
         assert!(!self.get(place).state.is_live(), "only who is gone is forgotten");
-        self.erase(place);
+        self.index.remove(self.hash(self.get(place).id), place.0);
         self.gone_count -= 1;
         let member = self.get_mut(place);
         (member.incarnation, member.id) = (VACANT, NodeId([0; 16]));
@@ -431,54 +424,9 @@ impl Members {
         self.get_mut(place).turn = NOWHERE;
     }
 
-    fn hash(&self, id: NodeId) -> usize {
+    fn hash(&self, id: NodeId) -> u32 {
         let [low, high] = halves(id);
-        fold(low ^ self.seed[0], high ^ self.seed[1]) as usize
-    }
-
-    /// The places of the index to look at, in order.
-    fn slots(&self, id: NodeId) -> impl Iterator<Item = usize> {
-        let (mask, home) = (self.index.len() - 1, self.hash(id));
-        (0..=mask).map(move |step| (home + step) & mask)
-    }
-
-    fn insert(&mut self, place: Place) {
-        if 2 * (self.len() + 1) > self.index.len() {
-            self.grow();
-        }
-        let id = self.get(place).id;
-        let at = self.slots(id).find(|at| self.index[*at] == EMPTY).expect("the index is half empty");
-        self.index[at] = place.0;
-    }
-
-    fn grow(&mut self) {
-        let places: Vec<u32> = self.index.iter().copied().filter(|place| *place != EMPTY).collect();
-        self.index = vec![EMPTY; self.index.len() * 2];
-        for place in places {
-            let id = self.records[place as usize].id;
-            let at = self.slots(id).find(|at| self.index[*at] == EMPTY).expect("the index is half empty");
-            self.index[at] = place;
-        }
-    }
-
-    /// Takes a place out of the index, and moves up what would not be found past the gap (Knuth, 6.4, algorithm R).
-    fn erase(&mut self, place: Place) {
-        let id = self.get(place).id;
-        let mask = self.index.len() - 1;
-        let mut gap = self.slots(id).find(|at| self.index[*at] == place.0).expect("a member is in the index");
-        let mut at = gap;
-        loop {
-            at = (at + 1) & mask;
-            if self.index[at] == EMPTY {
-                break;
-            }
-            let home = self.hash(self.records[self.index[at] as usize].id) & mask;
-            if at.wrapping_sub(home) & mask >= at.wrapping_sub(gap) & mask {
-                self.index[gap] = self.index[at];
-                gap = at;
-            }
-        }
-        self.index[gap] = EMPTY;
+        fold(low ^ self.seed[0], high ^ self.seed[1]) as u32
     }
 }
 
@@ -531,7 +479,7 @@ mod tests {
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let state = prop::sample::select(vec![PeerState::Suspected, PeerState::Failed]);
+        let state = prop::sample::select(&[PeerState::Suspected, PeerState::Failed][..]);
         let step = prop_oneof![
             4 => (1..KEYS, 0..4_usize).prop_map(|(key, version)| Step::Announce(key, version)),
             3 => (1..KEYS, 0..4_usize, state).prop_map(|(key, version, state)| Step::Report(key, version, state)),

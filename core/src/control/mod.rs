@@ -13,6 +13,7 @@
 //! | [`message`] | what control planes say to each other about members |
 //! | [`mail`] | letters in the making |
 //! | [`members`] | who is in the mesh; [`member`] is one record |
+//! | `index` | finding a record by its key |
 //! | [`claims`] | whose slots these are when two claim them |
 //! | [`swim`] | whether members answer |
 //! | [`suspect`] | how long a silent member has to say that it is there |
@@ -43,6 +44,7 @@ pub mod control;
 pub mod dissemination;
 mod foreign;
 pub mod gossip;
+mod index;
 pub mod intention;
 pub mod mail;
 pub mod member;

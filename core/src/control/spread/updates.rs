@@ -4,9 +4,9 @@
 //! until its update is forgotten, and then finds nothing. An idle node holds no memory at all.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use super::super::gossip::UpdateId;
+use super::super::index::Index;
 use super::super::members::Place;
 use super::Spot;
 
@@ -74,12 +74,14 @@ pub(super) struct Updates {
     queue: VecDeque<Update>,
     /// The ordinal of the first in the queue.
     first: u64,
+    /// Low halves of ordinals. One of 2^32 cannot be held: its update is merely not found.
     index: Index,
+    seed: u64,
 }
 
 impl Updates {
     pub(super) fn new(seed: u64) -> Self {
-        Self { index: Index { seed, ..Index::default() }, ..Self::default() }
+        Self { seed, ..Self::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -92,7 +94,7 @@ impl Updates {
     }
 
     pub(super) fn find(&self, id: UpdateId) -> Option<Ordinal> {
-        let found = self.index.find(id, |ordinal| self.queue[self.at(ordinal)].id);
+        let found = self.index.find(self.hash(id), |low| self.queue[self.at(low)].id == id);
         found.map(|low| Ordinal(self.first + self.at(low) as u64))
     }
 
@@ -117,10 +119,7 @@ impl Updates {
     pub(super) fn push(&mut self, update: Update) -> Ordinal {
         debug_assert!(self.find(update.id).is_none(), "an update is added once");
         let ordinal = Ordinal(self.first + self.queue.len() as u64);
-        let (queue, first) = (&self.queue, self.first as u32);
-        self.index.insert(update.id, ordinal.0 as u32, queue.len(), |low| {
-            queue[low.wrapping_sub(first) as usize].id
-        });
+        self.index.insert(self.hash(update.id), ordinal.0 as u32);
         self.queue.push_back(update);
         ordinal
     }
@@ -128,104 +127,30 @@ impl Updates {
     /// Forgets the oldest.
     pub(super) fn pop(&mut self) -> Option<Update> {
         let id = self.queue.front()?.id;
-        let (queue, first) = (&self.queue, self.first as u32);
-        if first != EMPTY {
-            self.index.remove(id, |low| queue[low.wrapping_sub(first) as usize].id);
-        }
+        self.index.remove(self.hash(id), self.first as u32);
         self.first += 1;
         let update = self.queue.pop_front();
         if self.queue.is_empty() {
             // A node at rest gives back what a burst has taken.
             self.queue = VecDeque::new();
-            self.index.places = Vec::new();
+            self.index = Index::default();
         }
         update
     }
 
     /// Bytes of memory taken.
     pub(super) fn memory(&self) -> usize {
-        self.queue.capacity() * size_of::<Update>() + self.index.places.capacity() * size_of::<u32>()
+        self.queue.capacity() * size_of::<Update>() + self.index.memory()
+    }
+
+    /// Ids are chosen by their origins: the seed keeps them from choosing their place.
+    fn hash(&self, id: UpdateId) -> u32 {
+        let product = u128::from(id.0 ^ self.seed).wrapping_mul(0x9E37_79B9_7F4A_7C15_D1B5_4A32_D192_ED03);
+        (product >> 64) as u32
     }
 
     fn at(&self, low: u32) -> usize {
         low.wrapping_sub(self.first as u32) as usize
-    }
-}
-
-/// No ordinal in the index. One of 2^32 ordinals cannot be indexed: its update is merely not found.
-const EMPTY: u32 = u32::MAX;
-
-/// Low halves of ordinals by id, open addressing, at most half full; ids lie with the updates.
-#[derive(Debug, Default)]
-struct Index {
-    places: Vec<u32>,
-    seed: u64,
-}
-
-impl Index {
-    fn home(&self, id: UpdateId) -> usize {
-        // Ids are chosen by their origins: the seed keeps them from choosing their place.
-        let product = u128::from(id.0 ^ self.seed).wrapping_mul(0x9E37_79B9_7F4A_7C15_D1B5_4A32_D192_ED03);
-        (product >> 64) as usize & (self.places.len() - 1)
-    }
-
-    fn position(&self, id: UpdateId, id_of: impl Fn(u32) -> UpdateId) -> Option<usize> {
-        if self.places.is_empty() {
-            return None;
-        }
-        let mask = self.places.len() - 1;
-        let mut at = self.home(id);
-        while self.places[at] != EMPTY {
-            if id_of(self.places[at]) == id {
-                return Some(at);
-            }
-            at = (at + 1) & mask;
-        }
-        None
-    }
-
-    fn find(&self, id: UpdateId, id_of: impl Fn(u32) -> UpdateId) -> Option<u32> {
-        self.position(id, id_of).map(|at| self.places[at])
-    }
-
-    fn insert(&mut self, id: UpdateId, low: u32, len: usize, id_of: impl Fn(u32) -> UpdateId) {
-        if low == EMPTY {
-            return;
-        }
-        if 2 * (len + 1) > self.places.len() {
-            let doubled = (2 * self.places.len()).max(4);
-            let old = core::mem::replace(&mut self.places, alloc::vec![EMPTY; doubled]);
-            old.into_iter().filter(|low| *low != EMPTY).for_each(|low| self.place(id_of(low), low));
-        }
-        self.place(id, low);
-    }
-
-    fn place(&mut self, id: UpdateId, low: u32) {
-        let mask = self.places.len() - 1;
-        let mut at = self.home(id);
-        while self.places[at] != EMPTY {
-            at = (at + 1) & mask;
-        }
-        self.places[at] = low;
-    }
-
-    /// Takes an id out and moves back whoever stands behind it and would rather stand there (Knuth, 6.4, R).
-    fn remove(&mut self, id: UpdateId, id_of: impl Fn(u32) -> UpdateId) {
-        let Some(mut hole) = self.position(id, &id_of) else { return };
-        let mask = self.places.len() - 1;
-        let mut at = hole;
-        loop {
-            at = (at + 1) & mask;
-            if self.places[at] == EMPTY {
-                break;
-            }
-            let home = self.home(id_of(self.places[at]));
-            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
-                self.places[hole] = self.places[at];
-                hole = at;
-            }
-        }
-        self.places[hole] = EMPTY;
     }
 }
 
@@ -263,7 +188,7 @@ mod tests {
             for (id, push) in steps {
                 if push && !map.contains_key(&id) {
                     let ordinal = updates.push(update(id));
-                    if ordinal.0 as u32 == EMPTY {
+                    if ordinal.0 as u32 == u32::MAX {
                         queue.push_back((id, false));
                     } else {
                         map.insert(id, ordinal);
