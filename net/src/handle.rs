@@ -18,7 +18,7 @@ use octick_core::table::Kernel;
 use octick_crypto::{Hash, NodeId, lanes};
 
 use crate::config::{ConfigError, Peer};
-use crate::mesh::{MeshEvent, MeshView, Steering};
+use crate::mesh::{MeshEvent, MeshView, Quorum, Steering};
 use crate::runtime::{Bell, Command, Crew, Desk, Latencies, SenderStats, tally};
 use crate::socket::{self, Backend, Socket, Why};
 
@@ -41,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) changes: Source,
     pub(crate) desks: Vec<Desk>,
     pub(crate) events: Receiver<MeshEvent>,
+    pub(crate) quorum: Quorum,
 }
 
 /// What a node runs on, chosen at its start.
@@ -110,11 +111,12 @@ impl Handle {
 
     /// Writes cells, from any thread; clones share the queue.
     pub fn writer(&self) -> Writer {
-        let Inner { runs, writes, bell, .. } = &self.inner;
+        let Inner { runs, writes, bell, quorum, .. } = &self.inner;
         Writer {
             runs: runs.clone(),
             writes: writes.clone(),
             bell: bell.clone(),
+            quorum: quorum.clone(),
             layout: self.inner.reader.layout(),
         }
     }
@@ -283,9 +285,23 @@ pub struct Writer {
     layout: octick_core::state::Layout,
     writes: Arc<ArrayQueue<Update>>,
     bell: Option<Bell>,
+    quorum: Quorum,
 }
 
 impl Writer {
+    /// [`Writer::write`], but only while this node reaches a quorum of the members it knows, n - f with f < n/3: what is
+    /// written on the smaller side of a cut may have been decided otherwise on the larger one. A node without membership
+    /// knows of no cut.
+    ///
+    /// # Errors
+    /// [`WriteError`], and nothing was queued.
+    pub fn write_with_quorum(&self, update: Update) -> Result<(), WriteError> {
+        match self.quorum.lacks() {
+            Some((reachable, required)) => Err(WriteError::Partitioned { reachable, required }),
+            None => self.write(update),
+        }
+    }
+
     /// Queues a write. The engine takes it within its flush time, sends it, and makes it readable here, too.
     ///
     /// # Errors
@@ -310,6 +326,13 @@ pub enum WriteError {
     NotOurs(NotOurs),
     /// The engine is behind and the queue is full; the write may be tried again.
     Full(Update),
+    /// Too few members are reachable for a write that needs a quorum.
+    Partitioned {
+        /// Members that are reachable, this node among them.
+        reachable: usize,
+        /// Members that would be enough.
+        required: usize,
+    },
 }
 
 impl fmt::Display for WriteError {
@@ -319,6 +342,11 @@ impl fmt::Display for WriteError {
             Self::Full(_) => {
                 write!(f, "the queue of writes is full: try again, or configure a longer writes_queue")
             }
+            Self::Partitioned { reachable, required } => write!(
+                f,
+                "this node is cut off: it reaches {reachable} members where a quorum takes {required}; write \
+                 without a quorum, or wait until the mesh has healed"
+            ),
         }
     }
 }

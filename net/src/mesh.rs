@@ -1,6 +1,8 @@
 //! What an embedder sees of the mesh, and what it may ask of it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use octick_core::control::{Partition, PeerState, Region, Settings as MembershipSettings};
 pub use octick_core::engine::MeshEvent;
@@ -68,6 +70,29 @@ impl MeshView {
     /// Members that are believed to be there, this node among them.
     pub fn live(&self) -> impl Iterator<Item = &MemberView> {
         self.members.iter().filter(|member| member.state.is_live())
+    }
+}
+
+/// Whether enough members are reachable, for writers on any thread to look at. Clones share one word.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Quorum(Arc<AtomicU64>);
+
+impl Quorum {
+    /// Takes note of a change. Two numbers of 32 bits; zero where nothing stands in the way.
+    pub(crate) fn set(&self, partition: Partition) {
+        let word = match partition {
+            Partition::Healthy | Partition::Recovering => 0,
+            Partition::Partitioned { reachable, required } => {
+                (reachable as u64) << 32 | required.max(1) as u64 & u64::from(u32::MAX)
+            }
+        };
+        self.0.store(word, Ordering::Relaxed);
+    }
+
+    /// How many are reachable and how many would be enough, if they are too few.
+    pub(crate) fn lacks(&self) -> Option<(usize, usize)> {
+        let word = self.0.load(Ordering::Relaxed);
+        (word != 0).then_some(((word >> 32) as usize, (word & u64::from(u32::MAX)) as usize))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use octick::{
     Config, Handle, Identity, Layout, Membership, MeshError, Mode, PeerState, Reject, Run, Slot, Update,
+    WriteError,
 };
 
 const LAYOUT: Layout = Layout { slots: 4_096, cells8: true, cells4: false, rows: false };
@@ -141,4 +142,30 @@ fn a_node_without_membership_says_so() {
     let node = start(0, None, |config| config.membership = None);
     assert_eq!(node.mesh().unwrap_err(), MeshError::NoMembership);
     assert_eq!(node.leave().unwrap_err(), MeshError::NoMembership);
+}
+
+#[test]
+fn a_node_that_has_lost_its_quorum_takes_ordinary_writes_only() {
+    let quick = |config: &mut Config| {
+        let settings = &mut config.membership.as_mut().expect("it has one").settings;
+        (settings.probe_interval, settings.probe_timeout) = (100_000, 40_000);
+    };
+    let seed = start(0, None, quick);
+    let address = seed.local_addr();
+    let others: Vec<Handle> = (1..4).map(|n| start(n, Some(address), quick)).collect();
+    until("everybody knows everybody", || live(&seed) == 4 && others.iter().all(|node| live(node) == 4));
+    let (writer, update) = (seed.writer(), Update::Cell8(run(0).first, 7));
+    writer.write_with_quorum(update).expect("three others are there");
+    // Stopped without a goodbye.
+    others.into_iter().for_each(|node| _ = node.stop());
+    until("the quorum is lost", || writer.write_with_quorum(update).is_err());
+    until("all are missed", || live(&seed) == 1);
+    until("the refusal says so", || {
+        writer.write_with_quorum(update) == Err(WriteError::Partitioned { reachable: 1, required: 3 })
+    });
+    writer.write(update).expect("this one needs nobody");
+    let again = start(1, Some(address), quick);
+    let more = start(2, Some(address), quick);
+    until("two are back", || live(&seed) == 3 && live(&again) == 3 && live(&more) == 3);
+    until("the quorum is there", || writer.write_with_quorum(update).is_ok());
 }

@@ -24,7 +24,7 @@ use super::latency::Latencies;
 use super::timers::Timers;
 use crate::clock;
 use crate::config::{Peer, Push};
-use crate::mesh::{MemberView, MeshView, Steering};
+use crate::mesh::{MemberView, MeshView, Quorum, Steering};
 use crate::socket::{self, Arrival};
 
 /// Writes taken from the queue before the sockets are looked at again.
@@ -73,6 +73,8 @@ pub(super) struct Parts {
     pub(super) board: Board,
     /// Who watches the mesh.
     pub(super) events: Sender<MeshEvent>,
+    /// Where writers look whether enough members are reachable.
+    pub(super) quorum: Quorum,
     /// This thread's desk.
     pub(super) desk: Desk,
     /// The agents' writes.
@@ -271,6 +273,9 @@ impl Keeper {
             self.post();
         }
         while let Some(event) = self.parts.engine.next_event() {
+            if let MeshEvent::Partition(partition) = event {
+                self.parts.quorum.set(partition);
+            }
             // Nobody has to listen.
             let _ = self.parts.events.try_send(event);
         }

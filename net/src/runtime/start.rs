@@ -32,7 +32,7 @@ use crate::clock;
 use crate::config::{Config, Mode, Settings, random_word};
 use crate::handle::{About, Handle, Inner};
 use crate::memory;
-use crate::mesh::Membership;
+use crate::mesh::{Membership, Quorum};
 use crate::pool::Pool;
 use crate::socket::{OpenError, Socket, SocketSettings};
 
@@ -84,6 +84,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     };
     let writes = Arc::new(ArrayQueue::new(config.writes_queue));
     let (events, watched) = channel::bounded(EVENTS_MAX);
+    let quorum = Quorum::default();
     let (commands, commanded) = channel::bounded(64);
     let (windows, reader, changes) = (engine.windows(), engine.state().reader(), engine.changes());
     let board = Board::new(News { directory: directory.clone(), peers: targets.clone() });
@@ -94,6 +95,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         egress,
         board: board.clone(),
         events,
+        quorum: quorum.clone(),
         desk: desk.clone(),
         writes: writes.clone(),
         commands: commanded,
@@ -154,6 +156,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         changes,
         desks,
         events: watched,
+        quorum,
     }))
 }
 
