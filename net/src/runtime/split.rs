@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam::sync::{Parker, Unparker};
 use octick_core::counters::Counter;
-use octick_core::data::batch::{Batch, bits};
+use octick_core::data::batch::Batch;
 use rtrb::{Consumer, Producer};
 
 use super::desk::{Desk, LAY_OUT_MICROS};
@@ -27,20 +27,29 @@ pub(super) const RING: usize = 1_024;
 /// Longest sleep of an ingress thread: how late it may notice that it is to stop.
 const INGRESS_NAP: Duration = Duration::from_millis(50);
 
-/// An arrival with at least one frame that proved itself.
+/// An arrival of which the engine should hear.
 pub(super) struct Parcel {
     arrival: Arrival,
-    live: u64,
-    /// Letters of strangers, which nobody has verified.
-    strangers: u64,
+    masks: Masks,
     /// Ticks that the ingress spent on the batch, on one parcel of it.
     ticks: u64,
 }
 
-/// Which frames of an arrival are wanted.
+/// What the frames of an arrival are, a bit each.
+#[derive(Clone, Copy, Default)]
 struct Masks {
+    /// Proved themselves.
     live: u64,
+    /// Letters of strangers, which nobody has verified.
     strangers: u64,
+    /// Were merged before; nobody has verified these copies.
+    repeats: u64,
+}
+
+impl Masks {
+    fn all(self) -> u64 {
+        self.live | self.strangers | self.repeats
+    }
 }
 
 /// Wakes the engine's thread, if it sleeps.
@@ -128,20 +137,30 @@ impl Receiver {
         if arrivals.is_empty() {
             return;
         }
-        let (mut live, mut strangers) = ([0_u64; ARRIVALS], [0_u64; ARRIVALS]);
+        let mut masks = [Masks::default(); ARRIVALS];
         let mut ticks = 0;
         self.door.check(arrivals, |batch, _, places| {
             ticks += batch.ticks;
-            batch.live().for_each(|(i, _)| live[places[i].arrival] |= 1 << places[i].frame);
-            bits(batch.strangers).for_each(|i| strangers[places[i].arrival] |= 1 << places[i].frame);
+            batch.live().for_each(|(i, _)| masks[places[i].arrival].live |= 1 << places[i].frame);
+            for (i, place) in places.iter().enumerate() {
+                let masks = &mut masks[place.arrival];
+                masks.strangers |= (batch.strangers >> i & 1) << place.frame;
+                masks.repeats |= (batch.repeats >> i & 1) << place.frame;
+            }
         });
-        for (arrival, (live, strangers)) in arrivals.drain(..).zip(live.into_iter().zip(strangers)) {
-            if live | strangers == 0 {
-                continue;
+        // One arrival of nothing but repeats is enough for a hint; more could crowd out what is new.
+        let mut hints = 1;
+        for (arrival, masks) in arrivals.drain(..).zip(masks) {
+            let wanted = (masks.live | masks.strangers).count_ones();
+            if wanted == 0 {
+                if masks.repeats == 0 || hints == 0 {
+                    continue;
+                }
+                hints -= 1;
             }
             let ticks = std::mem::take(&mut ticks);
-            if self.ring.push(Parcel { arrival, live, strangers, ticks }).is_err() {
-                self.desk.counters.add(Counter::RingFull, (live | strangers).count_ones().into());
+            if self.ring.push(Parcel { arrival, masks, ticks }).is_err() {
+                self.desk.counters.add(Counter::RingFull, wanted.into());
             }
         }
         self.bell.ring();
@@ -172,16 +191,18 @@ impl Merger {
             let busy = !arrivals.is_empty();
             for_batches(
                 &arrivals,
-                |i| masks[i].live | masks[i].strangers,
+                |i| masks[i].all(),
                 |frames, places| {
+                    let gather = |mask: fn(&Masks) -> u64| {
+                        let bit = |place: &Place| mask(&masks[place.arrival]) >> place.frame & 1;
+                        places.iter().enumerate().fold(0, |all, (i, place)| all | bit(place) << i)
+                    };
                     // What nobody has verified is not reopened, even if its origin has become known meanwhile.
-                    let strange = |place: &Place| masks[place.arrival].strangers >> place.frame & 1;
-                    let strangers =
-                        places.iter().enumerate().fold(0, |mask, (i, place)| mask | strange(place) << i);
-                    let all = if frames.len() == 64 { u64::MAX } else { (1 << frames.len()) - 1 };
+                    let live = gather(|masks| masks.live);
                     let directory = self.keeper.directory();
-                    let mut batch = Batch::reopen(frames.iter().copied(), all & !strangers, directory);
-                    batch.strangers = strangers;
+                    let mut batch = Batch::reopen(frames.iter().copied(), live, directory);
+                    batch.strangers = gather(|masks| masks.strangers);
+                    batch.repeats = gather(|masks| masks.repeats);
                     batch.ticks = std::mem::take(&mut ticks);
                     self.keeper.absorb(&batch, frames, places, &arrivals);
                 },
@@ -204,7 +225,7 @@ impl Merger {
                 for _ in 0..share.min(ARRIVALS - arrivals.len()) {
                     let Ok(parcel) = ring.pop() else { break };
                     arrivals.push(parcel.arrival);
-                    masks.push(Masks { live: parcel.live, strangers: parcel.strangers });
+                    masks.push(parcel.masks);
                     ticks += parcel.ticks;
                 }
             }
