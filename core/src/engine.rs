@@ -4,6 +4,7 @@
 //! agents' writes into signed trains. It sends nothing and reads no clock: the thread that runs it does, and passes
 //! the time in.
 
+mod compare;
 mod mesh;
 
 use alloc::vec;
@@ -12,6 +13,7 @@ use core::fmt;
 
 use octick_crypto::{Hash, Identity, MeshKeys};
 
+pub use self::compare::KIND as COMPARE_KIND;
 use self::mesh::Mesh;
 pub use self::mesh::MeshEvent;
 

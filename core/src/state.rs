@@ -52,6 +52,14 @@ impl TableKind {
     /// Every table, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::Cells8, Self::Cells4, Self::Rows];
 
+    /// Slots in one of its ranges of 8 KiB.
+    pub const fn range_len(self) -> u32 {
+        match self {
+            Self::Cells8 | Self::Rows => 512,
+            Self::Cells4 => 1_024,
+        }
+    }
+
     /// Slots in one of its blocks; rows stand alone.
     pub const fn block_len(self) -> u32 {
         match self {
@@ -185,6 +193,38 @@ impl State {
             place.copy_from_slice(&part.unwrap_or(Hash([0; 32])).0);
         }
         Hash::of(&bytes)
+    }
+
+    /// How many ranges of 8 KiB a table has; none if it is not there.
+    pub fn ranges(&self, table: TableKind) -> usize {
+        match table {
+            TableKind::Cells8 => self.cells8.as_ref().map_or(0, Blocks8::ranges),
+            TableKind::Cells4 => self.cells4.as_ref().map_or(0, Blocks16::ranges),
+            TableKind::Rows => self.rows.as_ref().map_or(0, RowTable::ranges),
+        }
+    }
+
+    /// The hash of a range of a table, unless something was merged there since it was made, or there is no such range;
+    /// zeros where nothing was ever written.
+    pub fn range_hash(&self, table: TableKind, range: usize) -> Option<Hash> {
+        if range >= self.ranges(table) {
+            return None;
+        }
+        match table {
+            TableKind::Cells8 => self.cells8.as_ref()?.range_hash(range),
+            TableKind::Cells4 => self.cells4.as_ref()?.range_hash(range),
+            TableKind::Rows => self.rows.as_ref()?.range_hash(range),
+        }
+    }
+
+    /// Hashes ranges of a table in which something was merged, from number `from` on, at most `most`: some five
+    /// microseconds each. Returns where to go on.
+    pub fn freshen(&mut self, table: TableKind, from: usize, most: usize) -> usize {
+        match table {
+            TableKind::Cells8 => self.cells8.as_mut().map_or(0, |table| table.freshen(from, most)),
+            TableKind::Cells4 => self.cells4.as_mut().map_or(0, |table| table.freshen(from, most)),
+            TableKind::Rows => self.rows.as_mut().map_or(0, |table| table.freshen(from, most)),
+        }
     }
 
     /// A view for other threads.

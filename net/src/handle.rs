@@ -294,11 +294,11 @@ impl Writer {
     /// knows of no cut.
     ///
     /// # Errors
-    /// [`WriteError`], and nothing was queued.
-    pub fn write_with_quorum(&self, update: Update) -> Result<(), WriteError> {
+    /// [`QuorumError`], and nothing was queued.
+    pub fn write_with_quorum(&self, update: Update) -> Result<(), QuorumError> {
         match self.quorum.lacks() {
-            Some((reachable, required)) => Err(WriteError::Partitioned { reachable, required }),
-            None => self.write(update),
+            Some((reachable, required)) => Err(QuorumError::Partitioned { reachable, required }),
+            None => self.write(update).map_err(QuorumError::Write),
         }
     }
 
@@ -326,13 +326,6 @@ pub enum WriteError {
     NotOurs(NotOurs),
     /// The engine is behind and the queue is full; the write may be tried again.
     Full(Update),
-    /// Too few members are reachable for a write that needs a quorum.
-    Partitioned {
-        /// Members that are reachable, this node among them.
-        reachable: usize,
-        /// Members that would be enough.
-        required: usize,
-    },
 }
 
 impl fmt::Display for WriteError {
@@ -342,16 +335,40 @@ impl fmt::Display for WriteError {
             Self::Full(_) => {
                 write!(f, "the queue of writes is full: try again, or configure a longer writes_queue")
             }
-            Self::Partitioned { reachable, required } => write!(
-                f,
-                "this node is cut off: it reaches {reachable} members where a quorum takes {required}; write \
-                 without a quorum, or wait until the mesh has healed"
-            ),
         }
     }
 }
 
 impl std::error::Error for WriteError {}
+
+/// Why a write that needs a quorum was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuorumError {
+    /// Too few members are reachable.
+    Partitioned {
+        /// Members that are reachable, this node among them.
+        reachable: usize,
+        /// Members that would be enough.
+        required: usize,
+    },
+    /// No write would have been taken.
+    Write(WriteError),
+}
+
+impl fmt::Display for QuorumError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Partitioned { reachable, required } => write!(
+                f,
+                "this node is cut off: it reaches {reachable} members where a quorum takes {required}; write \
+                 without a quorum, or wait until the mesh has healed"
+            ),
+            Self::Write(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for QuorumError {}
 
 /// The node's threads have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

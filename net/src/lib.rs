@@ -38,7 +38,9 @@ mod runtime;
 pub mod socket;
 
 pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, Threads, Wait};
-pub use handle::{About, AskError, Gone, Handle, LearnError, MeshError, Stats, WriteError, Writer};
+pub use handle::{
+    About, AskError, Gone, Handle, LearnError, MeshError, QuorumError, Stats, WriteError, Writer,
+};
 pub use mesh::{MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, Region};
 pub use octick_core::counters::{Counter, Tally};
 pub use octick_core::data::budget::{Conduct, Limits, Rate};

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use octick::{
-    Config, Handle, Identity, Layout, Membership, MeshError, Mode, PeerState, Reject, Run, Slot, Update,
-    WriteError,
+    Config, Handle, Identity, Layout, Membership, MeshError, Mode, PeerState, QuorumError, Reject, Run, Slot,
+    Update,
 };
 
 const LAYOUT: Layout = Layout { slots: 4_096, cells8: true, cells4: false, rows: false };
@@ -24,7 +24,8 @@ fn start(n: usize, seed: Option<SocketAddr>, change: impl FnOnce(&mut Config)) -
     let mut config = Config::new(identity(n), (Ipv4Addr::LOCALHOST, 0).into());
     config.layout = LAYOUT;
     config.runs = vec![run(n)];
-    config.push.refresh = Duration::from_millis(300);
+    // Whatever is missed is found by comparing.
+    config.push.refresh = Duration::ZERO;
     let mut membership = Membership::default();
     membership.settings.seeds = seed.into_iter().collect();
     config.membership = Some(membership);
@@ -161,11 +162,36 @@ fn a_node_that_has_lost_its_quorum_takes_ordinary_writes_only() {
     until("the quorum is lost", || writer.write_with_quorum(update).is_err());
     until("all are missed", || live(&seed) == 1);
     until("the refusal says so", || {
-        writer.write_with_quorum(update) == Err(WriteError::Partitioned { reachable: 1, required: 3 })
+        writer.write_with_quorum(update) == Err(QuorumError::Partitioned { reachable: 1, required: 3 })
     });
     writer.write(update).expect("this one needs nobody");
     let again = start(1, Some(address), quick);
     let more = start(2, Some(address), quick);
     until("two are back", || live(&seed) == 3 && live(&again) == 3 && live(&more) == 3);
     until("the quorum is there", || writer.write_with_quorum(update).is_ok());
+}
+
+#[test]
+fn a_latecomer_gets_what_was_said_once_long_before_it_came() {
+    let seed = start(0, None, |_| ());
+    let address = seed.local_addr();
+    let second = start(1, Some(address), |_| ());
+    until("both are there", || live(&seed) == 2 && live(&second) == 2);
+    for (n, node) in [(0, &seed), (1, &second)] {
+        for i in 0..64 {
+            let slot = Slot(run(n).first.0 + i);
+            node.writer().write(Update::Cell8(slot, u64::from(i))).expect("its own cell");
+        }
+    }
+    let has_all = |node: &Handle| {
+        let all = (0..128).all(|slot| node.reader().cell8(Slot(slot)).is_some());
+        all && node.digest().is_ok()
+    };
+    until("both have all", || has_all(&seed) && has_all(&second));
+    let late = start(2, Some(address), |_| ());
+    until("the latecomer has all", || has_all(&late));
+    until("and the same", || {
+        let digest = late.digest().expect("it runs");
+        seed.digest() == Ok(digest) && second.digest() == Ok(digest)
+    });
 }

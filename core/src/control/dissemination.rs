@@ -283,12 +283,17 @@ impl Dissemination {
 
     /// Compares what came last with somebody, now and then abroad.
     fn round(&mut self, members: &Members, wishes: &mut Wishes) {
+        if let Some(partner) = self.draw_partner(members) {
+            self.spread.offer(partner, &mut wishes.acts);
+        }
+    }
+
+    /// Anybody of this region; now and then somebody of another.
+    pub(super) fn draw_partner(&mut self, members: &Members) -> Option<Place> {
         self.survey(members);
         let mut views = views(&self.abroad);
         views.push(RegionView { region: self.home, aggregators: &[], members: members.live() });
-        if let Some(partner) = self.crossing.partner(self.home, &views, &mut self.random) {
-            self.spread.offer(partner, &mut wishes.acts);
-        }
+        self.crossing.partner(self.home, &views, &mut self.random)
     }
 
     fn news(&mut self, now: u64) {

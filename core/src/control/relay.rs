@@ -72,6 +72,12 @@ impl Control {
         sent
     }
 
+    /// A live member to compare with: any of this region, now and then one of another.
+    pub fn draw_partner(&mut self) -> Option<NodeId> {
+        let place = self.dissemination.draw_partner(&self.members)?;
+        Some(self.members.get(place).id())
+    }
+
     /// How updates travel.
     pub fn dissemination(&self) -> &Dissemination {
         &self.dissemination
@@ -89,6 +95,7 @@ impl Control {
             Some(Ok(gossip)) => gossip,
             Some(Err(_)) => return Err(Refusal::Garbled),
             None => {
+                self.check_proven(now, from, address)?;
                 let from = self.members.get(from).id();
                 self.want(Intention::Deliver { from, kind, body: body.into() });
                 return Ok(());

@@ -13,9 +13,11 @@
 //! | [`publish`] | what changed, in merge order, for readers that nobody waits for |
 //! | [`outbox`] | this node's own writes, on their way into frames |
 //! | [`shelf`] | frames that others may ask for |
+//! | [`audit`] | comparing tables, and what differs |
 //! | [`report`] | the numbers that a pong carries |
 
 pub mod accept;
+pub mod audit;
 pub mod batch;
 pub mod budget;
 pub mod directory;

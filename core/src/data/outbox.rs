@@ -104,6 +104,22 @@ impl Outbox {
         }
     }
 
+    /// The same for the cells of one table in slots `within`, as far as they are this node's: whole blocks.
+    pub fn refresh_within(&mut self, table: TableKind, within: Run) {
+        for own in &mut self.runs {
+            let (first, end) = (within.first.max(own.run.first).0, within.end().min(own.run.end()) as u32);
+            if first >= end {
+                continue;
+            }
+            let slots = (first - own.run.first.0) as usize..(end - own.run.first.0) as usize;
+            match table {
+                TableKind::Cells8 => own.cells8.refresh_within(slots),
+                TableKind::Cells4 => own.cells4.refresh_within(slots),
+                TableKind::Rows => own.rows.refresh_within(slots),
+            }
+        }
+    }
+
     /// Whether any write waits to be sent.
     pub fn has_pending(&self) -> bool {
         self.runs.iter().any(|own| own.cells8.pending + own.cells4.pending + own.rows.pending > 0)
@@ -178,6 +194,16 @@ impl<T: Copy + Default, const N: usize> Stage<T, N> {
     fn refresh(&mut self) {
         self.waiting.copy_from_slice(&self.written);
         self.pending = self.written.iter().filter(|mask| **mask != 0).count();
+    }
+
+    fn refresh_within(&mut self, slots: core::ops::Range<usize>) {
+        if self.written.is_empty() {
+            return;
+        }
+        for block in slots.start / N..slots.end.div_ceil(N).min(self.written.len()) {
+            self.pending += usize::from(self.waiting[block] == 0 && self.written[block] != 0);
+            self.waiting[block] |= self.written[block];
+        }
     }
 
     /// The next block with waiting cells at or after the cursor, which stays there.

@@ -12,10 +12,12 @@ use core::net::SocketAddr;
 use octick_crypto::train::{message, root_of};
 use octick_crypto::{Item, NodeId, verify_many};
 
+use super::compare::Inbox;
 use super::{Engine, NotLearnt};
 use crate::control::spread::Spot;
 use crate::control::{Control, Intention, Members, Partition, PeerState, Postmark, Region, Update};
 use crate::counters::Counter;
+use crate::data::audit::Audit;
 use crate::data::roster::Origin;
 use crate::data::shelf::Shelf;
 use crate::limits::{BATCH_MAX, EVENTS_MAX};
@@ -70,7 +72,12 @@ pub enum MeshEvent {
 
 /// The control plane, and what it wants that is not done yet.
 pub(super) struct Mesh {
-    control: Control,
+    pub(super) control: Control,
+    pub(super) audit: Audit,
+    /// What others said of their tables.
+    pub(super) inbox: Inbox,
+    /// Whether a newcomer's first comparisons of members were over, and whether it was cut off, when last looked.
+    pub(super) standing: (bool, Partition),
     /// Frames that others may ask for.
     shelf: Shelf,
     /// Frames to be sent on, by their spots.
@@ -92,6 +99,9 @@ impl Engine {
     pub fn with_control(mut self, control: Control, shelf: usize) -> Self {
         self.mesh = Some(Mesh {
             control,
+            audit: Audit::new(0),
+            inbox: Inbox::new(),
+            standing: (false, Partition::Healthy),
             shelf: Shelf::new(shelf),
             forwards: Vec::new(),
             to: Vec::new(),
@@ -119,6 +129,7 @@ impl Engine {
         let (Some(mesh), Entries::Control(messages)) = (&mut self.mesh, frame.entries()) else { return };
         // Refusals are counted by the control plane.
         let _ = mesh.control.handle_letter(now, &Postmark::of(from, frame.header()), messages);
+        self.compare(now);
     }
 
     /// Takes a letter of an unknown origin, which nobody has verified: its first message must say who writes.
@@ -138,6 +149,7 @@ impl Engine {
             return self.counters.reject(Reject::BadSignature);
         }
         let _ = mesh.control.handle_letter(now, &Postmark::of(from, header), messages);
+        self.compare(now);
     }
 
     /// Sends a frame that [`Engine::absorb`] called fresh on its way through the mesh. `bytes` are all of it, as they came
@@ -199,13 +211,19 @@ impl Engine {
     /// Lets the control plane do what is due.
     pub fn tick(&mut self, now: u64) {
         if let Some(mesh) = &mut self.mesh {
-            mesh.control.tick(now);
+            if mesh.control.next_due() <= now {
+                mesh.control.tick(now);
+            }
+            self.tick_audit(now);
         }
     }
 
     /// When [`Engine::tick`] should be called at the latest.
     pub fn next_due(&self) -> u64 {
-        self.mesh.as_ref().map_or(u64::MAX, |mesh| mesh.control.next_due())
+        self.mesh.as_ref().map_or(u64::MAX, |mesh| match mesh.control.has_company() {
+            true => mesh.control.next_due().min(mesh.audit.next_due()),
+            false => mesh.control.next_due(),
+        })
     }
 
     /// The next letter to be sent, sealed, and where to. To be called until there is none, after every other call that
@@ -290,7 +308,7 @@ impl Mesh {
     }
 
     /// Takes what the control plane wants done.
-    fn collect(&mut self, own: NodeId) {
+    pub(super) fn collect(&mut self, own: NodeId) {
         while let Some(intention) = self.control.poll() {
             self.note(intention, own);
         }
@@ -315,8 +333,7 @@ impl Mesh {
             Intention::Alone => MeshEvent::Alone,
             Intention::Send { to, letter } => return self.letters.push_back((to, letter)),
             Intention::Forward { spot, to } => return self.forwards.push((to, spot)),
-            // Nobody here reads messages of other kinds yet.
-            Intention::Deliver { .. } => return,
+            Intention::Deliver { from, kind, body } => return self.put_aside(from, kind, body),
         };
         self.tell(event);
     }

@@ -15,6 +15,7 @@
 //!   on the digest. Around a move, nodes that have not moved yet differ on cells 12.7 days old until they do.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::hint;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -193,15 +194,23 @@ impl Blocks16 {
     /// ranges of 8 KiB in which something was merged since it was last asked for.
     pub fn digest(&mut self) -> Hash {
         let (rows, epoch_units) = (self.shared.plane.rows(), self.epoch_units);
-        self.ranges.digest("blocks16", |range, bytes| {
-            for row in &rows[range * ROWS_PER_RANGE..][..ROWS_PER_RANGE] {
-                let (clocks, values) = row.read();
-                for (clock, value) in clocks.into_iter().zip(values) {
-                    bytes.extend_from_slice(&version_of(clock, epoch_units).0.to_le_bytes());
-                    bytes.extend_from_slice(&value.to_le_bytes());
-                }
-            }
-        })
+        self.ranges.digest("blocks16", |range, bytes| content(rows, epoch_units, range, bytes))
+    }
+
+    /// How many ranges of 8 KiB it has.
+    pub fn ranges(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// The hash of a range, unless something was merged there since it was made; zeros where nothing was written.
+    pub fn range_hash(&self, range: usize) -> Option<Hash> {
+        self.ranges.hash(range)
+    }
+
+    /// Hashes ranges in which something was merged, from number `from` on, at most `most`. Returns where to go on.
+    pub fn freshen(&mut self, from: usize, most: usize) -> usize {
+        let (rows, epoch_units) = (self.shared.plane.rows(), self.epoch_units);
+        self.ranges.freshen(from, most, |range, bytes| content(rows, epoch_units, range, bytes))
     }
 }
 
@@ -243,6 +252,17 @@ impl Shared {
 
 /// Time of a version, in units of the clock since 1970.
 #[inline(always)]
+/// Appends the bytes of a range, the same for the same cells whatever the machine.
+fn content(rows: &[Row16], epoch_units: u64, range: usize, bytes: &mut Vec<u8>) {
+    for row in &rows[range * ROWS_PER_RANGE..][..ROWS_PER_RANGE] {
+        let (clocks, values) = row.read();
+        for (clock, value) in clocks.into_iter().zip(values) {
+            bytes.extend_from_slice(&version_of(clock, epoch_units).0.to_le_bytes());
+            bytes.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+}
+
 fn units(version: Version) -> u64 {
     version.micros() >> UNIT_SHIFT
 }

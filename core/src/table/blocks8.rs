@@ -1,6 +1,7 @@
 //! Cells of eight bytes, eight neighbours a row: the table of dense updates.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use octick_crypto::Hash;
 
@@ -106,12 +107,23 @@ impl Blocks8 {
     /// ranges of 8 KiB in which something was merged since it was last asked for.
     pub fn digest(&mut self) -> Hash {
         let rows = self.plane.rows();
-        self.ranges.digest("blocks8", |range, bytes| {
-            for row in &rows[range * ROWS_PER_RANGE..][..ROWS_PER_RANGE] {
-                let (versions, values) = row.read();
-                versions.iter().chain(&values).for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
-            }
-        })
+        self.ranges.digest("blocks8", |range, bytes| content(rows, range, bytes))
+    }
+
+    /// How many ranges of 8 KiB it has.
+    pub fn ranges(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// The hash of a range, unless something was merged there since it was made; zeros where nothing was written.
+    pub fn range_hash(&self, range: usize) -> Option<Hash> {
+        self.ranges.hash(range)
+    }
+
+    /// Hashes ranges in which something was merged, from number `from` on, at most `most`. Returns where to go on.
+    pub fn freshen(&mut self, from: usize, most: usize) -> usize {
+        let rows = self.plane.rows();
+        self.ranges.freshen(from, most, |range, bytes| content(rows, range, bytes))
     }
 }
 
@@ -125,6 +137,14 @@ impl Blocks8Reader {
     pub fn block(&self, index: u32) -> Option<Snapshot<u64, 8>> {
         let (versions, values) = self.plane.rows().get(index as usize)?.read();
         Some(Snapshot { versions: versions.map(Version), values })
+    }
+}
+
+/// Appends the bytes of a range, the same for the same cells whatever the machine.
+fn content(rows: &[Row8], range: usize, bytes: &mut Vec<u8>) {
+    for row in &rows[range * ROWS_PER_RANGE..][..ROWS_PER_RANGE] {
+        let (versions, values) = row.read();
+        versions.iter().chain(&values).for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
     }
 }
 

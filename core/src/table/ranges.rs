@@ -37,20 +37,45 @@ impl Ranges {
         &mut self.dirty
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// The hash of a range, unless something was merged there since it was made.
+    pub(super) fn hash(&self, range: usize) -> Option<Hash> {
+        (self.dirty[range] == 0).then(|| self.hashes[range])
+    }
+
+    /// Hashes marked ranges from number `from` on, at most `most` of them. Returns where to go on.
+    pub(super) fn freshen(
+        &mut self,
+        from: usize,
+        most: usize,
+        mut content: impl FnMut(usize, &mut Vec<u8>),
+    ) -> usize {
+        let (mut bytes, mut left) = (Vec::new(), most);
+        let marked = self.dirty.iter_mut().zip(&mut self.hashes).enumerate().skip(from);
+        for (i, (dirty, hash)) in marked.filter(|(_, (dirty, _))| **dirty != 0) {
+            if left == 0 {
+                return i;
+            }
+            left -= 1;
+            bytes.clear();
+            bytes.reserve(2 * RANGE_LEN);
+            content(i, &mut bytes);
+            // A range may have been marked by entries that changed nothing.
+            let written = bytes.iter().any(|byte| *byte != 0);
+            *hash = if written { Hash::of(&bytes) } else { Hash([0; 32]) };
+            *dirty = 0;
+        }
+        self.hashes.len()
+    }
+
     /// The digest. `content` appends the bytes of a range, the same for the same cells whatever the machine; `kind`
     /// keeps tables of different kinds apart.
-    pub(super) fn digest(&mut self, kind: &str, mut content: impl FnMut(usize, &mut Vec<u8>)) -> Hash {
-        let mut bytes = Vec::with_capacity(2 * RANGE_LEN);
-        for (i, (dirty, hash)) in self.dirty.iter_mut().zip(&mut self.hashes).enumerate() {
-            if *dirty != 0 {
-                bytes.clear();
-                content(i, &mut bytes);
-                // A range may have been marked by entries that changed nothing.
-                let written = bytes.iter().any(|byte| *byte != 0);
-                *hash = if written { Hash::of(&bytes) } else { Hash([0; 32]) };
-                *dirty = 0;
-            }
-        }
+    pub(super) fn digest(&mut self, kind: &str, content: impl FnMut(usize, &mut Vec<u8>)) -> Hash {
+        self.freshen(0, usize::MAX, content);
         let used = self.hashes.iter().rposition(|hash| hash.0 != [0; 32]).map_or(0, |last| last + 1);
         let mut root = Hasher::new_derive_key("octick v1 table digest");
         root.update(kind.as_bytes());

@@ -1,6 +1,7 @@
 //! Single cells of eight bytes: the table of sparse updates.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use octick_crypto::Hash;
 
@@ -109,13 +110,23 @@ impl RowTable {
     /// ranges of 8 KiB in which something was merged since it was last asked for.
     pub fn digest(&mut self) -> Hash {
         let table = self.plane.rows();
-        self.ranges.digest("rows", |range, bytes| {
-            for row in &table[range * CELLS_PER_RANGE..][..CELLS_PER_RANGE] {
-                let (version, value) = row.read_cell(0);
-                bytes.extend_from_slice(&version.to_le_bytes());
-                bytes.extend_from_slice(&value.to_le_bytes());
-            }
-        })
+        self.ranges.digest("rows", |range, bytes| content(table, range, bytes))
+    }
+
+    /// How many ranges of 8 KiB it has.
+    pub fn ranges(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// The hash of a range, unless something was merged there since it was made; zeros where nothing was written.
+    pub fn range_hash(&self, range: usize) -> Option<Hash> {
+        self.ranges.hash(range)
+    }
+
+    /// Hashes ranges in which something was merged, from number `from` on, at most `most`. Returns where to go on.
+    pub fn freshen(&mut self, from: usize, most: usize) -> usize {
+        let table = self.plane.rows();
+        self.ranges.freshen(from, most, |range, bytes| content(table, range, bytes))
     }
 }
 
@@ -123,6 +134,15 @@ impl RowTableReader {
     /// The cell of a slot; none if it was never written, or is past the end.
     pub fn cell(&self, slot: Slot) -> Option<Cell> {
         cell(&self.plane, slot)
+    }
+}
+
+/// Appends the bytes of a range, the same for the same cells whatever the machine.
+fn content(table: &[Row1], range: usize, bytes: &mut Vec<u8>) {
+    for row in &table[range * CELLS_PER_RANGE..][..CELLS_PER_RANGE] {
+        let (version, value) = row.read_cell(0);
+        bytes.extend_from_slice(&version.to_le_bytes());
+        bytes.extend_from_slice(&value.to_le_bytes());
     }
 }
 

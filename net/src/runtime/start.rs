@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use std::{fmt, io};
 
 use crossbeam::channel;
@@ -57,6 +58,8 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let identity = config.identity;
     let control = config.membership.take().map(|mut membership| {
         let peers = config.peers.iter().filter(|peer| !peer.revoked);
+        // Members compare their tables, and ask for what they miss.
+        config.push.refresh = Duration::ZERO;
         membership.settings.seeds.extend(peers.filter_map(|peer| peer.addr).filter(|addr| *addr != local));
         let incarnation = Incarnation(incarnation);
         let shelf = membership.shelf;

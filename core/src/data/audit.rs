@@ -1,0 +1,428 @@
+//! Comparing tables with others, range by range: how a node finds what it missed and nobody repeats by itself.
+//!
+//! **In words**: a hash tree of three levels over the tables: ranges of 8 KiB, sections of 32 ranges, a root. Two nodes at
+//! rest compare roots and are done. Where roots differ they go down, and whoever owns the cells of a range that
+//! differs is asked to send them again. Departures: (1) hashes are made a few ranges at a time, so that no merge
+//! waits; (2) a range in which something was merged since it was hashed is *busy* and compared another time: what is on its
+//! way by itself need not be asked for; (3) a section with a busy range differs from everything.
+//!
+//! ```text
+//! asker          Root ──────────────────>  answerer: same? silence
+//!                <────────────── Sections
+//!                AskRanges ─────────────>
+//!                <──────────────── Ranges
+//!                Refresh ───> owners of what differs, who send it to everybody
+//! ```
+
+use alloc::vec::Vec;
+
+use octick_crypto::Hash;
+
+use crate::stamp::{Run, Slot};
+use crate::state::{State, TableKind};
+
+/// Ranges in a section.
+const SECTION: usize = 32;
+/// Sections named in one message.
+const SECTIONS_MAX: usize = 100;
+/// Sections asked for in one message.
+const ASKED_MAX: usize = 4;
+/// Runs in one request to send cells again.
+pub const RUNS_MAX: usize = 64;
+/// Ranges hashed in one step, some 40 microseconds, and between two steps.
+const STEP: usize = 8;
+const STEP_GAP: u64 = 1_000;
+/// Between two passes over the tables, microseconds; what a pass took counts 20 times as well.
+const PASS_GAP: u64 = 2_000_000;
+/// Between two comparisons of a node that has something to find, and of one at rest.
+const GAP: (u64, u64) = (500_000, 10_000_000);
+/// How long an answer is expected.
+const PATIENCE: u64 = 2_000_000;
+/// Least time between two requests to send a range again that this node heeds, and ranges heeded in that time.
+const REFRESH_GAP: u64 = 2_000_000;
+const REFRESHED_MAX: usize = 1_024;
+
+/// A busy section's hash.
+const BUSY: u64 = u64::MAX;
+
+/// What nodes say to each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// Is this your root?
+    Root(u64),
+    /// It is not: these are my sections, of one table, from number `first` on.
+    Sections {
+        /// Which table.
+        table: TableKind,
+        /// The number of the first.
+        first: u16,
+        /// Their hashes; all bits set for a busy one, zero where nothing was written.
+        hashes: Vec<u64>,
+    },
+    /// Show me the ranges of these sections.
+    AskRanges {
+        /// Which table.
+        table: TableKind,
+        /// The numbers of the sections.
+        sections: Vec<u16>,
+    },
+    /// These are the ranges of a section.
+    Ranges {
+        /// Which table.
+        table: TableKind,
+        /// The number of the section.
+        section: u16,
+        /// Their hashes, as those of sections.
+        hashes: Vec<u64>,
+    },
+    /// Send these cells again, as far as they are yours.
+    Refresh {
+        /// Of which table.
+        table: TableKind,
+        /// Which slots.
+        runs: Vec<Run>,
+    },
+}
+
+impl Compare {
+    /// Appends the body.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let words = |out: &mut Vec<u8>, words: &[u64]| {
+            words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+        };
+        match self {
+            Self::Root(root) => {
+                out.extend_from_slice(&[0; 4]);
+                words(out, &[*root]);
+            }
+            Self::Sections { table, first, hashes } => {
+                out.extend_from_slice(&[1, *table as u8]);
+                out.extend_from_slice(&first.to_le_bytes());
+                words(out, hashes);
+            }
+            Self::AskRanges { table, sections } => {
+                out.extend_from_slice(&[2, *table as u8]);
+                sections.iter().for_each(|section| out.extend_from_slice(&section.to_le_bytes()));
+            }
+            Self::Ranges { table, section, hashes } => {
+                out.extend_from_slice(&[3, *table as u8]);
+                out.extend_from_slice(&section.to_le_bytes());
+                words(out, hashes);
+            }
+            Self::Refresh { table, runs } => {
+                out.extend_from_slice(&[4, *table as u8, 0, 0]);
+                for run in runs {
+                    out.extend_from_slice(&run.first.0.to_le_bytes());
+                    out.extend_from_slice(&run.len.to_le_bytes());
+                }
+            }
+        }
+    }
+
+    /// Reads a body; nothing if it is none.
+    pub fn decode(body: &[u8]) -> Option<Self> {
+        let (&[op, table], rest) = body.split_first_chunk()?;
+        let table = *TableKind::ALL.get(usize::from(table))?;
+        if op == 2 {
+            let (sections, odd) = rest.as_chunks();
+            let sections: Vec<u16> = sections.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect();
+            return (odd.is_empty() && (1..=ASKED_MAX).contains(&sections.len()))
+                .then_some(Self::AskRanges { table, sections });
+        }
+        let (number, rest) = rest.split_first_chunk()?;
+        let number = u16::from_le_bytes(*number);
+        let (words, odd) = rest.as_chunks();
+        let most = match op {
+            0 => 1,
+            1 => SECTIONS_MAX,
+            3 => SECTION,
+            4 => RUNS_MAX,
+            _ => return None,
+        };
+        if !odd.is_empty() || !(1..=most).contains(&words.len()) {
+            return None;
+        }
+        let hashes = || words.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+        Some(match op {
+            0 => Self::Root(u64::from_le_bytes(words[0])),
+            1 => Self::Sections { table, first: number, hashes: hashes() },
+            3 => Self::Ranges { table, section: number, hashes: hashes() },
+            _ => {
+                let run = |bytes: &[u8; 8]| {
+                    let [a, b, c, d, e, f, g, h] = *bytes;
+                    Run {
+                        first: Slot(u32::from_le_bytes([a, b, c, d])),
+                        len: u32::from_le_bytes([e, f, g, h]),
+                    }
+                };
+                Self::Refresh { table, runs: words.iter().map(run).collect() }
+            }
+        })
+    }
+}
+
+/// What is to be done about a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing.
+    Nothing,
+    /// Say this to whoever sent it.
+    Reply(Vec<Compare>),
+    /// These cells differ: whoever owns them should send them again.
+    Differ(TableKind, Vec<Run>),
+    /// Send these cells again.
+    Repeat(TableKind, Vec<Run>),
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Comparisons that this node began.
+    pub begun: u64,
+    /// Comparisons that found nothing.
+    pub equal: u64,
+    /// Ranges that differed.
+    pub ranges: u64,
+    /// Ranges that others asked this node to send again, and that it did.
+    pub repeated: u64,
+}
+
+/// One node's comparing.
+#[derive(Debug)]
+pub struct Audit {
+    next_at: u64,
+    gap: u64,
+    /// Where the pass that is under way goes on, and since when it is; and when the next begins.
+    pass: Option<(usize, usize, u64)>,
+    pass_at: u64,
+    /// Until when the root that was sent may be answered: silence means that it is the same.
+    open_until: u64,
+    /// The table and section with which the next comparison of parts begins.
+    turn: usize,
+    /// Ranges that were sent again, and when.
+    repeated: Vec<(TableKind, u32, u64)>,
+    /// What was found.
+    pub counts: Counts,
+}
+
+impl Audit {
+    /// A node that compares for the first time soon.
+    pub fn new(now: u64) -> Self {
+        Self {
+            next_at: now + GAP.0,
+            gap: GAP.0,
+            pass: None,
+            pass_at: now,
+            open_until: 0,
+            turn: 0,
+            repeated: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// There is something to find: this node has come, or come back.
+    pub fn hurry(&mut self, now: u64) {
+        self.gap = GAP.0;
+        self.next_at = self.next_at.min(now + GAP.0);
+        self.pass_at = self.pass_at.min(now);
+    }
+
+    /// When [`Audit::tick`] has something to do.
+    pub fn next_due(&self) -> u64 {
+        self.next_at.min(self.pass_at)
+    }
+
+    /// Hashes a little, and says what to ask somebody, if it is time.
+    pub fn tick(&mut self, now: u64, state: &mut State) -> Option<Compare> {
+        if now >= self.pass_at {
+            self.step(now, state);
+        }
+        if now < self.next_at {
+            return None;
+        }
+        if self.open_until > 0 {
+            // Nobody said that the last one differed.
+            self.counts.equal += 1;
+            self.gap = (self.gap * 2).min(GAP.1);
+        }
+        self.next_at = now + self.gap;
+        self.open_until = now + PATIENCE;
+        self.counts.begun += 1;
+        Some(Compare::Root(root(state)))
+    }
+
+    fn step(&mut self, now: u64, state: &mut State) {
+        let (first, mut from, since) = self.pass.take().unwrap_or((0, 0, now));
+        for (table, kind) in TableKind::ALL.into_iter().enumerate().skip(first) {
+            from = state.freshen(kind, from, STEP);
+            if from < state.ranges(kind) {
+                (self.pass, self.pass_at) = (Some((table, from, since)), now + STEP_GAP);
+                return;
+            }
+            from = 0;
+        }
+        self.pass_at = now + PASS_GAP.max(20 * now.saturating_sub(since));
+    }
+
+    /// A message came.
+    pub fn handle(&mut self, now: u64, state: &State, message: &Compare) -> Answer {
+        match message {
+            Compare::Root(theirs) if *theirs == root(state) => Answer::Nothing,
+            Compare::Root(_) => Answer::Reply(self.show_sections(state)),
+            Compare::Sections { table, first, hashes } => {
+                self.find_sections(now, state, *table, *first, hashes)
+            }
+            Compare::AskRanges { table, sections } => {
+                let show = |section: &u16| {
+                    let hashes = ranges_of(state, *table, usize::from(*section));
+                    (!hashes.is_empty()).then_some(Compare::Ranges {
+                        table: *table,
+                        section: *section,
+                        hashes,
+                    })
+                };
+                Answer::Reply(sections.iter().filter_map(show).collect())
+            }
+            Compare::Ranges { table, section, hashes } => {
+                self.find_ranges(now, state, *table, *section, hashes)
+            }
+            Compare::Refresh { table, runs } => self.repeat(now, *table, runs),
+        }
+    }
+
+    /// The sections of one table: another one each time, and another part of a large one.
+    fn show_sections(&mut self, state: &State) -> Vec<Compare> {
+        let parts = TableKind::ALL.iter().flat_map(|table| {
+            let sections = state.ranges(*table).div_ceil(SECTION);
+            (0..sections).step_by(SECTIONS_MAX).map(move |first| (*table, first, sections))
+        });
+        let parts: Vec<_> = parts.collect();
+        self.turn += 1;
+        let Some(&(table, first, sections)) = parts.get(self.turn % parts.len().max(1)) else {
+            return Vec::new();
+        };
+        let hashes =
+            (first..sections.min(first + SECTIONS_MAX)).map(|i| section_hash(state, table, i)).collect();
+        let mut shown = alloc::vec![Compare::Sections { table, first: first as u16, hashes }];
+        // Small tables go together.
+        if parts.len() <= TableKind::ALL.len() {
+            for &(other, first, sections) in parts.iter().filter(|(other, ..)| *other != table) {
+                let hashes = (first..sections).map(|i| section_hash(state, other, i)).collect();
+                shown.push(Compare::Sections { table: other, first: first as u16, hashes });
+            }
+        }
+        shown
+    }
+
+    fn find_sections(
+        &mut self,
+        now: u64,
+        state: &State,
+        table: TableKind,
+        first: u16,
+        theirs: &[u64],
+    ) -> Answer {
+        if now >= self.open_until {
+            return Answer::Nothing;
+        }
+        let ours = |i: usize| section_hash(state, table, usize::from(first) + i);
+        let differ = |i: &usize| theirs[*i] == BUSY || ours(*i) != theirs[*i];
+        let count =
+            state.ranges(table).div_ceil(SECTION).saturating_sub(usize::from(first)).min(theirs.len());
+        let differing: Vec<u16> = (0..count).filter(differ).map(|i| first + i as u16).collect();
+        if differing.is_empty() {
+            return Answer::Nothing;
+        }
+        // Another part of them each time.
+        self.turn += 1;
+        let begin = self.turn * ASKED_MAX % differing.len();
+        let sections =
+            differing.iter().cycle().skip(begin).take(ASKED_MAX.min(differing.len())).copied().collect();
+        Answer::Reply(alloc::vec![Compare::AskRanges { table, sections }])
+    }
+
+    fn find_ranges(
+        &mut self,
+        now: u64,
+        state: &State,
+        table: TableKind,
+        section: u16,
+        theirs: &[u64],
+    ) -> Answer {
+        if now >= self.open_until {
+            return Answer::Nothing;
+        }
+        let ours = ranges_of(state, table, usize::from(section));
+        let pairs = ours.iter().zip(theirs).enumerate();
+        let differing =
+            pairs.filter(|(_, (ours, theirs))| ours != theirs && **ours != BUSY && **theirs != BUSY);
+        let range_len = table.range_len();
+        let run = |i: usize| {
+            let first = (usize::from(section) * SECTION + i) as u32 * range_len;
+            Run { first: Slot(first), len: range_len }
+        };
+        let runs: Vec<Run> = differing.map(|(i, _)| run(i)).collect();
+        if runs.is_empty() {
+            return Answer::Nothing;
+        }
+        self.counts.ranges += runs.len() as u64;
+        // There may be more of it.
+        self.gap = GAP.0;
+        self.next_at = self.next_at.min(now + GAP.0);
+        Answer::Differ(table, runs)
+    }
+
+    /// Heeds a request, unless the like was heeded only just.
+    fn repeat(&mut self, now: u64, table: TableKind, runs: &[Run]) -> Answer {
+        self.repeated.retain(|(.., at)| now < at + REFRESH_GAP);
+        let mut heeded = Vec::new();
+        for run in runs {
+            let key = (table, run.first.0 / table.range_len());
+            let known = self.repeated.iter().any(|(table, range, _)| (*table, *range) == key);
+            if !known && self.repeated.len() < REFRESHED_MAX && run.len <= table.range_len() {
+                self.repeated.push((key.0, key.1, now));
+                heeded.push(*run);
+            }
+        }
+        self.counts.repeated += heeded.len() as u64;
+        if heeded.is_empty() { Answer::Nothing } else { Answer::Repeat(table, heeded) }
+    }
+}
+
+fn short(hash: Hash) -> u64 {
+    let word = u64::from_le_bytes(*hash.0.first_chunk().expect("a hash has eight bytes"));
+    if hash.0 == [0; 32] { 0 } else { word.clamp(1, BUSY - 1) }
+}
+
+fn ranges_of(state: &State, table: TableKind, section: usize) -> Vec<u64> {
+    let ranges = section * SECTION..state.ranges(table).min((section + 1) * SECTION);
+    ranges.map(|range| state.range_hash(table, range).map_or(BUSY, short)).collect()
+}
+
+fn section_hash(state: &State, table: TableKind, section: usize) -> u64 {
+    let hashes = ranges_of(state, table, section);
+    // Tables of different length agree where nothing is written.
+    let used = hashes.iter().rposition(|hash| *hash != 0).map_or(0, |last| last + 1);
+    if used == 0 {
+        return 0;
+    }
+    if hashes.contains(&BUSY) {
+        return BUSY;
+    }
+    let bytes: Vec<u8> = hashes[..used].iter().flat_map(|hash| hash.to_le_bytes()).collect();
+    short(Hash::of(&bytes))
+}
+
+/// The root.
+fn root(state: &State) -> u64 {
+    let mut bytes = Vec::new();
+    for table in TableKind::ALL {
+        let sections = 0..state.ranges(table).div_ceil(SECTION);
+        let hashes: Vec<u64> = sections.map(|section| section_hash(state, table, section)).collect();
+        let used = hashes.iter().rposition(|hash| *hash != 0).map_or(0, |last| last + 1);
+        bytes.push(table as u8);
+        bytes.extend_from_slice(&(used as u32).to_le_bytes());
+        hashes[..used].iter().for_each(|hash| bytes.extend_from_slice(&hash.to_le_bytes()));
+    }
+    short(Hash::of(&bytes))
+}
