@@ -33,6 +33,7 @@
 //! | [`scout`] | keeping in touch with other regions, by the next two |
 //! | [`phi`] | how sure one may be that a leader is gone |
 //! | [`rate`] | how often to gossip |
+//! | [`reconcile`] | what one of two nodes has and the other lacks |
 //! | [`refusal`] | why a letter was not heeded |
 
 pub mod announce;
@@ -57,6 +58,7 @@ pub mod random;
 pub mod rank;
 pub mod rate;
 mod receive;
+pub mod reconcile;
 pub mod refusal;
 pub mod regions;
 mod relay;

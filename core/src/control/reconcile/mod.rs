@@ -1,0 +1,17 @@
+//! Finding what one of two nodes has and the other lacks, at a price that follows the difference and not the sets.
+//!
+//! In come sets of names, letters and time; out come letters, names to ask for and names to send. What can never
+//! happen: a peer that makes a node hold, send or compute more than its [`Settings`](session::Settings) allow; a
+//! panic over what a peer sent; a wrong name taken for a difference, but with a chance of 2^-32 a symbol.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`key`] | names, and their keyed hashes: no two sessions hash alike |
+//! | [`walk`] | which coded symbols a name goes into |
+//! | [`symbol`] | a coded symbol, and its few bytes on the wire |
+//! | [`riblt`] | rateless coding of a set, and the peeling of a difference |
+
+pub mod key;
+pub mod riblt;
+pub mod symbol;
+pub mod walk;
