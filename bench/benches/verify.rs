@@ -59,7 +59,7 @@ fn verify(criterion: &mut Criterion) {
 }
 
 fn ours(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, kernel: Kernel, all: &[Signed]) {
-    let settings = Settings { kernel: Some(kernel), cross_check: 0, ..Settings::default() };
+    let settings = Settings { kernel: Some(kernel), cross_check: 0, table_after: 2, ..Settings::default() };
     let mut verifier = Verifier::new(settings);
     memory::advise_huge(verifier.table_memory());
     memory::collapse_huge(verifier.base_memory());

@@ -112,6 +112,11 @@ impl Counters {
         self.bump(reason as usize, n);
     }
 
+    /// What one of them stands at.
+    pub fn read(&self, counter: Counter) -> u64 {
+        self.numbers[REJECTS + counter as usize].load(Ordering::Relaxed)
+    }
+
     /// All numbers as they stand.
     pub fn snapshot(&self) -> Tally {
         let read = |i: usize| self.numbers[i].load(Ordering::Relaxed);

@@ -97,8 +97,12 @@ fn tables_may_come_and_go_at_any_time() {
     let signers = signers(40);
     for kernel in Kernel::all_available() {
         // Room for two or three tables, so that they change hands.
-        let mut verifier =
-            Verifier::new(Settings { kernel: Some(kernel), table_bytes: 500_000, cross_check: 3 });
+        let mut verifier = Verifier::new(Settings {
+            kernel: Some(kernel),
+            table_bytes: 500_000,
+            cross_check: 3,
+            table_after: 2,
+        });
         for round in 0..30 {
             let busy = &signers[round..round + 4];
             let cases = mix(busy, round as u64, 60);

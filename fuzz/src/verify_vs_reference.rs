@@ -45,7 +45,12 @@ thread_local! {
 
 /// A verifier that has a table for most of the world's people, but not for all.
 fn warm(kernel: Kernel) -> Verifier {
-    let mut verifier = Verifier::new(Settings { kernel: Some(kernel), table_bytes: 2 << 20, cross_check: 0 });
+    let mut verifier = Verifier::new(Settings {
+        kernel: Some(kernel),
+        table_bytes: 2 << 20,
+        cross_check: 0,
+        table_after: 2,
+    });
     let people = &World::get().people[..4];
     let signatures: Vec<_> = people.iter().map(|person| person.sign(b"hello")).collect();
     let items: Vec<Item<'_>> = people
@@ -62,7 +67,7 @@ fn warm(kernel: Kernel) -> Verifier {
 
 /// A verifier that never has a table.
 fn cold(kernel: Kernel) -> Verifier {
-    Verifier::new(Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 0 })
+    Verifier::new(Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 0, table_after: 2 })
 }
 
 /// One signature, made from a few bytes of input.

@@ -36,7 +36,7 @@ pub(crate) struct Inner {
     pub(crate) runs: Arc<[Run]>,
     pub(crate) writes: Arc<ArrayQueue<Update>>,
     pub(crate) commands: Sender<Command>,
-    pub(crate) bell: Option<Bell>,
+    pub(crate) bell: Bell,
     pub(crate) reader: StateReader,
     pub(crate) changes: Source,
     pub(crate) desks: Vec<Desk>,
@@ -209,6 +209,11 @@ impl Handle {
         self.inner.events.try_iter()
     }
 
+    /// The next of these events, or nothing if none comes within `patience`.
+    pub fn next_mesh_event(&self, patience: Duration) -> Option<MeshEvent> {
+        self.inner.events.recv_timeout(patience).ok()
+    }
+
     /// Greets whoever is at `address`, so that the two meshes become one. Returns before an answer can have come.
     ///
     /// # Errors
@@ -273,7 +278,7 @@ impl Handle {
 
     fn command(&self, command: Command) -> Result<(), Gone> {
         self.inner.commands.send(command).map_err(|_| Gone)?;
-        self.inner.bell.iter().for_each(Bell::ring);
+        self.inner.bell.ring();
         Ok(())
     }
 }
@@ -284,7 +289,7 @@ pub struct Writer {
     runs: Arc<[Run]>,
     layout: octick_core::state::Layout,
     writes: Arc<ArrayQueue<Update>>,
-    bell: Option<Bell>,
+    bell: Bell,
     quorum: Quorum,
 }
 
@@ -314,7 +319,7 @@ impl Writer {
             return Err(WriteError::NotOurs(NotOurs(update)));
         }
         self.writes.push(update).map_err(WriteError::Full)?;
-        self.bell.iter().for_each(Bell::ring);
+        self.bell.ring();
         Ok(())
     }
 }

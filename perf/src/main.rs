@@ -1,6 +1,7 @@
 //! The tick gate, and Octick against its peers over real sockets. `docs/measuring.md` says how each row comes about.
 
 mod allocs;
+mod cluster;
 mod gate;
 mod machine;
 mod naive;
@@ -38,6 +39,11 @@ enum Command {
     Gate(gate::Options),
     /// Sets Octick beside the obvious way to do the same, in one run.
     Versus(versus::Options),
+    /// Starts a mesh of real processes: how soon all know all, how soon a death is seen, what rest costs.
+    Cluster(cluster::Options),
+    /// One node of a cluster.
+    #[command(hide = true)]
+    ClusterNode(cluster::NodeOptions),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +53,20 @@ fn main() -> ExitCode {
             "octick-perf measures optimised code only; run it with: cargo run --release -p octick-perf"
         );
         return ExitCode::from(2);
+    }
+    match &args.command {
+        Command::ClusterNode(options) => return cluster::run_node(options),
+        Command::Cluster(options) => {
+            return match cluster::run(options) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error) => {
+                    eprintln!("{error}");
+                    ExitCode::from(2)
+                }
+            };
+        }
+        Command::Gate(_) | Command::Versus(_) => {}
     }
     let kernels = Kernel::all_available().rev().map(gate::kernel_name).collect();
     let mut report = Report::new(Machine::detect(kernels));
@@ -62,6 +82,7 @@ fn main() -> ExitCode {
             versus::run(options, &mut report);
             options.json
         }
+        Command::Cluster(_) | Command::ClusterNode(_) => unreachable!("they have returned"),
     };
     if json {
         println!("{:#}", report.json());

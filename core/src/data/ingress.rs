@@ -65,11 +65,16 @@ impl Ingress {
 
     /// The same filter, with signatures decided by `signatures`.
     pub fn with_signatures(mut self, signatures: Signatures) -> Self {
+        self.set_signatures(signatures);
+        self
+    }
+
+    /// Lets `signatures` decide from now on.
+    pub fn set_signatures(&mut self, signatures: Signatures) {
         if signatures.failure().is_some() {
             self.counters.add(Counter::VerifyDisabled, 1);
         }
         self.verifier.set_signatures(signatures);
-        self
     }
 
     /// What decides signatures, once it was needed: its kernel, its tables, and whether it had to be replaced.

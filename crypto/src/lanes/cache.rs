@@ -20,8 +20,6 @@ const HALVING: u32 = 1 << 16;
 /// Windows filled in one step: about 30 microseconds.
 const WINDOWS_A_STEP: usize = 2;
 const _: () = assert!(KEY.count().is_multiple_of(WINDOWS_A_STEP), "a table is whole after whole steps");
-/// A key seen fewer times than this may never come again.
-const WORTH_A_TABLE: u32 = 2;
 /// Keys counted, for each table that fits.
 const COUNTED_A_TABLE: usize = 4;
 
@@ -29,6 +27,8 @@ const COUNTED_A_TABLE: usize = 4;
 pub(super) struct Cache {
     arena: Arena,
     tables_max: usize,
+    /// A key seen fewer times than this may never come again.
+    table_after: u32,
     /// Places in the arena that hold nothing.
     free: Vec<u32>,
     signers: HashMap<NodeId, Signer, BuildHasherDefault<FirstBytes>>,
@@ -54,11 +54,12 @@ struct Building {
 
 impl Cache {
     /// Room for as many tables as fit into `bytes`, written in `form`.
-    pub(super) fn new(bytes: usize, form: Form) -> Self {
+    pub(super) fn new(bytes: usize, table_after: u32, form: Form) -> Self {
         let tables_max = bytes / KEY_TABLE_BYTES;
         Self {
             arena: Arena::new(tables_max * KEY.table()),
             tables_max,
+            table_after,
             free: (0..tables_max as u32).rev().collect(),
             signers: HashMap::with_capacity_and_hasher(
                 tables_max * COUNTED_A_TABLE,
@@ -142,7 +143,7 @@ impl Cache {
         let without = self.signers.iter().filter(|(_, signer)| signer.place.is_none());
         let (&id, best) = without.max_by_key(|(_, signer)| signer.count)?;
         let (count, key) = (best.count, best.key);
-        if count < WORTH_A_TABLE {
+        if count < self.table_after {
             return None;
         }
         let place = match self.free.pop() {

@@ -21,18 +21,21 @@ pub struct Settings {
     pub table_bytes: usize,
     /// One of how many kernel verdicts is checked against `verify_strict`; 0 checks none. Default 1,024.
     pub cross_check: u32,
+    /// Signatures after which a key gets a table. With one, a signature costs some 30,000 ticks less, and to build it
+    /// takes some 500,000: default 16.
+    pub table_after: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { kernel: None, table_bytes: 64 << 20, cross_check: 1024 }
+        Self { kernel: None, table_bytes: 64 << 20, cross_check: 1024, table_after: 16 }
     }
 }
 
 /// Decides signatures, and learns whose tables are worth their memory. One for each thread that verifies.
 ///
 /// The verdicts are those of [`verify_many`], whatever the kernel, the tables and the company. A key that is seen
-/// again gets a table by [`build_step`](Self::build_step); until it is whole, the key's signatures are checked without.
+/// often gets a table by [`build_step`](Self::build_step); until it is whole, the key's signatures are checked without.
 ///
 /// The kernel is tested when a verifier is made, and a sample of its verdicts afterwards. The first wrong one ends its
 /// use: [`failure`](Self::failure) says so, and everything is checked by ed25519-dalek from then on.
@@ -144,7 +147,7 @@ impl Verifier {
         let mut verifier = Self {
             chosen,
             ready,
-            cache: Cache::new(bytes, form),
+            cache: Cache::new(bytes, settings.table_after, form),
             short: ShortTables::new(form),
             cross_check: settings.cross_check,
             until_check: settings.cross_check,
@@ -375,7 +378,8 @@ mod tests {
     #[test]
     fn the_first_disagreement_ends_the_kernel_and_is_repaired() {
         for kernel in fast_kernels() {
-            let settings = Settings { kernel: Some(kernel), cross_check: 10, ..Settings::default() };
+            let settings =
+                Settings { kernel: Some(kernel), cross_check: 10, table_after: 2, ..Settings::default() };
             let mut verifier = Verifier::new(settings);
             let signed = signed(4);
             let items = items(&signed);
@@ -403,7 +407,7 @@ mod tests {
     #[test]
     fn a_ladder_that_is_wrong_ends_the_kernel_as_well() {
         for kernel in fast_kernels() {
-            let settings = Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 4 };
+            let settings = Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 4, table_after: 2 };
             let mut verifier = Verifier::new(settings);
             if verifier.ready.as_ref().is_some_and(|ready| ready.lanes().is_none()) {
                 continue;
@@ -423,7 +427,8 @@ mod tests {
 
     #[test]
     fn busy_signers_displace_quiet_ones_and_not_the_other_way_round() {
-        let settings = Settings { table_bytes: 2 * crate::lanes::KEY_TABLE_BYTES, ..Settings::default() };
+        let table_bytes = 2 * crate::lanes::KEY_TABLE_BYTES;
+        let settings = Settings { table_bytes, table_after: 2, ..Settings::default() };
         let mut verifier = Verifier::new(settings);
         if verifier.kernel() == Kernel::Dalek {
             return;

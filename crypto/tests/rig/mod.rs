@@ -42,8 +42,12 @@ pub(crate) fn signers(n: u8) -> Vec<Signer> {
 
 /// A verifier that has a table for every one of `signers`.
 pub(crate) fn warm(kernel: Kernel, signers: &[Signer]) -> Verifier {
-    let mut verifier =
-        Verifier::new(Settings { kernel: Some(kernel), cross_check: 0, ..Settings::default() });
+    let mut verifier = Verifier::new(Settings {
+        kernel: Some(kernel),
+        cross_check: 0,
+        table_after: 2,
+        ..Settings::default()
+    });
     let cases: Vec<Case> = signers.iter().map(|signer| Case::honest(signer, b"hello")).collect();
     let items: Vec<Item<'_>> = cases.iter().chain(&cases).map(Case::item).collect();
     verifier.verify(&items, &mut vec![false; items.len()]);
@@ -55,7 +59,7 @@ pub(crate) fn warm(kernel: Kernel, signers: &[Signer]) -> Verifier {
 
 /// A verifier that never has a table.
 pub(crate) fn cold(kernel: Kernel) -> Verifier {
-    Verifier::new(Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 0 })
+    Verifier::new(Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 0, table_after: 2 })
 }
 
 /// `n` signatures by `signers`, honest and crafted, over messages of 0 to 200 bytes, most of them 64.

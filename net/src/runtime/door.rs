@@ -1,5 +1,6 @@
 //! Where arrivals are let in or turned away: the filter of one receiving thread, and what it knows of senders.
 
+use octick_core::counters::Counter;
 use octick_core::data::batch::Batch;
 use octick_core::data::{Arrived, Ingress, Sender};
 use octick_core::limits::{BATCH_MAX, WAVE_MAX};
@@ -9,6 +10,7 @@ use super::desk::Desk;
 use super::gather::{Place, for_batches};
 use super::senders::Senders;
 use super::solo::ARRIVALS;
+use super::warm::Promise;
 use crate::clock;
 use crate::socket::Arrival;
 
@@ -19,6 +21,8 @@ pub(super) struct Door {
     board: Board,
     desk: Desk,
     wave: Box<Wave>,
+    /// A faster verifier, while it is being made.
+    promise: Option<Promise>,
 }
 
 /// Where the frames of a wave came from; memory that is used again.
@@ -49,12 +53,18 @@ impl Admitted {
 }
 
 impl Door {
-    pub(super) fn new(ingress: Ingress, senders: Senders, board: Board, desk: Desk) -> Self {
+    pub(super) fn new(
+        ingress: Ingress,
+        promise: Promise,
+        senders: Senders,
+        board: Board,
+        desk: Desk,
+    ) -> Self {
         let wave = Wave {
             senders: [[Sender(0); BATCH_MAX]; WAVE_MAX],
             places: [[Place::default(); BATCH_MAX]; WAVE_MAX],
         };
-        Self { ingress, senders, board, desk, wave: Box::new(wave) }
+        Self { ingress, senders, board, desk, wave: Box::new(wave), promise: Some(promise) }
     }
 
     /// Takes news of peers, and works a little on what makes later checks faster: what that delays is less than one
@@ -63,6 +73,12 @@ impl Door {
         if let Some(News { directory, peers }) = self.board.news() {
             self.ingress.set_directory(directory);
             self.senders.set_peers(&peers);
+        }
+        if let Some(promise) = &mut self.promise
+            && let Some(verifier) = promise.keep(|| self.desk.counters.read(Counter::Signatures))
+        {
+            self.ingress.set_signatures(verifier);
+            self.promise = None;
         }
         self.ingress.build_step()
     }

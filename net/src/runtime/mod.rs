@@ -7,6 +7,7 @@
 //!          [ socket > door ] -ring-+-> [ keeper(engine, egress) ]          N + 1 threads
 //! ```
 
+mod bell;
 mod board;
 mod desk;
 mod door;
@@ -20,12 +21,13 @@ mod solo;
 mod split;
 mod start;
 mod timers;
+mod warm;
 
 pub use latency::Latencies;
 pub use senders::SenderStats;
 pub use start::{StartError, start};
 
+pub(crate) use bell::Bell;
 pub(crate) use desk::Desk;
 pub(crate) use keeper::{Command, tally};
-pub(crate) use split::Bell;
 pub(crate) use start::Crew;

@@ -1,4 +1,6 @@
-//! Pins a thread to a core, or says why not; a node runs all the same.
+//! Where and when a thread runs: pinned to a core, or when nobody else wants to.
+
+#![allow(unsafe_code)]
 
 use core_affinity::CoreId;
 
@@ -18,4 +20,13 @@ pub(super) fn pin(name: &str, core: usize) -> Result<(), String> {
         "thread {name} is not pinned to core {core}: this process may use cores {}; it runs unpinned",
         usable.join(", ")
     ))
+}
+
+/// Lets all other threads go first, where the system knows of such a thing.
+pub(super) fn step_back() {
+    // SAFETY: all-zero bytes are a valid `sched_param`, of which Linux knows the priority only: none.
+    let none: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: reads `none`, which outlives the call; concerns the calling thread only. Refused, it takes its turn like
+    // any other.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const none) };
 }

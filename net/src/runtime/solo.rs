@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::bell::Dozer;
 use super::desk::LAY_OUT_MICROS;
 use super::door::Door;
 use super::keeper::Keeper;
@@ -19,6 +20,7 @@ pub(super) struct Solo {
     pub(super) socket: Socket,
     pub(super) door: Door,
     pub(super) keeper: Keeper,
+    pub(super) dozer: Dozer,
     pub(super) wait: Wait,
 }
 
@@ -35,7 +37,9 @@ impl Solo {
             let building = self.door.prepare();
             let hurry = busy || building;
             let patience = if hurry { socket::Wait::None } else { patience(self.wait, || self.keeper.nap()) };
-            let taken = self.socket.poll(patience, &mut arrivals)?;
+            let (socket, keeper) = (&mut self.socket, &self.keeper);
+            let taken =
+                self.dozer.doze(patience, || keeper.is_idle(), |wait| socket.poll(wait, &mut arrivals))?;
             self.process(&mut arrivals);
             busy = self.keeper.turn() || taken == ARRIVALS;
             let now = clock::wall_micros();

@@ -4,15 +4,14 @@
 //! engine's thread views those frames again at the price of their headers, and its windows have the last word.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam::sync::{Parker, Unparker};
 use octick_core::counters::Counter;
 use octick_core::data::batch::Batch;
 use rtrb::{Consumer, Producer};
 
+use super::bell::{Bell, Sleeper};
 use super::desk::{Desk, LAY_OUT_MICROS};
 use super::door::Door;
 use super::gather::{Place, for_batches};
@@ -49,51 +48,6 @@ struct Masks {
 impl Masks {
     fn all(self) -> u64 {
         self.live | self.strangers | self.repeats
-    }
-}
-
-/// Wakes the engine's thread, if it sleeps.
-#[derive(Clone)]
-pub(crate) struct Bell {
-    asleep: Arc<AtomicBool>,
-    unparker: Unparker,
-}
-
-impl Bell {
-    /// Wakes the sleeper after something was put where it looks. Costs a load while it is awake.
-    #[inline]
-    pub(crate) fn ring(&self) {
-        // Orders the caller's store before the load, against the sleeper's store before its last look.
-        fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) {
-            self.unparker.unpark();
-        }
-    }
-}
-
-/// The engine thread's end of the bell.
-pub(super) struct Sleeper {
-    asleep: Arc<AtomicBool>,
-    parker: Parker,
-}
-
-impl Sleeper {
-    pub(super) fn new() -> Self {
-        Self { asleep: Arc::new(AtomicBool::new(false)), parker: Parker::new() }
-    }
-
-    pub(super) fn bell(&self) -> Bell {
-        Bell { asleep: self.asleep.clone(), unparker: self.parker.unparker().clone() }
-    }
-
-    /// Sleeps for `nap` at most, unless `nothing` is false once more.
-    fn sleep(&self, nap: Duration, nothing: impl FnOnce() -> bool) {
-        self.asleep.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        if nothing() {
-            self.parker.park_timeout(nap);
-        }
-        self.asleep.store(false, Ordering::Relaxed);
     }
 }
 

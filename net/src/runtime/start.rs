@@ -18,8 +18,9 @@ use octick_core::limits::{EVENTS_MAX, STRANGERS};
 use octick_core::stamp::{Incarnation, OriginIndex};
 use octick_core::state::{Regions, State};
 use octick_core::table::Kernel;
-use octick_crypto::{Identity, MeshKeys, Verifier, lanes};
+use octick_crypto::{Identity, MeshKeys, lanes};
 
+use super::bell::{Dozer, Sleeper};
 use super::board::{Board, News};
 use super::desk::Desk;
 use super::door::Door;
@@ -28,7 +29,8 @@ use super::keeper::{self, Keeper};
 use super::pin::pin;
 use super::senders::Senders;
 use super::solo::Solo;
-use super::split::{Merger, RING, Receiver, Sleeper};
+use super::split::{Merger, RING, Receiver};
+use super::warm::Warmer;
 use crate::clock;
 use crate::config::{Config, Mode, Settings, random_word};
 use crate::handle::{About, Handle, Inner};
@@ -105,30 +107,31 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         desks: desks.clone(),
         push: config.push,
     });
-    let door = |desk: &Desk| {
-        let signatures = Verifier::new(config.verify);
-        memory::advise_huge(signatures.table_memory());
-        memory::collapse_huge(signatures.base_memory());
+    let mut warmer = Warmer::new(config.verify);
+    let mut door = |desk: &Desk| {
+        let (signatures, promise) = warmer.promise();
         let (directory, windows, counters) = (directory.clone(), windows.clone(), desk.counters.clone());
         let ingress = Ingress::new(directory, windows, terms, keys.clone(), counters, clock::ticks)
             .with_signatures(signatures)
             .with_budgets(Budgets::new(&config.limits, config.origins_max as u32, STRANGERS));
-        Door::new(ingress, Senders::new(config.origins_max), board.clone(), desk.clone())
+        Door::new(ingress, promise, Senders::new(config.origins_max), board.clone(), desk.clone())
     };
 
     let mut crew = Crew::new(&config.threads.cores);
     let wait = config.threads.wait;
-    let mut bell = None;
+    let bell;
     match config.threads.mode {
         Mode::Solo => {
             let mut sockets = sockets;
             let socket = sockets.pop().expect("one socket is open");
-            let solo = Solo { socket, door: door(&desk), keeper, wait };
+            let dozer = Dozer::new(socket.alarm().clone());
+            bell = dozer.bell();
+            let solo = Solo { socket, door: door(&desk), keeper, dozer, wait };
             crew.hire("octick", move |stop| solo.run(stop))?;
         }
         Mode::Split { .. } => {
             let sleeper = Sleeper::new();
-            bell = Some(sleeper.bell());
+            bell = sleeper.bell();
             let mut rings = Vec::new();
             for (i, socket) in sockets.into_iter().enumerate() {
                 let (ring, end) = rtrb::RingBuffer::new(RING);
@@ -144,6 +147,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
             })?;
         }
     }
+    warmer.start().map_err(StartError::Thread)?;
     let warnings = crew.warnings();
     Ok(Handle::new(Inner {
         id,

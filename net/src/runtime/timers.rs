@@ -8,9 +8,8 @@ use std::time::Duration;
 use super::desk::LAY_OUT_MICROS;
 use crate::config::Push;
 
-/// Longest and shortest sleep with nothing to send. A solo node looks for writes only when it wakes, so it sleeps
-/// no longer than a write may wait; but for a setting below the shortest, which wants another `wait` than parking.
-const NAP_MICROS: (u64, u64) = (100, 10_000);
+/// Longest sleep with nothing to send: whoever writes or asks rings.
+const NAP_MICROS: u64 = 20_000;
 
 /// What is due.
 pub(super) struct Timers {
@@ -58,14 +57,10 @@ impl Timers {
     }
 
     /// How long to sleep at most: until the next train, if writes are `pending` that may be stamped in so many
-    /// microseconds; else as long as one that comes meanwhile may wait.
+    /// microseconds; else until something comes.
     pub(super) fn nap(&self, now: u64, pending: Option<u64>) -> Duration {
-        let (least, most) = NAP_MICROS;
-        let nap = self.flush.clamp(least, most);
-        Duration::from_micros(match pending {
-            Some(micros) => self.flush_at.saturating_sub(now).max(micros).min(nap),
-            None => nap,
-        })
+        let train = pending.map_or(NAP_MICROS, |micros| self.flush_at.saturating_sub(now).max(micros));
+        Duration::from_micros(train.min(NAP_MICROS))
     }
 }
 
@@ -102,9 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_nobody_rang_for_is_found_in_time() {
+    fn with_nothing_to_send_it_sleeps_until_it_is_rung_for_and_not_for_ever() {
         let timers = timers();
-        assert_eq!(timers.nap(77, None), Duration::from_micros(FLUSH));
+        assert_eq!(timers.nap(77, None), Duration::from_micros(NAP_MICROS));
     }
 
     #[test]

@@ -8,12 +8,13 @@ use std::{io, ptr};
 use super::arrival::{Arrival, CONTROL_AT, NAME_AT, NAME_LEN, Received};
 use super::control::CONTROL_LEN;
 use super::counters::Counters;
-use super::{SocketSettings, Wait, sys};
+use super::{SocketSettings, Wait, alarm, sys};
 use crate::pool::{Buffer, HEAD, Pool};
 
 /// Buffers in hand, and the kernel's description of each.
 pub(super) struct Mmsg {
     fd: Arc<OwnedFd>,
+    alarm: Arc<OwnedFd>,
     pool: Arc<Pool>,
     /// The first of them are the next to be filled.
     buffers: Vec<Buffer>,
@@ -41,12 +42,18 @@ enum Last {
 unsafe impl Send for Mmsg {}
 
 impl Mmsg {
-    pub(super) fn new(fd: Arc<OwnedFd>, pool: Arc<Pool>, settings: &SocketSettings) -> Self {
+    pub(super) fn new(
+        fd: Arc<OwnedFd>,
+        alarm: Arc<OwnedFd>,
+        pool: Arc<Pool>,
+        settings: &SocketSettings,
+    ) -> Self {
         let depth = usize::from(settings.ring_depth);
         // SAFETY: all-zero bytes are a valid `mmsghdr`: null pointers and zero lengths.
         let empty: libc::mmsghdr = unsafe { std::mem::zeroed() };
         Self {
             fd,
+            alarm,
             pool,
             buffers: Vec::with_capacity(depth),
             messages: vec![empty; depth].into(),
@@ -79,10 +86,12 @@ impl Mmsg {
         match wait {
             Wait::Park(at_most) if self.last == Last::Nothing => {
                 counters.syscalls += 1;
-                match sys::wait_readable(self.fd.as_fd(), at_most) {
-                    Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-                    _ => self.receive(out, counters),
+                match sys::wait_readable([self.fd.as_fd(), self.alarm.as_fd()], at_most) {
+                    Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                    Ok([_, true]) => alarm::hush(&self.alarm),
+                    _ => {}
                 }
+                self.receive(out, counters)
             }
             _ => Ok(taken),
         }

@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 mod address;
+pub(crate) mod alarm;
 mod arrival;
 mod buffer_ring;
 mod control;
@@ -73,6 +74,7 @@ pub struct Socket {
     receiver: Receiver,
     sender: Sender,
     fd: Arc<OwnedFd>,
+    alarm: Arc<OwnedFd>,
     local: SocketAddr,
     why: Why,
     counters: Counters,
@@ -95,9 +97,10 @@ impl Socket {
         let fd = Arc::new(settings.bound()?);
         let other = |what| move |error| OpenError::Other { what, bind: settings.bind, error };
         let local = sys::local_address(fd.as_fd()).map_err(other("name the socket"))?;
-        let (receiver, why) = Receiver::choose(&fd, pool, settings)?;
+        let alarm = Arc::new(alarm::new().map_err(other("make an alarm"))?);
+        let (receiver, why) = Receiver::choose(&fd, &alarm, pool, settings)?;
         let sender = Sender::new(fd.clone(), local);
-        Ok(Self { receiver, sender, fd, local, why, counters: Counters::default() })
+        Ok(Self { receiver, sender, fd, alarm, local, why, counters: Counters::default() })
     }
 
     /// Takes what has arrived into `out`, as many as its spare capacity holds; says how many.
@@ -123,6 +126,11 @@ impl Socket {
     /// A handle that sends from this socket's address, for another thread. The port stays bound while one is left.
     pub fn sender(&self) -> Sender {
         self.sender.clone()
+    }
+
+    /// What wakes the thread that is parked in [`Socket::poll`]: whatever is written to it, as to any `eventfd`.
+    pub fn alarm(&self) -> &Arc<OwnedFd> {
+        &self.alarm
     }
 
     /// What runs.
@@ -162,14 +170,15 @@ impl Socket {
 impl Receiver {
     fn choose(
         fd: &Arc<OwnedFd>,
+        alarm: &Arc<OwnedFd>,
         pool: &Arc<Pool>,
         settings: &SocketSettings,
     ) -> Result<(Self, Why), OpenError> {
-        let mmsg = || Self::Mmsg(Mmsg::new(fd.clone(), pool.clone(), settings));
+        let mmsg = || Self::Mmsg(Mmsg::new(fd.clone(), alarm.clone(), pool.clone(), settings));
         if settings.backend == Choice::Mmsg {
             return Ok((mmsg(), Why::Asked));
         }
-        match Uring::new(fd.clone(), pool.clone(), settings) {
+        match Uring::new(fd.clone(), alarm.clone(), pool.clone(), settings) {
             Ok(uring) if settings.backend == Choice::Uring => Ok((Self::Uring(uring), Why::Asked)),
             Ok(uring) => Ok((Self::Uring(uring), Why::Available)),
             Err(error) => {

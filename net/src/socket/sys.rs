@@ -61,13 +61,18 @@ pub(super) fn option<const N: usize>(fd: RawFd, level: i32, name: i32) -> io::Re
     Ok(value)
 }
 
-/// Sleeps until `fd` has something to read or `at_most` is over.
-pub(super) fn wait_readable(fd: BorrowedFd<'_>, at_most: Duration) -> io::Result<()> {
-    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+/// Sleeps until one of `fds` has something to read or `at_most` is over. Says which have.
+pub(super) fn wait_readable<const N: usize>(
+    fds: [BorrowedFd<'_>; N],
+    at_most: Duration,
+) -> io::Result<[bool; N]> {
+    let mut entries = fds.map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     let time = timespec(at_most);
-    // SAFETY: one entry and one time, both outliving the call; no signal mask.
-    check(unsafe { libc::ppoll(&raw mut entry, 1, &raw const time, std::ptr::null()) })?;
-    Ok(())
+    // SAFETY: N entries and one time, all outliving the call; no signal mask.
+    check(unsafe {
+        libc::ppoll(entries.as_mut_ptr(), N as libc::nfds_t, &raw const time, std::ptr::null())
+    })?;
+    Ok(entries.map(|entry| entry.revents != 0))
 }
 
 /// Sleeps for `span`, or less when a signal comes.

@@ -1,4 +1,5 @@
-//! Receiving by io_uring: one multishot receive that fills provided buffers until something ends it.
+//! Receiving by io_uring: one multishot receive that fills provided buffers until something ends it, and one multishot
+//! poll of the alarm.
 //!
 //! What ends it: an empty datagram from anyone, a burst longer than the ring, a full completion queue. Every
 //! completion that does not promise more is followed by a new receive, never while the ring is empty: that would
@@ -10,22 +11,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io, ptr};
 
-use io_uring::types::{CancelBuilder, Fixed, SubmitArgs, Timespec};
+use io_uring::types::{CancelBuilder, Fd, Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode};
 
 use super::arrival::{Arrival, NAME_LEN, Received};
 use super::buffer_ring::BufferRing;
 use super::control::CONTROL_LEN;
 use super::counters::Counters;
-use super::{SocketSettings, Wait};
+use super::{SocketSettings, Wait, alarm};
 use crate::pool::{Buffer, HEAD, Pool};
 
 /// The one group of provided buffers.
 const GROUP: u16 = 0;
 /// The socket's place among the registered files.
 const FILE: Fixed = Fixed(0);
-/// Submissions in flight: the receive.
+/// Submissions in flight: the receive, and the poll of the alarm.
 const SUBMISSIONS: u32 = 2;
+/// Marks completions of the alarm.
+const ALARM: u64 = 1;
 
 /// A ring with one socket and one receive.
 pub(super) struct Uring {
@@ -39,6 +42,9 @@ pub(super) struct Uring {
     gather_micros: u32,
     started: bool,
     armed: bool,
+    /// Whether the alarm is being polled.
+    alert: bool,
+    alarm: Arc<OwnedFd>,
     _fd: Arc<OwnedFd>,
 }
 
@@ -51,13 +57,19 @@ impl Uring {
     ///
     /// # Errors
     /// What the kernel refuses. Nothing stays open.
-    pub(super) fn new(fd: Arc<OwnedFd>, pool: Arc<Pool>, settings: &SocketSettings) -> io::Result<Self> {
-        // Each buffer completes once; endings and the cancellation complete, too.
-        Self::with_completions(fd, pool, settings, u32::from(settings.ring_depth) * 2 + 8)
+    pub(super) fn new(
+        fd: Arc<OwnedFd>,
+        alarm: Arc<OwnedFd>,
+        pool: Arc<Pool>,
+        settings: &SocketSettings,
+    ) -> io::Result<Self> {
+        // Each buffer completes once; endings, the alarm and the cancellation complete, too.
+        Self::with_completions(fd, alarm, pool, settings, u32::from(settings.ring_depth) * 2 + 8)
     }
 
     fn with_completions(
         fd: Arc<OwnedFd>,
+        alarm: Arc<OwnedFd>,
         pool: Arc<Pool>,
         settings: &SocketSettings,
         completions: u32,
@@ -82,7 +94,8 @@ impl Uring {
         layout.msg_namelen = NAME_LEN as _;
         layout.msg_controllen = CONTROL_LEN as _;
         let gather_micros = if ring.params().is_feature_min_timeout() { settings.gather_micros } else { 0 };
-        Ok(Self { ring, buffers, pool, layout, gather_micros, started: false, armed: false, _fd: fd })
+        let (started, armed, alert) = (false, false, false);
+        Ok(Self { ring, buffers, pool, layout, gather_micros, started, armed, alert, alarm, _fd: fd })
     }
 
     pub(super) fn poll(
@@ -102,7 +115,7 @@ impl Uring {
             wait.exhausted(counters);
             return Ok(0);
         }
-        if !self.armed {
+        if !self.armed || !self.alert {
             self.arm()?;
         }
         self.enter(wait, out.capacity() - out.len(), counters)?;
@@ -115,6 +128,11 @@ impl Uring {
         let mut completions = self.ring.completion();
         while out.len() < out.capacity() {
             let Some(completion) = completions.next() else { break };
+            if completion.user_data() == ALARM {
+                self.alert = cqueue::more(completion.flags());
+                alarm::hush(&self.alarm);
+                continue;
+            }
             if !cqueue::more(completion.flags()) {
                 self.armed = false;
                 counters.multishot_ended += 1;
@@ -135,18 +153,26 @@ impl Uring {
         Ok(())
     }
 
-    /// Queues the receive; the next `enter` submits it.
+    /// Queues the receive and the poll of the alarm, whichever has ended; the next `enter` submits them.
     fn arm(&mut self) -> io::Result<()> {
         if !self.started {
             // From here on the ring belongs to this thread.
             self.ring.submitter().register_enable_rings()?;
             self.started = true;
         }
-        let receive = opcode::RecvMsgMulti::new(FILE, ptr::from_ref(&*self.layout), GROUP).build();
-        // SAFETY: `layout` is read when the kernel takes the submission, and lives as long as the ring.
-        let pushed = unsafe { self.ring.submission().push(&receive) };
-        pushed.expect("the one receive in flight has ended, and the queue holds two");
-        self.armed = true;
+        let mut queue = self.ring.submission();
+        if !core::mem::replace(&mut self.armed, true) {
+            let receive = opcode::RecvMsgMulti::new(FILE, ptr::from_ref(&*self.layout), GROUP).build();
+            // SAFETY: `layout` is read when the kernel takes the submission, and lives as long as the ring.
+            unsafe { queue.push(&receive) }
+                .expect("at most one of each is in flight, and the queue holds two");
+        }
+        if !core::mem::replace(&mut self.alert, true) {
+            let poll = opcode::PollAdd::new(Fd(self.alarm.as_raw_fd()), libc::POLLIN as u32).multi(true);
+            // SAFETY: no memory is given away; the descriptor stays open as long as the ring.
+            unsafe { queue.push(&poll.build().user_data(ALARM)) }
+                .expect("at most one of each is in flight, and the queue holds two");
+        }
         Ok(())
     }
 
@@ -246,10 +272,11 @@ mod tests {
     fn an_overflowing_completion_queue_loses_nothing_and_is_counted() {
         let settings = SocketSettings::new("127.0.0.1:0".parse().expect("an address"));
         let fd = Arc::new(settings.bound().expect("a socket"));
+        let alarm = Arc::new(alarm::new().expect("an alarm"));
         let to = sys::local_address(fd.as_fd()).expect("an address");
         let pool = Arc::new(Pool::new(64).expect("memory"));
         // Two completions, sixteen buffers: what `new` never makes.
-        let Ok(mut uring) = Uring::with_completions(fd, pool.clone(), &settings, SUBMISSIONS) else {
+        let Ok(mut uring) = Uring::with_completions(fd, alarm, pool.clone(), &settings, SUBMISSIONS) else {
             eprintln!("skipped: no io_uring here");
             return;
         };

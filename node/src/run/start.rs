@@ -75,6 +75,7 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
             kernel: verify_kernel(settings.verify.kernel),
             table_bytes: settings.verify.table_bytes,
             cross_check: settings.verify.cross_check,
+            ..Default::default()
         },
         limits: limits(&settings.limits),
         skew_max: Duration::from_micros(settings.limits.skew_micros),

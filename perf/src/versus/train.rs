@@ -77,7 +77,7 @@ impl Load {
         let signers = Signers::of(kind, ORIGINS, slots, EPOCH_MICROS);
         let directory =
             Directory::new(signers.roster(), [1, 2]).expect("signers share the table without overlap");
-        let signatures = Verifier::new(Settings { cross_check: 0, ..Settings::default() });
+        let signatures = Verifier::new(Settings { cross_check: 0, table_after: 2, ..Settings::default() });
         octick::memory::advise_huge(signatures.table_memory());
         octick::memory::collapse_huge(signatures.base_memory());
         let node = Pipeline::new(kind, slots, Kernel::detect(), &directory).with_signatures(signatures);

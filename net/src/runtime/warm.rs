@@ -1,0 +1,80 @@
+//! Making verification fast beside the running node, once it verifies much: tables of the base point and a self-test take
+//! 30 ms of a core and some megabytes, which a node that has just been started, or does little, needs for other things.
+
+use std::io;
+use std::thread;
+
+use crossbeam::channel::{self, Receiver, Sender};
+use octick_crypto::{Verifier, lanes};
+
+use super::pin::step_back;
+use crate::memory;
+
+/// Signatures that a receiving thread checks the slow way before it asks for the other: a tenth of a second's work.
+const SLOW: u64 = 1_000;
+
+/// A receiving thread's verifier, to be asked for.
+pub(super) struct Promise {
+    ask: Sender<()>,
+    verifier: Receiver<Verifier>,
+    asked: bool,
+}
+
+impl Promise {
+    /// The verifier, once it was asked for and made; asks for it after so many `signatures`.
+    #[inline]
+    pub(super) fn keep(&mut self, signatures: impl FnOnce() -> u64) -> Option<Verifier> {
+        if self.asked {
+            return self.verifier.try_recv().ok();
+        }
+        if signatures() >= SLOW {
+            // Another thread may have asked as well; one question is enough.
+            let _ = self.ask.try_send(());
+            self.asked = true;
+        }
+        None
+    }
+}
+
+/// Makes verifiers for receiving threads, one after the other, on a thread that gives way to all others.
+pub(super) struct Warmer {
+    settings: lanes::Settings,
+    asked: (Sender<()>, Receiver<()>),
+    promised: Vec<Sender<Verifier>>,
+}
+
+impl Warmer {
+    pub(super) fn new(settings: lanes::Settings) -> Self {
+        Self { settings, asked: channel::bounded(1), promised: Vec::new() }
+    }
+
+    /// A verifier that is ready at once and slow, and the promise of the one that the settings ask for.
+    pub(super) fn promise(&mut self) -> (Verifier, Promise) {
+        let (sender, verifier) = channel::bounded(1);
+        self.promised.push(sender);
+        let plain = lanes::Settings { kernel: Some(lanes::Kernel::Dalek), table_bytes: 0, ..self.settings };
+        (Verifier::new(plain), Promise { ask: self.asked.0.clone(), verifier, asked: false })
+    }
+
+    /// Keeps the promises when the first is asked for.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub(super) fn start(self) -> io::Result<()> {
+        let Self { settings, asked: (_, asked), promised } = self;
+        let keep = move || {
+            if asked.recv().is_err() {
+                return;
+            }
+            step_back();
+            for promised in promised {
+                let verifier = Verifier::new(settings);
+                memory::advise_huge(verifier.table_memory());
+                memory::collapse_huge(verifier.base_memory());
+                // Whoever waited for it may have ended.
+                drop(promised.send(verifier));
+            }
+        };
+        thread::Builder::new().name("octick-warm".into()).stack_size(1 << 20).spawn(keep).map(drop)
+    }
+}

@@ -1,0 +1,203 @@
+//! Real processes in one mesh: how long until all know all, until a death is seen, and what rest costs.
+//!
+//! Every node is a process of its own with its own sockets and threads, on this machine. Times are the wall clock's, as the
+//! nodes that saw something read it. Two cores are shared by all of them, so with many nodes these are figures of the
+//! machine as much as of the protocol: `docs/membership.md` has the same in virtual time.
+
+mod children;
+mod cut;
+mod node;
+mod protocol;
+mod stops;
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use children::{Cluster, Failure, Site};
+pub(crate) use node::{Options as NodeOptions, run as run_node};
+use protocol::{Ask, State, Tell};
+
+/// How long a cluster may take to find itself.
+const MEET: Duration = Duration::from_secs(60);
+/// How long a death may take to be seen.
+const DEATH: Duration = Duration::from_secs(60);
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Nodes, each a process
+    #[arg(long, default_value_t = 32)]
+    nodes: usize,
+    /// Seconds of rest over which traffic is counted
+    #[arg(long, default_value_t = 20)]
+    idle_secs: u64,
+    /// Nodes that are killed, one after the other
+    #[arg(long, default_value_t = 3)]
+    kills: usize,
+    /// Instead: rounds in which half of the nodes are stopped for three seconds and continued
+    #[arg(long, conflicts_with = "cut_secs")]
+    stops: Option<u32>,
+    /// Without local health, confirmations and the word to the suspected: plain SWIM, for comparison
+    #[arg(long)]
+    plain_swim: bool,
+    /// Instead: seconds for which two halves in network namespaces are cut from each other; needs root
+    #[arg(long)]
+    cut_secs: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures, prints, and says whether every bar was held.
+pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
+    if options.nodes < 4 {
+        return Err(format!("--nodes {}: a cluster has at least 4", options.nodes).into());
+    }
+    let (figures, held) = match (options.stops, options.cut_secs) {
+        (Some(rounds), _) => stops::run(options, rounds)?,
+        (_, Some(secs)) => cut::run(options, Duration::from_secs(secs))?,
+        _ => measure(options)?,
+    };
+    if options.json {
+        println!("{figures:#}");
+    } else if let Value::Object(figures) = &figures {
+        figures.iter().for_each(|(name, value)| println!("{name:<36} {value}"));
+    }
+    Ok(held)
+}
+
+/// Says what is being done, beside the figures.
+fn progress(what: &str) {
+    eprintln!("{what}");
+}
+
+/// When all nodes knew all, seconds: after the first and after the last was started.
+struct Met {
+    since_first: f64,
+    since_last: f64,
+}
+
+/// Starts a cluster and waits until all know all. Returns the nodes' names, too.
+fn start(sites: &[Site], plain_swim: bool) -> Result<(Cluster, Met, Vec<String>), Failure> {
+    progress(&format!("starting {} nodes", sites.len()));
+    let (first, began) = (node::wall_ns(), Instant::now());
+    let mut cluster = Cluster::start(sites, plain_swim)?;
+    let last = node::wall_ns();
+    let (mut met, mut ended, mut shown) = (vec![0; sites.len()], 0, Instant::now());
+    let mut names = vec![String::new(); sites.len()];
+    while met.iter().any(|live| *live < sites.len()) {
+        let Some((number, tell)) = cluster.next(began + MEET)? else {
+            let least = met.iter().min().copied().unwrap_or(0);
+            return Err(format!("after {MEET:?} a node knows only {least} of {}", sites.len()).into());
+        };
+        match tell {
+            Tell::Up(name) => names[number] = name,
+            Tell::Live(live, at) => {
+                met[number] = live;
+                ended = ended.max(at);
+            }
+            _ => {}
+        }
+        if shown.elapsed() > Duration::from_secs(1) {
+            shown = Instant::now();
+            let know = met.iter().filter(|live| **live == sites.len()).count();
+            progress(&format!("{know} of {} nodes know all", sites.len()));
+        }
+    }
+    let secs = |from: u64| ended.saturating_sub(from) as f64 / 1e9;
+    Ok((cluster, Met { since_first: secs(first), since_last: secs(last) }, names))
+}
+
+fn measure(options: &Options) -> Result<(Value, bool), Failure> {
+    let nodes = options.nodes;
+    let (mut cluster, met, names) = start(&Site::loopback(nodes)?, options.plain_swim)?;
+    let (bytes, letters) = counts(&mut cluster)?;
+    progress(&format!(
+        "all know all after {:.2} s, {} letters and {} kB a node; resting",
+        met.since_first,
+        letters / nodes as u64,
+        bytes / 1_000 / nodes as u64
+    ));
+    let mut false_suspicions = listen(&mut cluster, Duration::from_secs(5))?;
+    let before = counts(&mut cluster)?;
+    let began = Instant::now();
+    false_suspicions += listen(&mut cluster, Duration::from_secs(options.idle_secs))?;
+    let after = counts(&mut cluster)?;
+    let per_node = nodes as f64 * began.elapsed().as_secs_f64();
+    let signatures = 64.0 * (after.1 - before.1) as f64 / per_node;
+    let bytes = (after.0 - before.0) as f64 / per_node - signatures;
+
+    let mut deaths = Vec::new();
+    for kill in 0..options.kills.min(nodes / 3) {
+        // Never the first, which is everybody's seed.
+        let victim = 1 + kill * (nodes - 1) / options.kills;
+        progress(&format!("killing node {victim}"));
+        deaths.push(death(&mut cluster, victim, &names[victim], &mut false_suspicions)?);
+    }
+    let worst = |pick: fn(&(f64, f64)) -> f64| deaths.iter().map(pick).fold(0.0, f64::max);
+    let (first, all) = (worst(|death| death.0), worst(|death| death.1));
+    let figures = json!({
+        "nodes": nodes,
+        "full_membership_s": met.since_first,
+        "full_membership_after_last_start_s": met.since_last,
+        "kill_first_s": first,
+        "kill_all_s": all,
+        "idle_bytes_per_s_per_node": bytes,
+        "signature_bytes_per_s_per_node": signatures,
+        "false_suspicions": false_suspicions,
+    });
+    let held = all < 5.0 && bytes <= 220.0;
+    Ok((figures, held))
+}
+
+/// Listens for a while. Returns how often a node that is there was suspected.
+fn listen(cluster: &mut Cluster, time: Duration) -> Result<u64, Failure> {
+    let (until, mut suspicions) = (Instant::now() + time, 0);
+    while let Some((_, tell)) = cluster.next(until)? {
+        suspicions += u64::from(matches!(tell, Tell::State(_, State::Suspected, _)));
+    }
+    Ok(suspicions)
+}
+
+/// Bytes and letters that all nodes sent so far.
+fn counts(cluster: &mut Cluster) -> Result<(u64, u64), Failure> {
+    let mut sum = (0, 0);
+    cluster.ask_all(Ask::Counts, ANSWER, |_, tell| {
+        let Tell::Counts { bytes, letters } = tell else { return false };
+        sum = (sum.0 + bytes, sum.1 + letters);
+        true
+    })?;
+    Ok(sum)
+}
+
+/// Kills a node. Returns after how many seconds the first and the last of the others took it for gone.
+fn death(
+    cluster: &mut Cluster,
+    victim: usize,
+    name: &str,
+    false_suspicions: &mut u64,
+) -> Result<(f64, f64), Failure> {
+    let (killed, began) = (node::wall_ns(), Instant::now());
+    cluster.kill(victim)?;
+    let mut missing: Vec<usize> = cluster.living().collect();
+    let mut seen = Vec::new();
+    while !missing.is_empty() {
+        let Some((number, tell)) = cluster.next(began + DEATH)? else {
+            return Err(format!("after {DEATH:?} {} nodes do not miss node {victim}", missing.len()).into());
+        };
+        match tell {
+            Tell::State(of, State::Gone, at) if of == name => {
+                missing.retain(|other| *other != number);
+                seen.push(at.saturating_sub(killed) as f64 / 1e9);
+            }
+            Tell::State(of, State::Suspected, _) if of != name => *false_suspicions += 1,
+            _ => {}
+        }
+    }
+    let (first, last) = seen.iter().fold((f64::MAX, 0.0), |(a, b), at| (at.min(a), at.max(b)));
+    Ok((first, last))
+}
