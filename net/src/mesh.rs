@@ -64,6 +64,8 @@ pub struct MeshView {
     pub members: Vec<MemberView>,
     /// Whether enough of them are reachable.
     pub partition: Partition,
+    /// Whether nobody has answered for a while: of a node with seeds, that they are down.
+    pub alone: bool,
 }
 
 impl MeshView {

@@ -2,11 +2,14 @@
 
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod config;
 pub mod demo;
 pub mod dump;
 pub mod failure;
 pub mod keygen;
 pub mod load;
+pub mod members;
 pub mod report;
 pub mod run;
+pub mod steer;

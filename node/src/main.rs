@@ -8,7 +8,9 @@ use octick_node::demo::Demo;
 use octick_node::dump::command::Dump;
 use octick_node::keygen::Keygen;
 use octick_node::load::Load;
+use octick_node::members::Members;
 use octick_node::run::Run;
+use octick_node::steer::{ForceLeave, Join, Leave};
 
 /// A gossip mesh for swarms of agents: signed frames in, merged cells out.
 #[derive(Debug, Parser)]
@@ -24,6 +26,10 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Run(Run),
+    Members(Members),
+    Join(Join),
+    Leave(Leave),
+    ForceLeave(ForceLeave),
     Demo(Demo),
     Load(Load),
     Dump(Dump),
@@ -34,6 +40,10 @@ fn main() -> ExitCode {
         Command::Keygen(keygen) => keygen.run(),
         Command::Config(config) => config.run(),
         Command::Run(run) => run.run(),
+        Command::Members(members) => members.run(),
+        Command::Join(join) => join.run(),
+        Command::Leave(leave) => leave.run(),
+        Command::ForceLeave(force_leave) => force_leave.run(),
         Command::Demo(demo) => demo.run(),
         Command::Load(load) => load.run(),
         Command::Dump(dump) => dump.run(),

@@ -294,7 +294,11 @@ impl Keeper {
             runs: member.announcement().statement().claims.iter().map(|claim| claim.run).collect(),
             this_node: place == Members::ME,
         };
-        Some(MeshView { members: members.iter().map(member).collect(), partition: control.partition() })
+        Some(MeshView {
+            members: members.iter().map(member).collect(),
+            partition: control.partition(),
+            alone: control.is_alone() && members.live().is_empty(),
+        })
     }
 
     fn steer(&mut self, steering: Steering) -> bool {

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
 use octick_crypto::{NodeId, PublicKey};
 
+use super::keys::{AdminKeys, LimitKeys, MembershipKeys, ThreadKeys, VerifyKeys};
 use super::keys::{Config, Kernel, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys};
-use super::keys::{LimitKeys, MembershipKeys, ThreadKeys, VerifyKeys};
 
 /// A configuration that contradicts nothing.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub peers: Vec<PeerSettings>,
     /// Finding others.
     pub membership: MembershipKeys,
+    /// The API for commands.
+    pub admin: AdminKeys,
     /// The tables.
     pub table: TableKeys,
     /// Sending.
@@ -95,6 +97,7 @@ impl Config {
     pub fn check(&self) -> Checked<Settings> {
         self.check_table()?;
         self.check_membership()?;
+        self.check_admin()?;
         self.check_push()?;
         self.check_socket()?;
         self.check_threads()?;
@@ -109,6 +112,7 @@ impl Config {
             agents,
             peers,
             membership: self.membership.clone(),
+            admin: self.admin.clone(),
             table: self.table.clone(),
             push: self.push.clone(),
             socket: self.socket.clone(),
@@ -146,6 +150,19 @@ impl Config {
             })?;
         }
         Ok(())
+    }
+
+    fn check_admin(&self) -> Checked {
+        let AdminKeys { enabled, listen, allow_remote } = self.admin;
+        require(enabled || listen == AdminKeys::default().listen, "admin.listen", || {
+            format!("admin.listen = \"{listen}\", but admin.enabled = false")
+        })?;
+        require(listen.ip().is_loopback() || allow_remote, "admin.listen", || {
+            format!(
+                "admin.listen = \"{listen}\" lets other machines steer this node without a password, but \
+                 admin.allow_remote = false"
+            )
+        })
     }
 
     fn check_push(&self) -> Checked {

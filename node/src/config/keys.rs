@@ -22,6 +22,8 @@ section! {
         kernel: Kernel = Kernel::Auto,
         /// How this node finds others by itself.
         membership: MembershipKeys = MembershipKeys::default(),
+        /// How commands and scripts of this machine reach this node.
+        admin: AdminKeys = AdminKeys::default(),
         /// The tables that cells are merged into; the same on every node of a mesh.
         table: TableKeys = TableKeys::default(),
         /// How this node's frames reach others.
@@ -56,6 +58,18 @@ section! {
         advertise: Vec<SocketAddr> = Vec::new(),
         /// The region that this node belongs to.
         region: u16 = 0,
+    }
+}
+
+section! {
+    /// It is HTTP with JSON, and what `octick members`, `join`, `leave` and `force-leave` use. It asks for no password.
+    pub struct AdminKeys {
+        /// Whether there is one.
+        enabled: bool = false,
+        /// TCP address to listen on. Commands that are not told otherwise look at the default.
+        listen: SocketAddr = crate::admin::DEFAULT,
+        /// Whether `listen` may be an address that other machines reach; all of them could then steer this node.
+        allow_remote: bool = false,
     }
 }
 

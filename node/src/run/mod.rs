@@ -3,24 +3,32 @@
 mod agents;
 mod driven;
 mod meter;
+mod news;
 mod start;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use octick::Handle;
+use octick::{Handle, MeshEvent, PeerState};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 pub use start::{read_key, start};
 
+use crate::admin::Admin;
 use crate::config::{Settings, command::load_file};
 use crate::failure::Failure;
 use crate::report::{About, Figures, Reading};
 use meter::Meter;
+
+/// How often a node looks whether it should end, while its mesh is quiet.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a node goes on after it has said goodbye, so that the word gets out.
+const GOODBYE: Duration = Duration::from_millis(300);
 
 /// Runs one node until SIGINT or SIGTERM.
 #[derive(Debug, clap::Args)]
@@ -67,9 +75,13 @@ fn start_loudly(settings: &Settings) -> Result<Handle, Failure> {
     Ok(node)
 }
 
-/// Prints a line every interval until a signal comes.
+/// Prints a line every interval, and what happens in the mesh, until a signal comes or somebody has the node leave.
 fn watch(node: Handle, settings: &Settings, mut signals: Signals, json: bool) -> Result<ExitCode, Failure> {
-    let mut reporter = Reporter::new(&node, json)?;
+    let node = Arc::new(node);
+    let seeded = !settings.membership.seeds.is_empty();
+    let admin = settings.admin.enabled.then(|| Admin::start(settings.admin.listen, node.clone(), seeded));
+    let admin = admin.transpose()?;
+    let mut reporter = Reporter::new(&node, admin.as_ref(), json)?;
     let interval = Duration::from_secs(settings.report.interval_secs.into());
     let (stop, stopped) = std::sync::mpsc::channel();
     std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -78,16 +90,38 @@ fn watch(node: Handle, settings: &Settings, mut signals: Signals, json: bool) ->
             let _ = stop.send(());
         }
     })?;
-    // An interval of 0 prints nothing; the node's health is still looked after.
-    let beat = if interval.is_zero() { Duration::from_secs(1) } else { interval };
-    while stopped.recv_timeout(beat).is_err() && node.is_running() {
-        if !interval.is_zero() {
+    let mut due = Instant::now() + interval;
+    let next = |due: Instant| {
+        if interval.is_zero() { LOOK } else { due.saturating_duration_since(Instant::now()).min(LOOK) }
+    };
+    while stopped.recv_timeout(next(due)).is_err()
+        && !admin.as_ref().is_some_and(Admin::asked_to_leave)
+        && node.is_running()
+    {
+        for event in node.mesh_events() {
+            // The first node of a mesh is not alone, it is early.
+            if seeded || event != MeshEvent::Alone {
+                reporter.event(&node, &event)?;
+            }
+        }
+        if !interval.is_zero() && Instant::now() >= due {
             reporter.interval(&node)?;
+            due += interval;
         }
     }
+    say_goodbye(&node);
+    drop(admin);
     reporter.whole(&node)?;
-    node.stop()?;
+    // A request that still waits for the node holds it a moment longer; then it stops with the last of them.
+    Arc::into_inner(node).map_or(Ok(()), |node| node.stop().map(drop))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has the others know that this node did not fail.
+fn say_goodbye(node: &Handle) {
+    if node.mesh().is_ok_and(|mesh| mesh.live().count() > 1) && node.leave().is_ok() {
+        std::thread::sleep(GOODBYE);
+    }
 }
 
 /// Prints what one node does.
@@ -101,19 +135,37 @@ struct Reporter {
 
 impl Reporter {
     /// Says that the node runs, and on what.
-    fn new(node: &Handle, json: bool) -> Result<Self, Failure> {
+    fn new(node: &Handle, admin: Option<&Admin>, json: bool) -> Result<Self, Failure> {
         let about = meter::about(node);
         let now = Instant::now();
         let reporter = Self { json, meter: Meter::default(), began: now, last: now, about };
         let About { id, listen, kernel, verify, backend, why, .. } = &reporter.about;
+        let admin = admin.map(|admin| admin.local_addr().to_string());
         if json {
-            reporter.print(&json!({ "started": &reporter.about }))?;
+            reporter.print(&json!({ "started": &reporter.about, "admin": admin }))?;
         } else {
             reporter.print(&format_args!(
                 "{id} listens on {listen}: merges by {kernel}, verifies by {verify}, {backend} ({why})"
             ))?;
+            if let Some(admin) = admin {
+                reporter
+                    .print(&format_args!("commands reach it at {admin}: octick members --admin {admin}"))?;
+            }
         }
         Ok(reporter)
+    }
+
+    /// What happened in the mesh; that this node itself is there goes without saying.
+    fn event(&self, node: &Handle, event: &MeshEvent) -> Result<(), Failure> {
+        match event {
+            MeshEvent::Member { id, state: PeerState::Alive, .. } if *id == node.id() => Ok(()),
+            event if self.json => self.print(&json!({ "mesh": news::object(event) })),
+            event => self.print(&format_args!(
+                "{:>4.0}s  {}",
+                self.began.elapsed().as_secs_f64(),
+                news::line(event)
+            )),
+        }
     }
 
     /// What came since the last line.

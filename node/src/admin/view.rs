@@ -1,0 +1,190 @@
+//! What the API says about a mesh: written by the node, read by the commands.
+
+use octick::{Handle, MemberView, MeshView, Partition, PeerState};
+use serde::{Deserialize, Serialize};
+
+/// The answer to `GET /api/v1/members`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// The node that answers.
+    pub node: Own,
+    /// Whether it reaches enough of the mesh.
+    pub partition: Status,
+    /// How many members are in which state.
+    pub counts: Counts,
+    /// Everybody on record: the node itself first, then by name.
+    pub members: Vec<Member>,
+}
+
+/// The node that answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Own {
+    /// 32 hex digits.
+    pub id: String,
+    /// The first eight of them.
+    pub short: String,
+    /// Where it receives datagrams.
+    pub listen: String,
+}
+
+/// Partition status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// Enough members are reachable.
+    Healthy,
+    /// Too few for a quorum.
+    Partitioned {
+        /// Members that are reachable, this node among them.
+        reachable: usize,
+        /// Members that would be enough.
+        required: usize,
+    },
+    /// Enough again, but only just now.
+    Recovering,
+}
+
+/// Members by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// They answer.
+    pub alive: usize,
+    /// Silent, with time to contradict.
+    pub suspected: usize,
+    /// Declared dead.
+    pub failed: usize,
+    /// Gone by their own word.
+    pub left: usize,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// 32 hex digits.
+    pub id: String,
+    /// The first eight of them.
+    pub short: String,
+    /// `alive`, `suspected`, `failed` or `left`.
+    pub state: State,
+    /// Its life.
+    pub incarnation: u32,
+    /// Its region.
+    pub region: u16,
+    /// Where it is written to.
+    pub addresses: Vec<String>,
+    /// Runs of slots that it claims.
+    pub runs: usize,
+    /// Slots in them.
+    pub slots: u64,
+    /// Whether it is the node that answers.
+    pub this_node: bool,
+}
+
+/// What a member is believed to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It answers.
+    Alive,
+    /// Silent, with time to contradict.
+    Suspected,
+    /// Declared dead.
+    Failed,
+    /// Gone by its own word.
+    Left,
+}
+
+impl State {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Suspected => "suspected",
+            Self::Failed => "failed",
+            Self::Left => "left",
+        }
+    }
+
+    /// Whether the member takes part.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Alive | Self::Suspected)
+    }
+}
+
+impl From<PeerState> for State {
+    fn from(state: PeerState) -> Self {
+        match state {
+            PeerState::Alive => Self::Alive,
+            PeerState::Suspected => Self::Suspected,
+            PeerState::Failed => Self::Failed,
+            PeerState::Left => Self::Left,
+        }
+    }
+}
+
+impl From<Partition> for Status {
+    fn from(partition: Partition) -> Self {
+        match partition {
+            Partition::Healthy => Self::Healthy,
+            Partition::Partitioned { reachable, required } => Self::Partitioned { reachable, required },
+            Partition::Recovering => Self::Recovering,
+        }
+    }
+}
+
+impl Members {
+    /// What `node` answers while it knows `mesh`.
+    pub(super) fn of(node: &Handle, mesh: &MeshView) -> Self {
+        let mut members: Vec<Member> = mesh.members.iter().map(Member::of).collect();
+        members.sort_by(|a, b| (b.this_node, &a.id).cmp(&(a.this_node, &b.id)));
+        let mut counts = Counts::default();
+        for member in &members {
+            *match member.state {
+                State::Alive => &mut counts.alive,
+                State::Suspected => &mut counts.suspected,
+                State::Failed => &mut counts.failed,
+                State::Left => &mut counts.left,
+            } += 1;
+        }
+        let id = node.id();
+        let node =
+            Own { id: id.to_string(), short: id.short().to_string(), listen: node.local_addr().to_string() };
+        Self { node, partition: mesh.partition.into(), counts, members }
+    }
+}
+
+impl Member {
+    fn of(member: &MemberView) -> Self {
+        Self {
+            id: member.id.to_string(),
+            short: member.id.short().to_string(),
+            state: member.state.into(),
+            incarnation: member.incarnation.0,
+            region: member.region.0,
+            addresses: member.address.iter().map(ToString::to_string).collect(),
+            runs: member.runs.len(),
+            slots: member.runs.iter().map(|run| u64::from(run.len)).sum(),
+            this_node: member.this_node,
+        }
+    }
+}
+
+/// The body of `POST /api/v1/join`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// Host and port of any member of the other mesh.
+    pub address: String,
+}
+
+/// The body of the requests that need none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// The answer to a request that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// The full name of the member that it was about, or the address that was greeted.
+    pub done: String,
+}

@@ -1,0 +1,112 @@
+//! `octick join`, `octick leave`, `octick force-leave`: change a running node's part in the mesh.
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::admin::client::{self, CallError};
+use crate::admin::{Locate, view};
+use crate::failure::Failure;
+
+/// How long somebody who is greeted may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks at whether it has happened.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Has a running node join the mesh of another one.
+#[derive(Debug, clap::Args)]
+pub struct Join {
+    /// Where any node of that mesh listens, host:port
+    address: String,
+    #[command(flatten)]
+    locate: Locate,
+}
+
+impl Join {
+    /// Greets, and waits until whoever is there is a member.
+    ///
+    /// # Errors
+    /// One line: why nobody was greeted, or that nobody answers.
+    pub fn run(&self) -> Result<ExitCode, Failure> {
+        let admin = self.locate.address()?;
+        let join = view::Join { address: self.address.clone() };
+        let greeted = client::post::<view::Done>(admin, "/api/v1/join", &join)?.done;
+        let began = Instant::now();
+        loop {
+            let mesh: view::Members = client::get(admin, "/api/v1/members")?;
+            let met = mesh
+                .members
+                .iter()
+                .find(|member| member.state.is_live() && member.addresses.contains(&greeted));
+            if let Some(met) = met {
+                let live = mesh.counts.alive + mesh.counts.suspected;
+                println!("joined through {} at {greeted}; the mesh has {live} live members", met.short);
+                return Ok(ExitCode::SUCCESS);
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(Failure::new(format!(
+                    "nobody at {greeted} became a member within {PATIENCE:?}: is a node of this mesh there, and does it \
+                     announce that address?"
+                )));
+            }
+            sleep(LOOK);
+        }
+    }
+}
+
+/// Has a running node say goodbye to its mesh, and stop.
+#[derive(Debug, clap::Args)]
+pub struct Leave {
+    #[command(flatten)]
+    locate: Locate,
+}
+
+impl Leave {
+    /// Asks it to, and waits until it is gone.
+    ///
+    /// # Errors
+    /// One line: why it does not leave.
+    pub fn run(&self) -> Result<ExitCode, Failure> {
+        let admin = self.locate.address()?;
+        let node = client::post::<view::Done>(admin, "/api/v1/leave", &view::Nothing {})?.done;
+        let began = Instant::now();
+        while !matches!(client::get::<String>(admin, "/healthz"), Err(CallError::Silent { .. })) {
+            if began.elapsed() > PATIENCE {
+                let line = format!("{node} did not stop within {PATIENCE:?}: look at its log");
+                return Err(Failure::new(line));
+            }
+            sleep(LOOK);
+        }
+        println!("{node} has left and stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Declares a member gone for good, through a running node. If it lives after all, it will say so.
+#[derive(Debug, clap::Args)]
+pub struct ForceLeave {
+    /// The member's id, or as many of its first digits as tell it from others
+    member: String,
+    #[command(flatten)]
+    locate: Locate,
+}
+
+impl ForceLeave {
+    /// Has it declared gone.
+    ///
+    /// # Errors
+    /// One line: which member may have been meant, or why the node did not answer.
+    pub fn run(&self) -> Result<ExitCode, Failure> {
+        let admin = self.locate.address()?;
+        // Anything but digits and letters could lead to another path.
+        let path: String = self.member.bytes().map(escape).collect();
+        let path = format!("/api/v1/members/{path}/leave");
+        let gone = client::post::<view::Done>(admin, &path, &view::Nothing {})?.done;
+        println!("{gone} is declared gone");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn escape(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+}
