@@ -13,6 +13,7 @@
 //! | [`config`] | a configuration file | refused with a reason, or settings that contradict nothing |
 //! | [`control`] | letters of honest, lying and garbling members | no panic, bounds hold, nobody is believed who did not sign |
 //! | [`dump`] | a capture, or frames | no panic, and every byte is accounted for |
+//! | [`reconcile`] | letters of an honest and a lying peer about sets | no panic, sessions, memory and bytes keep their bounds |
 //! | [`verify_vs_reference`] | signatures, honest and bent | every kernel gives the verdicts of `verify_strict` |
 //!
 //! [`cursor`] turns bytes into numbers, [`twin`] is the dull twin of the tables, [`world`] a small mesh, [`seeds`]
@@ -28,6 +29,7 @@ pub mod dump;
 pub mod frame_parse;
 pub mod ingress;
 pub mod merge_twin;
+pub mod reconcile;
 pub mod script;
 pub mod seeds;
 pub mod twin;
@@ -38,7 +40,7 @@ pub mod world;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name: of its wrapper, its corpus and its module.
-pub const TARGETS: [(&str, Body); 8] = [
+pub const TARGETS: [(&str, Body); 9] = [
     ("build_parse", build_parse::run),
     ("config", config::run),
     ("control", control::run),
@@ -46,5 +48,6 @@ pub const TARGETS: [(&str, Body); 8] = [
     ("frame_parse", frame_parse::run),
     ("ingress", ingress::run),
     ("merge_twin", merge_twin::run),
+    ("reconcile", reconcile::run),
     ("verify_vs_reference", verify_vs_reference::run),
 ];

@@ -29,6 +29,11 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             script::stories().into_iter().chain(scattered).collect()
         }
         "merge_twin" => structured(40, 400, |_| ()),
+        // Most steps open, answer and deliver; the others lie.
+        "reconcile" => structured(40, 700, |bytes| {
+            bytes[1] = 0x80;
+            bytes[2..].chunks_mut(5).for_each(|step| step[0] &= 0xFA);
+        }),
         "verify_vs_reference" => structured(32, 300, |bytes| bytes[1] &= 0x3F),
         _ => panic!("no target {target}"),
     }

@@ -69,7 +69,7 @@ pub trait Name: Copy + Default + Ord + Hash + Debug + BitXorAssign {
     const LEN: usize;
 
     /// Its keyed hash.
-    fn hash(self, key: &Key) -> u64;
+    fn under(self, key: &Key) -> u64;
 
     /// Writes it to the first [`Name::LEN`] bytes of `place`.
     ///
@@ -90,7 +90,7 @@ macro_rules! names {
             const LEN: usize = size_of::<$int>();
 
             #[inline]
-            fn hash(self, key: &Key) -> u64 {
+            fn under(self, key: &Key) -> u64 {
                 key.hash(&$words(self))
             }
 
@@ -123,11 +123,11 @@ mod tests {
         for name in [0, 1, u64::MAX, 0x0123_4567_89AB_CDEF] {
             let mut twin = DefaultHasher::new();
             twin.write(&name.to_le_bytes());
-            assert_eq!(name.hash(&Key(0, 0)), twin.finish());
+            assert_eq!(name.under(&Key(0, 0)), twin.finish());
             let long = u128::from(name) << 64 | 77;
             let mut twin = DefaultHasher::new();
             twin.write(&long.to_le_bytes());
-            assert_eq!(long.hash(&Key(0, 0)), twin.finish());
+            assert_eq!(long.under(&Key(0, 0)), twin.finish());
         }
     }
 

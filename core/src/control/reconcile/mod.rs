@@ -10,8 +10,19 @@
 //! | [`walk`] | which coded symbols a name goes into |
 //! | [`symbol`] | a coded symbol, and its few bytes on the wire |
 //! | [`riblt`] | rateless coding of a set, and the peeling of a difference |
+//! | [`sketch`] | how much two sets differ, about, in 96 bytes |
+//! | [`bloom`] | what one side has, for the other to know what it lacks |
+//! | [`message`] | what the two sides say to each other |
+//! | [`session`] | all sessions of a node; `exchange` is one of them |
+//! | [`vector`] | which frames of each origin a node has |
 
+pub mod bloom;
+mod exchange;
 pub mod key;
+pub mod message;
 pub mod riblt;
+pub mod session;
+pub mod sketch;
 pub mod symbol;
+pub mod vector;
 pub mod walk;

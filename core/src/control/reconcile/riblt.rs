@@ -20,7 +20,7 @@ struct Walker<N> {
 
 impl<N: Name> Walker<N> {
     fn new(key: &Key, name: N) -> Self {
-        let hash = name.hash(key);
+        let hash = name.under(key);
         Self { name, check: hash as u32, walk: Walk::new(hash) }
     }
 
@@ -43,12 +43,14 @@ pub struct Coder<N> {
     symbols: Vec<Symbol<N>>,
     /// Walkers that have gone through all of `symbols`.
     walked: usize,
+    /// Walkers whose names were hashed: those of the first pass are when it comes to them.
+    hashed: usize,
 }
 
 impl<N: Name> Coder<N> {
     /// The symbols of nothing; names are still to come.
     pub fn new(key: Key) -> Self {
-        Self { key, walkers: Vec::new(), symbols: Vec::new(), walked: 0 }
+        Self { key, walkers: Vec::new(), symbols: Vec::new(), walked: 0, hashed: 0 }
     }
 
     /// A whole set at once.
@@ -58,13 +60,13 @@ impl<N: Name> Coder<N> {
         coder
     }
 
-    /// Puts a name into the set: one hash. No name may come twice.
+    /// Puts a name into the set. No name may come twice.
     ///
     /// # Panics
     /// When symbols were made already.
     pub fn push(&mut self, name: N) {
         assert!(self.symbols.is_empty(), "a set is complete before it is coded");
-        self.walkers.push(Walker::new(&self.key, name));
+        self.walkers.push(Walker { name, check: 0, walk: Walk::new(0) });
     }
 
     /// How many names there are.
@@ -81,9 +83,13 @@ impl<N: Name> Coder<N> {
             self.symbols.resize(end as usize, Symbol::default());
             self.walked = 0;
         }
-        let slice = self.walkers.iter_mut().skip(self.walked).take(names);
+        let slice = self.walkers.iter_mut().enumerate().skip(self.walked).take(names);
         self.walked += slice.len();
-        for walker in slice {
+        for (i, walker) in slice {
+            if i >= self.hashed {
+                *walker = Walker::new(&self.key, walker.name);
+                self.hashed = i + 1;
+            }
             walker.through(&mut self.symbols, 1, |_, _| ());
         }
         self.walked == self.walkers.len() && self.symbols.len() >= end as usize
@@ -205,7 +211,7 @@ impl<N: Name> Decoder<N> {
 
     #[inline]
     fn is_candidate(&self, symbol: &Symbol<N>) -> bool {
-        symbol.count.unsigned_abs() == 1 && symbol.sum.hash(&self.key) as u32 == symbol.check
+        symbol.count.unsigned_abs() == 1 && symbol.sum.under(&self.key) as u32 == symbol.check
     }
 
     fn peel(&mut self) -> Result<(), Undecodable> {

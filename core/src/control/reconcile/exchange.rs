@@ -1,0 +1,658 @@
+//! One session, from either side.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::bloom::Bloom;
+use super::key::{Key, Name};
+use super::message::{
+    LIST_ENDS, LIST_GOES_ON, PAGE_LEN, SYMBOLS_AT, Talk, Topic, names_max, read_names, write_names,
+};
+use super::riblt::{Coder, Decoder, Undecodable};
+use super::session::{Desk, End, Output, Refused};
+use super::sketch::{self, Sketch};
+use super::symbol::Symbol;
+use crate::wire::letter::BODY_MAX;
+
+/// What a session does at the moment.
+#[derive(Debug)]
+enum Stage<N> {
+    /// Hashes its set: up to `at` so far.
+    Sketching { at: usize, sketch: Sketch },
+    /// Opener: waits for the first answer, and asks again with this.
+    Waiting { sketch: [u8; sketch::LEN] },
+    /// Codes its set, or waits for someone to want more of it.
+    Coding { coder: Coder<N>, end: u32, sent: u32 },
+    /// Opener: takes symbols apart.
+    Decoding(Apart<N>),
+    /// Opener: waits for lists of what its filter does not hold.
+    Listing { cursor: u32 },
+    /// Looks up what the peer's filter does not hold, from `at` on; `until` names in this round.
+    Filtering { bloom: Bloom, pages: Vec<u32>, asked: bool, at: usize },
+    /// Opener: asks for and sends what differs.
+    Settling,
+    /// Answerer: everything was said, but for what the opener may want.
+    Serving,
+}
+
+/// Symbols on their way into a difference.
+#[derive(Debug)]
+struct Apart<N> {
+    coder: Coder<N>,
+    decoder: Decoder<N>,
+    /// What came before its turn.
+    early: BTreeMap<u32, Vec<Symbol<N>>>,
+    their_size: u32,
+    /// Behind the last symbol that was seen or asked for.
+    end: u32,
+}
+
+/// One session.
+#[derive(Debug)]
+pub(super) struct Exchange<P, N> {
+    peer: P,
+    topic: Topic,
+    opener: bool,
+    share: u64,
+    theirs: Option<(u64, u32)>,
+    their_sketch: Option<[u8; sketch::LEN]>,
+    names: Vec<N>,
+    stage: Stage<N>,
+    /// What is still to be asked for, and to be sent.
+    pull: Vec<N>,
+    serve: Vec<N>,
+    /// Whether the whole difference is known, but for what comes late.
+    settled: bool,
+    bytes_left: usize,
+    /// Names that were listed to, or wanted of, this side.
+    served: usize,
+    ends_at: u64,
+    /// When to ask again, or to go on.
+    due: u64,
+    tries: u8,
+    ended: Option<End>,
+}
+
+impl<P: Copy + Ord, N: Name> Exchange<P, N> {
+    pub(super) fn open(now: u64, peer: P, topic: Topic, share: u64, names: Vec<N>) -> Self {
+        Self {
+            peer,
+            topic,
+            opener: true,
+            share,
+            theirs: None,
+            their_sketch: None,
+            names,
+            stage: Stage::Sketching { at: 0, sketch: Sketch::default() },
+            pull: Vec::new(),
+            serve: Vec::new(),
+            settled: true,
+            bytes_left: usize::MAX,
+            served: 0,
+            ends_at: u64::MAX,
+            due: now,
+            tries: 0,
+            ended: None,
+        }
+    }
+
+    pub(super) fn answer(
+        now: u64,
+        peer: P,
+        topic: Topic,
+        share: u64,
+        names: Vec<N>,
+        (their_share, size, sketch): (u64, u32, [u8; sketch::LEN]),
+    ) -> Self {
+        Self {
+            opener: false,
+            theirs: Some((their_share, size)),
+            their_sketch: Some(sketch),
+            ..Self::open(now, peer, topic, share, names)
+        }
+    }
+
+    pub(super) fn ended(&self) -> Option<End> {
+        self.ended
+    }
+
+    pub(super) fn next_due(&self) -> u64 {
+        let working = match &self.stage {
+            Stage::Sketching { .. } => true,
+            Stage::Coding { end, sent, .. } => *sent < *end,
+            Stage::Decoding(apart) => apart.early.contains_key(&apart.decoder.taken()),
+            Stage::Filtering { asked, .. } => *asked,
+            Stage::Waiting { .. } | Stage::Listing { .. } | Stage::Settling | Stage::Serving => false,
+        };
+        if working { 0 } else { self.due.min(self.ends_at) }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        let stage = match &self.stage {
+            Stage::Coding { coder, .. } => coder.memory(),
+            Stage::Decoding(apart) => {
+                let early: usize = apart.early.values().map(|symbols| symbols.capacity()).sum();
+                apart.coder.memory() + apart.decoder.memory() + early * size_of::<Symbol<N>>()
+            }
+            Stage::Filtering { bloom, pages, .. } => bloom.bytes().len() + pages.capacity() * 4,
+            _ => 0,
+        };
+        let names = self.names.capacity() + self.pull.capacity() + self.serve.capacity();
+        size_of::<Self>() + names * size_of::<N>() + stage
+    }
+
+    pub(super) fn heed(&mut self, desk: &mut Desk<'_, P, N>, talk: Talk<'_>) -> Result<(), Refused> {
+        let heeded = match talk {
+            Talk::Symbols { share, size, first, bytes } => {
+                self.meet(desk, share, size)?;
+                self.heed_symbols(desk, first, bytes)
+            }
+            Talk::More { first, end } => self.heed_more(desk, first, end),
+            Talk::Far { share, size } => {
+                self.meet(desk, share, size)?;
+                self.heed_far(desk)
+            }
+            Talk::Filter { share, size, total, at, bytes } => {
+                self.meet(desk, share, size)?;
+                self.heed_filter(desk, (size, total), at, bytes)
+            }
+            Talk::Next { cursor } => self.heed_next(desk, cursor),
+            Talk::List { cursor, next, names } => self.heed_list(desk, cursor, next, names),
+            Talk::Want { names } => self.heed_want(desk, names),
+            Talk::Done => {
+                self.ended = Some(End::Complete);
+                Ok(())
+            }
+            Talk::Busy if matches!(self.stage, Stage::Waiting { .. }) => {
+                self.ended = Some(End::Silent);
+                Ok(())
+            }
+            Talk::Open { share, .. } if self.theirs.is_some_and(|theirs| theirs.0 == share) => {
+                self.answer_again(desk)
+            }
+            Talk::Busy | Talk::Open { .. } | Talk::Vector { .. } => Err(Refused::Unknown),
+        };
+        if let Err(refused @ (Refused::TooLong | Refused::Contradiction | Refused::Greedy)) = heeded {
+            self.ended = Some(End::Refused(refused));
+        }
+        heeded
+    }
+
+    pub(super) fn tick(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+        if self.ends_at == u64::MAX {
+            self.ends_at = desk.now.saturating_add(desk.settings.lifetime);
+            self.bytes_left = desk.settings.session_bytes;
+        }
+        if desk.now >= self.ends_at {
+            self.ended = Some(End::Silent);
+            return Ok(());
+        }
+        let done = match &mut self.stage {
+            Stage::Sketching { at, sketch } => {
+                let key = Key::of(
+                    "sketch",
+                    if self.opener { self.share } else { self.theirs.map_or(0, |t| t.0) },
+                    0,
+                );
+                let end = (*at + desk.settings.names_per_turn).min(self.names.len());
+                self.names[*at..end].iter().for_each(|name| sketch.add(name.under(&key)));
+                *at = end;
+                if end == self.names.len() {
+                    let sketch = core::mem::take(sketch);
+                    self.sketched(desk, &sketch);
+                }
+                Ok(())
+            }
+            Stage::Coding { coder, end, sent } if *sent < *end => {
+                if !coder.extend(*end, desk.settings.names_per_turn) {
+                    return Ok(());
+                }
+                self.send_symbols(desk)
+            }
+            Stage::Decoding(apart) if apart.early.contains_key(&apart.decoder.taken()) => self.decode(desk),
+            Stage::Filtering { asked: true, .. } => self.filter(desk),
+            Stage::Settling => {
+                self.settle(desk);
+                Ok(())
+            }
+            _ if desk.now >= self.due => {
+                self.ask_again(desk);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(refused) = done {
+            self.ended = Some(End::Refused(refused));
+        }
+        done
+    }
+
+    /// The whole set is in the sketch.
+    fn sketched(&mut self, desk: &mut Desk<'_, P, N>, sketch: &Sketch) {
+        let (Some((their_share, their_size)), Some(theirs)) = (self.theirs, self.their_sketch) else {
+            let sketch = sketch.encode();
+            self.stage = Stage::Waiting { sketch };
+            self.ask_again(desk);
+            return;
+        };
+        let (size, settings) = (self.names.len() as u32, desk.settings);
+        let apart = size.abs_diff(their_size);
+        let differ = sketch.differs_by(&theirs).max(apart);
+        let symbols = differ.saturating_add(differ / 20 * 17).saturating_add(differ % 20 * 17 / 20 + 10);
+        // A filter costs 1.25 bytes a name of the smaller set and a name for each that is missing; symbols cost 25 bytes a
+        // difference and find what differs on either side.
+        let lopsided = differ >= 256 && apart >= differ / 4 * 3;
+        let dear = u64::from(differ) * 17 > u64::from(size.min(their_size)) * 5 / 4;
+        if (lopsided && dear) || symbols > settings.symbols_max / 4 * 3 {
+            if their_size <= size {
+                self.say(desk, Talk::Far { share: self.share, size });
+                let bloom = Bloom::empty(self.key("filter"), 0, 0);
+                self.stage = Stage::Filtering { bloom, pages: Vec::new(), asked: false, at: 0 };
+            } else {
+                self.send_filter(desk);
+                self.stage = Stage::Serving;
+            }
+            self.wait(desk);
+            return;
+        }
+        let key = Key::of("symbols", their_share, self.share);
+        let coder = Coder::of(key, self.names.iter().copied());
+        self.stage = Stage::Coding { coder, end: symbols.max(4), sent: 0 };
+    }
+
+    /// Sends as many complete symbols as a round allows.
+    fn send_symbols(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+        let Stage::Coding { coder, end, sent } = &mut self.stage else { return Ok(()) };
+        let (size, mut round, mut bodies) = (coder.size(), desk.settings.round_bytes, Vec::new());
+        while *sent < *end && round > 0 {
+            let (first, mut bytes) = (*sent, Vec::new());
+            while *sent < *end && bytes.len() + Symbol::<N>::LEN_MAX <= BODY_MAX - SYMBOLS_AT {
+                coder.symbols()[*sent as usize].write(*sent, size, &mut bytes);
+                *sent += 1;
+            }
+            round = round.saturating_sub(bytes.len());
+            bodies.push(Talk::Symbols { share: self.share, size, first, bytes: &bytes }.encode(self.topic));
+        }
+        // What did not fit the round is asked for.
+        *end = *sent;
+        for body in bodies {
+            self.send(desk, body)?;
+        }
+        self.wait(desk);
+        Ok(())
+    }
+
+    fn heed_symbols(
+        &mut self,
+        desk: &mut Desk<'_, P, N>,
+        first: u32,
+        mut bytes: &[u8],
+    ) -> Result<(), Refused> {
+        let (share, size) = self.theirs.expect("they were met");
+        if matches!(self.stage, Stage::Waiting { .. }) {
+            let key = Key::of("symbols", self.share, share);
+            self.stage = Stage::Decoding(Apart {
+                coder: Coder::of(key, self.names.iter().copied()),
+                decoder: Decoder::new(key, desk.settings.symbols_max as usize),
+                early: BTreeMap::new(),
+                their_size: size,
+                end: 0,
+            });
+        }
+        let Stage::Decoding(apart) = &mut self.stage else { return Ok(()) };
+        if first >= desk.settings.symbols_max {
+            return Err(Refused::Bound);
+        }
+        let mut symbols = Vec::new();
+        while !bytes.is_empty() {
+            let index = first.saturating_add(symbols.len() as u32);
+            symbols.push(Symbol::read(index, apart.their_size, &mut bytes).ok_or(Refused::Garbled)?);
+        }
+        // Every key is a first below the bound, so what waits is bounded by letters of the symbols that may come: yet one
+        // that sends each letter shifted by one could make it many times as much.
+        let waiting: usize = apart.early.values().map(Vec::len).sum();
+        if waiting + symbols.len() > 2 * desk.settings.symbols_max as usize {
+            return Err(Refused::Greedy);
+        }
+        if first >= apart.decoder.taken() && !symbols.is_empty() {
+            apart.end = apart.end.max(first.saturating_add(symbols.len() as u32));
+            apart.early.entry(first).or_insert(symbols);
+        }
+        self.tries = 0;
+        self.due = desk.now + desk.settings.patience;
+        Ok(())
+    }
+
+    /// A slice of coding, and of taking apart what is there on both sides.
+    fn decode(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+        let Stage::Decoding(apart) = &mut self.stage else { return Ok(()) };
+        let reach = apart.end.min(desk.settings.symbols_max);
+        // Code for all that is there at once: each pass over the set has its price.
+        let coded = apart.coder.symbols().len() as u32;
+        let next = apart.decoder.taken();
+        let chunk_end = next + apart.early[&next].len() as u32;
+        if coded < chunk_end && !apart.coder.extend(reach.max(chunk_end), desk.settings.names_per_turn) {
+            return Ok(());
+        }
+        while let Some(theirs) = apart.early.remove(&apart.decoder.taken()) {
+            let from = apart.decoder.taken() as usize;
+            let Some(ours) = apart.coder.symbols().get(from..from + theirs.len()) else {
+                apart.early.insert(from as u32, theirs);
+                return Ok(());
+            };
+            match apart.decoder.take(&theirs, ours) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let difference = apart.decoder.difference();
+                    (self.pull, self.serve) = (difference.theirs, difference.ours);
+                    self.begin_to_settle(desk);
+                    return Ok(());
+                }
+                Err(Undecodable::TooLong) => return Err(Refused::TooLong),
+                Err(Undecodable::Contradiction) => return Err(Refused::Contradiction),
+            }
+        }
+        let taken = apart.decoder.taken();
+        apart.early.retain(|first, _| *first >= taken);
+        // Everything that was sent is in, and it was not enough.
+        if taken >= apart.end && apart.early.is_empty() {
+            if taken >= desk.settings.symbols_max {
+                return Err(Refused::TooLong);
+            }
+            // Letters of the same burst may still be on their way: a little patience.
+            self.due = desk.now + desk.settings.patience / 8;
+        }
+        Ok(())
+    }
+
+    fn heed_more(&mut self, desk: &mut Desk<'_, P, N>, first: u32, last: u32) -> Result<(), Refused> {
+        let Stage::Coding { coder, end, sent } = &mut self.stage else { return Err(Refused::Unknown) };
+        if first >= last || last > desk.settings.symbols_max || first > coder.symbols().len() as u32 {
+            return Err(Refused::Bound);
+        }
+        (*sent, *end) = (first, last);
+        Ok(())
+    }
+
+    fn heed_far(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+        if matches!(self.stage, Stage::Waiting { .. }) {
+            self.stage = Stage::Listing { cursor: 0 };
+            self.send_filter(desk);
+            self.say(desk, Talk::Next { cursor: 0 });
+            self.wait(desk);
+        }
+        Ok(())
+    }
+
+    fn send_filter(&mut self, desk: &mut Desk<'_, P, N>) {
+        let most = desk.settings.filter_bytes_max.min(desk.settings.round_bytes);
+        let bloom = Bloom::of(self.key("filter"), &self.names, most);
+        let (share, size, total) = (self.share, self.names.len() as u32, bloom.bytes().len() as u32);
+        for (i, bytes) in bloom.bytes().chunks(PAGE_LEN).enumerate() {
+            self.say(desk, Talk::Filter { share, size, total, at: (i * PAGE_LEN) as u32, bytes });
+        }
+        if total == 0 {
+            self.say(desk, Talk::Filter { share, size, total, at: 0, bytes: &[] });
+        }
+    }
+
+    /// A piece of the peer's filter. What does not come counts as full of names, so nothing is taken for missing that may be
+    /// there.
+    fn heed_filter(
+        &mut self,
+        desk: &mut Desk<'_, P, N>,
+        (size, total): (u32, u32),
+        at: u32,
+        bytes: &[u8],
+    ) -> Result<(), Refused> {
+        let (whole, first) = (total as usize, matches!(self.stage, Stage::Waiting { .. }));
+        if whole > desk.settings.filter_bytes_max
+            || !at.is_multiple_of(PAGE_LEN as u32)
+            || bytes.len() != whole.saturating_sub(at as usize).min(PAGE_LEN)
+        {
+            return Err(Refused::Bound);
+        }
+        if first {
+            let bloom = Bloom::empty(self.key("filter"), 0, 0);
+            self.stage = Stage::Filtering { bloom, pages: Vec::new(), asked: false, at: 0 };
+        }
+        let key = self.key("filter");
+        let Stage::Filtering { bloom, pages, asked, at: looked } = &mut self.stage else {
+            return Err(Refused::Unknown);
+        };
+        if pages.is_empty() && *looked == 0 {
+            *bloom = Bloom::empty(key, size, whole);
+            bloom.bytes_mut().fill(0xFF);
+        }
+        if bloom.bytes().len() != whole || *asked {
+            return Err(Refused::Changed);
+        }
+        if !pages.contains(&at) {
+            pages.push(at);
+            bloom.bytes_mut()[at as usize..][..bytes.len()].copy_from_slice(bytes);
+        }
+        // The opener looks things up by itself once all is there; the answerer is asked to.
+        if self.opener && pages.len() == whole.div_ceil(PAGE_LEN).max(1) {
+            *asked = true;
+        }
+        self.wait(desk);
+        Ok(())
+    }
+
+    fn heed_next(&mut self, desk: &mut Desk<'_, P, N>, cursor: u32) -> Result<(), Refused> {
+        let Stage::Filtering { asked, at, .. } = &mut self.stage else { return Err(Refused::Unknown) };
+        if self.opener || cursor as usize > self.names.len() {
+            return Err(Refused::Bound);
+        }
+        (*asked, *at) = (true, cursor as usize);
+        self.wait(desk);
+        Ok(())
+    }
+
+    /// Looks up a slice of the set in the peer's filter.
+    fn filter(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+        let Stage::Filtering { bloom, asked, at, .. } = &mut self.stage else { return Ok(()) };
+        let from = *at;
+        let most = if self.opener { usize::MAX } else { desk.settings.round_bytes / N::LEN };
+        let (mut end, mut lacking) = (from, Vec::new());
+        let slice = self.names[from..].iter().take(desk.settings.names_per_turn);
+        for name in slice {
+            if lacking.len() >= most {
+                break;
+            }
+            end += 1;
+            if !bloom.may_hold(*name) {
+                lacking.push(*name);
+            }
+        }
+        *at = end;
+        if self.opener {
+            self.serve.append(&mut lacking);
+            if end == self.names.len() {
+                self.settled = false;
+                self.begin_to_settle(desk);
+            }
+            return Ok(());
+        }
+        *asked = false;
+        let next = if end == self.names.len() { LIST_ENDS } else { end as u32 };
+        let mut lists = lacking.chunks(names_max::<N>()).peekable();
+        let mut bodies = Vec::new();
+        let cursor = from as u32;
+        while let Some(list) = lists.next() {
+            let next = if lists.peek().is_some() { LIST_GOES_ON } else { next };
+            bodies.push(Talk::List { cursor, next, names: &write_names(list) }.encode(self.topic));
+        }
+        if bodies.is_empty() {
+            bodies.push(Talk::List { cursor, next, names: &[] }.encode(self.topic));
+        }
+        bodies.into_iter().try_for_each(|body| self.send(desk, body))
+    }
+
+    /// Lists may overtake each other, the last of all the others too.
+    fn heed_list(
+        &mut self,
+        desk: &mut Desk<'_, P, N>,
+        asked: u32,
+        next: u32,
+        names: &[u8],
+    ) -> Result<(), Refused> {
+        let names = read_names::<N>(names).ok_or(Refused::Garbled)?;
+        let listed = matches!(self.stage, Stage::Settling) && !self.settled;
+        let reached = if let Stage::Listing { cursor } = self.stage { cursor } else { LIST_ENDS };
+        if asked > reached || !(listed || reached != LIST_ENDS) {
+            return Err(Refused::Unknown);
+        }
+        if next <= asked {
+            return Err(Refused::Bound);
+        }
+        self.served += names.len();
+        if self.served > 2 * desk.settings.set_max {
+            return Err(Refused::Greedy);
+        }
+        self.pull.extend(names);
+        if listed || asked < reached || next == LIST_GOES_ON {
+            return Ok(());
+        }
+        self.tries = 0;
+        if next == LIST_ENDS {
+            self.settled = false;
+            self.begin_to_settle(desk);
+        } else {
+            self.stage = Stage::Listing { cursor: next };
+            self.say(desk, Talk::Next { cursor: next });
+            self.wait(desk);
+        }
+        Ok(())
+    }
+
+    fn heed_want(&mut self, desk: &mut Desk<'_, P, N>, names: &[u8]) -> Result<(), Refused> {
+        if self.opener {
+            return Err(Refused::Unknown);
+        }
+        let names = read_names::<N>(names).ok_or(Refused::Garbled)?;
+        self.served += names.len();
+        // Each name of the set once, and once more for what was lost.
+        if self.served > 2 * self.names.len() {
+            return Err(Refused::Greedy);
+        }
+        desk.out.push_back(Output::Serve { to: self.peer, set: self.topic.set, names });
+        self.wait(desk);
+        Ok(())
+    }
+
+    /// The question came once more: the answer may have been lost.
+    fn answer_again(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+        self.tries += 1;
+        if self.tries > desk.settings.tries {
+            return Err(Refused::Greedy);
+        }
+        match &mut self.stage {
+            Stage::Coding { end, sent, .. } if sent == end => *sent = 0,
+            Stage::Filtering { pages, .. } if pages.is_empty() => {
+                self.say(desk, Talk::Far { share: self.share, size: self.names.len() as u32 });
+            }
+            Stage::Serving => self.send_filter(desk),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin_to_settle(&mut self, desk: &mut Desk<'_, P, N>) {
+        self.stage = Stage::Settling;
+        self.names = Vec::new();
+        self.due = desk.now;
+        self.settle(desk);
+    }
+
+    /// Asks for a batch, and sends a batch.
+    fn settle(&mut self, desk: &mut Desk<'_, P, N>) {
+        if desk.now < self.due {
+            return;
+        }
+        // What was wanted last has had the time to arrive before the end is said.
+        if self.pull.is_empty() && self.serve.is_empty() {
+            self.say(desk, Talk::Done);
+            self.ended = Some(if self.settled { End::Complete } else { End::Partly });
+            return;
+        }
+        let batch = desk.settings.batch;
+        let wanted = self.pull.split_off(self.pull.len().saturating_sub(batch));
+        for names in wanted.chunks(names_max::<N>()) {
+            self.say(desk, Talk::Want { names: &write_names(names) });
+        }
+        let (peer, set) = (self.peer, self.topic.set);
+        if !wanted.is_empty() {
+            desk.out.push_back(Output::Expect { from: peer, set, names: wanted });
+        }
+        let served = self.serve.split_off(self.serve.len().saturating_sub(batch));
+        if !served.is_empty() {
+            desk.out.push_back(Output::Serve { to: peer, set, names: served });
+        }
+        self.due = desk.now + desk.settings.batch_gap;
+    }
+
+    /// Nothing came for a while.
+    fn ask_again(&mut self, desk: &mut Desk<'_, P, N>) {
+        self.tries += 1;
+        if !self.opener || self.tries > desk.settings.tries {
+            self.ended = Some(End::Silent);
+            return;
+        }
+        let (share, size) = (self.share, self.names.len() as u32);
+        let body = match &self.stage {
+            Stage::Waiting { sketch } => Some(Talk::Open { share, size, sketch }.encode(self.topic)),
+            Stage::Decoding(apart) => {
+                // Up to what came before its turn, or a quarter as many again.
+                let first = apart.decoder.taken();
+                let hole = apart.early.keys().find(|early| **early > first).copied();
+                let end = hole.unwrap_or(first + first / 4 + 6).min(desk.settings.symbols_max);
+                Some(Talk::More { first, end }.encode(self.topic))
+            }
+            Stage::Listing { cursor } => Some(Talk::Next { cursor: *cursor }.encode(self.topic)),
+            _ => None,
+        };
+        if let Some(body) = body {
+            desk.out.push_back(Output::Say { to: self.peer, body });
+        }
+        if let Stage::Filtering { asked, .. } = &mut self.stage
+            && self.opener
+        {
+            *asked = true;
+        }
+        self.wait(desk);
+    }
+
+    /// The peer's share and size, which must stay what they were.
+    fn meet(&mut self, desk: &Desk<'_, P, N>, share: u64, size: u32) -> Result<(), Refused> {
+        if size as usize > desk.settings.set_max {
+            return Err(Refused::Bound);
+        }
+        let met = *self.theirs.get_or_insert((share, size));
+        if met == (share, size) { Ok(()) } else { Err(Refused::Changed) }
+    }
+
+    fn key(&self, purpose: &str) -> Key {
+        let theirs = self.theirs.map_or(0, |theirs| theirs.0);
+        let (opener, answerer) = if self.opener { (self.share, theirs) } else { (theirs, self.share) };
+        Key::of(purpose, opener, answerer)
+    }
+
+    fn wait(&mut self, desk: &Desk<'_, P, N>) {
+        // An answerer waits as long as the opener may go on asking.
+        let turns = if self.opener { 1 } else { u64::from(desk.settings.tries) + 2 };
+        self.due = desk.now + turns * desk.settings.patience;
+    }
+
+    fn say(&mut self, desk: &mut Desk<'_, P, N>, talk: Talk<'_>) {
+        let body = talk.encode(self.topic);
+        desk.out.push_back(Output::Say { to: self.peer, body });
+    }
+
+    /// Says what the peer asked for, at its price.
+    fn send(&mut self, desk: &mut Desk<'_, P, N>, body: Vec<u8>) -> Result<(), Refused> {
+        self.bytes_left = self.bytes_left.checked_sub(body.len()).ok_or(Refused::Greedy)?;
+        desk.out.push_back(Output::Say { to: self.peer, body });
+        Ok(())
+    }
+}
