@@ -5,9 +5,7 @@ use alloc::vec::Vec;
 
 use super::bloom::Bloom;
 use super::key::{Key, Name};
-use super::message::{
-    LIST_ENDS, LIST_GOES_ON, PAGE_LEN, SYMBOLS_AT, Talk, Topic, names_max, read_names, write_names,
-};
+use super::message::{SYMBOLS_AT, Talk, Topic, names_max, read_names, write_names};
 use super::riblt::{Coder, Decoder, Undecodable};
 use super::session::{Desk, End, Output, Refused};
 use super::sketch::{self, Sketch};
@@ -16,7 +14,7 @@ use crate::wire::letter::BODY_MAX;
 
 /// What a session does at the moment.
 #[derive(Debug)]
-enum Stage<N> {
+pub(super) enum Stage<N> {
     /// Hashes its set: up to `at` so far.
     Sketching { at: usize, sketch: Sketch },
     /// Opener: waits for the first answer, and asks again with this.
@@ -37,7 +35,7 @@ enum Stage<N> {
 
 /// Symbols on their way into a difference.
 #[derive(Debug)]
-struct Apart<N> {
+pub(super) struct Apart<N> {
     coder: Coder<N>,
     decoder: Decoder<N>,
     /// What came before its turn.
@@ -50,26 +48,26 @@ struct Apart<N> {
 /// One session.
 #[derive(Debug)]
 pub(super) struct Exchange<P, N> {
-    peer: P,
-    topic: Topic,
-    opener: bool,
-    share: u64,
+    pub(super) peer: P,
+    pub(super) topic: Topic,
+    pub(super) opener: bool,
+    pub(super) share: u64,
     theirs: Option<(u64, u32)>,
     their_sketch: Option<[u8; sketch::LEN]>,
-    names: Vec<N>,
-    stage: Stage<N>,
+    pub(super) names: Vec<N>,
+    pub(super) stage: Stage<N>,
     /// What is still to be asked for, and to be sent.
-    pull: Vec<N>,
-    serve: Vec<N>,
+    pub(super) pull: Vec<N>,
+    pub(super) serve: Vec<N>,
     /// Whether the whole difference is known, but for what comes late.
-    settled: bool,
+    pub(super) settled: bool,
     bytes_left: usize,
     /// Names that were listed to, or wanted of, this side.
-    served: usize,
+    pub(super) served: usize,
     ends_at: u64,
     /// When to ask again, or to go on.
     due: u64,
-    tries: u8,
+    pub(super) tries: u8,
     ended: Option<End>,
 }
 
@@ -374,158 +372,6 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         Ok(())
     }
 
-    fn heed_far(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
-        if matches!(self.stage, Stage::Waiting { .. }) {
-            self.stage = Stage::Listing { cursor: 0 };
-            self.send_filter(desk);
-            self.say(desk, Talk::Next { cursor: 0 });
-            self.wait(desk);
-        }
-        Ok(())
-    }
-
-    fn send_filter(&mut self, desk: &mut Desk<'_, P, N>) {
-        let most = desk.settings.filter_bytes_max.min(desk.settings.round_bytes);
-        let bloom = Bloom::of(self.key("filter"), &self.names, most);
-        let (share, size, total) = (self.share, self.names.len() as u32, bloom.bytes().len() as u32);
-        for (i, bytes) in bloom.bytes().chunks(PAGE_LEN).enumerate() {
-            self.say(desk, Talk::Filter { share, size, total, at: (i * PAGE_LEN) as u32, bytes });
-        }
-        if total == 0 {
-            self.say(desk, Talk::Filter { share, size, total, at: 0, bytes: &[] });
-        }
-    }
-
-    /// A piece of the peer's filter. What does not come counts as full of names, so nothing is taken for missing that may be
-    /// there.
-    fn heed_filter(
-        &mut self,
-        desk: &mut Desk<'_, P, N>,
-        (size, total): (u32, u32),
-        at: u32,
-        bytes: &[u8],
-    ) -> Result<(), Refused> {
-        let (whole, first) = (total as usize, matches!(self.stage, Stage::Waiting { .. }));
-        if whole > desk.settings.filter_bytes_max
-            || !at.is_multiple_of(PAGE_LEN as u32)
-            || bytes.len() != whole.saturating_sub(at as usize).min(PAGE_LEN)
-        {
-            return Err(Refused::Bound);
-        }
-        if first {
-            let bloom = Bloom::empty(self.key("filter"), 0, 0);
-            self.stage = Stage::Filtering { bloom, pages: Vec::new(), asked: false, at: 0 };
-        }
-        let key = self.key("filter");
-        let Stage::Filtering { bloom, pages, asked, at: looked } = &mut self.stage else {
-            return Err(Refused::Unknown);
-        };
-        if pages.is_empty() && *looked == 0 {
-            *bloom = Bloom::empty(key, size, whole);
-            bloom.bytes_mut().fill(0xFF);
-        }
-        if bloom.bytes().len() != whole || *asked {
-            return Err(Refused::Changed);
-        }
-        if !pages.contains(&at) {
-            pages.push(at);
-            bloom.bytes_mut()[at as usize..][..bytes.len()].copy_from_slice(bytes);
-        }
-        // The opener looks things up by itself once all is there; the answerer is asked to.
-        if self.opener && pages.len() == whole.div_ceil(PAGE_LEN).max(1) {
-            *asked = true;
-        }
-        self.wait(desk);
-        Ok(())
-    }
-
-    fn heed_next(&mut self, desk: &mut Desk<'_, P, N>, cursor: u32) -> Result<(), Refused> {
-        let Stage::Filtering { asked, at, .. } = &mut self.stage else { return Err(Refused::Unknown) };
-        if self.opener || cursor as usize > self.names.len() {
-            return Err(Refused::Bound);
-        }
-        (*asked, *at) = (true, cursor as usize);
-        self.wait(desk);
-        Ok(())
-    }
-
-    /// Looks up a slice of the set in the peer's filter.
-    fn filter(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
-        let Stage::Filtering { bloom, asked, at, .. } = &mut self.stage else { return Ok(()) };
-        let from = *at;
-        let most = if self.opener { usize::MAX } else { desk.settings.round_bytes / N::LEN };
-        let (mut end, mut lacking) = (from, Vec::new());
-        let slice = self.names[from..].iter().take(desk.settings.names_per_turn);
-        for name in slice {
-            if lacking.len() >= most {
-                break;
-            }
-            end += 1;
-            if !bloom.may_hold(*name) {
-                lacking.push(*name);
-            }
-        }
-        *at = end;
-        if self.opener {
-            self.serve.append(&mut lacking);
-            if end == self.names.len() {
-                self.settled = false;
-                self.begin_to_settle(desk);
-            }
-            return Ok(());
-        }
-        *asked = false;
-        let next = if end == self.names.len() { LIST_ENDS } else { end as u32 };
-        let mut lists = lacking.chunks(names_max::<N>()).peekable();
-        let mut bodies = Vec::new();
-        let cursor = from as u32;
-        while let Some(list) = lists.next() {
-            let next = if lists.peek().is_some() { LIST_GOES_ON } else { next };
-            bodies.push(Talk::List { cursor, next, names: &write_names(list) }.encode(self.topic));
-        }
-        if bodies.is_empty() {
-            bodies.push(Talk::List { cursor, next, names: &[] }.encode(self.topic));
-        }
-        bodies.into_iter().try_for_each(|body| self.send(desk, body))
-    }
-
-    /// Lists may overtake each other, the last of all the others too.
-    fn heed_list(
-        &mut self,
-        desk: &mut Desk<'_, P, N>,
-        asked: u32,
-        next: u32,
-        names: &[u8],
-    ) -> Result<(), Refused> {
-        let names = read_names::<N>(names).ok_or(Refused::Garbled)?;
-        let listed = matches!(self.stage, Stage::Settling) && !self.settled;
-        let reached = if let Stage::Listing { cursor } = self.stage { cursor } else { LIST_ENDS };
-        if asked > reached || !(listed || reached != LIST_ENDS) {
-            return Err(Refused::Unknown);
-        }
-        if next <= asked {
-            return Err(Refused::Bound);
-        }
-        self.served += names.len();
-        if self.served > 2 * desk.settings.set_max {
-            return Err(Refused::Greedy);
-        }
-        self.pull.extend(names);
-        if listed || asked < reached || next == LIST_GOES_ON {
-            return Ok(());
-        }
-        self.tries = 0;
-        if next == LIST_ENDS {
-            self.settled = false;
-            self.begin_to_settle(desk);
-        } else {
-            self.stage = Stage::Listing { cursor: next };
-            self.say(desk, Talk::Next { cursor: next });
-            self.wait(desk);
-        }
-        Ok(())
-    }
-
     fn heed_want(&mut self, desk: &mut Desk<'_, P, N>, names: &[u8]) -> Result<(), Refused> {
         if self.opener {
             return Err(Refused::Unknown);
@@ -558,7 +404,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         Ok(())
     }
 
-    fn begin_to_settle(&mut self, desk: &mut Desk<'_, P, N>) {
+    pub(super) fn begin_to_settle(&mut self, desk: &mut Desk<'_, P, N>) {
         self.stage = Stage::Settling;
         self.names = Vec::new();
         self.due = desk.now;
@@ -632,25 +478,25 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         if met == (share, size) { Ok(()) } else { Err(Refused::Changed) }
     }
 
-    fn key(&self, purpose: &str) -> Key {
+    pub(super) fn key(&self, purpose: &str) -> Key {
         let theirs = self.theirs.map_or(0, |theirs| theirs.0);
         let (opener, answerer) = if self.opener { (self.share, theirs) } else { (theirs, self.share) };
         Key::of(purpose, opener, answerer)
     }
 
-    fn wait(&mut self, desk: &Desk<'_, P, N>) {
+    pub(super) fn wait(&mut self, desk: &Desk<'_, P, N>) {
         // An answerer waits as long as the opener may go on asking.
         let turns = if self.opener { 1 } else { u64::from(desk.settings.tries) + 2 };
         self.due = desk.now + turns * desk.settings.patience;
     }
 
-    fn say(&mut self, desk: &mut Desk<'_, P, N>, talk: Talk<'_>) {
+    pub(super) fn say(&mut self, desk: &mut Desk<'_, P, N>, talk: Talk<'_>) {
         let body = talk.encode(self.topic);
         desk.out.push_back(Output::Say { to: self.peer, body });
     }
 
     /// Says what the peer asked for, at its price.
-    fn send(&mut self, desk: &mut Desk<'_, P, N>, body: Vec<u8>) -> Result<(), Refused> {
+    pub(super) fn send(&mut self, desk: &mut Desk<'_, P, N>, body: Vec<u8>) -> Result<(), Refused> {
         self.bytes_left = self.bytes_left.checked_sub(body.len()).ok_or(Refused::Greedy)?;
         desk.out.push_back(Output::Say { to: self.peer, body });
         Ok(())
