@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod config;
 pub mod demo;
+pub mod discovery;
 pub mod dump;
 pub mod failure;
 pub mod keygen;

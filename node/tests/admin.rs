@@ -1,84 +1,17 @@
 //! The admin API and the commands that use it: real nodes on loopback, seen and steered from outside.
 
 mod command;
+mod rig;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Stdio;
 
 use command::{directory, failure, octick, run, signal};
+use rig::{Node, PATIENCE, counts, members, node, start, until};
 use serde_json::{Value, json};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A running node with an admin API; it dies with the test.
-struct Node {
-    process: Child,
-    id: String,
-    listen: String,
-    admin: String,
-    lines: Box<dyn Iterator<Item = Value>>,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-/// Node `n` of the mesh in `dir`.
-fn node(dir: &Path, n: u32, seeds: &[&str]) -> Node {
-    let key = format!("{n}.key");
-    assert_eq!(run(dir, &["keygen", "--out", &key]).0, 0);
-    let config = format!(
-        "key_file = {key:?}\nlisten = \"127.0.0.1:0\"\n[membership]\nenabled = true\nseeds = {seeds:?}\n\
-         [admin]\nenabled = true\nlisten = \"127.0.0.1:0\"\n[report]\ninterval_secs = 0\n\
-         [table]\nslots = 1024\n[[agents]]\nfirst = {}\ncount = 16\n",
-        16 * n
-    );
-    let file = format!("{n}.toml");
-    fs::write(dir.join(&file), config).unwrap();
-    start(dir, &file)
-}
-
-/// The node that the configuration `file` describes.
-fn start(dir: &Path, file: &str) -> Node {
-    let mut process =
-        octick(dir, &["run", "--json", "--config", file]).stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let mut lines = lines.map_while(Result::ok).map(|line| serde_json::from_str::<Value>(&line).unwrap());
-    let first = lines.next().expect("it starts");
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let (started, admin) = (&first["started"], text(&first["admin"]));
-    let (id, listen) = (text(&started["id"]), text(&started["listen"]));
-    Node { process, id, listen, admin, lines: Box::new(lines) }
-}
-
-fn members(dir: &Path, node: &Node) -> Value {
-    let (code, out, error) = run(dir, &["members", "--json", "--admin", &node.admin]);
-    assert_eq!(code, 0, "{error}");
-    serde_json::from_str(&out).unwrap()
-}
-
-/// Waits until `node` believes so many members to be in each state.
-fn until(dir: &Path, node: &Node, counts: &Value) -> Value {
-    let began = Instant::now();
-    loop {
-        let members = members(dir, node);
-        if members["counts"] == *counts {
-            return members;
-        }
-        assert!(began.elapsed() < PATIENCE, "still not {counts}: {members:#}");
-    }
-}
-
-fn counts(alive: u32, failed: u32, left: u32) -> Value {
-    json!({ "alive": alive, "suspected": 0, "failed": failed, "left": left })
-}
 
 /// One HTTP exchange, as a program without manners would do it: status line and body.
 fn raw(admin: &str, head: &str, body: &str) -> (String, String) {
@@ -176,7 +109,7 @@ fn a_node_whose_seeds_are_down_says_so_and_finds_them_later() {
     let config = fs::read_to_string(dir.join("0.toml")).unwrap();
     let config = config
         .replace("0.key", "1.key")
-        .replace("listen = \"127.0.0.1:0\"\n[membership]", &format!("listen = \"{seed}\"\n[membership]"))
+        .replacen("127.0.0.1:0", &seed.to_string(), 1)
         .replace("first = 0", "first = 16");
     fs::write(dir.join("1.toml"), config).unwrap();
     assert_eq!(run(&dir, &["keygen", "--out", "1.key"]).0, 0);

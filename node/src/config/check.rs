@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
 use octick_crypto::{NodeId, PublicKey};
 
-use super::keys::{AdminKeys, LimitKeys, MembershipKeys, ThreadKeys, VerifyKeys};
+use super::keys::{AdminKeys, DiscoveryKeys, LimitKeys, MembershipKeys, ThreadKeys, VerifyKeys};
 use super::keys::{Config, Kernel, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys};
 
 /// A configuration that contradicts nothing.
@@ -27,6 +27,8 @@ pub struct Settings {
     pub peers: Vec<PeerSettings>,
     /// Finding others.
     pub membership: MembershipKeys,
+    /// Where membership finds addresses.
+    pub discovery: DiscoveryKeys,
     /// The API for commands.
     pub admin: AdminKeys,
     /// The tables.
@@ -112,6 +114,7 @@ impl Config {
             agents,
             peers,
             membership: self.membership.clone(),
+            discovery: self.discovery.clone(),
             admin: self.admin.clone(),
             table: self.table.clone(),
             push: self.push.clone(),
@@ -140,8 +143,31 @@ impl Config {
             format!("membership.seeds lists {}, but membership.enabled = false", counted(seeds.len(), "seed"))
         })?;
         for (i, seed) in seeds.iter().enumerate() {
-            require_address(&format!("membership.seeds[{i}]"), seed)?;
+            let at = format!("membership.seeds[{i}]");
+            match seed.strip_prefix("srv:") {
+                Some(service) => require(service.starts_with('_') && service.contains("._"), &at, || {
+                    format!("{at} = \"{seed}\": want a service as in \"srv:_octick._udp.example.org\"")
+                })?,
+                None => require_address(&at, seed)?,
+            }
+            let literal = seed.parse::<SocketAddr>();
+            require(
+                literal.is_err() || literal.is_ok_and(|to| to.is_ipv4() || self.listen.is_ipv6()),
+                &at,
+                || format!("{at} = \"{seed}\" is IPv6, but listen = \"{}\" sends IPv4", self.listen),
+            )?;
         }
+        let DiscoveryKeys { lan, lan_interface, .. } = self.discovery;
+        require(*enabled || !lan, "discovery.lan", || {
+            "discovery.lan = true, but membership.enabled = false".into()
+        })?;
+        require(!lan || self.listen.is_ipv4() || self.listen.ip().is_unspecified(), "discovery.lan", || {
+            format!("discovery.lan = true finds IPv4 addresses, but listen = \"{}\"", self.listen)
+        })?;
+        require(!lan_interface.is_multicast(), "discovery.lan_interface", || {
+            format!("discovery.lan_interface = \"{lan_interface}\" is a group, not an interface")
+        })?;
+        within("discovery.name_servers", self.discovery.name_servers.len() as u64, 0, 8)?;
         within("membership.advertise", advertise.len() as u64, 0, 4)?;
         for (i, address) in advertise.iter().enumerate() {
             let at = format!("membership.advertise[{i}]");

@@ -3,8 +3,8 @@
 use toml::{Table, Value};
 
 use super::keys::{
-    AdminKeys, Config, LimitKeys, MembershipKeys, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys,
-    TableKeys, ThreadKeys, VerifyKeys,
+    AdminKeys, Config, DiscoveryKeys, LimitKeys, MembershipKeys, PeerKeys, PushKeys, ReportKeys, RunKeys,
+    SocketKeys, TableKeys, ThreadKeys, VerifyKeys,
 };
 use super::section::Key;
 
@@ -58,6 +58,7 @@ pub(super) fn sample() -> Config {
 fn section(name: &str) -> Option<(&'static [&'static str], &'static [Key])> {
     Some(match name {
         "membership" => (MembershipKeys::ABOUT, MembershipKeys::KEYS),
+        "discovery" => (DiscoveryKeys::ABOUT, DiscoveryKeys::KEYS),
         "admin" => (AdminKeys::ABOUT, AdminKeys::KEYS),
         "table" => (TableKeys::ABOUT, TableKeys::KEYS),
         "push" => (PushKeys::ABOUT, PushKeys::KEYS),

@@ -22,6 +22,8 @@ section! {
         kernel: Kernel = Kernel::Auto,
         /// How this node finds others by itself.
         membership: MembershipKeys = MembershipKeys::default(),
+        /// Where membership finds addresses to begin with, besides its seeds.
+        discovery: DiscoveryKeys = DiscoveryKeys::default(),
         /// How commands and scripts of this machine reach this node.
         admin: AdminKeys = AdminKeys::default(),
         /// The tables that cells are merged into; the same on every node of a mesh.
@@ -51,13 +53,29 @@ section! {
     pub struct MembershipKeys {
         /// Whether it does.
         enabled: bool = false,
-        /// Nodes to begin with, "host:port"; one that answers is enough. A node without seeds waits for others to join it.
+        /// Nodes to begin with, "host:port", or "srv:_octick._udp.example.org" for all that such SRV records name; one that
+        /// answers is enough. Names are looked up again while nobody answers. A node without seeds waits for others to
+        /// join it.
         seeds: Vec<String> = Vec::new(),
         /// Addresses at which others reach this node, best first, at most four. Without any it is `listen` or, if that is
         /// any address, the one that others see.
         advertise: Vec<SocketAddr> = Vec::new(),
         /// The region that this node belongs to.
         region: u16 = 0,
+    }
+}
+
+section! {
+    /// They are only hints: whoever is there proves who it is.
+    pub struct DiscoveryKeys {
+        /// Announce this node on the local network, to multicast group 239.77.86.76, and greet others of the mesh that do.
+        lan: bool = false,
+        /// The address of the network interface for that; 0.0.0.0 leaves the choice to the system.
+        lan_interface: Ipv4Addr = Ipv4Addr::UNSPECIFIED,
+        /// Remember up to fifty members in a file beside the key (node.key: node.peers), to begin with after a restart.
+        remember: bool = true,
+        /// Name servers to ask for SRV records, "address:port"; none asks those of the system.
+        name_servers: Vec<SocketAddr> = Vec::new(),
     }
 }
 

@@ -19,8 +19,8 @@ use std::fmt;
 pub use check::{Conflict, PeerSettings, Run, Settings};
 pub use example::example;
 pub use keys::{
-    AdminKeys, Backend, Config, Kernel, LimitKeys, MembershipKeys, Mode, PeerKeys, PushKeys, ReportKeys,
-    RunKeys, SocketKeys, TableKeys, ThreadKeys, VerifyKernel, VerifyKeys, Wait,
+    AdminKeys, Backend, Config, DiscoveryKeys, Kernel, LimitKeys, MembershipKeys, Mode, PeerKeys, PushKeys,
+    ReportKeys, RunKeys, SocketKeys, TableKeys, ThreadKeys, VerifyKernel, VerifyKeys, Wait,
 };
 
 impl Config {

@@ -21,6 +21,7 @@ pub use start::{read_key, start};
 
 use crate::admin::Admin;
 use crate::config::{Settings, command::load_file};
+use crate::discovery::{Discovery, Search};
 use crate::failure::Failure;
 use crate::report::{About, Figures, Reading};
 use meter::Meter;
@@ -81,6 +82,12 @@ fn watch(node: Handle, settings: &Settings, mut signals: Signals, json: bool) ->
     let seeded = !settings.membership.seeds.is_empty();
     let admin = settings.admin.enabled.then(|| Admin::start(settings.admin.listen, node.clone(), seeded));
     let admin = admin.transpose()?;
+    let discovery = Search::of(settings).map(|search| Discovery::start(&node, search)).transpose();
+    let discovery = discovery.map_err(|error| {
+        Failure::new(format!(
+            "discovery.lan: {error}; name an interface: discovery.lan_interface = \"ADDRESS\""
+        ))
+    })?;
     let mut reporter = Reporter::new(&node, admin.as_ref(), json)?;
     let interval = Duration::from_secs(settings.report.interval_secs.into());
     let (stop, stopped) = std::sync::mpsc::channel();
@@ -109,6 +116,7 @@ fn watch(node: Handle, settings: &Settings, mut signals: Signals, json: bool) ->
             due += interval;
         }
     }
+    drop(discovery);
     say_goodbye(&node);
     drop(admin);
     reporter.whole(&node)?;

@@ -14,6 +14,7 @@ use octick_crypto::key_file::{self, KeyFileError};
 use octick_crypto::{Identity, lanes};
 
 use crate::config::{self, PeerSettings, Settings};
+use crate::discovery::remember;
 use crate::failure::Failure;
 
 /// Starts the node that `settings` describe.
@@ -39,7 +40,7 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
         Ok(Peer { key: peer.key.clone(), addr, runs: runs(&peer.runs), revoked: peer.revoked })
     });
     let peers = peers.collect::<Result<_, Failure>>()?;
-    let membership = settings.membership.enabled.then(|| membership(settings)).transpose()?;
+    let membership = settings.membership.enabled.then(|| membership(settings));
     let config::TableKeys { slots, cells8, cells4, rows } = settings.table;
     let push = &settings.push;
     Ok(Config {
@@ -85,24 +86,23 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
     })
 }
 
-/// Seeds that do not resolve are passed over as long as one does: the others may be down for good.
-fn membership(settings: &Settings) -> Result<Membership, Failure> {
+/// Seeds that are names are looked up later, by [`crate::discovery`]: a start waits for no name server.
+fn membership(settings: &Settings) -> Membership {
     let keys = &settings.membership;
-    let resolved = keys.seeds.iter().enumerate().map(|(i, seed)| {
-        resolve(&format!("membership.seeds[{i}]"), seed, settings.listen)
-            .inspect_err(|error| eprintln!("octick: warning: {error}"))
-    });
-    let seeds: Vec<SocketAddr> = resolved.filter_map(Result::ok).collect();
-    if seeds.is_empty() && !keys.seeds.is_empty() {
-        return Err(Failure::new("none of membership.seeds resolves".to_owned()));
-    }
     let mut membership = Membership {
         region: Region(keys.region),
         advertise: keys.advertise.clone(),
         ..Membership::default()
     };
-    membership.settings.seeds = seeds;
-    Ok(membership)
+    membership.settings.seeds = keys.seeds.iter().filter_map(|seed| seed.parse().ok()).collect();
+    if settings.discovery.remember {
+        membership.settings.remembered = remember::read(&remember::file_of(&settings.key_file))
+            .unwrap_or_else(|damage| {
+                eprintln!("octick: warning: {damage}");
+                Vec::new()
+            });
+    }
+    membership
 }
 
 fn verify_kernel(kernel: config::VerifyKernel) -> Option<lanes::Kernel> {

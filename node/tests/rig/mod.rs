@@ -1,0 +1,88 @@
+//! Real nodes with an admin API.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::command::{octick, run};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running node with an admin API; it dies with the test.
+pub(crate) struct Node {
+    pub(crate) process: Child,
+    pub(crate) id: String,
+    pub(crate) listen: String,
+    pub(crate) admin: String,
+    pub(crate) lines: Box<dyn Iterator<Item = Value>>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Node `n` of the mesh in `dir`.
+pub(crate) fn node(dir: &Path, n: u32, seeds: &[&str]) -> Node {
+    node_with(dir, n, seeds, "")
+}
+
+/// The same with `more` keys in its configuration.
+pub(crate) fn node_with(dir: &Path, n: u32, seeds: &[&str], more: &str) -> Node {
+    let key = format!("{n}.key");
+    if !dir.join(&key).exists() {
+        assert_eq!(run(dir, &["keygen", "--out", &key]).0, 0);
+    }
+    let config = format!(
+        "key_file = {key:?}\nlisten = \"127.0.0.1:0\"\n{more}\n[membership]\nenabled = true\nseeds = {seeds:?}\n\
+         [admin]\nenabled = true\nlisten = \"127.0.0.1:0\"\n[report]\ninterval_secs = 0\n\
+         [table]\nslots = 1024\n[[agents]]\nfirst = {}\ncount = 16\n",
+        16 * n
+    );
+    let file = format!("{n}.toml");
+    fs::write(dir.join(&file), config).unwrap();
+    start(dir, &file)
+}
+
+/// The node that the configuration `file` describes. What it says on standard error goes to a file.
+pub(crate) fn start(dir: &Path, file: &str) -> Node {
+    let errors = File::create(dir.join(file).with_extension("errors")).unwrap();
+    let mut run = octick(dir, &["run", "--json", "--config", file]);
+    let mut process = run.stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
+    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok).map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let first = lines.next().expect("it starts");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (started, admin) = (&first["started"], text(&first["admin"]));
+    let (id, listen) = (text(&started["id"]), text(&started["listen"]));
+    Node { process, id, listen, admin, lines: Box::new(lines) }
+}
+
+pub(crate) fn members(dir: &Path, node: &Node) -> Value {
+    let (code, out, error) = run(dir, &["members", "--json", "--admin", &node.admin]);
+    assert_eq!(code, 0, "{error}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// Waits until `node` believes so many members to be in each state.
+pub(crate) fn until(dir: &Path, node: &Node, counts: &Value) -> Value {
+    let began = Instant::now();
+    loop {
+        let members = members(dir, node);
+        if members["counts"] == *counts {
+            return members;
+        }
+        assert!(began.elapsed() < PATIENCE, "still not {counts}: {members:#}");
+    }
+}
+
+pub(crate) fn counts(alive: u32, failed: u32, left: u32) -> Value {
+    json!({ "alive": alive, "suspected": 0, "failed": failed, "left": left })
+}
