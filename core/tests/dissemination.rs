@@ -81,7 +81,7 @@ fn at_rest_an_update_costs_nothing_any_more() {
     let (after, _) = mesh.traffic(30 * S);
     println!("{before:.0} bytes/s/node before, {after:.0} after");
     // A minute after they were made, links are confirmed.
-    assert!((before - 5.0..=before + 30.0).contains(&after), "{after}");
+    assert!((150.0..=200.0).contains(&after) && before <= 200.0, "{before} {after}");
 }
 
 #[test]

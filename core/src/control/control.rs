@@ -83,6 +83,8 @@ pub struct Control {
     pub(super) was_alone: bool,
     /// Whether the letter at hand brought a token back.
     pub(super) proven_here: bool,
+    /// Whether its sender introduced itself in it.
+    pub(super) announced_here: bool,
     pub(super) due: u64,
 }
 
@@ -145,6 +147,7 @@ impl Control {
             refuted_at: 0,
             was_alone: false,
             proven_here: false,
+            announced_here: false,
             due: now,
             settings,
         };
@@ -430,23 +433,38 @@ impl Control {
     }
 
     pub(super) fn mail_to(&mut self, place: Place, note: &Note<'_>) {
-        if let Some(address) = self.members.get(place).address() {
+        let member = self.members.get(place);
+        if let Some(address) = member.address() {
+            if !member.has_written() {
+                let me = self.members.get(Members::ME).announcement();
+                self.mail.introduce(address, place, me.bytes());
+            }
             self.mail.write(address, Some(place), note);
         }
     }
 
     pub(super) fn blank(&mut self, place: Place) {
-        if let Some(address) = self.members.get(place).address() {
-            self.mail.blank(address, place);
+        let member = self.members.get(place);
+        match member.address() {
+            Some(address) if member.has_written() => self.mail.blank(address, place),
+            Some(address) => {
+                let me = self.members.get(Members::ME).announcement();
+                self.mail.introduce(address, place, me.bytes());
+            }
+            None => {}
         }
     }
 
     /// Asks whoever writes from `to` to show that it receives there.
     pub(super) fn challenge(&mut self, to: SocketAddr, id: NodeId, now: u64) {
         if self.challenger.may_challenge(now) {
-            let me = self.me().clone();
             let token = self.challenger.token(id, to, now);
-            self.mail.write(to, None, &Note::Announce(me.bytes()));
+            let knows =
+                |place| self.members.get(place).has_written() && self.members.get(place).state().is_live();
+            if !self.members.find(id).is_some_and(knows) {
+                let me = self.me().clone();
+                self.mail.write(to, None, &Note::Announce(me.bytes()));
+            }
             self.mail.write(to, None, &Note::Challenge { token, seen_at: to });
         }
     }

@@ -32,8 +32,8 @@ const EPOCH: u64 = 3_600 * S;
 /// How long rounds go on after the last update: twelve of them, in which a partner drawn at random misses a given node
 /// once in 10^5 where all nodes offer.
 const ROUNDS_FOR: u64 = 4 * S;
-/// How long a node that comes to know members gathers more before it links.
-const GATHER: u64 = 100 * MS;
+/// How long a node that comes to know members gathers more before it links; and while it is still learning who is there.
+const GATHER: (u64, u64) = (100 * MS, S);
 /// When the ranks are looked at again after somebody was passed over.
 const LOOK_AGAIN: u64 = 11 * S;
 
@@ -88,6 +88,8 @@ pub struct Dissemination {
     rank_at: u64,
     /// Whether all members are to be met anew.
     anew: bool,
+    /// Whether this node knows the mesh well enough to choose its neighbours.
+    settled: bool,
     abroad: Vec<Abroad>,
     /// Whether `abroad` and `is_aggregator` are as of now.
     surveyed: bool,
@@ -118,6 +120,7 @@ impl Dissemination {
             epoch: 0,
             rank_at: u64::MAX,
             anew: true,
+            settled: false,
             abroad: Vec::new(),
             surveyed: true,
             is_aggregator: false,
@@ -165,15 +168,16 @@ impl Dissemination {
     /// A member has come, gone or moved to another region.
     pub(super) fn follow(&mut self, now: u64, members: &Members, place: Place, wishes: &mut Wishes) {
         let member = members.get(place);
+        let gather = if self.settled { GATHER.0 } else { GATHER.1 };
         self.surveyed &= member.region() == self.home && self.abroad.is_empty();
         let here = member.state().is_live() && member.region() == self.home && place != Members::ME;
         if here && !self.standing.has(place) {
             if self.standing.meet(place, member.id()) || members.live().len() <= WANTED {
-                self.rank_at = self.rank_at.min(now + GATHER);
+                self.rank_at = self.rank_at.min(now + gather);
             }
         } else if !here && self.standing.has(place) {
             self.anew = true;
-            self.rank_at = self.rank_at.min(now + GATHER);
+            self.rank_at = self.rank_at.min(now + gather);
         }
         if !here {
             self.overlay.gone(place, &mut self.changes);
@@ -195,6 +199,13 @@ impl Dissemination {
     /// A further copy of an update came from a neighbour.
     pub(super) fn duplicate(&mut self, now: u64, id: UpdateId, from: Place) {
         self.spread.duplicate(now, id, from);
+    }
+
+    /// This node has learnt who is there.
+    pub(super) fn settle_in(&mut self, now: u64) {
+        if !core::mem::replace(&mut self.settled, true) && self.rank_at != u64::MAX {
+            self.rank_at = self.rank_at.min(now);
+        }
     }
 
     /// An update was merged, or issued.
@@ -288,11 +299,13 @@ impl Dissemination {
         }
     }
 
-    /// Anybody of this region; now and then somebody of another.
+    /// A neighbour, or anybody of this region while there is none; now and then somebody of another.
     pub(super) fn draw_partner(&mut self, members: &Members) -> Option<Place> {
         self.survey(members);
+        let near: Vec<Place> = self.overlay.neighbours().collect();
+        let home = if near.is_empty() { members.live() } else { &near };
         let mut views = views(&self.abroad);
-        views.push(RegionView { region: self.home, aggregators: &[], members: members.live() });
+        views.push(RegionView { region: self.home, aggregators: &[], members: home });
         self.crossing.partner(self.home, &views, &mut self.random)
     }
 

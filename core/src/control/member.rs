@@ -147,6 +147,11 @@ impl Member {
         addresses.get(usize::from(self.via)).or(addresses.first()).copied()
     }
 
+    /// Whether it ever wrote to this node, and so knows it.
+    pub fn has_written(&self) -> bool {
+        self.heard_at > 0
+    }
+
     /// As samples refer to it; nothing if it has no address.
     pub fn descriptor(&self) -> Option<Descriptor> {
         Some(Descriptor { id: self.id, version: self.version, address: self.address()? })

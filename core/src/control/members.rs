@@ -243,7 +243,8 @@ impl Members {
         self.withdraw(place);
         let member = self.get_mut(place);
         if rank.0 > member.incarnation {
-            member.letters = Window::default();
+            // The new life knows nobody yet.
+            (member.letters, member.heard_at) = (Window::default(), 0);
         }
         let address = member.address();
         (member.incarnation, member.version) = rank;

@@ -37,7 +37,7 @@ impl Control {
             return Err(Refusal::Duplicate);
         }
         member.heard_from(postmark.from, now);
-        self.proven_here = false;
+        (self.proven_here, self.announced_here) = (false, false);
         self.reassure(place, postmark.from, now);
         let mut outcome = Ok(());
         for message in messages {
@@ -118,6 +118,7 @@ impl Control {
                 Ok(())
             }
             Note::Announce(bytes) => {
+                self.announced_here |= peek(bytes).is_some_and(|(id, ..)| id == self.members.get(from).id());
                 self.sync.goes_on(from, now);
                 self.learn(now, bytes, Some(from))
             }
@@ -426,7 +427,8 @@ impl Control {
         if self.statement.addresses.is_empty() {
             self.restate(now, |statement| statement.addresses.push(seen_at));
         }
-        if self.dissemination.neighbours().any(|neighbour| neighbour == from) {
+        if !self.announced_here {
+            // It did not introduce itself, so it knows this node, and only wants the proof.
             self.mail.write(address, Some(from), &Note::Response(token));
             return Ok(());
         }

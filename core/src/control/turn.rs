@@ -38,6 +38,9 @@ impl Control {
         if self.scout.next_due() <= now {
             self.look_abroad(now);
         }
+        if self.sync.is_settled() {
+            self.dissemination.settle_in(now);
+        }
         let wall = self.wall(now);
         self.dissemination.tick(now, wall, &self.members, &mut self.wishes);
         self.fulfil(now);
@@ -69,7 +72,9 @@ impl Control {
         if self.rumours.is_empty() || now < self.gossip_at || self.members.live().is_empty() {
             return;
         }
-        self.gossip_at = now + self.settings.gossip_interval;
+        // A few news go on quickly; many wait for each other, for each letter is a signature.
+        let few = self.rumours.len() <= RUMOURS_A_LETTER;
+        self.gossip_at = now + self.settings.gossip_interval / if few { 4 } else { 1 };
         let live = self.members.live();
         let chosen = self.random.choose(live.len(), self.settings.gossip_fanout);
         let chosen: alloc::vec::Vec<Place> = chosen.into_iter().map(|i| live[i]).collect();
