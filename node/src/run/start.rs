@@ -94,6 +94,7 @@ fn membership(settings: &Settings) -> Membership {
         advertise: keys.advertise.clone(),
         ..Membership::default()
     };
+    membership.settings.lifeguard = keys.lifeguard;
     membership.settings.seeds = keys.seeds.iter().filter_map(|seed| seed.parse().ok()).collect();
     if settings.discovery.remember {
         membership.settings.remembered = remember::read(&remember::file_of(&settings.key_file))
