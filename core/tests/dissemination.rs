@@ -187,3 +187,25 @@ fn a_leader_that_is_gone_is_missed_abroad_within_seconds() {
     println!("the leader of a region is replaced abroad after {} s", took / S);
     assert!(took <= 15 * S, "{took}");
 }
+
+#[test]
+fn who_missed_more_than_offers_can_name_compares_everything() {
+    for (n, seed) in [(3, 14), (40, 15)] {
+        let mut mesh = settled(n, seed);
+        // Shorter than it takes to be given up.
+        mesh.nodes[1].group = 1;
+        for number in 0..600 {
+            mesh.issue(0, number);
+            mesh.run(2 * MS);
+        }
+        mesh.nodes[1].group = 0;
+        // What comes next shows that something is missing; most of it would be too old for offers.
+        for number in 600..620 {
+            mesh.issue(0, number);
+            mesh.run(20 * MS);
+        }
+        let took = mesh.run_to(10 * S, |mesh| (0..620).all(|number| mesh.holders(0, number) == n));
+        println!("of {n} nodes one that missed 600 updates has them {} ms after the last", took / MS);
+        assert!(took <= 3 * S, "{took}");
+    }
+}

@@ -279,7 +279,9 @@ impl Actor for SpreadNode {
             Parcel::Ids(gossip) => match &**gossip {
                 Gossip::Ids(ids) => self.spread.handle_ids(now, choices, from_place, ids, &mut acts),
                 Gossip::Pull(ids) => self.spread.handle_pull(now, choices, from_place, ids, &mut acts),
-                Gossip::Offer(ids) => self.spread.handle_offer(now, choices, from_place, ids, &mut acts),
+                Gossip::Offer(ids) => {
+                    self.spread.handle_offer(now, choices, from_place, ids, &mut acts);
+                }
                 Gossip::Prune(ids) => self.spread.handle_prune(from_place, ids),
                 _ => {}
             },

@@ -29,6 +29,7 @@ use super::members::{Applied, Member, Members, PeerState, Place};
 use super::message::{Accusation, Note};
 use super::partition::{Partition, Watch};
 use super::random::Random;
+use super::reconcile::session::{self, Reconciler};
 use super::refusal::{Refusal, Refusals};
 use super::rumours::Rumours;
 use super::sampling::Sampling;
@@ -61,6 +62,7 @@ pub struct Control {
     pub(super) watch: Watch,
     pub(super) dissemination: Dissemination,
     pub(super) scout: Scout,
+    pub(super) reconciler: Reconciler<Place, u64>,
     pub(super) mail: Mail,
     pub(super) refusals: Refusals,
     pub(super) acts: Vec<Act>,
@@ -131,6 +133,7 @@ impl Control {
                 now,
             ),
             scout: Scout::new(Sampling::new(birth.id, random.fork()), random.fork()),
+            reconciler: Reconciler::new(session::Settings::default(), random.fork()),
             mail: Mail::default(),
             refusals: Refusals::default(),
             acts: Vec::new(),
@@ -530,6 +533,7 @@ impl Control {
             self.contact.next_due(&self.members),
             self.dissemination.next_due(),
             self.scout.next_due(),
+            self.reconciler.next_due(),
             self.announce_at,
             self.look_at,
         ]

@@ -61,6 +61,8 @@ pub(super) struct Wishes {
     pub(super) links: Vec<(Place, LinkOp)>,
     /// New neighbours.
     pub(super) linked: Vec<Place>,
+    /// Members that have much of what is not here.
+    pub(super) behind: Vec<Place>,
 }
 
 /// Members of another region.
@@ -241,13 +243,27 @@ impl Dissemination {
         self.spread.send(id, to, &mut wishes.acts);
     }
 
+    /// Updates that are here, but for those that came only just.
+    pub(super) fn held(&self, now: u64) -> Vec<u64> {
+        self.spread.held(now, &self.choices).map(|id| id.0).collect()
+    }
+
+    /// Sends a member what it lacks, as far as it is here.
+    pub(super) fn serve(&mut self, now: u64, to: Place, ids: &[UpdateId], wishes: &mut Wishes) {
+        self.spread.give(now, &self.choices, to, ids, &mut wishes.acts);
+    }
+
     /// A member says something about updates or links.
     pub(super) fn handle(&mut self, now: u64, from: Place, gossip: &Gossip, wishes: &mut Wishes) {
         let acts = &mut wishes.acts;
         match gossip {
             Gossip::Ids(ids) => self.spread.handle_ids(now, &self.choices, from, ids, acts),
             Gossip::Pull(ids) => self.spread.handle_pull(now, &self.choices, from, ids, acts),
-            Gossip::Offer(ids) => self.spread.handle_offer(now, &self.choices, from, ids, acts),
+            Gossip::Offer(ids) => {
+                if self.spread.handle_offer(now, &self.choices, from, ids, acts) {
+                    wishes.behind.push(from);
+                }
+            }
             Gossip::Prune(ids) => self.spread.handle_prune(from, ids),
             Gossip::Link(op) => self.overlay.handle(now, from, *op, &mut self.changes),
             // Those are for the scout.

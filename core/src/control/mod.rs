@@ -5,7 +5,7 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`control`] | the composition root; `receive` is the way of a letter through it, `relay` that of an update, `foreign` of what concerns other regions, `turn` what is due |
+//! | [`control`] | the composition root; `receive` is the way of a letter through it, `relay` that of an update, `foreign` of what concerns other regions, `catch_up` of sessions, `turn` what is due |
 //! | [`intention`] | what goes into it, and what comes out |
 //! | [`settings`] | what an operator may choose |
 //! | [`random`] | the dice |
@@ -37,6 +37,7 @@
 //! | [`refusal`] | why a letter was not heeded |
 
 pub mod announce;
+mod catch_up;
 pub mod challenge;
 pub mod claims;
 pub mod contact;

@@ -53,6 +53,8 @@ refusals! {
     Unheard = "unheard",
     /// A member for whom there is no room on record.
     Full = "full",
+    /// A message of a session that breaks its rules, or that no session waits for.
+    Session = "session",
     /// A letter in this node's own name.
     Own = "own",
 }

@@ -91,6 +91,9 @@ impl Control {
         address: SocketAddr,
         Message { kind, body }: Message<'_>,
     ) -> Result<(), Refusal> {
+        if kind == super::reconcile::message::KIND {
+            return self.take_talk(now, from, address, body);
+        }
         let gossip = match Gossip::decode(kind, body) {
             Some(Ok(gossip)) => gossip,
             Some(Err(_)) => return Err(Refusal::Garbled),
@@ -128,6 +131,9 @@ impl Control {
     /// Says and sends what the dissemination wants.
     pub(super) fn fulfil(&mut self, now: u64) {
         let mut wishes = core::mem::take(&mut self.wishes);
+        for place in wishes.behind.drain(..) {
+            self.catch_up(now, place);
+        }
         for place in wishes.linked.drain(..) {
             self.get_proof_of(now, place);
         }

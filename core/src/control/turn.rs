@@ -38,6 +38,7 @@ impl Control {
         if self.scout.next_due() <= now {
             self.look_abroad(now);
         }
+        self.tick_sessions(now);
         if self.sync.is_settled() {
             self.dissemination.settle_in(now);
         }

@@ -464,7 +464,8 @@ impl Spread {
     }
 
     /// `from` offers these: whatever was taken in here since the oldest of them, and is not among them, `from` lacks; but
-    /// what was heard of only just is on its way by itself.
+    /// what was heard of only just is on its way by itself. Returns whether so much of a full offer is unknown here that
+    /// more will be lacking than an offer can name.
     pub fn handle_offer(
         &mut self,
         now: u64,
@@ -472,7 +473,7 @@ impl Spread {
         from: Place,
         ids: &[UpdateId],
         acts: &mut Vec<Act>,
-    ) {
+    ) -> bool {
         let bit = self.links.bit(from);
         let mut offered = ids.to_vec();
         offered.truncate(OFFER_MAX);
@@ -498,7 +499,22 @@ impl Spread {
         for id in lacking {
             self.serve(now, choices, id, (bit, from), acts);
         }
+        let unknown = ids.iter().filter(|id| self.updates.find(**id).is_none()).count();
         self.handle_ids(now, choices, from, ids, acts);
+        offered.len() == OFFER_MAX && unknown > OFFER_MAX / 2
+    }
+
+    /// What is here, but for what was heard of only just.
+    pub fn held(&self, now: u64, choices: &Choices) -> impl Iterator<Item = UpdateId> {
+        let rested = now.saturating_sub(choices.pull_timeout);
+        let held = self.updates.iter().filter(move |update| update.heard_at <= rested);
+        held.filter(|update| update.state == State::Held).map(|update| update.id)
+    }
+
+    /// Sends `to` what it lacks of these, as far as it is here, and as much of it as a link may have in a second.
+    pub fn give(&mut self, now: u64, choices: &Choices, to: Place, ids: &[UpdateId], acts: &mut Vec<Act>) {
+        let bit = self.links.bit(to);
+        ids.iter().for_each(|id| self.serve(now, choices, *id, (bit, to), acts));
     }
 
     /// Whether the update was accepted not long ago.

@@ -111,6 +111,10 @@ impl Updates {
         self.queue.iter_mut()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Update> {
+        self.queue.iter()
+    }
+
     pub(super) fn front(&self) -> Option<&Update> {
         self.queue.front()
     }
