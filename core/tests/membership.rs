@@ -139,9 +139,9 @@ fn a_suspected_member_says_that_it_is_there() {
     let version = mesh.nodes[7].control.me().rank();
     // Long enough to be suspected by somebody, too short to be declared dead.
     mesh.stop(7, 1_500 * MS);
-    mesh.run(1_400 * MS);
-    assert!((0..12).any(|i| mesh.state(i, 7) == Some(PeerState::Suspected)));
-    mesh.run(1_500 * MS);
+    let suspected = |mesh: &Mesh| (0..12).any(|i| mesh.state(i, 7) == Some(PeerState::Suspected));
+    mesh.run_to(1_500 * MS, suspected);
+    mesh.run(3_000 * MS);
     assert!((0..12).all(|i| mesh.state(i, 7) == Some(PeerState::Alive)));
     assert!(mesh.nodes[7].control.me().rank() > version, "it said something new");
     assert!(mesh.agrees());
