@@ -70,7 +70,8 @@ pub struct Peer {
     pub revoked: bool,
 }
 
-/// How updates leave this node.
+/// How updates leave this node. With [`membership`](Config::membership) the control plane says what goes to whom and finds
+/// what was missed: `fanout`, `relay` and `refresh` are for nodes without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Push {
     /// Peers that get each of this node's own trains; random ones if there are more. Default 16.

@@ -109,7 +109,7 @@ section! {
 }
 
 section! {
-    /// They go to some peers at once, and these relay them to others.
+    /// With membership the mesh decides what goes to whom; `fanout`, `relay` and `refresh_millis` are for nodes without.
     pub struct PushKeys {
         /// To how many peers each of this node's own frames goes at most, random ones if there are more.
         fanout: usize = 16,
