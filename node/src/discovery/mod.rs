@@ -31,6 +31,8 @@ use remember::Remembered;
 const LOOK: Duration = Duration::from_millis(100);
 /// Between two looks at whom to remember; the first comes sooner, for nodes that do not live long.
 const REMEMBER: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// How long a thread may take to end; one that waits for a name server is left to it.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// What a node looks for, and where.
 #[derive(Clone, Debug)]
@@ -112,8 +114,16 @@ impl Discovery {
 impl Drop for Discovery {
     fn drop(&mut self) {
         self.stop.clear();
-        // A panic was told on its way.
-        self.threads.drain(..).for_each(|thread| drop(thread.join()));
+        let until = Instant::now() + PARTING;
+        for thread in self.threads.drain(..) {
+            while !thread.is_finished() && Instant::now() < until {
+                thread::sleep(Duration::from_millis(5));
+            }
+            if thread.is_finished() {
+                // A panic was told on its way.
+                drop(thread.join());
+            }
+        }
     }
 }
 
