@@ -10,6 +10,7 @@ use octick_core::control::message::{Accusation, BUCKETS, Listed, Note, kind};
 use octick_core::control::{
     Birth, Claim, Control, Intention, Notary, PeerState, Postmark, Refusals, Settings, Statement,
 };
+use octick_core::data::audit::Compare;
 use octick_core::limits::LETTER_MAX;
 use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
 use octick_core::wire::{Letter, Message};
@@ -208,7 +209,13 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
         1 => {
             let kind = input.u8().max(1);
             let len = usize::from(input.u8());
-            let _ = letter.push(kind, input.bytes(len));
+            let body = input.bytes(len);
+            if let Some(compare) = Compare::decode(body) {
+                let mut again = Vec::new();
+                compare.encode(&mut again);
+                assert_eq!(Compare::decode(&again), Some(compare), "what was read is written as it is read");
+            }
+            let _ = letter.push(kind, body);
         }
         2 => {
             let mut word =

@@ -15,13 +15,16 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
         "build_parse" => structured(24, 200, |_| ()),
         "config" => configs(),
-        "control" => structured(40, 700, |bytes| {
-            // Letters that begin with their author's word, and some words of long ago.
-            bytes[1..].chunks_mut(9).for_each(|step| step[0] |= 0x80);
-            bytes[1..]
-                .chunks_mut(67)
-                .for_each(|steps| steps.iter_mut().skip(5).take(1).for_each(|age| *age = 0xFF));
-        }),
+        "control" => {
+            let scattered = structured(40, 700, |bytes| {
+                // Letters that begin with their author's word, and some words of long ago.
+                bytes[1..].chunks_mut(9).for_each(|step| step[0] |= 0x80);
+                bytes[1..]
+                    .chunks_mut(67)
+                    .for_each(|steps| steps.iter_mut().skip(5).take(1).for_each(|age| *age = 0xFF));
+            });
+            scattered.into_iter().chain([("a-session-of-nothing".into(), proven_and_garbled())]).collect()
+        }
         "dump" => dumps(),
         "frame_parse" => frames(),
         "ingress" => {
@@ -37,6 +40,14 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "verify_vs_reference" => structured(32, 300, |bytes| bytes[1] &= 0x3F),
         _ => panic!("no target {target}"),
     }
+}
+
+/// A member that asks for the table, shows its address when it is told to, and then says what no session waits for.
+fn proven_and_garbled() -> Vec<u8> {
+    let asks = [0x83, 1, 0, 0, 0, 10, 0, 1];
+    let shows = [7, 1, 0, 0, 0];
+    let garbles = [1, 1, 0, 0, 0x0C, 3, 9, 9, 9];
+    [&[1][..], &asks, &shows, &garbles].concat()
 }
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): enough to scatter bytes, the same ones every time.

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use octick_core::control::spread::{Convergence, Counts as TravelCounts};
 pub use octick_core::control::{Partition, PeerState, Region, Settings as MembershipSettings};
+pub use octick_core::data::audit::Counts as AuditCounts;
 pub use octick_core::engine::MeshEvent;
 use octick_core::stamp::{Incarnation, Run};
 use octick_crypto::NodeId;
@@ -57,6 +59,21 @@ pub struct MemberView {
     pub this_node: bool,
 }
 
+/// How updates travel, as this node sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TravelView {
+    /// Neighbours that updates go to.
+    pub neighbours: usize,
+    /// Rounds a second at present, in thousandths.
+    pub rounds_per_second_milli: u64,
+    /// How long updates took until no neighbour was found to lack them, and how many rounds.
+    pub convergence: Convergence,
+    /// Updates taken in, repeated, asked for and refused.
+    pub updates: TravelCounts,
+    /// What comparing tables has found.
+    pub audit: AuditCounts,
+}
+
 /// Who is in the mesh, as far as this node knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeshView {
@@ -64,6 +81,8 @@ pub struct MeshView {
     pub members: Vec<MemberView>,
     /// Whether enough of them are reachable.
     pub partition: Partition,
+    /// How updates travel.
+    pub travel: TravelView,
     /// Whether nobody has answered for a while: of a node with seeds, that they are down.
     pub alone: bool,
 }

@@ -8,6 +8,7 @@
 //! | 0xFB | shuffle | flags u8 (1: an answer), three zeros, descriptors of 44 bytes, 1 to 8 |
 //! | 0xFC | link | 1 connect, 2 accept, 3 disconnect; three zeros |
 //! | 0xFD | heartbeat | number u64 |
+//! | 0xFF | prune | 1 to 64 ids |
 
 use alloc::vec::Vec;
 use core::fmt;

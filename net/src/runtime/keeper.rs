@@ -24,7 +24,7 @@ use super::latency::Latencies;
 use super::timers::Timers;
 use crate::clock;
 use crate::config::{Peer, Push};
-use crate::mesh::{MemberView, MeshView, Quorum, Steering};
+use crate::mesh::{MemberView, MeshView, Quorum, Steering, TravelView};
 use crate::socket::{self, Arrival};
 
 /// Writes taken from the queue before the sockets are looked at again.
@@ -284,7 +284,7 @@ impl Keeper {
     /// What the node knows of its mesh; nothing if it is not looking after one.
     fn view(&self) -> Option<MeshView> {
         let control = self.parts.engine.control()?;
-        let members = control.members();
+        let (members, travel) = (control.members(), control.dissemination());
         let member = |(place, member): (_, &Member)| MemberView {
             id: member.id(),
             state: member.state(),
@@ -297,6 +297,13 @@ impl Keeper {
         Some(MeshView {
             members: members.iter().map(member).collect(),
             partition: control.partition(),
+            travel: TravelView {
+                neighbours: travel.neighbours().count(),
+                rounds_per_second_milli: travel.rounds_per_second_milli(self.now()),
+                convergence: *travel.convergence(),
+                updates: *travel.counts(),
+                audit: self.parts.engine.audit().copied().unwrap_or_default(),
+            },
             alone: control.is_alone() && members.live().is_empty(),
         })
     }

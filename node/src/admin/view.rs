@@ -1,6 +1,6 @@
 //! What the API says about a mesh: written by the node, read by the commands.
 
-use octick::{Handle, MemberView, MeshView, Partition, PeerState};
+use octick::{Handle, MemberView, MeshView, Partition, PeerState, TravelView};
 use serde::{Deserialize, Serialize};
 
 /// The answer to `GET /api/v1/members`.
@@ -12,8 +12,35 @@ pub struct Members {
     pub partition: Status,
     /// How many members are in which state.
     pub counts: Counts,
+    /// How updates travel.
+    pub travel: Travel,
     /// Everybody on record: the node itself first, then by name.
     pub members: Vec<Member>,
+}
+
+/// How updates travel, as the node that answers sees it. Counts are since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Travel {
+    /// Neighbours that updates go to.
+    pub neighbours: usize,
+    /// Rounds a second at present, in thousandths.
+    pub rounds_per_second_milli: u64,
+    /// Updates taken in.
+    pub accepted: u32,
+    /// Further copies of them.
+    pub duplicates: u32,
+    /// Updates that had to be asked for.
+    pub pulls: u32,
+    /// Updates after which no neighbour was found to lack them any more.
+    pub converged: u32,
+    /// The same by the time that it took, as `mesh.gossip.convergence.time`: up to 10, 50, 100, 500, 1,000, 5,000, 10,000 ms, beyond.
+    pub convergence_time: Vec<u32>,
+    /// The same by rounds, as `mesh.gossip.convergence.rounds`: up to 3, 5, 7, 10, 15, 20, 30, beyond.
+    pub convergence_rounds: Vec<u32>,
+    /// Ranges of the tables that were found to differ from somebody's.
+    pub ranges_differed: u64,
+    /// Ranges that this node sent again because somebody lacked them.
+    pub ranges_repeated: u64,
 }
 
 /// The node that answers.
@@ -149,7 +176,24 @@ impl Members {
         let id = node.id();
         let node =
             Own { id: id.to_string(), short: id.short().to_string(), listen: node.local_addr().to_string() };
-        Self { node, partition: mesh.partition.into(), counts, members }
+        Self { node, partition: mesh.partition.into(), counts, travel: Travel::of(&mesh.travel), members }
+    }
+}
+
+impl Travel {
+    fn of(travel: &TravelView) -> Self {
+        Self {
+            neighbours: travel.neighbours,
+            rounds_per_second_milli: travel.rounds_per_second_milli,
+            accepted: travel.updates.accepted,
+            duplicates: travel.updates.duplicates,
+            pulls: travel.updates.pulls,
+            converged: travel.convergence.count,
+            convergence_time: travel.convergence.time.to_vec(),
+            convergence_rounds: travel.convergence.rounds.to_vec(),
+            ranges_differed: travel.audit.ranges,
+            ranges_repeated: travel.audit.repeated,
+        }
     }
 }
 
