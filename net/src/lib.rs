@@ -41,7 +41,9 @@ pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, 
 pub use handle::{
     About, AskError, Gone, Handle, LearnError, MeshError, QuorumError, Stats, WriteError, Writer,
 };
-pub use mesh::{MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, Region, TravelView};
+pub use mesh::{
+    MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, Region, Strategy, TravelView,
+};
 pub use octick_core::counters::{Counter, Tally};
 pub use octick_core::data::budget::{Conduct, Limits, Rate};
 pub use octick_core::data::publish::{Change, Next, Reader as Changes};

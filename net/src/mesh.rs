@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+pub use octick_core::control::select::Strategy;
 pub use octick_core::control::spread::{Convergence, Counts as TravelCounts};
 pub use octick_core::control::{Partition, PeerState, Region, Settings as MembershipSettings};
 pub use octick_core::data::audit::Counts as AuditCounts;
@@ -53,6 +55,8 @@ pub struct MemberView {
     pub incarnation: Incarnation,
     /// Where it is written to.
     pub address: Option<SocketAddr>,
+    /// How long its answers take, once one came.
+    pub round_trip: Option<Duration>,
     /// The runs of slots that it claims.
     pub runs: Vec<Run>,
     /// Whether it is this node itself.

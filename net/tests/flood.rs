@@ -107,6 +107,8 @@ fn start(mode: Mode, peers: &[(&Origin, SocketAddr)]) -> Handle {
     let mut config = Config::new(Identity::from_seed(&[0xFF; 32]), listen);
     config.layout = Layout { slots: 1_024, cells8: false, cells4: false, rows: true };
     config.threads.mode = mode;
+    // Later it would take its memory in the flood.
+    config.verify_at_once = true;
     // Nothing of what comes in goes out again.
     config.push.relay = 0;
     let peer = |(i, (origin, addr)): (usize, &(&Origin, SocketAddr))| Peer {

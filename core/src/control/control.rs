@@ -126,7 +126,7 @@ impl Control {
             claims: Claims::default(),
             watch: Watch::default(),
             dissemination: Dissemination::new(
-                settings.choices,
+                (settings.choices, settings.selection),
                 birth.mesh,
                 (birth.id, birth.region),
                 random.fork(),

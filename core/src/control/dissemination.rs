@@ -22,6 +22,7 @@ use super::random::Random;
 use super::rank::{Purpose, RINGS, Ranking, Standing};
 use super::rate::Rate;
 use super::regions::{Crossing, RegionView};
+use super::select::{Candidate, Strategy, choose};
 use super::settings::{MS, S};
 use super::spread::{Accepted, Act, Choices, Convergence, Counts, Lane, Spot, Spread};
 
@@ -81,6 +82,7 @@ pub struct Dissemination {
     rate: Rate,
     crossing: Crossing,
     choices: Choices,
+    selection: Strategy,
     mesh: [u8; 32],
     me: NodeId,
     home: Region,
@@ -103,7 +105,7 @@ pub struct Dissemination {
 
 impl Dissemination {
     pub(super) fn new(
-        choices: Choices,
+        (choices, selection): (Choices, Strategy),
         mesh: [u8; 32],
         (me, home): (NodeId, Region),
         mut random: Random,
@@ -115,6 +117,7 @@ impl Dissemination {
             rate: Rate::new(now),
             crossing: Crossing::default(),
             choices,
+            selection,
             standing: Ranking::new(&mesh, Purpose::Overlay, 0).standing(me, RINGS),
             mesh,
             me,
@@ -318,7 +321,12 @@ impl Dissemination {
     /// A neighbour, or anybody of this region while there is none; now and then somebody of another.
     pub(super) fn draw_partner(&mut self, members: &Members) -> Option<Place> {
         self.survey(members);
-        let near: Vec<Place> = self.overlay.neighbours().collect();
+        let candidate = |place: Place| {
+            let member = members.get(place);
+            Candidate { place, region: member.region(), rtt: member.rtt }
+        };
+        let mut near: Vec<Candidate> = self.overlay.neighbours().map(candidate).collect();
+        let near = choose(self.selection, &mut near, 1, self.home, &mut self.random);
         let home = if near.is_empty() { members.live() } else { &near };
         let mut views = views(&self.abroad);
         views.push(RegionView { region: self.home, aggregators: &[], members: home });

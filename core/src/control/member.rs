@@ -7,6 +7,7 @@ use octick_crypto::NodeId;
 
 use super::announce::{Announcement, Region};
 use super::message::Listed;
+use super::rtt::Rtt;
 use super::sampling::Descriptor;
 use crate::stamp::{Incarnation, Version};
 
@@ -67,6 +68,8 @@ pub struct Member {
     pub proven: bool,
     /// When a letter of its own last came, microseconds; zero for never.
     pub heard_at: u64,
+    /// How long its answers take.
+    pub rtt: Rtt,
     pub(super) letters: Window,
     /// Up to when what it was answered is paid for, microseconds.
     pub(super) answered_until: u64,

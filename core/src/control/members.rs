@@ -20,6 +20,7 @@ pub use super::member::{Member, PeerState, Place, Rank};
 use super::member::{NOWHERE, Window, fold, halves};
 use super::message::BUCKETS;
 use super::random::Random;
+use super::rtt::Rtt;
 use crate::stamp::Incarnation;
 
 /// What became of a report.
@@ -332,6 +333,7 @@ impl Members {
             announcement: announcement.clone(),
             changed_at: now,
             heard_at: 0,
+            rtt: Rtt::default(),
             letters: Window::default(),
             answered_until: 0,
             incarnation: statement.incarnation,

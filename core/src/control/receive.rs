@@ -390,10 +390,12 @@ impl Control {
     }
 
     fn take_ack(&mut self, now: u64, from: Place, nonce: u32, digest: u32) -> Result<(), Refusal> {
-        let acked = self.prober.acked(nonce, from, &self.settings, &mut self.acts);
-        let (target, direct) = acked.ok_or(Refusal::Unasked)?;
-        if direct {
-            self.members.get_mut(target).proven = true;
+        let acked = self.prober.acked(now, nonce, from, &self.settings, &mut self.acts);
+        let (target, trip) = acked.ok_or(Refusal::Unasked)?;
+        if let Some(trip) = trip {
+            let member = self.members.get_mut(target);
+            member.proven = true;
+            member.rtt.sample(trip);
         }
         if self.members.get(target).state() == PeerState::Suspected {
             let note = Note::Accuse(accusation(self.members.get(target), self.me().id()));

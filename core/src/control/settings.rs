@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
+use super::select::Strategy;
 use super::spread::Choices;
 
 /// Microseconds in a millisecond.
@@ -55,6 +56,8 @@ pub struct Settings {
     pub missing_for: u64,
     /// How updates spread.
     pub choices: Choices,
+    /// Which neighbour is compared with in a round.
+    pub selection: Strategy,
     /// Strangers a second whose announcement and letter are verified; others must wait.
     pub strangers: u32,
 }
@@ -81,6 +84,7 @@ impl Default for Settings {
             forget_after: 24 * 3_600 * S,
             missing_for: 600 * S,
             choices: Choices::default(),
+            selection: Strategy::Random,
             strangers: 1_000,
         }
     }

@@ -47,6 +47,8 @@ pub struct Prober {
 #[derive(Clone, Debug)]
 struct Probe {
     target: Place,
+    /// When the target itself was asked, once.
+    asked_at: u64,
     /// When something happens next if no answer comes.
     due: u64,
     /// When the probe fails; the same as `due` from then on.
@@ -119,8 +121,8 @@ impl Prober {
             let patience = u64::from(1 + self.health);
             let fails_at = now + (settings.probe_interval - settings.probe_interval / 8) * patience;
             let due = now + settings.probe_timeout * patience;
-            let probe = Probe { target, due, fails_at, helpers: Vec::new(), nacks: 0, client: None };
-            self.send(probe, acts);
+            let (asked_at, helpers) = (now, Vec::new());
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client: None }, acts);
         }
     }
 
@@ -139,19 +141,21 @@ impl Prober {
             // The word that nothing came must arrive before the client gives up.
             let due = now + settings.probe_timeout * 2;
             let client = Some((client, nonce));
-            self.send(Probe { target, due, fails_at: due, helpers: Vec::new(), nacks: 0, client }, acts);
+            let (asked_at, fails_at, helpers) = (now, due, Vec::new());
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client }, acts);
         }
     }
 
-    /// An answer came from `from`. Returns the member that is thereby known to be there, and whether it answered
-    /// itself.
+    /// An answer came from `from`. Returns the member that is thereby known to be there and, if it answered itself, how
+    /// long that took.
     pub fn acked(
         &mut self,
+        now: u64,
         nonce: u32,
         from: Place,
         settings: &Settings,
         acts: &mut Vec<Act>,
-    ) -> Option<(Place, bool)> {
+    ) -> Option<(Place, Option<u64>)> {
         let probe = self.pending.get(&nonce)?;
         let direct = probe.target == from;
         if !direct && !probe.helpers.contains(&from) {
@@ -162,7 +166,7 @@ impl Prober {
             Some((client, nonce)) => acts.push(Act::Relay(client, nonce)),
             None => self.feel(settings, -1),
         }
-        Some((probe.target, direct))
+        Some((probe.target, direct.then(|| now.saturating_sub(probe.asked_at))))
     }
 
     /// A helper heard nothing, but is there itself.

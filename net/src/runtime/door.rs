@@ -55,7 +55,7 @@ impl Admitted {
 impl Door {
     pub(super) fn new(
         ingress: Ingress,
-        promise: Promise,
+        promise: Option<Promise>,
         senders: Senders,
         board: Board,
         desk: Desk,
@@ -64,7 +64,7 @@ impl Door {
             senders: [[Sender(0); BATCH_MAX]; WAVE_MAX],
             places: [[Place::default(); BATCH_MAX]; WAVE_MAX],
         };
-        Self { ingress, senders, board, desk, wave: Box::new(wave), promise: Some(promise) }
+        Self { ingress, senders, board, desk, wave: Box::new(wave), promise }
     }
 
     /// Takes news of peers, and works a little on what makes later checks faster: what that delays is less than one

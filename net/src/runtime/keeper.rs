@@ -291,6 +291,7 @@ impl Keeper {
             region: member.region(),
             incarnation: member.rank().0,
             address: member.address(),
+            round_trip: member.rtt.micros().map(|micros| Duration::from_micros(micros.into())),
             runs: member.announcement().statement().claims.iter().map(|claim| claim.run).collect(),
             this_node: place == Members::ME,
         };

@@ -30,7 +30,7 @@ use super::pin::pin;
 use super::senders::Senders;
 use super::solo::Solo;
 use super::split::{Merger, RING, Receiver};
-use super::warm::Warmer;
+use super::warm::{Warmer, warm};
 use crate::clock;
 use crate::config::{Config, Mode, Settings, random_word};
 use crate::handle::{About, Handle, Inner};
@@ -109,7 +109,12 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     });
     let mut warmer = Warmer::new(config.verify);
     let mut door = |desk: &Desk| {
-        let (signatures, promise) = warmer.promise();
+        let (signatures, promise) = if config.verify_at_once {
+            (warm(config.verify), None)
+        } else {
+            let (signatures, promise) = warmer.promise();
+            (signatures, Some(promise))
+        };
         let (directory, windows, counters) = (directory.clone(), windows.clone(), desk.counters.clone());
         let ingress = Ingress::new(directory, windows, terms, keys.clone(), counters, clock::ticks)
             .with_signatures(signatures)

@@ -61,6 +61,9 @@ impl Warmer {
     /// # Errors
     /// No thread can be had.
     pub(super) fn start(self) -> io::Result<()> {
+        if self.promised.is_empty() {
+            return Ok(());
+        }
         let Self { settings, asked: (_, asked), promised } = self;
         let keep = move || {
             if asked.recv().is_err() {
@@ -68,13 +71,18 @@ impl Warmer {
             }
             step_back();
             for promised in promised {
-                let verifier = Verifier::new(settings);
-                memory::advise_huge(verifier.table_memory());
-                memory::collapse_huge(verifier.base_memory());
                 // Whoever waited for it may have ended.
-                drop(promised.send(verifier));
+                drop(promised.send(warm(settings)));
             }
         };
         thread::Builder::new().name("octick-warm".into()).stack_size(1 << 20).spawn(keep).map(drop)
     }
+}
+
+/// A verifier as the settings ask for it, ready.
+pub(super) fn warm(settings: lanes::Settings) -> Verifier {
+    let verifier = Verifier::new(settings);
+    memory::advise_huge(verifier.table_memory());
+    memory::collapse_huge(verifier.base_memory());
+    verifier
 }

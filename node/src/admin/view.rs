@@ -99,6 +99,8 @@ pub struct Member {
     pub region: u16,
     /// Where it is written to.
     pub addresses: Vec<String>,
+    /// How long its answers take, microseconds, once one came.
+    pub round_trip_micros: Option<u64>,
     /// Runs of slots that it claims.
     pub runs: usize,
     /// Slots in them.
@@ -206,6 +208,7 @@ impl Member {
             incarnation: member.incarnation.0,
             region: member.region.0,
             addresses: member.address.iter().map(ToString::to_string).collect(),
+            round_trip_micros: member.round_trip.map(|trip| trip.as_micros() as u64),
             runs: member.runs.len(),
             slots: member.runs.iter().map(|run| u64::from(run.len)).sum(),
             this_node: member.this_node,

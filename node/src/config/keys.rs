@@ -65,7 +65,24 @@ section! {
         /// Wait longer with suspicions while this node itself is slow, while nobody confirms them, and until the suspected
         /// was told (Lifeguard). Without: plain SWIM, for comparison; the same on every node of a mesh.
         lifeguard: bool = true,
+        /// Which neighbour tables and updates are compared with: "random", "latency_aware" (the nearest), "hybrid" (four
+        /// of five times near, else any) or "geographic" (of this region, then the nearest).
+        selection: Selection = Selection::Random,
     }
+}
+
+/// How a neighbour is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// Each as likely as the next.
+    Random,
+    /// The nearest by round trip.
+    LatencyAware,
+    /// Mostly near, now and then any.
+    Hybrid,
+    /// Those of the own region first.
+    Geographic,
 }
 
 section! {
@@ -166,6 +183,9 @@ section! {
         /// One of how many verdicts is checked against the reference, ed25519-dalek's verify_strict; 0 checks none.
         /// The first wrong one ends the kernel's use, loudly.
         cross_check: u32 = 1_024,
+        /// Make it ready before the node starts, which takes 30 ms of a core; otherwise once a thread has checked a
+        /// thousand signatures one by one.
+        at_once: bool = false,
     }
 }
 

@@ -20,7 +20,7 @@ pub use check::{Conflict, PeerSettings, Run, Settings};
 pub use example::example;
 pub use keys::{
     AdminKeys, Backend, Config, DiscoveryKeys, Kernel, LimitKeys, MembershipKeys, Mode, PeerKeys, PushKeys,
-    ReportKeys, RunKeys, SocketKeys, TableKeys, ThreadKeys, VerifyKernel, VerifyKeys, Wait,
+    ReportKeys, RunKeys, Selection, SocketKeys, TableKeys, ThreadKeys, VerifyKernel, VerifyKeys, Wait,
 };
 
 impl Config {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use octick::socket::Choice;
 use octick::{
     Config, Handle, Kernel, Layout, Limits, Membership, Mode, Peer, Push, Rate, Region, Slot, SocketConfig,
-    Threads, Wait,
+    Strategy, Threads, Wait,
 };
 use octick_crypto::key_file::{self, KeyFileError};
 use octick_crypto::{Identity, lanes};
@@ -78,6 +78,7 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
             cross_check: settings.verify.cross_check,
             ..Default::default()
         },
+        verify_at_once: settings.verify.at_once,
         limits: limits(&settings.limits),
         skew_max: Duration::from_micros(settings.limits.skew_micros),
         writes_queue: settings.limits.writes_queue,
@@ -95,6 +96,12 @@ fn membership(settings: &Settings) -> Membership {
         ..Membership::default()
     };
     membership.settings.lifeguard = keys.lifeguard;
+    membership.settings.selection = match keys.selection {
+        config::Selection::Random => Strategy::Random,
+        config::Selection::LatencyAware => Strategy::LatencyAware,
+        config::Selection::Hybrid => Strategy::Hybrid,
+        config::Selection::Geographic => Strategy::Geographic,
+    };
     membership.settings.seeds = keys.seeds.iter().filter_map(|seed| seed.parse().ok()).collect();
     if settings.discovery.remember {
         membership.settings.remembered = remember::read(&remember::file_of(&settings.key_file))

@@ -139,6 +139,7 @@ impl Rig {
         let ((peer, addr), (stranger, _)) = (sender()?, sender()?);
         let own = Identity::from_seed(&[0xFF; 32]);
         let mut config = Config::new(own, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        config.verify_at_once = true;
         config.mesh = MESH.into();
         config.layout = Layout { slots: SLOTS, cells8: true, cells4: false, rows: false };
         config.threads.cores = core.into_iter().collect();

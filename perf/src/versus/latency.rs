@@ -72,6 +72,7 @@ fn run(mode: Mode, core: Option<usize>, rate: u32, secs: f64, writes: bool) -> i
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let own = Identity::from_seed(&[0xFF; 32]);
     let mut config = Config::new(own, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    config.verify_at_once = true;
     config.mesh = MESH.into();
     config.layout = Layout { slots: SLOTS + OWN.len, cells8: true, cells4: false, rows: false };
     config.runs = vec![OWN];

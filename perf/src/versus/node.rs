@@ -192,6 +192,7 @@ fn sender() -> io::Result<Sender> {
 fn octick(trains: &Trains, core: Option<usize>, hz: f64) -> io::Result<Cost> {
     let own = Identity::from_seed(&[0xFF; 32]);
     let mut config = Config::new(own, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    config.verify_at_once = true;
     config.mesh = MESH.into();
     config.layout = Layout { slots: SLOTS, cells8: true, cells4: false, rows: false };
     config.threads.cores = core.into_iter().collect();
