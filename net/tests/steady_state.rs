@@ -42,6 +42,7 @@ fn start(n: usize, addresses: [SocketAddr; 2], mode: Mode) -> Handle {
     let key = identity(other).public().clone();
     config.peers = vec![Peer { key, addr: Some(addresses[other]), runs: vec![run(other)], revoked: false }];
     config.threads.mode = mode;
+    config.verify_at_once = true;
     config.push.refresh = Duration::from_millis(50);
     octick::start(config.check().expect("sound")).expect("it starts")
 }
