@@ -209,3 +209,35 @@ fn who_missed_more_than_offers_can_name_compares_everything() {
         assert!(took <= 3 * S, "{took}");
     }
 }
+
+#[test]
+fn a_critical_update_is_there_first_and_straight_where_it_concerns() {
+    let (n, seed) = (120, 16);
+    let mut mesh = settled(n, seed);
+    let mut spent = [0; 2];
+    for round in 0..10 {
+        for (critical, spent) in [false, true].into_iter().zip(&mut spent) {
+            let number = 2 * round + u64::from(critical);
+            let of = round as usize * 11;
+            if critical {
+                let to = mesh.nodes[(of + 60) % n].id;
+                mesh.issue_critical(of, number, to);
+                mesh.run(MS);
+                assert!(mesh.nodes[(of + 60) % n].held.contains_key(&(of, number)), "one hop");
+            } else {
+                mesh.issue(of, number);
+            }
+            let began = mesh.nodes[of].held[&(of, number)];
+            mesh.run(S);
+            assert_eq!(mesh.holders(of, number), n);
+            let mut came: Vec<u64> = mesh.nodes.iter().map(|node| node.held[&(of, number)] - began).collect();
+            came.sort_unstable();
+            *spent += came[n / 2];
+        }
+    }
+    println!(
+        "half of {n} nodes have an update after {:?} us on average, a critical one second",
+        spent.map(|us| us / 10)
+    );
+    assert!(2 * spent[1] < spent[0], "{spent:?}");
+}

@@ -19,7 +19,7 @@ use octick_crypto::{Hash, NodeId, lanes};
 
 use crate::config::{ConfigError, Peer};
 use crate::mesh::{MeshEvent, MeshView, Quorum, Steering};
-use crate::runtime::{Bell, Command, Crew, Desk, Latencies, SenderStats, tally};
+use crate::runtime::{Bell, Command, Crew, Desk, Latencies, SenderStats, Urgency, Write, tally};
 use crate::socket::{self, Backend, Socket, Why};
 
 /// A running node. Dropping it stops the node.
@@ -34,7 +34,7 @@ pub(crate) struct Inner {
     pub(crate) warnings: Vec<String>,
     pub(crate) crew: Crew,
     pub(crate) runs: Arc<[Run]>,
-    pub(crate) writes: Arc<ArrayQueue<Update>>,
+    pub(crate) writes: Arc<ArrayQueue<Write>>,
     pub(crate) commands: Sender<Command>,
     pub(crate) bell: Bell,
     pub(crate) reader: StateReader,
@@ -288,7 +288,7 @@ impl Handle {
 pub struct Writer {
     runs: Arc<[Run]>,
     layout: octick_core::state::Layout,
-    writes: Arc<ArrayQueue<Update>>,
+    writes: Arc<ArrayQueue<Write>>,
     bell: Bell,
     quorum: Quorum,
 }
@@ -313,12 +313,26 @@ impl Writer {
     /// [`WriteError`], and nothing was queued.
     #[inline]
     pub fn write(&self, update: Update) -> Result<(), WriteError> {
+        self.queue(update, Urgency::Normal)
+    }
+
+    /// [`Writer::write`], of what cannot wait: it leaves at once, with whatever else is pending, to more neighbours than other
+    /// updates, who hear of it without delay; and straight `to` the member that it concerns, if one is named.
+    ///
+    /// # Errors
+    /// [`WriteError`], and nothing was queued.
+    pub fn write_critical(&self, update: Update, to: Option<NodeId>) -> Result<(), WriteError> {
+        self.queue(update, Urgency::Critical(to))
+    }
+
+    #[inline]
+    fn queue(&self, update: Update, urgency: Urgency) -> Result<(), WriteError> {
         let (table, slot) = update.place();
         let ours = self.runs.iter().any(|run| slot.0.wrapping_sub(run.first.0) < run.len);
         if !ours || !self.layout.has(table) {
             return Err(WriteError::NotOurs(NotOurs(update)));
         }
-        self.writes.push(update).map_err(WriteError::Full)?;
+        self.writes.push(Write { update, urgency }).map_err(|full| WriteError::Full(full.update))?;
         self.bell.ring();
         Ok(())
     }

@@ -195,3 +195,21 @@ fn a_latecomer_gets_what_was_said_once_long_before_it_came() {
         seed.digest() == Ok(digest) && second.digest() == Ok(digest)
     });
 }
+
+#[test]
+fn a_critical_write_leaves_at_once_however_long_others_wait() {
+    let patient = |config: &mut Config| config.push.flush = Duration::from_secs(3);
+    let seed = start(0, None, patient);
+    let other = start(1, Some(seed.local_addr()), patient);
+    until("both are there", || live(&seed) == 2 && live(&other) == 2);
+    let (writer, slot) = (seed.writer(), run(0).first);
+    // The first after a quiet while goes at once; from then on they gather.
+    writer.write(Update::Cell8(slot, 1)).expect("its own cell");
+    let holds = |value: u64| other.reader().cell8(slot).is_some_and(|cell| cell.value == value);
+    until("the first is there", || holds(1));
+    let began = Instant::now();
+    writer.write(Update::Cell8(slot, 2)).expect("its own cell");
+    writer.write_critical(Update::Cell8(slot, 3), Some(other.id())).expect("its own cell");
+    until("the critical one is there", || holds(3));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}

@@ -218,8 +218,8 @@ impl Dissemination {
         let issued = taken.from.is_none();
         let direct = self.all_are_neighbours(members) && (issued || taken.from == taken.origin);
         let lane = match () {
-            () if taken.critical => Lane::Critical,
             () if direct => Lane::Direct,
+            () if taken.critical => Lane::Critical,
             () => Lane::Normal,
         };
         let origin = taken.origin.unwrap_or(SOMEBODY);

@@ -14,6 +14,7 @@ use octick_crypto::{Item, NodeId, verify_many};
 
 use super::compare::Inbox;
 use super::{Engine, NotLearnt};
+use crate::control::gossip::UpdateId;
 use crate::control::spread::Spot;
 use crate::control::{Control, Intention, Members, Partition, PeerState, Postmark, Region, Update};
 use crate::counters::Counter;
@@ -24,6 +25,9 @@ use crate::limits::{BATCH_MAX, EVENTS_MAX};
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
 use crate::wire::{Entries, Envelope, Frame, Header, Kind, Letter, Stamp};
+
+/// Members that one train may concern.
+const CONCERNED_MAX: usize = 16;
 
 /// What the control plane found out.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +88,9 @@ pub(super) struct Mesh {
     forwards: Vec<(SocketAddr, Spot)>,
     /// Where some of them go.
     to: Vec<SocketAddr>,
+    /// Whether the next own train should hurry, and whom it concerns.
+    critical: bool,
+    concerned: Vec<NodeId>,
     letters: VecDeque<(SocketAddr, Box<Letter>)>,
     next_letter: Seq,
     /// Members whose rights changed, in the order of the news.
@@ -105,6 +112,8 @@ impl Engine {
             shelf: Shelf::new(shelf),
             forwards: Vec::new(),
             to: Vec::new(),
+            critical: false,
+            concerned: Vec::new(),
             letters: VecDeque::new(),
             next_letter: Seq(1),
             changed: Vec::new(),
@@ -167,11 +176,27 @@ impl Engine {
         }
     }
 
+    /// What was written last is critical: the next train goes to more neighbours at once, is announced to the others at
+    /// once, and goes straight `to` the member that it concerns, if there is one.
+    pub fn hurry(&mut self, to: Option<NodeId>) {
+        let Some(mesh) = &mut self.mesh else { return };
+        mesh.critical = true;
+        if mesh.concerned.len() < CONCERNED_MAX {
+            mesh.concerned.extend(to);
+        }
+    }
+
     /// Sends the train that [`Engine::flush`] made on its way through the mesh.
     pub fn pass_own_on(&mut self, now: u64) {
-        if let Some(mesh) = self.mesh.as_mut().filter(|mesh| mesh.control.has_company()) {
-            self.train.frames().for_each(|frame| mesh.set_out(now, frame, None));
+        let Some(mesh) = self.mesh.as_mut().filter(|mesh| mesh.control.has_company()) else { return };
+        for frame in self.train.frames() {
+            let id = mesh.set_out(now, frame, None);
+            for to in &mesh.concerned {
+                mesh.control.send_update(now, id, *to);
+            }
         }
+        mesh.critical = false;
+        mesh.concerned.clear();
     }
 
     /// Gives whatever is to be sent on to `send`: up to 64 frames in the order in which they came, and where each of them
@@ -302,9 +327,11 @@ fn update(header: &Header, spot: Spot, from: Option<SocketAddr>) -> Update {
 }
 
 impl Mesh {
-    fn set_out(&mut self, now: u64, bytes: &[u8], from: Option<SocketAddr>) {
+    fn set_out(&mut self, now: u64, bytes: &[u8], from: Option<SocketAddr>) -> UpdateId {
         let spot = Spot(self.shelf.put(bytes));
-        self.control.take_update(now, &update(Frame::reopen(bytes).header(), spot, from));
+        let update = update(Frame::reopen(bytes).header(), spot, from);
+        let critical = self.critical && from.is_none();
+        self.control.take_update(now, &Update { critical, ..update })
     }
 
     /// Takes what the control plane wants done.

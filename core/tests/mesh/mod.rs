@@ -274,6 +274,19 @@ impl Mesh {
         self.take_update(i, None, (i, number));
     }
 
+    /// The same of one that cannot wait, and concerns a member.
+    pub(crate) fn issue_critical(&mut self, i: usize, number: u64, to: NodeId) {
+        let now = self.now;
+        let node = &mut self.nodes[i];
+        node.held.insert((i, number), now);
+        let (origin, spot) = (node.id, Spot((i as u64) << 32 | number));
+        let incarnation = Incarnation(1);
+        let update = Update { origin, incarnation, seq: Seq(number), spot, from: None, critical: true };
+        let id = node.control.take_update(now, &update);
+        assert!(node.control.send_update(now, id, to));
+        self.after(i);
+    }
+
     fn take_update(&mut self, i: usize, from: Option<SocketAddr>, (of, number): (usize, u64)) {
         let (now, origin) = (self.now, self.nodes[of].id);
         let node = &mut self.nodes[i];

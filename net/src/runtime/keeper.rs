@@ -14,7 +14,7 @@ use octick_core::data::{Directory, Origin, Update};
 use octick_core::engine::{Engine, MeshEvent, NotLearnt};
 use octick_core::limits::BATCH_MAX;
 use octick_core::wire::{Entries, Frame, Stat};
-use octick_crypto::Hash;
+use octick_crypto::{Hash, NodeId};
 
 use super::board::{Board, News};
 use super::desk::Desk;
@@ -33,6 +33,21 @@ const WRITES_PER_TURN: usize = 8_192;
 const TRAINS_PER_TURN: usize = 4;
 /// Questions of this node that may be open at a time; the oldest gives way.
 const QUESTIONS_MAX: usize = 64;
+
+/// An agent's write, on its way to the engine's thread.
+pub(crate) struct Write {
+    pub(crate) update: Update,
+    pub(crate) urgency: Urgency,
+}
+
+/// How soon a write is to leave.
+#[derive(Clone, Copy)]
+pub(crate) enum Urgency {
+    /// With others.
+    Normal,
+    /// At once, and straight to whom it concerns.
+    Critical(Option<NodeId>),
+}
 
 /// What a handle asks of the engine's thread.
 pub(crate) enum Command {
@@ -78,7 +93,7 @@ pub(super) struct Parts {
     /// This thread's desk.
     pub(super) desk: Desk,
     /// The agents' writes.
-    pub(super) writes: Arc<ArrayQueue<Update>>,
+    pub(super) writes: Arc<ArrayQueue<Write>>,
     /// What handles ask.
     pub(super) commands: Receiver<Command>,
     /// All threads' desks, this one's among them.
@@ -209,11 +224,15 @@ impl Keeper {
 
     fn take_writes(&mut self) -> bool {
         for _ in 0..WRITES_PER_TURN {
-            let Some(update) = self.parts.writes.pop() else {
+            let Some(Write { update, urgency }) = self.parts.writes.pop() else {
                 return false;
             };
             let taken = self.parts.engine.write(update);
             debug_assert!(taken.is_ok(), "writers refuse what is not ours");
+            if let Urgency::Critical(to) = urgency {
+                self.parts.engine.hurry(to);
+                self.timers.hurry();
+            }
         }
         true
     }

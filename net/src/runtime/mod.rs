@@ -29,5 +29,5 @@ pub use start::{StartError, start};
 
 pub(crate) use bell::Bell;
 pub(crate) use desk::Desk;
-pub(crate) use keeper::{Command, tally};
+pub(crate) use keeper::{Command, Urgency, Write, tally};
 pub(crate) use start::Crew;

@@ -32,6 +32,11 @@ impl Timers {
         now >= self.flush_at
     }
 
+    /// What is pending may leave at once.
+    pub(super) fn hurry(&mut self) {
+        self.flush_at = 0;
+    }
+
     /// All that was pending has left, and what comes next gathers; or some of it is `left`, which may be stamped in so
     /// many microseconds.
     pub(super) fn flushed(&mut self, now: u64, left: Option<u64>) {

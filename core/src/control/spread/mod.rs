@@ -388,6 +388,7 @@ impl Spread {
         if let Some(update) = self.updates.named(id)
             && update.state == State::Held
         {
+            // Whoever was only told of it is sent it all the same.
             update.told |= self.links.bit(to);
             acts.push(Act::Forward { id, spot: update.spot, to });
         }
