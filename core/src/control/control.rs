@@ -24,6 +24,7 @@ use super::claims::Claims;
 use super::contact::Contact;
 use super::dissemination::{Dissemination, Wishes};
 pub use super::intention::{Birth, Intention, Postmark};
+use super::lessons::Lessons;
 use super::mail::Mail;
 use super::members::{Applied, Member, Members, PeerState, Place};
 use super::message::{Accusation, Note};
@@ -56,6 +57,7 @@ pub struct Control {
     pub(super) prober: Prober,
     pub(super) suspicions: Suspicions,
     pub(super) sync: Sync,
+    pub(super) lessons: Lessons,
     pub(super) contact: Contact,
     pub(super) challenger: Challenger,
     pub(super) claims: Claims,
@@ -121,6 +123,7 @@ impl Control {
             prober: Prober::new(&settings, random.fork(), now),
             suspicions: Suspicions::default(),
             sync: Sync::new(&settings, random.fork(), now),
+            lessons: Lessons::default(),
             contact: Contact::new(random.fork(), now),
             challenger: Challenger::new(birth.secret, settings.strangers, now),
             claims: Claims::default(),
@@ -502,6 +505,7 @@ impl Control {
         self.prober.forget(place);
         self.scout.forget(place, &self.members);
         self.sync.forget(place);
+        self.lessons.forget(place);
         self.mail.forget(place);
         self.dissemination.forget(now, &self.members, place, &mut self.wishes);
         self.fulfil(now);
@@ -530,6 +534,7 @@ impl Control {
             self.prober.next_due(&self.members),
             self.suspicions.next_due(),
             self.sync.next_due(&self.members),
+            self.lessons.next_due(),
             self.contact.next_due(&self.members),
             self.dissemination.next_due(),
             self.scout.next_due(),

@@ -19,6 +19,7 @@
 //! | [`suspect`] | how long a silent member has to say that it is there |
 //! | [`rumours`] | news on its way, in the room that letters have left |
 //! | [`sync`] | comparing tables |
+//! | `lessons` | telling newcomers who came after them |
 //! | [`contact`] | whom to say hello to who is no live member |
 //! | [`challenge`] | proof that who asks receives what is sent to its address |
 //! | [`partition`] | whether enough of the mesh is reachable |
@@ -48,6 +49,7 @@ mod foreign;
 pub mod gossip;
 mod index;
 pub mod intention;
+mod lessons;
 pub mod mail;
 pub mod member;
 pub mod members;

@@ -231,6 +231,9 @@ impl Control {
         }
         // What a newcomer is taught is no news to others; whom it meets itself is.
         let taught = teller.is_some_and(|teller| teller != place && self.sync.is_teaching(teller));
+        if home {
+            self.lessons.hear(place, now);
+        }
         if home && !taught {
             self.spread(place, now);
         }
@@ -464,6 +467,7 @@ impl Control {
         let (members, mail) = (&self.members, &mut self.mail);
         let say = |note: &Note<'_>| mail.write(address, Some(from), note);
         let bytes = if home {
+            self.lessons.asked_by(from, digests.is_none(), now);
             sync::answer(members, cursor, digests, say)
         } else {
             sync::answer_abroad(members, from, digests.is_none(), &delegates, say)
@@ -515,7 +519,7 @@ impl Control {
     }
 
     /// Passes a member's own last word on.
-    fn say_word_of(&mut self, place: Place, to: Place) {
+    pub(super) fn say_word_of(&mut self, place: Place, to: Place) {
         let announcement = self.members.get(place).announcement().clone();
         self.mail_to(to, &Note::Announce(announcement.bytes()));
     }

@@ -27,6 +27,7 @@ impl Control {
         if let Some(place) = self.sync.tick(now, &self.members) {
             self.ask_for_all(place, 0);
         }
+        self.teach(now);
         self.greet(now);
         self.gossip(now);
         if self.announce_at <= now {
@@ -45,6 +46,16 @@ impl Control {
         let wall = self.wall(now);
         self.dissemination.tick(now, wall, &self.members, &mut self.wishes);
         self.fulfil(now);
+    }
+
+    /// Tells newcomers who came after them, as far as the budget for answers goes.
+    fn teach(&mut self, now: u64) {
+        for (pupil, news) in self.lessons.give(now) {
+            if !news.is_empty() && self.sync.may_answer(now) {
+                self.sync.answered((news.len() / RUMOURS_A_LETTER) as u64);
+                news.into_iter().for_each(|place| self.say_word_of(place, pupil));
+            }
+        }
     }
 
     /// Says hello to whoever may be out there.

@@ -1,0 +1,134 @@
+//! Lessons: who was asked by newcomers tells them who came after them.
+//!
+//! Whoever comes asks one member for everybody. While others come, too, that member learns of all of them, and those
+//! that came before would hear of each by rumour, some ten times. So it tells them itself: each once, many in a letter.
+//! Rumours and comparisons go on beside, and find what a lost lesson leaves out.
+
+use alloc::vec::Vec;
+
+use super::members::Place;
+use super::settings::{MS, S};
+
+/// From the first thing to tell until it is told: others will come meanwhile.
+const GAP: u64 = 40 * MS;
+/// Things to tell at once.
+const NEWS_MAX: usize = 24;
+/// Newcomers that are told at once; further ones hear rumours.
+const PUPILS_MAX: usize = 256;
+/// How long after its last question a newcomer is told.
+const TERM: u64 = S;
+
+/// Whom a node teaches, and what it has not told them yet.
+#[derive(Debug, Default)]
+pub(super) struct Lessons {
+    pupils: Vec<Pupil>,
+    news: Vec<Place>,
+    due: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pupil {
+    place: Place,
+    until: u64,
+    /// What it was told of the news in its first answer.
+    told: usize,
+}
+
+impl Lessons {
+    /// A member asks: as one that knows nobody if `new`.
+    pub(super) fn asked_by(&mut self, place: Place, new: bool, now: u64) {
+        let until = now + TERM;
+        if let Some(pupil) = self.pupils.iter_mut().find(|pupil| pupil.place == place) {
+            pupil.until = until;
+        } else if new && self.pupils.len() < PUPILS_MAX {
+            self.pupils.push(Pupil { place, until, told: self.news.len() });
+        }
+    }
+
+    /// There is something new to say of a member.
+    pub(super) fn hear(&mut self, place: Place, now: u64) {
+        if self.pupils.is_empty() || self.news.contains(&place) || self.news.len() == NEWS_MAX {
+            return;
+        }
+        if self.news.is_empty() {
+            self.due = now + GAP;
+        }
+        self.news.push(place);
+        if self.news.len() == NEWS_MAX {
+            self.due = now;
+        }
+    }
+
+    /// When [`Lessons::give`] has something to do.
+    pub(super) fn next_due(&self) -> u64 {
+        if self.news.is_empty() { u64::MAX } else { self.due }
+    }
+
+    /// Who is to be told of whom now.
+    pub(super) fn give(&mut self, now: u64) -> Vec<(Place, Vec<Place>)> {
+        if now < self.next_due() {
+            return Vec::new();
+        }
+        let news = core::mem::take(&mut self.news);
+        self.pupils.retain(|pupil| now < pupil.until);
+        let lesson = |pupil: &mut Pupil| {
+            let told = core::mem::take(&mut pupil.told);
+            let place = pupil.place;
+            (place, news[told..].iter().copied().filter(|other| *other != place).collect())
+        };
+        self.pupils.iter_mut().map(lesson).collect()
+    }
+
+    /// Forgets a place that is given to another member.
+    pub(super) fn forget(&mut self, place: Place) {
+        self.pupils.retain(|pupil| pupil.place != place);
+        if let Some(at) = self.news.iter().position(|other| *other == place) {
+            self.news.remove(at);
+            self.pupils.iter_mut().for_each(|pupil| pupil.told -= usize::from(at < pupil.told));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_newcomer_is_told_of_those_after_it_and_of_nobody_twice() {
+        let mut lessons = Lessons::default();
+        lessons.hear(Place(1), 0);
+        assert_eq!(lessons.next_due(), u64::MAX, "there is nobody to tell");
+        lessons.asked_by(Place(1), true, 0);
+        lessons.hear(Place(2), 0);
+        lessons.asked_by(Place(2), true, 0);
+        lessons.hear(Place(3), 5);
+        lessons.hear(Place(3), 6);
+        lessons.asked_by(Place(4), false, 7);
+        assert!(lessons.give(GAP - 1).is_empty());
+        let told = lessons.give(GAP);
+        assert_eq!(told, [(Place(1), [2, 3].map(Place).to_vec()), (Place(2), [Place(3)].to_vec())]);
+        assert!(lessons.give(GAP).is_empty());
+    }
+
+    #[test]
+    fn who_does_not_ask_any_more_is_left_to_rumours() {
+        let mut lessons = Lessons::default();
+        lessons.asked_by(Place(1), true, 0);
+        lessons.asked_by(Place(2), true, 0);
+        lessons.asked_by(Place(2), false, TERM / 2);
+        lessons.hear(Place(3), TERM);
+        lessons.hear(Place(4), TERM);
+        lessons.forget(Place(3));
+        assert_eq!(lessons.give(TERM + GAP), [(Place(2), [Place(4)].to_vec())]);
+    }
+
+    #[test]
+    fn many_at_once_are_told_at_once() {
+        let mut lessons = Lessons::default();
+        (0..2 * PUPILS_MAX as u32).for_each(|i| lessons.asked_by(Place(i), true, 0));
+        (0..2 * NEWS_MAX as u32).for_each(|i| lessons.hear(Place(1_000 + i), 1));
+        let told = lessons.give(1);
+        assert_eq!(told.len(), PUPILS_MAX);
+        assert!(told.iter().all(|(_, news)| news.len() == NEWS_MAX));
+    }
+}
