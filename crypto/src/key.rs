@@ -54,7 +54,8 @@ fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
 
 /// An Ed25519 public key that passed admission: canonical, on the curve, torsion-free, not the identity.
 ///
-/// Admission costs about 80,000 ticks and is paid once a key; afterwards the decompressed point is shared.
+/// Admission costs about 86,000 ticks, by [`Verifier::admit`](crate::Verifier::admit) with many others 36,000 to 44,000,
+/// and is paid once a key; afterwards the decompressed point is shared.
 /// Only keys that passed it can be verified against, so every node gives the same verdict (see [`mod@crate::verify`]).
 #[derive(Clone)]
 pub struct PublicKey {
@@ -69,19 +70,9 @@ impl PublicKey {
     /// # Errors
     /// One [`KeyError`] for each rule, checked in the order of the enum.
     pub fn admit(bytes: &[u8; 32]) -> Result<Self, KeyError> {
-        let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NotOnCurve)?;
-        let point = key.to_edwards();
-        if !is_canonical(bytes) {
-            return Err(KeyError::NotCanonical);
-        }
-        if point.is_identity() {
-            return Err(KeyError::Identity);
-        }
-        if !is_torsion_free(&point) {
-            return Err(KeyError::Torsion);
-        }
-        let minus = Minus::decode(bytes).expect("dalek decoded it just now");
-        Ok(Self { key, id: NodeId::of(bytes), minus })
+        let candidate = Candidate::read(bytes)?;
+        let is_torsion_free = candidate.is_torsion_free();
+        candidate.admit(is_torsion_free)
     }
 
     /// The node that this key names.
@@ -101,6 +92,39 @@ impl PublicKey {
 
     pub(crate) fn verifying_key(&self) -> &VerifyingKey {
         &self.key
+    }
+}
+
+/// A key that would be admitted if its order is L.
+pub(crate) struct Candidate(PublicKey);
+
+impl Candidate {
+    /// Applies all rules but the last.
+    pub(crate) fn read(bytes: &[u8; 32]) -> Result<Self, KeyError> {
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NotOnCurve)?;
+        if !is_canonical(bytes) {
+            return Err(KeyError::NotCanonical);
+        }
+        if key.to_edwards().is_identity() {
+            return Err(KeyError::Identity);
+        }
+        let minus = Minus::decode(bytes).expect("dalek decoded it just now");
+        Ok(Self(PublicKey { key, id: NodeId::of(bytes), minus }))
+    }
+
+    /// The last rule: whether L times the point is the neutral one.
+    pub(crate) fn is_torsion_free(&self) -> bool {
+        is_torsion_free(&self.0.key.to_edwards())
+    }
+
+    /// The negative of the point, of the same order.
+    pub(crate) fn minus(&self) -> &Minus {
+        &self.0.minus
+    }
+
+    /// The key, now that the last rule was applied.
+    pub(crate) fn admit(self, is_torsion_free: bool) -> Result<PublicKey, KeyError> {
+        if is_torsion_free { Ok(self.0) } else { Err(KeyError::Torsion) }
     }
 }
 

@@ -30,8 +30,13 @@ fn judge(key: &[u8], message: &[u8], signature: &[u8]) -> Option<bool> {
 
 /// The verdict of a kernel that has a table for the key.
 fn by_table(kernel: Kernel, item: &Item<'_>) -> bool {
-    let settings =
-        Settings { kernel: Some(kernel), table_bytes: KEY_TABLE_BYTES, cross_check: 0, table_after: 2 };
+    let settings = Settings {
+        kernel: Some(kernel),
+        table_bytes: KEY_TABLE_BYTES,
+        cross_check: 0,
+        table_after: 2,
+        ..Settings::default()
+    };
     let (mut verifier, mut verdict) = (Verifier::new(settings), [false]);
     // A key earns its table by being seen again.
     for _ in 0..2 {

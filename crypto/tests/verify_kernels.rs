@@ -7,14 +7,15 @@ use curve25519_dalek::scalar::Scalar;
 use octick_crypto::lanes::{Kernel, Settings};
 use octick_crypto::{Item, Verifier};
 use oracle::Signer;
-use rig::{Case, cold, disagreements, mix, signers, warm};
+use rig::{Case, cold, disagreements, mix, quick, signers, warm};
 
-/// Kernels under test: with the tables of `signers`, and without any.
+/// Kernels under test: with the tables of `signers`, without any, and with as little as there can be.
 fn kernels(signers: &[Signer]) -> impl Iterator<Item = (String, Verifier)> + '_ {
     Kernel::all_available().flat_map(|kernel| {
         let with = (format!("{kernel} with tables"), warm(kernel, signers));
         let without = (format!("{kernel} without tables"), cold(kernel));
-        [with, without]
+        let quick = (format!("{kernel} with the short table of the base point"), quick(kernel));
+        [with, without, quick]
     })
 }
 
@@ -102,6 +103,7 @@ fn tables_may_come_and_go_at_any_time() {
             table_bytes: 500_000,
             cross_check: 3,
             table_after: 2,
+            ..Settings::default()
         });
         for round in 0..30 {
             let busy = &signers[round..round + 4];

@@ -42,8 +42,13 @@ fn every_kernel_judges_the_published_cases_as_verify_strict_does() {
     let cases = all();
     for kernel in Kernel::all_available() {
         let table_bytes = cases.len().max(1) * KEY_TABLE_BYTES;
-        let mut verifier =
-            Verifier::new(Settings { kernel: Some(kernel), table_bytes, cross_check: 0, table_after: 2 });
+        let mut verifier = Verifier::new(Settings {
+            kernel: Some(kernel),
+            table_bytes,
+            cross_check: 0,
+            table_after: 2,
+            ..Settings::default()
+        });
         let items: Vec<Item<'_>> = cases.iter().map(Case::item).collect();
         for _ in 0..2 {
             verifier.verify(&items, &mut vec![false; items.len()]);

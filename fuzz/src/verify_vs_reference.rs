@@ -1,9 +1,10 @@
-//! Signatures of any kind in any company: every kernel gives the verdicts of `verify_strict`.
+//! Signatures and keys of any kind in any company: every kernel gives the verdicts of `verify_strict`, and admits what is
+//! admitted alone.
 
 use std::cell::RefCell;
 
-use octick_crypto::lanes::{Kernel, Settings};
-use octick_crypto::{Identity, Item, SIGNATURE_LEN, Verifier, verify_many};
+use octick_crypto::lanes::{Base, Kernel, Settings};
+use octick_crypto::{Identity, Item, PublicKey, SIGNATURE_LEN, Verifier, verify_many};
 
 use crate::cursor::Cursor;
 use crate::world::World;
@@ -40,7 +41,7 @@ const fn with_high(mut number: [u8; 32], high: u8) -> [u8; 32] {
 }
 
 thread_local! {
-    static VERIFIERS: RefCell<Vec<Verifier>> = RefCell::new(Kernel::all_available().flat_map(|kernel| [warm(kernel), cold(kernel)]).collect());
+    static VERIFIERS: RefCell<Vec<Verifier>> = RefCell::new(Kernel::all_available().flat_map(|kernel| [warm(kernel), cold(kernel, Base::Long), cold(kernel, Base::Short)]).collect());
 }
 
 /// A verifier that has a table for most of the world's people, but not for all.
@@ -50,6 +51,7 @@ fn warm(kernel: Kernel) -> Verifier {
         table_bytes: 2 << 20,
         cross_check: 0,
         table_after: 2,
+        base: Base::Long,
     });
     let people = &World::get().people[..4];
     let signatures: Vec<_> = people.iter().map(|person| person.sign(b"hello")).collect();
@@ -65,9 +67,9 @@ fn warm(kernel: Kernel) -> Verifier {
     verifier
 }
 
-/// A verifier that never has a table.
-fn cold(kernel: Kernel) -> Verifier {
-    Verifier::new(Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 0, table_after: 2 })
+/// A verifier that never has a table of a key.
+fn cold(kernel: Kernel, base: Base) -> Verifier {
+    Verifier::new(Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 0, table_after: 2, base })
 }
 
 /// One signature, made from a few bytes of input.
@@ -111,6 +113,15 @@ pub fn run(data: &[u8]) {
         .collect();
     let mut expected = vec![false; items.len()];
     verify_many(&items, &mut expected);
+    // Both halves of a signature may be points, most of them not of order L; keys of people are.
+    let keys: Vec<[u8; 32]> = cases
+        .iter()
+        .flat_map(|case| {
+            let [r, s] = case.signature.as_chunks().0 else { unreachable!("64 bytes are two halves") };
+            [*r, *s, *case.who.public().as_bytes()]
+        })
+        .collect();
+    let admitted: Vec<_> = keys.iter().map(PublicKey::admit).collect();
     VERIFIERS.with_borrow_mut(|verifiers| {
         for verifier in verifiers {
             let kernel = verifier.kernel();
@@ -118,6 +129,7 @@ pub fn run(data: &[u8]) {
             let mut verdicts: Vec<bool> = expected.iter().map(|holds| !holds).collect();
             verifier.verify(&items, &mut verdicts);
             assert_eq!(verdicts, expected, "{kernel}");
+            assert_eq!(verifier.admit(&keys), admitted, "{kernel}");
             assert_eq!(verifier.failure(), None, "{kernel}");
         }
     });

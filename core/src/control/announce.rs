@@ -20,7 +20,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use octick_crypto::{Identity, Item, NodeId, PublicKey, SIGNATURE_LEN, verify_many};
+use octick_crypto::lanes::{Base, Kernel, Settings as VerifierSettings};
+use octick_crypto::{Identity, Item, NodeId, PublicKey, SIGNATURE_LEN, Verifier, verify_many};
 
 use crate::limits::{RUN_ALIGN, SLOTS_MAX};
 use crate::stamp::{Incarnation, Run, Slot, Version};
@@ -91,6 +92,11 @@ pub trait Notary: Send {
     /// # Errors
     /// The first rule that the bytes break.
     fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound>;
+
+    /// The same of many, each by itself.
+    fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {
+        said.iter().map(|bytes| self.read(bytes)).collect()
+    }
 }
 
 /// Why bytes are no announcement.
@@ -112,17 +118,25 @@ pub enum Unsound {
     Signature,
 }
 
-/// Signs with the node's identity, and verifies every announcement anew: 220,000 ticks for a new key.
+/// Signs with the node's identity, and verifies every announcement anew: 190,000 ticks alone, and with seven others 70,000
+/// or, with IFMA, 55,000.
 #[derive(Debug)]
 pub struct Signed {
     identity: Identity,
     mesh: [u8; 32],
+    verifier: Verifier,
 }
 
 impl Signed {
-    /// A notary of the mesh called `mesh`.
-    pub fn new(identity: Identity, mesh: &str) -> Self {
-        Self { identity, mesh: mesh_key(mesh) }
+    /// A notary of the mesh called `mesh`, which verifies with `kernel`, or with the best that this CPU has.
+    pub fn new(identity: Identity, mesh: &str, kernel: Option<Kernel>) -> Self {
+        let settings = VerifierSettings { kernel, base: Base::Short, ..VerifierSettings::default() };
+        Self { identity, mesh: mesh_key(mesh), verifier: Verifier::new(settings) }
+    }
+
+    /// Who it signs for.
+    pub fn id(&self) -> NodeId {
+        self.identity.id()
     }
 }
 
@@ -133,6 +147,11 @@ impl Notary for Signed {
 
     fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound> {
         Announcement::verify(bytes, &self.mesh).map(Arc::new)
+    }
+
+    fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {
+        let read = Announcement::verify_all(said, &self.mesh, &mut self.verifier);
+        read.into_iter().map(|read| read.map(Arc::new)).collect()
     }
 }
 
@@ -166,14 +185,53 @@ impl Announcement {
     /// The first rule that the bytes break.
     pub fn verify(bytes: &[u8], mesh: &[u8; 32]) -> Result<Self, Unsound> {
         let (key, statement) = decode(bytes)?;
-        let (said, signature) = bytes.split_last_chunk().ok_or(Unsound::Length)?;
         let key = PublicKey::admit(&key).map_err(|_| Unsound::Key)?;
+        let read = Self { key, statement, bytes: bytes.into() };
+        let (said, signature) = read.said();
+        let item = Item { key: &read.key, message: &message(mesh, said), signature };
         let mut verdict = [false];
-        verify_many(&[Item { key: &key, message: &message(mesh, said), signature }], &mut verdict);
-        if !verdict[0] {
-            return Err(Unsound::Signature);
+        verify_many(&[item], &mut verdict);
+        if verdict[0] { Ok(read) } else { Err(Unsound::Signature) }
+    }
+
+    /// The same of many, each by itself: side by side they cost less.
+    pub fn verify_all(
+        said: &[&[u8]],
+        mesh: &[u8; 32],
+        verifier: &mut Verifier,
+    ) -> Vec<Result<Self, Unsound>> {
+        let decoded: Vec<_> = said.iter().map(|bytes| decode(bytes)).collect();
+        let keys: Vec<[u8; 32]> = decoded.iter().flatten().map(|(key, _)| *key).collect();
+        let mut keys = verifier.admit(&keys).into_iter();
+        let mut read: Vec<Result<Self, Unsound>> = Vec::with_capacity(said.len());
+        for (decoded, bytes) in decoded.into_iter().zip(said) {
+            read.push(decoded.and_then(|(_, statement)| {
+                let key = keys.next().expect("one for each that was decoded").map_err(|_| Unsound::Key)?;
+                Ok(Self { key, statement, bytes: (*bytes).into() })
+            }));
         }
-        Ok(Self { key, statement, bytes: bytes.into() })
+        let messages: Vec<[u8; 64]> =
+            read.iter().flatten().map(|read| message(mesh, read.said().0)).collect();
+        let items: Vec<Item<'_>> = read
+            .iter()
+            .flatten()
+            .zip(&messages)
+            .map(|(read, message)| Item { key: &read.key, message, signature: read.said().1 })
+            .collect();
+        let mut verdicts = alloc::vec![false; items.len()];
+        verifier.verify(&items, &mut verdicts);
+        let mut verdicts = verdicts.into_iter();
+        for read in &mut read {
+            if read.is_ok() && verdicts.next() != Some(true) {
+                *read = Err(Unsound::Signature);
+            }
+        }
+        read
+    }
+
+    /// What is signed, and the signature.
+    fn said(&self) -> (&[u8], &[u8; SIGNATURE_LEN]) {
+        self.bytes.split_last_chunk().expect("a decoded announcement ends in a signature")
     }
 
     /// An announcement whose signature the caller answers for: a simulation that has many of them. Nothing else may.
@@ -411,6 +469,39 @@ mod tests {
         let mut stolen = sealed("a");
         stolen[..32].copy_from_slice(Identity::from_seed(&[2; 32]).public().as_bytes());
         assert_eq!(read(&stolen), Err(Unsound::Version));
+    }
+
+    #[test]
+    fn each_of_many_is_judged_by_itself() {
+        let mut verifier = Verifier::new(VerifierSettings { base: Base::Short, ..Default::default() });
+        let mut said: Vec<Vec<u8>> = (0..20)
+            .map(|i| {
+                let identity = Identity::from_seed(&[i; 32]);
+                let version = Version::new(1_700_000_000_000_000, identity.id());
+                let statement = Statement { version, ..statement() };
+                Announcement::sign(&identity, &mesh_key("a"), &statement).bytes().to_vec()
+            })
+            .collect();
+        said[3].pop();
+        *said[7].last_mut().unwrap() ^= 1;
+        said[11][54] |= 0x80;
+        said[15] = sealed("b");
+        let bytes: Vec<&[u8]> = said.iter().map(Vec::as_slice).collect();
+        let read = Announcement::verify_all(&bytes, &mesh_key("a"), &mut verifier);
+        let wrong: Vec<_> =
+            read.iter().enumerate().filter_map(|(i, read)| Some((i, *read.as_ref().err()?))).collect();
+        let expected = [
+            (3, Unsound::Length),
+            (7, Unsound::Signature),
+            (11, Unsound::Reserved),
+            (15, Unsound::Signature),
+        ];
+        assert_eq!(wrong, expected);
+        for (read, said) in read.into_iter().zip(&said) {
+            let alone = Announcement::verify(said, &mesh_key("a"));
+            let bytes = |read: Result<Announcement, Unsound>| read.map(|read| read.bytes().to_vec());
+            assert_eq!(bytes(read), bytes(alone));
+        }
     }
 
     #[test]

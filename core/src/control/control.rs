@@ -78,8 +78,9 @@ pub struct Control {
     /// The wall clock's lead over the monotonic one.
     wall_lead: u64,
     born: Version,
-    /// The last announcement that was verified for a stranger, so that its letter need not be verified twice.
-    introduced: Option<Arc<Announcement>>,
+    /// What the letter at hand announces, as far as it was read together, and before the rest of the letter: each is taken
+    /// out when the letter comes to it.
+    ahead: Vec<Result<Arc<Announcement>, Box<[u8]>>>,
     pub(super) conflicts: BTreeMap<NodeId, u64>,
     pub(super) gossip_at: u64,
     pub(super) announce_at: u64,
@@ -149,7 +150,7 @@ impl Control {
             clock,
             wall_lead: birth.wall.saturating_sub(now),
             born,
-            introduced: None,
+            ahead: Vec::new(),
             conflicts: BTreeMap::new(),
             gossip_at: now,
             announce_at: now + settings.forget_after / 3,
@@ -255,7 +256,7 @@ impl Control {
             return Err(Refusal::Budget);
         }
         let announcement = self.read(bytes)?;
-        self.introduced = Some(announcement.clone());
+        self.ahead = alloc::vec![Ok(announcement.clone())];
         Ok(announcement)
     }
 
@@ -270,7 +271,9 @@ impl Control {
         messages: Messages<'_>,
     ) -> Result<(), Refusal> {
         self.wake(now);
+        self.read_ahead(now, messages.clone());
         let outcome = self.receive(now, postmark, messages);
+        self.ahead.clear();
         if let Err(refusal) = outcome {
             self.refusals.count(refusal);
         }
@@ -389,10 +392,32 @@ impl Control {
         self.born
     }
 
+    /// Verifies together whatever a letter has to say that is new, for together it costs less.
+    fn read_ahead(&mut self, now: u64, messages: Messages<'_>) {
+        let announced = messages.filter_map(|message| match Note::decode(message) {
+            Ok(Note::Announce(bytes)) if self.is_news(now, bytes) => Some(bytes),
+            _ => None,
+        });
+        let mut new: Vec<&[u8]> = announced.collect();
+        new.retain(|bytes| !self.ahead.iter().any(|ahead| said(ahead) == *bytes));
+        if new.len() > 1 {
+            let read = self.notary.read_all(&new).into_iter().zip(new);
+            self.ahead.extend(read.map(|(read, bytes)| read.map_err(|_| bytes.into())));
+        }
+    }
+
+    /// Whether an announcement would change anything if it holds.
+    fn is_news(&self, now: u64, bytes: &[u8]) -> bool {
+        let Some((id, incarnation, version)) = peek(bytes) else { return false };
+        let known = self.members.find(id).map(|place| self.members.get(place).rank());
+        let fresh = version.micros() + self.settings.forget_after >= self.wall(now);
+        fresh && known.is_none_or(|known| (incarnation, version) > known)
+    }
+
     /// Verifies an announcement, or finds that it was just verified.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Refusal> {
-        if let Some(introduced) = self.introduced.take_if(|introduced| introduced.bytes() == bytes) {
-            return Ok(introduced);
+        if let Some(at) = self.ahead.iter().position(|ahead| said(ahead) == bytes) {
+            return self.ahead.swap_remove(at).map_err(|_| Refusal::Unsound);
         }
         self.notary.read(bytes).map_err(|_| Refusal::Unsound)
     }
@@ -545,6 +570,11 @@ impl Control {
         .into_iter()
         .fold(u64::MAX, u64::min)
     }
+}
+
+/// The bytes of what was read ahead, whether it holds or not.
+fn said(ahead: &Result<Arc<Announcement>, Box<[u8]>>) -> &[u8] {
+    ahead.as_ref().map_or_else(|bytes| &bytes[..], |announcement| announcement.bytes())
 }
 
 /// What there is to say of a member: its own last word, or that it is believed gone.

@@ -14,7 +14,7 @@ use super::digits::{BASE, Digit, KEY, Residue, STEPS, cut};
 use super::field::Fe;
 use super::job::{Job, LOT_MAX};
 use super::point::{invert_all, is_identity};
-use super::table::{Entry, Form};
+use super::table::{Base, Entry, Form};
 use super::{ladder, portable, sha512};
 
 /// Entries are asked for so many steps ahead.
@@ -47,7 +47,7 @@ struct Plan<'a> {
 pub(super) fn check<L: Lanes, A: Adder>(
     lanes: L,
     adder: A,
-    base: &[Entry],
+    base: Base<'_>,
     jobs: &[Job<'_>],
     verdicts: &mut [bool],
 ) {
@@ -56,7 +56,7 @@ pub(super) fn check<L: Lanes, A: Adder>(
     let in_lanes = if rest <= L::COUNT / 4 { jobs.len() - rest } else { jobs.len() };
     let ((jobs, left), (verdicts, for_left)) = (jobs.split_at(in_lanes), verdicts.split_at_mut(in_lanes));
     if !left.is_empty() {
-        portable::check(A::FORM, base, left, for_left);
+        portable::check(A::FORM, base.long(), left, for_left);
     }
     if jobs.is_empty() {
         // Not even the inversion that all would share.
@@ -70,7 +70,7 @@ pub(super) fn check<L: Lanes, A: Adder>(
 pub(super) fn decide<L: Lanes, A: Adder, const SHORT: bool>(
     lanes: L,
     adder: A,
-    base: &[Entry],
+    base: Base<'_>,
     jobs: &[Job<'_>],
     verdicts: &mut [bool],
 ) {
@@ -83,7 +83,7 @@ pub(super) fn decide<L: Lanes, A: Adder, const SHORT: bool>(
         let sum = if SHORT {
             ladder::add_up(lanes, adder, base, &group)
         } else {
-            add_up::<L, A>(adder, &plan(lanes, base, &group))
+            add_up::<L, A>(adder, &plan(lanes, base.long(), &group))
         };
         let unpacked = adder.unpack(&sum);
         let at = g * L::COUNT;

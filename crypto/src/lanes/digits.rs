@@ -21,7 +21,7 @@ pub(super) const SHORT: Windows = Windows { bits: 4 };
 pub(super) const STEPS: usize = BASE.count() + KEY.count();
 
 /// How a scalar is cut.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Windows {
     bits: usize,
 }
@@ -127,7 +127,7 @@ impl Residue {
 }
 
 /// L = 2^252 + 27742317777372353535851937790883648493.
-const ORDER: [u64; 4] = [0x5812_631a_5cf5_d3ed, 0x14de_f9de_a2f7_9cd6, 0, 1 << 60];
+pub(super) const ORDER: [u64; 4] = [0x5812_631a_5cf5_d3ed, 0x14de_f9de_a2f7_9cd6, 0, 1 << 60];
 
 /// a - b, unless that is negative.
 #[inline]

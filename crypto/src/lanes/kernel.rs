@@ -7,9 +7,10 @@ use core::str::FromStr;
 
 #[cfg(target_arch = "x86_64")]
 use super::arch::{Lanes, avx2::Avx2, avx512::Avx512, avx512ifma::Avx512Ifma};
+use super::digits::Windows;
 use super::job::Job;
 use super::portable;
-use super::table::{BaseTable, Form};
+use super::table::{BaseTable, Entry, Form};
 
 /// A way to verify. All give the same verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,9 +108,9 @@ enum With {
 
 impl Ready {
     /// Nothing for [`Kernel::Dalek`], which needs no tables, and for what this CPU does not run.
-    pub(super) fn new(kernel: Kernel) -> Option<Self> {
+    pub(super) fn new(kernel: Kernel, base: Windows) -> Option<Self> {
         let with = With::new(kernel)?;
-        Some(Self { with, base: BaseTable::shared(with.form()) })
+        Some(Self { with, base: BaseTable::shared(base, with.form()) })
     }
 
     /// How the tables of keys are to be written.
@@ -126,13 +127,13 @@ impl Ready {
     #[inline]
     pub(super) fn check(&self, jobs: &[Job<'_>], verdicts: &mut [bool]) {
         match self.with {
-            With::Portable => portable::check(Form::Words, self.base.entries(), jobs, verdicts),
+            With::Portable => portable::check(Form::Words, self.base.base().long(), jobs, verdicts),
             #[cfg(target_arch = "x86_64")]
-            With::Avx2(lanes) => lanes.check(self.base.entries(), jobs, verdicts),
+            With::Avx2(lanes) => lanes.check(self.base.base(), jobs, verdicts),
             #[cfg(target_arch = "x86_64")]
-            With::Avx512(lanes) => lanes.check(self.base.entries(), jobs, verdicts),
+            With::Avx512(lanes) => lanes.check(self.base.base(), jobs, verdicts),
             #[cfg(target_arch = "x86_64")]
-            With::Avx512Ifma(lanes) => lanes.check(self.base.entries(), jobs, verdicts),
+            With::Avx512Ifma(lanes) => lanes.check(self.base.base(), jobs, verdicts),
         }
     }
 }
@@ -148,6 +149,19 @@ impl Ready {
         }
     }
 
+    /// Decides for each of `tables`, which are one short window each, whether its point has order L.
+    ///
+    /// # Panics
+    /// When the kernel has no lanes.
+    pub(super) fn check_order(&self, tables: &[&[Entry]], verdicts: &mut [bool]) {
+        match self.with {
+            With::Portable => unreachable!("who has no lanes is not asked"),
+            With::Avx2(lanes) => lanes.check_order(tables, verdicts),
+            With::Avx512(lanes) => lanes.check_order(tables, verdicts),
+            With::Avx512Ifma(lanes) => lanes.check_order(tables, verdicts),
+        }
+    }
+
     /// Decides up to [`LOT_MAX`](super::job::LOT_MAX) signatures whose tables are one short window.
     ///
     /// # Panics
@@ -156,9 +170,9 @@ impl Ready {
     pub(super) fn check_short(&self, jobs: &[Job<'_>], verdicts: &mut [bool]) {
         match self.with {
             With::Portable => unreachable!("who has no lanes is not asked"),
-            With::Avx2(lanes) => lanes.check_short(self.base.entries(), jobs, verdicts),
-            With::Avx512(lanes) => lanes.check_short(self.base.entries(), jobs, verdicts),
-            With::Avx512Ifma(lanes) => lanes.check_short(self.base.entries(), jobs, verdicts),
+            With::Avx2(lanes) => lanes.check_short(self.base.base(), jobs, verdicts),
+            With::Avx512(lanes) => lanes.check_short(self.base.base(), jobs, verdicts),
+            With::Avx512Ifma(lanes) => lanes.check_short(self.base.base(), jobs, verdicts),
         }
     }
 }
@@ -171,6 +185,10 @@ impl Ready {
     }
 
     pub(super) fn check_short(&self, _: &[Job<'_>], _: &mut [bool]) {
+        unreachable!("who has no lanes is not asked")
+    }
+
+    pub(super) fn check_order(&self, _: &[&[Entry]], _: &mut [bool]) {
         unreachable!("who has no lanes is not asked")
     }
 }

@@ -4,14 +4,14 @@
 //!
 //! 1. As in [`comb`](super::comb): lanes, and one inversion for all.
 //! 2. Four bits at a time, of signed digits: each signature brings the multiples 1 to 8 of its -A, and all lanes double
-//!    in step. 252 doublings and 63 additions; the base point's 21 come from its long table.
+//!    in step. 252 doublings and 63 additions; the base point's come from its table: 21 from the long one, or 42.
 
 use super::arch::{LANES_MAX, Lanes, prefetch};
 use super::comb::Adder;
-use super::digits::{BASE, Digit, Residue, SHORT, cut};
+use super::digits::{Digit, KEY, Residue, SHORT, cut};
 use super::job::Job;
 use super::sha512;
-use super::table::Entry;
+use super::table::{Base, Entry};
 
 /// Entries are asked for so many steps ahead.
 const AHEAD: usize = 2;
@@ -21,16 +21,16 @@ const AHEAD: usize = 2;
 pub(super) fn add_up<'a, L: Lanes, A: Adder>(
     lanes: L,
     adder: A,
-    base: &'a [Entry],
+    base: Base<'a>,
     group: &[&Job<'a>; LANES_MAX],
 ) -> A::Sum {
     let challenges = sha512::challenges(lanes, group);
-    let mut keys = Terms::<{ SHORT.count() }>::new(&base[0]);
-    let mut bases = Terms::<{ BASE.count() }>::new(&base[0]);
+    let mut keys = Terms::<{ SHORT.count() }>::new(&base.entries[0]);
+    let mut bases = Terms::<{ KEY.count() }>::new(&base.entries[0]);
     for lane in 0..L::COUNT {
         let s = group[lane].s().unwrap_or(Residue::ZERO);
         let k = Residue::of_hash(&challenges[lane]);
-        cut(&s, BASE, |window, digit| bases.put(lane, window, base, digit));
+        cut(&s, base.windows, |window, digit| bases.put(lane, window, base.entries, digit));
         cut(&k, SHORT, |window, digit| {
             // There is but the lowest window.
             let entry = digit.entry - (window * SHORT.entries()) as u32;
@@ -46,8 +46,9 @@ pub(super) fn add_up<'a, L: Lanes, A: Adder>(
         }
         sum = adder.add(&sum, terms, negative);
     }
-    for (step, (terms, negative)) in bases.entries.iter().zip(bases.negative).enumerate() {
-        for term in &bases.entries[(step + AHEAD).min(BASE.count() - 1)][..L::COUNT] {
+    let count = base.windows.count();
+    for (step, (terms, negative)) in bases.entries[..count].iter().zip(bases.negative).enumerate() {
+        for term in &bases.entries[(step + AHEAD).min(count - 1)][..L::COUNT] {
             prefetch(term);
         }
         sum = adder.add(&sum, terms, negative);

@@ -16,6 +16,7 @@
 //! | `portable`, `field`, `point` | one signature at a time: the specification |
 //! | `comb`, `sha512` | the same side by side in SIMD lanes |
 //! | `ladder`, `short` | side by side for keys that have no table |
+//! | `order` | whether keys may be admitted, side by side |
 //! | `fma`, `ifma` | their field arithmetic, by floating-point and by 52-bit multiply-add |
 //! | `arch` | what they ask of each CPU; the only unsafe code |
 //! | `self_test` | known signatures, for every lane, before a kernel is used |
@@ -34,6 +35,8 @@ mod job;
 mod kernel;
 #[cfg(target_arch = "x86_64")]
 mod ladder;
+#[cfg(target_arch = "x86_64")]
+mod order;
 mod point;
 mod portable;
 mod self_test;
@@ -49,4 +52,4 @@ mod verifier;
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use point::Minus;
 pub use table::KEY_TABLE_BYTES;
-pub use verifier::{Failure, Settings, Verifier};
+pub use verifier::{Base, Failure, Settings, Verifier};

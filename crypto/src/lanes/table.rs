@@ -1,7 +1,7 @@
 //! Comb tables: all multiples of a point that a sum may need, so that sums have no doublings.
 //!
 //! Window i of a table for P holds j * 2^(w i) * P for j from 0 to 2^(w-1), affine, 128 bytes each: two cache lines.
-//! A key's table has 42 windows of 33 entries, 177 KB, the base point's 21 of 2,049, 5.5 MB.
+//! A key's table has 42 windows of 33 entries, 177 KB, the base point's 21 of 2,049, 5.5 MB; its short one is like a key's.
 
 use alloc::sync::Arc;
 use alloc::vec;
@@ -158,41 +158,59 @@ impl Filler {
     }
 }
 
+/// The base point's table, as kernels are given it.
+#[derive(Clone, Copy)]
+pub(super) struct Base<'a> {
+    pub(super) windows: Windows,
+    pub(super) entries: &'a [Entry],
+}
+
+impl<'a> Base<'a> {
+    /// The entries of the long table.
+    ///
+    /// # Panics
+    /// When this is the short one, with which no key gets a table.
+    #[inline(always)]
+    pub(super) fn long(self) -> &'a [Entry] {
+        assert!(self.windows == BASE, "tables of keys go with the long table of the base point");
+        self.entries
+    }
+}
+
 /// The base point's table.
 pub(crate) struct BaseTable {
+    windows: Windows,
     arena: Arena,
 }
 
 impl BaseTable {
-    fn build(form: Form) -> Self {
-        let mut arena = Arena::new(BASE.table());
-        let mut filler = Filler::new(BASE, form, 1);
+    fn build(windows: Windows, form: Form) -> Self {
+        let mut arena = Arena::new(windows.table());
+        // As many windows share an inversion as make one of the long table.
+        let at_once = (BASE.entries() / windows.entries()).min(windows.count());
+        let mut filler = Filler::new(windows, form, at_once);
         filler.begin(Point::base());
-        arena.entries_mut().chunks_exact_mut(BASE.entries()).for_each(|window| filler.fill(window));
-        Self { arena }
+        arena.entries_mut().chunks_mut(at_once * windows.entries()).for_each(|some| filler.fill(some));
+        Self { windows, arena }
     }
 
-    /// The table, built on first use and shared by all verifiers of the process: about 20 ms.
+    /// The table, built on first use and shared by all verifiers of the process: about 20 ms for the long one.
     #[cfg(feature = "std")]
-    pub(super) fn shared(form: Form) -> Arc<Self> {
+    pub(super) fn shared(windows: Windows, form: Form) -> Arc<Self> {
         use std::sync::OnceLock;
-        static WORDS: OnceLock<Arc<BaseTable>> = OnceLock::new();
-        static FLOATS: OnceLock<Arc<BaseTable>> = OnceLock::new();
-        let table = match form {
-            Form::Words => &WORDS,
-            Form::Floats => &FLOATS,
-        };
-        table.get_or_init(|| Arc::new(Self::build(form))).clone()
+        static TABLES: [OnceLock<Arc<BaseTable>>; 4] = [const { OnceLock::new() }; 4];
+        let place = 2 * usize::from(windows == BASE) + usize::from(form == Form::Floats);
+        TABLES[place].get_or_init(|| Arc::new(Self::build(windows, form))).clone()
     }
 
     /// The table; without `std`, each verifier builds its own.
     #[cfg(not(feature = "std"))]
-    pub(super) fn shared(form: Form) -> Arc<Self> {
-        Arc::new(Self::build(form))
+    pub(super) fn shared(windows: Windows, form: Form) -> Arc<Self> {
+        Arc::new(Self::build(windows, form))
     }
 
-    pub(super) fn entries(&self) -> &[Entry] {
-        self.arena.entries()
+    pub(super) fn base(&self) -> Base<'_> {
+        Base { windows: self.windows, entries: self.arena.entries() }
     }
 
     /// Where it is.

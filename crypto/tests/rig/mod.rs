@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
-use octick_crypto::lanes::{Kernel, Settings};
+use octick_crypto::lanes::{Base, Kernel, Settings};
 use octick_crypto::{Item, PublicKey, SIGNATURE_LEN, Verifier};
 
 use crate::oracle::{self, Recipe, Signer};
@@ -59,7 +59,18 @@ pub(crate) fn warm(kernel: Kernel, signers: &[Signer]) -> Verifier {
 
 /// A verifier that never has a table.
 pub(crate) fn cold(kernel: Kernel) -> Verifier {
-    Verifier::new(Settings { kernel: Some(kernel), table_bytes: 0, cross_check: 0, table_after: 2 })
+    Verifier::new(Settings {
+        kernel: Some(kernel),
+        table_bytes: 0,
+        cross_check: 0,
+        table_after: 2,
+        ..Settings::default()
+    })
+}
+
+/// A verifier that is made in no time.
+pub(crate) fn quick(kernel: Kernel) -> Verifier {
+    Verifier::new(Settings { kernel: Some(kernel), cross_check: 0, base: Base::Short, ..Settings::default() })
 }
 
 /// `n` signatures by `signers`, honest and crafted, over messages of 0 to 200 bytes, most of them 64.

@@ -65,7 +65,9 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         membership.settings.seeds.extend(peers.filter_map(|peer| peer.addr).filter(|addr| *addr != local));
         let incarnation = Incarnation(incarnation);
         let shelf = membership.shelf;
-        (control(membership, &config.mesh, &identity, incarnation, local, &runs), shelf)
+        let notary = Identity::from_seed(&identity.seed());
+        let notary = Signed::new(notary, &config.mesh, config.verify.kernel);
+        (control(membership, &config.mesh, notary, incarnation, local, &runs), shelf)
     });
 
     let desks: Vec<Desk> = (0..=ingress_threads(config.threads.mode)).map(|_| Desk::default()).collect();
@@ -176,7 +178,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
 fn control(
     membership: Membership,
     mesh: &str,
-    identity: &Identity,
+    notary: Signed,
     incarnation: Incarnation,
     local: SocketAddr,
     runs: &[Run],
@@ -191,7 +193,7 @@ fn control(
         // The keeper's clock begins with it.
         now: 0,
         wall: clock::wall_micros(),
-        id: identity.id(),
+        id: notary.id(),
         incarnation,
         region: membership.region,
         capabilities: membership.capabilities,
@@ -200,11 +202,7 @@ fn control(
         seed: random_word(u64::from(incarnation.0)),
         secret,
     };
-    Control::new(
-        membership.settings,
-        birth,
-        Box::new(Signed::new(Identity::from_seed(&identity.seed()), mesh)),
-    )
+    Control::new(membership.settings, birth, Box::new(notary))
 }
 
 /// One socket, or one for each ingress thread on a shared port.

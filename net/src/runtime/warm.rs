@@ -1,5 +1,6 @@
-//! Making verification fast beside the running node, once it verifies much: tables of the base point and a self-test take
-//! 30 ms of a core and some megabytes, which a node that has just been started, or does little, needs for other things.
+//! Making verification faster beside the running node, once it verifies much: the long table of the base point and its test
+//! take 30 ms of a core and some megabytes, which a node that has just been started, or does little, needs for other
+//! things. Until then its verifiers make do with the short one.
 
 use std::io;
 use std::thread;
@@ -10,7 +11,7 @@ use octick_crypto::{Verifier, lanes};
 use super::pin::step_back;
 use crate::memory;
 
-/// Signatures that a receiving thread checks the slow way before it asks for the other: a tenth of a second's work.
+/// Signatures that a receiving thread checks without tables before it asks for them: a tenth of a second's work.
 const SLOW: u64 = 1_000;
 
 /// A receiving thread's verifier, to be asked for.
@@ -48,12 +49,12 @@ impl Warmer {
         Self { settings, asked: channel::bounded(1), promised: Vec::new() }
     }
 
-    /// A verifier that is ready at once and slow, and the promise of the one that the settings ask for.
+    /// A verifier that is ready at once and slower, and the promise of the one that the settings ask for.
     pub(super) fn promise(&mut self) -> (Verifier, Promise) {
         let (sender, verifier) = channel::bounded(1);
         self.promised.push(sender);
-        let plain = lanes::Settings { kernel: Some(lanes::Kernel::Dalek), table_bytes: 0, ..self.settings };
-        (Verifier::new(plain), Promise { ask: self.asked.0.clone(), verifier, asked: false })
+        let quick = lanes::Settings { base: lanes::Base::Short, ..self.settings };
+        (Verifier::new(quick), Promise { ask: self.asked.0.clone(), verifier, asked: false })
     }
 
     /// Keeps the promises when the first is asked for.

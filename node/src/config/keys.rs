@@ -184,7 +184,7 @@ section! {
         /// The first wrong one ends the kernel's use, loudly.
         cross_check: u32 = 1_024,
         /// Make it ready before the node starts, which takes 30 ms of a core; otherwise once a thread has checked a
-        /// thousand signatures one by one.
+        /// thousand signatures without tables.
         at_once: bool = false,
     }
 }

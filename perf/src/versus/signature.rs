@@ -133,8 +133,13 @@ fn signed(keys: usize, len: usize) -> Vec<Signed> {
 
 fn measure(all: &[Signed], way: Way, rounds: usize) -> Figures {
     let table_bytes = if way.known { Settings::default().table_bytes } else { 0 };
-    let mut verifier =
-        Verifier::new(Settings { kernel: Some(way.kernel), table_bytes, cross_check: 0, table_after: 2 });
+    let mut verifier = Verifier::new(Settings {
+        kernel: Some(way.kernel),
+        table_bytes,
+        cross_check: 0,
+        table_after: 2,
+        ..Settings::default()
+    });
     octick::memory::advise_huge(verifier.table_memory());
     octick::memory::collapse_huge(verifier.base_memory());
     let good: Vec<Item<'_>> =

@@ -5,8 +5,8 @@ use core::arch::x86_64::*;
 
 use super::lanes::{Block, LANES_MAX, Lanes};
 use crate::lanes::job::Job;
-use crate::lanes::table::Entry;
-use crate::lanes::{comb, fma};
+use crate::lanes::table::{Base, Entry};
+use crate::lanes::{comb, fma, order};
 
 cpufeatures::new!(cpu, "avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "bmi2");
 
@@ -20,26 +20,37 @@ impl Avx512 {
     }
 
     /// Decides up to [`LOT_MAX`](crate::lanes::job::LOT_MAX) signatures.
-    pub(in crate::lanes) fn check(self, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
+    pub(in crate::lanes) fn check(self, base: Base<'_>, jobs: &[Job<'_>], verdicts: &mut [bool]) {
         // SAFETY: `self` exists, so `detect` found all features that `check` enables.
         unsafe { check(self, base, jobs, verdicts) }
     }
 
+    /// Decides which of these points, of which `tables` hold 0 to 8 times, have order L.
+    pub(in crate::lanes) fn check_order(self, tables: &[&[Entry]], verdicts: &mut [bool]) {
+        // SAFETY: as above, of `check_order`.
+        unsafe { check_order(self, tables, verdicts) }
+    }
+
     /// The same for jobs whose tables are one short window.
-    pub(in crate::lanes) fn check_short(self, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
+    pub(in crate::lanes) fn check_short(self, base: Base<'_>, jobs: &[Job<'_>], verdicts: &mut [bool]) {
         // SAFETY: as above, of `check_short`.
         unsafe { check_short(self, base, jobs, verdicts) }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma,bmi2")]
-fn check(lanes: Avx512, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
+fn check(lanes: Avx512, base: Base<'_>, jobs: &[Job<'_>], verdicts: &mut [bool]) {
     comb::check(lanes, fma::Fma(lanes), base, jobs, verdicts);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma,bmi2")]
-fn check_short(lanes: Avx512, base: &[Entry], jobs: &[Job<'_>], verdicts: &mut [bool]) {
+fn check_short(lanes: Avx512, base: Base<'_>, jobs: &[Job<'_>], verdicts: &mut [bool]) {
     comb::decide::<_, _, true>(lanes, fma::Fma(lanes), base, jobs, verdicts);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma,bmi2")]
+fn check_order(lanes: Avx512, tables: &[&[Entry]], verdicts: &mut [bool]) {
+    order::check::<Avx512, _>(fma::Fma(lanes), tables, verdicts);
 }
 
 /// Each operation is one intrinsic of a feature that `detect` found.
