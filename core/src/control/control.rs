@@ -18,12 +18,13 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use super::announce::{Announcement, Claim, Notary, Statement, peek};
+use super::announce::{Announcement, Claim, Notary, Statement};
 use super::challenge::Challenger;
 use super::claims::Claims;
 use super::contact::Contact;
 use super::dissemination::{Dissemination, Wishes};
 pub use super::intention::{Birth, Intention, Postmark};
+use super::introduce::Ahead;
 use super::lessons::Lessons;
 use super::mail::Mail;
 use super::members::{Applied, Member, Members, PeerState, Place};
@@ -72,7 +73,7 @@ pub struct Control {
     pub(super) mesh: [u8; 32],
     pub(super) random: Random,
     intentions: VecDeque<Intention>,
-    notary: Box<dyn Notary>,
+    pub(super) notary: Box<dyn Notary>,
     pub(super) statement: Statement,
     clock: HybridClock,
     /// The wall clock's lead over the monotonic one.
@@ -80,7 +81,7 @@ pub struct Control {
     born: Version,
     /// What the letter at hand announces, as far as it was read together, and before the rest of the letter: each is taken
     /// out when the letter comes to it.
-    ahead: Vec<Result<Arc<Announcement>, Box<[u8]>>>,
+    pub(super) ahead: Vec<Ahead>,
     pub(super) conflicts: BTreeMap<NodeId, u64>,
     pub(super) gossip_at: u64,
     pub(super) announce_at: u64,
@@ -92,6 +93,8 @@ pub struct Control {
     pub(super) proven_here: bool,
     /// Whether its sender introduced itself in it.
     pub(super) announced_here: bool,
+    /// Who that is, if it was not known before.
+    pub(super) met_here: Option<Place>,
     /// Until when members may not have heard of this node, and whether that is so.
     young_until: u64,
     young: bool,
@@ -160,6 +163,7 @@ impl Control {
             was_alone: false,
             proven_here: false,
             announced_here: false,
+            met_here: None,
             young_until: now + YOUTH,
             young: true,
             due: now,
@@ -204,62 +208,6 @@ impl Control {
         &self.refusals
     }
 
-    /// Who a letter of an unknown origin comes from: its announcement, whose key the frame is to be verified with before
-    /// [`Control::handle_letter`] gets it. For a known origin, that one's; costs nothing then.
-    ///
-    /// # Errors
-    /// Why nothing more should be done about the frame. A stranger that does not announce itself is asked to, and one
-    /// that announces itself while many do is asked to show that it receives what is sent to its address.
-    pub fn introduce(
-        &mut self,
-        now: u64,
-        from: SocketAddr,
-        origin: NodeId,
-        messages: Messages<'_>,
-    ) -> Result<Arc<Announcement>, Refusal> {
-        self.introduce_stranger(now, from, origin, messages)
-            .inspect_err(|refusal| self.refusals.count(*refusal))
-    }
-
-    fn introduce_stranger(
-        &mut self,
-        now: u64,
-        from: SocketAddr,
-        origin: NodeId,
-        mut messages: Messages<'_>,
-    ) -> Result<Arc<Announcement>, Refusal> {
-        if let Some(place) = self.members.find(origin) {
-            return Ok(self.members.get(place).announcement().clone());
-        }
-        let proven = self.contact.expects(from, now) || {
-            let mut tokens = messages.clone().filter_map(|message| match Note::decode(message) {
-                Ok(Note::Response(token)) => Some(token),
-                _ => None,
-            });
-            tokens.next().is_some_and(|token| self.challenger.recognises(&token, origin, from, now))
-        };
-        let first = messages.next().map(Note::decode);
-        let announces = match first {
-            Some(Ok(Note::Announce(bytes))) => {
-                Some(bytes).filter(|bytes| peek(bytes).is_some_and(|(id, ..)| id == origin))
-            }
-            _ => None,
-        };
-        let Some(bytes) = announces else {
-            self.challenge(from, origin, now);
-            return Err(Refusal::Stranger);
-        };
-        if !self.challenger.may_introduce(proven, now) {
-            if !proven {
-                self.challenge(from, origin, now);
-            }
-            return Err(Refusal::Budget);
-        }
-        let announcement = self.read(bytes)?;
-        self.ahead = alloc::vec![Ok(announcement.clone())];
-        Ok(announcement)
-    }
-
     /// Takes in a letter whose frame was verified.
     ///
     /// # Errors
@@ -271,7 +219,6 @@ impl Control {
         messages: Messages<'_>,
     ) -> Result<(), Refusal> {
         self.wake(now);
-        self.read_ahead(now, messages.clone());
         let outcome = self.receive(now, postmark, messages);
         self.ahead.clear();
         if let Err(refusal) = outcome {
@@ -392,36 +339,6 @@ impl Control {
         self.born
     }
 
-    /// Verifies together whatever a letter has to say that is new, for together it costs less.
-    fn read_ahead(&mut self, now: u64, messages: Messages<'_>) {
-        let announced = messages.filter_map(|message| match Note::decode(message) {
-            Ok(Note::Announce(bytes)) if self.is_news(now, bytes) => Some(bytes),
-            _ => None,
-        });
-        let mut new: Vec<&[u8]> = announced.collect();
-        new.retain(|bytes| !self.ahead.iter().any(|ahead| said(ahead) == *bytes));
-        if new.len() > 1 {
-            let read = self.notary.read_all(&new).into_iter().zip(new);
-            self.ahead.extend(read.map(|(read, bytes)| read.map_err(|_| bytes.into())));
-        }
-    }
-
-    /// Whether an announcement would change anything if it holds.
-    fn is_news(&self, now: u64, bytes: &[u8]) -> bool {
-        let Some((id, incarnation, version)) = peek(bytes) else { return false };
-        let known = self.members.find(id).map(|place| self.members.get(place).rank());
-        let fresh = version.micros() + self.settings.forget_after >= self.wall(now);
-        fresh && known.is_none_or(|known| (incarnation, version) > known)
-    }
-
-    /// Verifies an announcement, or finds that it was just verified.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Refusal> {
-        if let Some(at) = self.ahead.iter().position(|ahead| said(ahead) == bytes) {
-            return self.ahead.swap_remove(at).map_err(|_| Refusal::Unsound);
-        }
-        self.notary.read(bytes).map_err(|_| Refusal::Unsound)
-    }
-
     /// Says something new of this node itself.
     pub(super) fn restate(&mut self, now: u64, change: impl FnOnce(&mut Statement)) {
         change(&mut self.statement);
@@ -461,13 +378,26 @@ impl Control {
 
     /// What is known of a member is news.
     pub(super) fn spread(&mut self, place: Place, now: u64) {
-        if self.rumours.is_empty() {
-            // A little later, for news seldom comes alone.
-            self.gossip_at =
-                self.gossip_at.max(now + self.random.below(self.settings.gossip_interval / 4 + 1));
-        }
+        self.gossip_soon(now);
         self.rumours.spread(&mut self.members, place);
         self.changed_at = now;
+    }
+
+    /// A member introduces itself that was not known. Unless it says hello, which is how one comes to a mesh, it knows others,
+    /// who tell of it as well.
+    pub(super) fn meet(&mut self, place: Place, now: u64) {
+        self.gossip_soon(now);
+        self.met_here = Some(place);
+        self.rumours.mention(&mut self.members, place);
+        self.changed_at = now;
+    }
+
+    /// There will be something to tell: a little later, for news seldom comes alone.
+    fn gossip_soon(&mut self, now: u64) {
+        if self.rumours.is_empty() {
+            let later = self.random.below(self.settings.gossip_interval / 4 + 1);
+            self.gossip_at = self.gossip_at.max(now + later);
+        }
     }
 
     pub(super) fn mail_to(&mut self, place: Place, note: &Note<'_>) {
@@ -490,20 +420,6 @@ impl Control {
                 self.mail.introduce(address, place, me.bytes());
             }
             None => {}
-        }
-    }
-
-    /// Asks whoever writes from `to` to show that it receives there.
-    pub(super) fn challenge(&mut self, to: SocketAddr, id: NodeId, now: u64) {
-        if self.challenger.may_challenge(now) {
-            let token = self.challenger.token(id, to, now);
-            let knows =
-                |place| self.members.get(place).has_written() && self.members.get(place).state().is_live();
-            if !self.members.find(id).is_some_and(knows) {
-                let me = self.me().clone();
-                self.mail.write(to, None, &Note::Announce(me.bytes()));
-            }
-            self.mail.write(to, None, &Note::Challenge { token, seen_at: to });
         }
     }
 
@@ -570,11 +486,6 @@ impl Control {
         .into_iter()
         .fold(u64::MAX, u64::min)
     }
-}
-
-/// The bytes of what was read ahead, whether it holds or not.
-fn said(ahead: &Result<Arc<Announcement>, Box<[u8]>>) -> &[u8] {
-    ahead.as_ref().map_or_else(|bytes| &bytes[..], |announcement| announcement.bytes())
 }
 
 /// What there is to say of a member: its own last word, or that it is believed gone.

@@ -60,8 +60,6 @@ pub(super) struct Wishes {
     pub(super) acts: Vec<Act>,
     /// Of the overlay: what to say.
     pub(super) links: Vec<(Place, LinkOp)>,
-    /// New neighbours.
-    pub(super) linked: Vec<Place>,
     /// Members that have much of what is not here.
     pub(super) behind: Vec<Place>,
 }
@@ -424,7 +422,6 @@ impl Dissemination {
             match change {
                 Change::Tell(to, op) => wishes.links.push((to, op)),
                 Change::Linked(place) => {
-                    wishes.linked.push(place);
                     let linked = self.spread.link(place);
                     debug_assert!(linked, "there is a place for every link of the overlay");
                 }

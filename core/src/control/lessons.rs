@@ -11,12 +11,14 @@ use super::settings::{MS, S};
 
 /// From the first thing to tell until it is told: others will come meanwhile.
 const GAP: u64 = 40 * MS;
+/// Things to tell that are not waited for: they fill a letter.
+const LETTER: usize = 7;
 /// Things to tell at once.
 const NEWS_MAX: usize = 24;
 /// Newcomers that are told at once; further ones hear rumours.
 const PUPILS_MAX: usize = 256;
 /// How long after its last question a newcomer is told.
-const TERM: u64 = S;
+pub(super) const TERM: u64 = S;
 
 /// Whom a node teaches, and what it has not told them yet.
 #[derive(Debug, Default)]
@@ -54,7 +56,7 @@ impl Lessons {
             self.due = now + GAP;
         }
         self.news.push(place);
-        if self.news.len() == NEWS_MAX {
+        if self.news.len() >= LETTER {
             self.due = now;
         }
     }

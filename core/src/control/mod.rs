@@ -5,7 +5,7 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`control`] | the composition root; `receive` is the way of a letter through it, `relay` that of an update, `foreign` of what concerns other regions, `catch_up` of sessions, `turn` what is due |
+//! | [`control`] | the composition root; `receive` is the way of a letter through it, `introduce` that of what it announces, `relay` that of an update, `foreign` of what concerns other regions, `catch_up` of sessions, `turn` what is due |
 //! | [`intention`] | what goes into it, and what comes out |
 //! | [`settings`] | what an operator may choose |
 //! | [`random`] | the dice |
@@ -49,6 +49,7 @@ mod foreign;
 pub mod gossip;
 mod index;
 pub mod intention;
+mod introduce;
 mod lessons;
 pub mod mail;
 pub mod member;

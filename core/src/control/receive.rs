@@ -37,7 +37,8 @@ impl Control {
             return Err(Refusal::Duplicate);
         }
         member.heard_from(postmark.from, now);
-        (self.proven_here, self.announced_here) = (false, false);
+        self.read_ahead(now, messages.clone());
+        (self.proven_here, self.announced_here, self.met_here) = (false, false, None);
         self.reassure(place, postmark.from, now);
         let mut outcome = Ok(());
         for message in messages {
@@ -113,6 +114,9 @@ impl Control {
     fn take(&mut self, now: u64, from: Place, address: SocketAddr, note: Note<'_>) -> Result<(), Refusal> {
         match note {
             Note::Hello => {
+                if self.met_here == Some(from) {
+                    self.spread(from, now);
+                }
                 let me = self.me().clone();
                 self.mail.write(address, None, &Note::Announce(me.bytes()));
                 Ok(())
@@ -230,12 +234,15 @@ impl Control {
             self.sync.unsettle(now);
         }
         // What a newcomer is taught is no news to others; whom it meets itself is.
-        let taught = teller.is_some_and(|teller| teller != place && self.sync.is_teaching(teller));
         if home {
             self.lessons.hear(place, now);
-        }
-        if home && !taught {
-            self.spread(place, now);
+            let taught = teller.is_some_and(|teller| teller != place && self.sync.is_teaching(teller, now));
+            let itself = teller.is_none_or(|teller| teller == place);
+            match () {
+                () if taught => {}
+                () if itself && known.is_none() => self.meet(place, now),
+                () => self.spread(place, now),
+            }
         }
         self.changed_at = now;
         Ok(())

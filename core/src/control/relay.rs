@@ -8,7 +8,7 @@ use octick_crypto::NodeId;
 
 use super::control::{Control, Intention};
 use super::dissemination::{Dissemination, SOMEBODY, Taken};
-use super::gossip::{Gossip, UpdateId};
+use super::gossip::{Gossip, LinkOp, UpdateId};
 use super::members::Place;
 use super::message::Note;
 use super::refusal::Refusal;
@@ -134,11 +134,11 @@ impl Control {
         for place in wishes.behind.drain(..) {
             self.catch_up(now, place);
         }
-        for place in wishes.linked.drain(..) {
-            self.get_proof_of(now, place);
-        }
         for (to, op) in wishes.links.drain(..) {
             self.gossip_to(to, &Gossip::Link(op));
+            if op != LinkOp::Disconnect {
+                self.get_proof_of(now, to);
+            }
         }
         for act in wishes.acts.drain(..) {
             match act {
@@ -154,7 +154,7 @@ impl Control {
         self.wishes = wishes;
     }
 
-    /// A new neighbour shows that it receives what is sent to its address before it asks for anything.
+    /// A neighbour shows that it receives what is sent to its address before it asks for anything.
     fn get_proof_of(&mut self, now: u64, place: Place) {
         let member = self.members.get(place);
         if let Some(address) = member.address().filter(|_| !member.proven) {

@@ -41,6 +41,13 @@ struct Passenger {
 
 /// Bits of a key below the number of times told; zero is nobody's key.
 const ORDER_BITS: u32 = 48;
+/// How often a member is told of that others tell of as well.
+const MENTIONS: u64 = 3;
+
+/// How often news is told: about log2(n), and a little more where that is little.
+fn times_max(members: &Members) -> u64 {
+    u64::from((members.live().len() + 1).ilog2()) + 4
+}
 
 impl Rumours {
     /// Whether nothing is waiting.
@@ -55,13 +62,23 @@ impl Rumours {
 
     /// What is known of a member is news, whether it was before or not.
     pub fn spread(&mut self, members: &mut Members, place: Place) {
+        self.begin(members, place, 0);
+    }
+
+    /// The same, and others know it, too: it is told but three times.
+    pub fn mention(&mut self, members: &mut Members, place: Place) {
+        let told = times_max(members).saturating_sub(MENTIONS);
+        self.begin(members, place, told);
+    }
+
+    fn begin(&mut self, members: &mut Members, place: Place, told: u64) {
         self.stop(members, place);
         if self.waiting.len() == RUMOURS_MAX
             && let Some((_, stale)) = self.waiting.pop_last()
         {
             members.get_mut(stale).rumour = 0;
         }
-        self.put(members, place, 0);
+        self.put(members, place, told);
     }
 
     /// What is known of a member is no news any more.
@@ -111,8 +128,7 @@ impl Rumours {
         members: &mut Members,
         say: &mut impl FnMut(&Members, Place, &mut Letter) -> bool,
     ) {
-        // About log2(n), and a little more where that is little.
-        let times_max = u64::from((members.live().len() + 1).ilog2()) + 4;
+        let times_max = times_max(members);
         let last = self.next;
         let mut from = 0;
         while letter.len() + HEAD_LEN < full {

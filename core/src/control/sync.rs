@@ -10,6 +10,7 @@
 
 use alloc::vec::Vec;
 
+use super::lessons::TERM;
 use super::members::{Members, PeerState, Place};
 use super::message::{BUCKETS, Listed, Note};
 use super::random::Random;
@@ -38,6 +39,8 @@ pub struct Sync {
     asked: Option<Asked>,
     /// Who answered the first greeting: it knew the mesh when this node knew nobody.
     teacher: Option<Place>,
+    /// Until when it tells this node who came later.
+    taught_until: u64,
     to_teacher: bool,
     next_at: u64,
     gap: u64,
@@ -71,6 +74,7 @@ impl Sync {
         Self {
             asked: None,
             teacher: None,
+            taught_until: 0,
             to_teacher: true,
             next_at: u64::MAX,
             gap: SETTLE_GAP,
@@ -85,9 +89,10 @@ impl Sync {
         self.unsettled == 0
     }
 
-    /// Whether what `place` says is what it was asked for, more likely than news.
-    pub fn is_teaching(&self, place: Place) -> bool {
-        self.unsettled > 0 && (self.asked(place) || self.teacher == Some(place))
+    /// Whether what `place` says is what it was asked for, or a lesson, more likely than news.
+    pub fn is_teaching(&self, place: Place, now: u64) -> bool {
+        let lesson = self.teacher == Some(place) && now < self.taught_until;
+        lesson || (self.unsettled > 0 && self.asked(place))
     }
 
     /// Whether `place` was asked and may answer.
@@ -105,11 +110,11 @@ impl Sync {
     /// because that is what it wants the proof for, or because it is the first to answer.
     pub fn greet(&mut self, place: Place, home: bool, now: u64) -> bool {
         let asks = self.asked(place) || (self.teacher.is_none() && self.asked.is_none());
-        if asks {
-            self.ask(place, now);
-        }
         if asks && home {
             self.teacher.get_or_insert(place);
+        }
+        if asks {
+            self.ask(place, now);
         }
         asks
     }
@@ -213,6 +218,9 @@ impl Sync {
 
     fn ask(&mut self, place: Place, now: u64) {
         self.asked = Some(Asked { place, until: now + PATIENCE });
+        if self.teacher == Some(place) {
+            self.taught_until = now + TERM;
+        }
     }
 }
 
