@@ -42,19 +42,29 @@ struct Process {
 pub(super) struct Cluster {
     processes: Vec<Process>,
     told: Receiver<(usize, Option<Tell>)>,
+    tells: Sender<(usize, Option<Tell>)>,
+    seed: SocketAddr,
+    nodes: usize,
+    plain_swim: bool,
 }
 
 impl Cluster {
     /// Starts a node at each of `sites`, one right after the other; all others have the first for their seed.
     pub(super) fn start(sites: &[Site], plain_swim: bool) -> Result<Self, Failure> {
         let (tells, told) = mpsc::channel();
-        let mut cluster = Self { processes: Vec::new(), told };
-        for (number, site) in sites.iter().enumerate() {
-            let seed = (number > 0).then_some(sites[0].listen);
-            let process = Process::start(number, sites.len(), site, seed, plain_swim, &tells)?;
-            cluster.processes.push(process);
-        }
+        let (nodes, seed) = (sites.len(), sites[0].listen);
+        let mut cluster = Self { processes: Vec::new(), told, tells, seed, nodes, plain_swim };
+        sites.iter().try_for_each(|site| cluster.add(site))?;
         Ok(cluster)
+    }
+
+    /// Starts another node.
+    pub(super) fn add(&mut self, site: &Site) -> Result<(), Failure> {
+        let number = self.processes.len();
+        let seed = (number > 0).then_some(self.seed);
+        let process = Process::start(number, self.nodes, site, seed, self.plain_swim, &self.tells)?;
+        self.processes.push(process);
+        Ok(())
     }
 
     /// The next that any node says, with its number, unless nothing comes by then.

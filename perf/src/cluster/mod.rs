@@ -95,7 +95,7 @@ fn start(sites: &[Site], plain_swim: bool) -> Result<(Cluster, Met, Vec<String>)
             return Err(format!("after {MEET:?} a node knows only {least} of {}", sites.len()).into());
         };
         match tell {
-            Tell::Up(name) => names[number] = name,
+            Tell::Up(name, _) => names[number] = name,
             Tell::Live(live, at) => {
                 met[number] = live;
                 ended = ended.max(at);
@@ -114,7 +114,8 @@ fn start(sites: &[Site], plain_swim: bool) -> Result<(Cluster, Met, Vec<String>)
 
 fn measure(options: &Options) -> Result<(Value, bool), Failure> {
     let nodes = options.nodes;
-    let (mut cluster, met, names) = start(&Site::loopback(nodes)?, options.plain_swim)?;
+    let sites = Site::loopback(nodes + 1)?;
+    let (mut cluster, met, mut names) = start(&sites[..nodes], options.plain_swim)?;
     let (bytes, letters) = counts(&mut cluster)?;
     progress(&format!(
         "all know all after {:.2} s, {} letters and {} kB a node; resting",
@@ -131,6 +132,9 @@ fn measure(options: &Options) -> Result<(Value, bool), Failure> {
     let signatures = 64.0 * (after.1 - before.1) as f64 / per_node;
     let bytes = (after.0 - before.0) as f64 / per_node - signatures;
 
+    progress("another node joins");
+    let joined = join(&mut cluster, &sites[nodes], &mut names, &mut false_suspicions)?;
+    false_suspicions += listen(&mut cluster, Duration::from_secs(2))?;
     let mut deaths = Vec::new();
     for kill in 0..options.kills.min(nodes / 3) {
         // Never the first, which is everybody's seed.
@@ -144,6 +148,8 @@ fn measure(options: &Options) -> Result<(Value, bool), Failure> {
         "nodes": nodes,
         "full_membership_s": met.since_first,
         "full_membership_after_last_start_s": met.since_last,
+        "join_knows_all_s": joined.knows_all,
+        "join_known_by_all_s": joined.known_by_all,
         "kill_first_s": first,
         "kill_all_s": all,
         "idle_bytes_per_s_per_node": bytes,
@@ -152,6 +158,47 @@ fn measure(options: &Options) -> Result<(Value, bool), Failure> {
     });
     let held = all < 5.0 && bytes <= 220.0;
     Ok((figures, held))
+}
+
+/// What became of a node that joined, seconds after it began to start.
+struct Joined {
+    knows_all: f64,
+    known_by_all: f64,
+}
+
+/// Starts one node more, and waits until it knows all and all know it.
+fn join(
+    cluster: &mut Cluster,
+    site: &Site,
+    names: &mut Vec<String>,
+    false_suspicions: &mut u64,
+) -> Result<Joined, Failure> {
+    let (number, began) = (names.len(), Instant::now());
+    let (mut missing, mut up, mut knows_all, mut known_by_all) = (number + 1, 0, 0, 0);
+    cluster.add(site)?;
+    while missing > 0 {
+        let Some((of, tell)) = cluster.next(began + MEET)? else {
+            return Err(format!("after {MEET:?} {missing} nodes do not know all {}", number + 1).into());
+        };
+        match tell {
+            Tell::Up(name, at) => {
+                names.push(name);
+                up = at;
+            }
+            Tell::Live(live, at) if live > number => {
+                missing -= 1;
+                if of == number {
+                    knows_all = at;
+                } else {
+                    known_by_all = known_by_all.max(at);
+                }
+            }
+            Tell::State(_, State::Suspected, _) => *false_suspicions += 1,
+            _ => {}
+        }
+    }
+    let secs = |until: u64| until.saturating_sub(up) as f64 / 1e9;
+    Ok(Joined { knows_all: secs(knows_all), known_by_all: secs(known_by_all) })
 }
 
 /// Listens for a while. Returns how often a node that is there was suspected.

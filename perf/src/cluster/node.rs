@@ -56,7 +56,8 @@ fn identity(number: usize) -> Identity {
 fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::new(identity(options.number), options.listen);
     config.mesh = "octick-perf cluster".into();
-    config.layout = Layout { slots: RUN * options.nodes as u32, cells8: true, cells4: false, rows: false };
+    config.layout =
+        Layout { slots: RUN * (options.nodes as u32 + 1), cells8: true, cells4: false, rows: false };
     config.runs = vec![Run { first: Slot(RUN * options.number as u32), len: RUN }];
     // As who puts a hundred on one machine would: the defaults are for a node that has a machine to itself.
     (config.writes_queue, config.changes_ring, config.socket.buffers) = (1_024, 1_024, 32);
@@ -64,8 +65,9 @@ fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     membership.settings.seeds = options.seed.into_iter().collect();
     membership.settings.lifeguard = !options.plain_swim;
     config.membership = Some(membership);
+    let began = wall_ns();
     let node = Arc::new(octick::start(config.check()?)?);
-    tell(&Tell::Up(node.id().to_string()))?;
+    tell(&Tell::Up(node.id().to_string(), began))?;
 
     let (watched, nodes) = (node.clone(), options.nodes);
     thread::spawn(move || watch(&watched, nodes));

@@ -16,8 +16,8 @@ pub(super) enum Ask {
 /// What a node says by itself or answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Tell {
-    /// It runs; its name.
-    Up(String),
+    /// It runs; its name, and since when it was being started.
+    Up(String, u64),
     /// It believes another number of members to be there, since this time of the wall clock, nanoseconds.
     Live(usize, u64),
     /// It believes a member, by its name, to be in a state, since then.
