@@ -1,7 +1,7 @@
 //! `octick demo`: a mesh of real processes on loopback, watched for a while, then held to its word.
 //!
 //! ```text
-//! plan (keys, ports, files) > start > a line a second > agents rest > refresh until quiet > every table equal?
+//! plan (keys, ports, files) > start > a line a second > agents rest > quiet > every table equal?
 //! ```
 
 mod child;

@@ -27,8 +27,6 @@ pub enum Ask {
     Sample,
     /// Have your agents rest.
     Drain,
-    /// Send all your cells again.
-    Refresh,
     /// Hash your tables.
     Digest,
     /// Stop. Closing standard input says the same.

@@ -1,4 +1,4 @@
-//! The end of a demo: agents rest, what was lost is sent again, and all tables must come out equal.
+//! The end of a demo: agents rest, nodes find what was lost by comparing their tables, and all must come out equal.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,6 @@ const TRANSIT: Duration = Duration::from_millis(120);
 /// Hashes of all nodes when it was over; nothing of those that have ended.
 pub(super) struct Settled {
     pub(super) digests: Vec<Option<Digests>>,
-    /// How often all cells were sent again.
-    pub(super) refreshes: u32,
     pub(super) took: Duration,
 }
 
@@ -27,16 +25,13 @@ pub(super) fn settle(mesh: &mut Mesh, flush: Duration) -> Settled {
     mesh.interrupted = false;
     let began = Instant::now();
     mesh.ask(Ask::Drain);
-    let mut refreshes = 0;
     loop {
         let quiet = wait_until_quiet(mesh, apart, began + PATIENCE);
         let digests = mesh.ask(Ask::Digest);
         let over = mesh.interrupted || began.elapsed() >= PATIENCE;
-        if (quiet && refreshes > 0 && equal(&mesh.members, &digests)) || over {
-            return Settled { digests, refreshes, took: began.elapsed() };
+        if (quiet && equal(&mesh.members, &digests)) || over {
+            return Settled { digests, took: began.elapsed() };
         }
-        mesh.ask(Ask::Refresh);
-        refreshes += 1;
     }
 }
 

@@ -20,9 +20,7 @@ pub(super) struct Summary {
     differing: Vec<usize>,
     /// Nodes that ended before the demo did, by number.
     ended: Vec<usize>,
-    /// How often all cells were sent again until the tables were equal.
-    refreshes: u32,
-    /// How long that took.
+    /// How long it took from when the agents rested until the tables were equal.
     settled_secs: f64,
     nodes: Vec<Row>,
 }
@@ -76,7 +74,6 @@ impl Summary {
             equal: differing.is_empty() && (0..members.len()).any(survived),
             differing,
             ended: (0..members.len()).filter(|i| !survived(*i)).collect(),
-            refreshes: settled.refreshes,
             settled_secs: settled.took.as_secs_f64(),
             nodes: members.iter().enumerate().map(row).collect(),
         }
@@ -125,19 +122,12 @@ impl fmt::Display for Summary {
         for &i in &self.ended {
             writeln!(f, "node {i}: {}", self.nodes[i].ended.as_deref().unwrap_or_default())?;
         }
-        let (refreshes, secs) = (self.refreshes, self.settled_secs);
+        let secs = self.settled_secs;
         if self.equal {
             let survivors = self.nodes.len() - self.ended.len();
-            return write!(
-                f,
-                "all {survivors} tables are equal, after {secs:.1} s and {refreshes} refreshes"
-            );
+            return write!(f, "all {survivors} tables are equal, {secs:.1} s after the agents rested");
         }
-        write!(
-            f,
-            "TABLES DIFFER after {secs:.1} s and {refreshes} refreshes: nodes {}",
-            numbers(&self.differing)
-        )?;
+        write!(f, "TABLES DIFFER {secs:.1} s after the agents rested: nodes {}", numbers(&self.differing))?;
         for (i, row) in self.nodes.iter().enumerate().filter(|(_, row)| !row.differs_about.is_empty()) {
             write!(f, "\n  node {i} differs about the cells of {}", numbers(&row.differs_about))?;
         }

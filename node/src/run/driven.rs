@@ -43,10 +43,6 @@ pub(super) fn run(
                 drop(working.take());
                 Tell::Done
             }
-            Ask::Refresh => {
-                node.refresh()?;
-                Tell::Done
-            }
             Ask::Digest => Tell::Digest(digests(&node, settings)?),
             Ask::Stop => break,
         };
