@@ -15,12 +15,10 @@
 //! moves, or gives slots away says so by a newer one, and nobody else can.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use octick_crypto::lanes::{Base, Kernel, Settings as VerifierSettings};
 use octick_crypto::{Identity, Item, NodeId, PublicKey, SIGNATURE_LEN, Verifier, verify_many};
 
 use crate::limits::{RUN_ALIGN, SLOTS_MAX};
@@ -82,23 +80,6 @@ pub struct Announcement {
     bytes: Box<[u8]>,
 }
 
-/// Makes and judges announcements. The default is [`Signed`]; a simulation may remember what it has judged.
-pub trait Notary: Send {
-    /// Signs what this node says of itself.
-    fn announce(&mut self, statement: &Statement) -> Arc<Announcement>;
-
-    /// Reads and verifies what another node is said to have said.
-    ///
-    /// # Errors
-    /// The first rule that the bytes break.
-    fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound>;
-
-    /// The same of many, each by itself.
-    fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {
-        said.iter().map(|bytes| self.read(bytes)).collect()
-    }
-}
-
 /// Why bytes are no announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsound {
@@ -116,43 +97,6 @@ pub enum Unsound {
     Run,
     /// The signature does not hold in this mesh.
     Signature,
-}
-
-/// Signs with the node's identity, and verifies every announcement anew: 190,000 ticks alone, and with seven others 70,000
-/// or, with IFMA, 55,000.
-#[derive(Debug)]
-pub struct Signed {
-    identity: Identity,
-    mesh: [u8; 32],
-    verifier: Verifier,
-}
-
-impl Signed {
-    /// A notary of the mesh called `mesh`, which verifies with `kernel`, or with the best that this CPU has.
-    pub fn new(identity: Identity, mesh: &str, kernel: Option<Kernel>) -> Self {
-        let settings = VerifierSettings { kernel, base: Base::Short, ..VerifierSettings::default() };
-        Self { identity, mesh: mesh_key(mesh), verifier: Verifier::new(settings) }
-    }
-
-    /// Who it signs for.
-    pub fn id(&self) -> NodeId {
-        self.identity.id()
-    }
-}
-
-impl Notary for Signed {
-    fn announce(&mut self, statement: &Statement) -> Arc<Announcement> {
-        Arc::new(Announcement::sign(&self.identity, &self.mesh, statement))
-    }
-
-    fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound> {
-        Announcement::verify(bytes, &self.mesh).map(Arc::new)
-    }
-
-    fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {
-        let read = Announcement::verify_all(said, &self.mesh, &mut self.verifier);
-        read.into_iter().map(|read| read.map(Arc::new)).collect()
-    }
 }
 
 /// What binds announcements to the mesh called `mesh`.
@@ -418,6 +362,8 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use octick_crypto::lanes::{Base, Settings};
+
     use super::*;
     use alloc::vec;
     use proptest::prelude::*;
@@ -473,7 +419,7 @@ mod tests {
 
     #[test]
     fn each_of_many_is_judged_by_itself() {
-        let mut verifier = Verifier::new(VerifierSettings { base: Base::Short, ..Default::default() });
+        let mut verifier = Verifier::new(Settings { base: Base::Short, ..Settings::default() });
         let mut said: Vec<Vec<u8>> = (0..20)
             .map(|i| {
                 let identity = Identity::from_seed(&[i; 32]);

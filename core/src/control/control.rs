@@ -18,7 +18,7 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use super::announce::{Announcement, Claim, Notary, Statement};
+use super::announce::{Announcement, Claim, Statement};
 use super::challenge::Challenger;
 use super::claims::Claims;
 use super::contact::Contact;
@@ -29,6 +29,7 @@ use super::lessons::Lessons;
 use super::mail::Mail;
 use super::members::{Applied, Member, Members, PeerState, Place};
 use super::message::{Accusation, Note};
+use super::notary::Notary;
 use super::partition::{Partition, Watch};
 use super::random::Random;
 use super::reconcile::session::{self, Reconciler};

@@ -5,11 +5,12 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`control`] | the composition root; `receive` is the way of a letter through it, `introduce` that of what it announces, `relay` that of an update, `foreign` of what concerns other regions, `catch_up` of sessions, `turn` what is due |
+//! | [`control`] | the composition root; `receive` is the way of a letter through it, `introduce` that of what it announces, `accuse` that of accusations, `relay` that of an update, `foreign` of what concerns other regions, `catch_up` of sessions, `turn` what is due |
 //! | [`intention`] | what goes into it, and what comes out |
 //! | [`settings`] | what an operator may choose |
 //! | [`random`] | the dice |
 //! | [`announce`] | what a member says of itself, signed |
+//! | [`notary`] | who signs that, and judges what others said |
 //! | [`message`] | what control planes say to each other about members |
 //! | [`mail`] | letters in the making |
 //! | [`members`] | who is in the mesh; [`member`] is one record |
@@ -37,6 +38,7 @@
 //! | [`reconcile`] | what one of two nodes has and the other lacks |
 //! | [`refusal`] | why a letter was not heeded |
 
+mod accuse;
 pub mod announce;
 mod catch_up;
 pub mod challenge;
@@ -55,6 +57,7 @@ pub mod mail;
 pub mod member;
 pub mod members;
 pub mod message;
+pub mod notary;
 pub mod overlay;
 pub mod partition;
 pub mod phi;
@@ -78,9 +81,10 @@ pub mod swim;
 pub mod sync;
 mod turn;
 
-pub use announce::{Announcement, Claim, Notary, Region, Signed, Statement};
+pub use announce::{Announcement, Claim, Region, Statement};
 pub use control::{Birth, Control, Intention, Postmark};
 pub use members::{Member, Members, PeerState};
+pub use notary::{Notary, Signed};
 pub use partition::Partition;
 pub use random::Random;
 pub use refusal::{Refusal, Refusals};

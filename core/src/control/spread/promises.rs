@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{Accepted, Act, Choices, LINKS_MAX, Lane, PULL_MAX, Spot, Spread};
+use super::{Accepted, Act, Choices, LINKS_MAX, Lane, Spot, Spread};
 use crate::control::Random;
+use crate::control::gossip::PULL_MAX;
 use crate::control::gossip::UpdateId;
 use crate::control::members::Place;
 use crate::control::overlay::Overlay;
