@@ -128,7 +128,7 @@ impl Control {
             prober: Prober::new(&settings, random.fork(), now),
             suspicions: Suspicions::default(),
             sync: Sync::new(&settings, random.fork(), now),
-            lessons: Lessons::default(),
+            lessons: Lessons::new(&settings, now),
             contact: Contact::new(random.fork(), now),
             challenger: Challenger::new(birth.secret, settings.strangers, now),
             claims: Claims::default(),

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::members::Place;
-use super::settings::{MS, S};
+use super::settings::{Budget, MS, S, Settings};
 
 /// From the first thing to tell until it is told: others will come meanwhile.
 const GAP: u64 = 40 * MS;
@@ -21,11 +21,13 @@ const PUPILS_MAX: usize = 256;
 pub(super) const TERM: u64 = S;
 
 /// Whom a node teaches, and what it has not told them yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lessons {
     pupils: Vec<Pupil>,
     news: Vec<Place>,
     due: u64,
+    /// Letters: half of what answers may take, so that newcomers who ask are not kept waiting by those who came before.
+    budget: Budget,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +39,12 @@ struct Pupil {
 }
 
 impl Lessons {
+    /// Nobody to teach yet.
+    pub(super) fn new(settings: &Settings, now: u64) -> Self {
+        let budget = Budget::new(settings.sync_letters.div_ceil(2), now);
+        Self { pupils: Vec::new(), news: Vec::new(), due: 0, budget }
+    }
+
     /// A member asks: as one that knows nobody if `new`.
     pub(super) fn asked_by(&mut self, place: Place, new: bool, now: u64) {
         let until = now + TERM;
@@ -66,19 +74,22 @@ impl Lessons {
         if self.news.is_empty() { u64::MAX } else { self.due }
     }
 
-    /// Who is to be told of whom now.
+    /// Who is to be told of whom now, as far as the budget goes; the others hear rumours.
     pub(super) fn give(&mut self, now: u64) -> Vec<(Place, Vec<Place>)> {
         if now < self.next_due() {
             return Vec::new();
         }
         let news = core::mem::take(&mut self.news);
         self.pupils.retain(|pupil| now < pupil.until);
+        let budget = &mut self.budget;
         let lesson = |pupil: &mut Pupil| {
             let told = core::mem::take(&mut pupil.told);
             let place = pupil.place;
-            (place, news[told..].iter().copied().filter(|other| *other != place).collect())
+            let news: Vec<Place> = news[told..].iter().copied().filter(|other| *other != place).collect();
+            let letters = news.len().div_ceil(LETTER) as u64;
+            (letters > 0 && budget.take(letters, now)).then_some((place, news))
         };
-        self.pupils.iter_mut().map(lesson).collect()
+        self.pupils.iter_mut().filter_map(lesson).collect()
     }
 
     /// Forgets a place that is given to another member.
@@ -97,7 +108,7 @@ mod tests {
 
     #[test]
     fn each_newcomer_is_told_of_those_after_it_and_of_nobody_twice() {
-        let mut lessons = Lessons::default();
+        let mut lessons = Lessons::new(&Settings::default(), 0);
         lessons.hear(Place(1), 0);
         assert_eq!(lessons.next_due(), u64::MAX, "there is nobody to tell");
         lessons.asked_by(Place(1), true, 0);
@@ -114,7 +125,7 @@ mod tests {
 
     #[test]
     fn who_does_not_ask_any_more_is_left_to_rumours() {
-        let mut lessons = Lessons::default();
+        let mut lessons = Lessons::new(&Settings::default(), 0);
         lessons.asked_by(Place(1), true, 0);
         lessons.asked_by(Place(2), true, 0);
         lessons.asked_by(Place(2), false, TERM / 2);
@@ -126,11 +137,24 @@ mod tests {
 
     #[test]
     fn many_at_once_are_told_at_once() {
-        let mut lessons = Lessons::default();
+        let mut lessons = Lessons::new(&Settings::default(), 0);
         (0..2 * PUPILS_MAX as u32).for_each(|i| lessons.asked_by(Place(i), true, 0));
         (0..2 * NEWS_MAX as u32).for_each(|i| lessons.hear(Place(1_000 + i), 1));
         let told = lessons.give(1);
         assert_eq!(told.len(), PUPILS_MAX);
         assert!(told.iter().all(|(_, news)| news.len() == NEWS_MAX));
+    }
+
+    #[test]
+    fn who_makes_up_members_does_not_make_a_teacher_talk_without_end() {
+        let settings = Settings { sync_letters: 100, ..Settings::default() };
+        let mut lessons = Lessons::new(&settings, 0);
+        (0..10).for_each(|i| lessons.asked_by(Place(i), true, 0));
+        let mut letters = 0;
+        for i in 0..1_000 {
+            lessons.hear(Place(100 + i), 0);
+            letters += lessons.give(GAP).len();
+        }
+        assert_eq!(letters, 50);
     }
 }
