@@ -2,16 +2,39 @@
 
 mod oracle;
 
+use std::cell::RefCell;
+
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity;
-use octick_crypto::{Identity, KeyError, NodeId, PublicKey};
+use octick_crypto::lanes::{Base, Kernel, Settings};
+use octick_crypto::{Identity, KeyError, NodeId, PublicKey, Verifier};
 use oracle::Signer;
 use proptest::prelude::*;
 
+thread_local! {
+    /// One for every kernel that this CPU has.
+    static VERIFIERS: RefCell<Vec<Verifier>> = RefCell::new({
+        let quick = |kernel| Settings { kernel: Some(kernel), base: Base::Short, ..Settings::default() };
+        Kernel::all_available().map(|kernel| Verifier::new(quick(kernel))).collect()
+    });
+}
+
+/// Why a key is refused: alone, and in company by every kernel.
 fn refusal(bytes: &[u8; 32]) -> Option<KeyError> {
-    PublicKey::admit(bytes).err()
+    let alone = PublicKey::admit(bytes).err();
+    VERIFIERS.with_borrow_mut(|verifiers| {
+        for verifier in verifiers {
+            let company = verifier.admit(&[*bytes; 5]);
+            assert!(
+                company.iter().all(|one| one.as_ref().err() == alone.as_ref()),
+                "{verifier:?} {bytes:02x?}"
+            );
+            assert_eq!(verifier.failure(), None);
+        }
+    });
+    alone
 }
 
 /// The rule in other words: [L]P is computed instead of asking the library whether P is torsion-free.
