@@ -37,7 +37,7 @@ use super::refusal::{Refusal, Refusals};
 use super::rumours::Rumours;
 use super::sampling::Sampling;
 use super::scout::Scout;
-use super::settings::{MS, S, Settings};
+use super::settings::{MS, Settings};
 use super::suspect::Suspicions;
 use super::swim::{Act, Prober};
 use super::sync::Sync;
@@ -46,8 +46,6 @@ use crate::wire::{Letter, Message, Messages};
 
 /// How late a tick may be before this node must have been stopped, microseconds.
 const STALL: u64 = 300 * MS;
-/// How long after its start a node introduces itself to whoever has not written to it: then all have heard of it.
-const YOUTH: u64 = 5 * S;
 /// Conflicts that are named; who has more keys in use twice has read enough.
 const CONFLICTS_MAX: usize = 64;
 
@@ -96,9 +94,6 @@ pub struct Control {
     pub(super) announced_here: bool,
     /// Who that is, if it was not known before.
     pub(super) met_here: Option<Place>,
-    /// Until when members may not have heard of this node, and whether that is so.
-    young_until: u64,
-    young: bool,
     pub(super) due: u64,
 }
 
@@ -165,8 +160,6 @@ impl Control {
             proven_here: false,
             announced_here: false,
             met_here: None,
-            young_until: now + YOUTH,
-            young: true,
             due: now,
             settings,
         };
@@ -402,25 +395,14 @@ impl Control {
     }
 
     pub(super) fn mail_to(&mut self, place: Place, note: &Note<'_>) {
-        let member = self.members.get(place);
-        if let Some(address) = member.address() {
-            if self.young && !member.has_written() {
-                let me = self.members.get(Members::ME).announcement();
-                self.mail.introduce(address, place, me.bytes());
-            }
+        if let Some(address) = self.members.get(place).address() {
             self.mail.write(address, Some(place), note);
         }
     }
 
     pub(super) fn blank(&mut self, place: Place) {
-        let member = self.members.get(place);
-        match member.address() {
-            Some(address) if !self.young || member.has_written() => self.mail.blank(address, place),
-            Some(address) => {
-                let me = self.members.get(Members::ME).announcement();
-                self.mail.introduce(address, place, me.bytes());
-            }
-            None => {}
+        if let Some(address) = self.members.get(place).address() {
+            self.mail.blank(address, place);
         }
     }
 
@@ -458,7 +440,6 @@ impl Control {
     /// This node may have been stopped since it was due; what it did not hear then counts against nobody. (What a
     /// letter makes due in the past is due now, and no sign of a stop.)
     fn wake(&mut self, now: u64) {
-        self.young = now < self.young_until;
         let late = now.saturating_sub(self.due);
         if self.settings.lifeguard && self.due != u64::MAX && late > STALL {
             self.prober.postpone(late);

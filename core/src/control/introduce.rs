@@ -59,12 +59,12 @@ impl Control {
             _ => None,
         };
         let Some(bytes) = announces else {
-            self.challenge(from, origin, now);
+            self.challenge(from, origin, true, now);
             return Err(Refusal::Stranger);
         };
         if !self.challenger.may_introduce(proven, now) {
             if !proven {
-                self.challenge(from, origin, now);
+                self.challenge(from, origin, true, now);
             }
             return Err(Refusal::Budget);
         }
@@ -73,13 +73,12 @@ impl Control {
         Ok(announcement)
     }
 
-    /// Asks whoever writes from `to` to show that it receives there.
-    pub(super) fn challenge(&mut self, to: SocketAddr, id: NodeId, now: u64) {
+    /// Asks whoever writes from `to` to show that it receives there. To a `stranger`, of whom there is no word here in the life
+    /// that it lives, this node introduces itself, for whoever is asked so introduces itself as well.
+    pub(super) fn challenge(&mut self, to: SocketAddr, id: NodeId, stranger: bool, now: u64) {
         if self.challenger.may_challenge(now) {
             let token = self.challenger.token(id, to, now);
-            let knows =
-                |place| self.members.get(place).has_written() && self.members.get(place).state().is_live();
-            if !self.members.find(id).is_some_and(knows) {
+            if stranger {
                 let me = self.me().clone();
                 self.mail.write(to, None, &Note::Announce(me.bytes()));
             }

@@ -48,15 +48,6 @@ impl Mail {
         }
     }
 
-    /// Begins a letter to a member that may not know this node with what this node says of itself, unless a letter to it
-    /// is open: what else it says is then heeded at once.
-    pub fn introduce(&mut self, to: SocketAddr, member: Place, announcement: &[u8]) {
-        let is_open = self.letters.iter().rev().take(OPEN_MAX).any(|sent| sent.to == to);
-        if !is_open {
-            self.write(to, Some(member), &Note::Announce(announcement));
-        }
-    }
-
     /// Begins a letter that news may fill, and that is not sent if there is none.
     pub fn blank(&mut self, to: SocketAddr, member: Place) {
         if let Some(letter) = self.open(to, Some(member)) {

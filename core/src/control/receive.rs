@@ -74,7 +74,7 @@ impl Control {
             return Err(Refusal::OldLife);
         }
         if postmark.incarnation > incarnation {
-            self.challenge(postmark.from, postmark.origin, now);
+            self.challenge(postmark.from, postmark.origin, true, now);
             return Err(Refusal::UnknownLife);
         }
         Ok(place)
@@ -317,8 +317,12 @@ impl Control {
             self.restate(now, |statement| statement.addresses.push(seen_at));
         }
         if !self.announced_here {
-            // It did not introduce itself, so it knows this node, and only wants the proof.
+            // It did not introduce itself, so it knows this node, and only wants the proof; if for an answer, the question
+            // is lost, and asked again.
             self.mail.write(address, Some(from), &Note::Response(token));
+            if self.sync.asked(from) {
+                self.ask_for_all(from, 0);
+            }
             return Ok(());
         }
         let me = self.me().clone();
@@ -379,7 +383,8 @@ impl Control {
             return Ok(());
         }
         let id = member.id();
-        self.challenge(address, id, now);
+        let knows = member.has_written() && member.state().is_live();
+        self.challenge(address, id, !knows, now);
         Err(Refusal::Unproven)
     }
 
