@@ -55,6 +55,11 @@ fn nobody_who_was_only_stopped_stays_dead() {
 }
 
 #[test]
+fn who_comes_back_is_known_again_at_once() {
+    passes("churn_small.toml");
+}
+
+#[test]
 fn a_crash_is_seen_by_all() {
     passes("crash.toml");
 }
