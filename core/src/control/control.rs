@@ -336,7 +336,8 @@ impl Control {
     /// Says something new of this node itself.
     pub(super) fn restate(&mut self, now: u64, change: impl FnOnce(&mut Statement)) {
         change(&mut self.statement);
-        self.statement.version = self.clock.tick(now + self.wall_lead);
+        let wall = self.wall(now);
+        self.statement.version = self.clock.tick(wall);
         let announcement = self.notary.announce(&self.statement);
         let applied = self.members.announce(&announcement, now);
         debug_assert!(matches!(applied, Applied::Changed(..)), "own announcements only get later");

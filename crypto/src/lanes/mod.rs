@@ -9,6 +9,7 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `settings` | what may be chosen, and what became of it |
 //! | `verifier` | the way in: who has a table, which kernel, and whether it can be trusted |
 //! | `cache` | the busiest signers' tables, in bounded memory |
 //! | `kernel` | which instructions, chosen once |
@@ -40,6 +41,7 @@ mod order;
 mod point;
 mod portable;
 mod self_test;
+mod settings;
 #[cfg(target_arch = "x86_64")]
 mod sha512;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no kernel there has lanes"))]
@@ -51,5 +53,6 @@ mod verifier;
 
 pub use kernel::{Kernel, UnknownKernel};
 pub(crate) use point::Minus;
+pub use settings::{Base, Failure, Settings};
 pub use table::KEY_TABLE_BYTES;
-pub use verifier::{Base, Failure, Settings, Verifier};
+pub use verifier::Verifier;
