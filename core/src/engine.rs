@@ -4,8 +4,8 @@
 //! agents' writes into signed trains. It sends nothing and reads no clock: the thread that runs it does, and passes
 //! the time in.
 
-mod compare;
-mod mesh;
+mod audit;
+mod router;
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,9 +13,9 @@ use core::fmt;
 
 use octick_crypto::{Hash, Identity, MeshKeys};
 
-pub use self::compare::KIND as COMPARE_KIND;
-use self::mesh::Mesh;
-pub use self::mesh::MeshEvent;
+pub use self::audit::KIND as COMPARE_KIND;
+use self::router::Mesh;
+pub use self::router::MeshEvent;
 
 use crate::counters::{Counter, Counters};
 use crate::data::batch::{Batch, Checked};

@@ -3,8 +3,8 @@
 mod mesh;
 
 use mesh::{MS, Mesh, S};
-use octick_core::control::announce::mesh_key;
-use octick_core::control::message::{Accusation, BUCKETS, Note};
+use octick_core::control::message::announcement::mesh_key;
+use octick_core::control::message::membership::{Accusation, BUCKETS, Note};
 use octick_core::control::{Announcement, Intention, Partition, PeerState, Postmark, Refusal, Statement};
 use octick_core::crypto::Identity;
 use octick_core::limits::LETTER_MAX;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use octick_core::control::announce::{Announcement, Region, Unsound, mesh_key};
-use octick_core::control::message::{Accusation, BUCKETS, Listed, Note, kind};
+use octick_core::control::message::announcement::{Announcement, Region, Unsound, mesh_key};
+use octick_core::control::message::membership::{Accusation, BUCKETS, Listed, Note, kind};
 use octick_core::control::{
     Birth, Claim, Control, Intention, Notary, PeerState, Postmark, Refusals, Settings, Statement,
 };

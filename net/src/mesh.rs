@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-pub use octick_core::control::select::Strategy;
-pub use octick_core::control::spread::{Convergence, Counts as TravelCounts};
+pub use octick_core::control::dissemination::select::Strategy;
+pub use octick_core::control::dissemination::spread::{Convergence, Counts as TravelCounts};
 pub use octick_core::control::{Partition, PeerState, Region, Settings as MembershipSettings};
 pub use octick_core::data::audit::Counts as AuditCounts;
 pub use octick_core::engine::MeshEvent;

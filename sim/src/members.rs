@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use octick_core::control::announce::mesh_key;
-use octick_core::control::members::Rank;
-use octick_core::control::message::kind;
+use octick_core::control::membership::table::Rank;
+use octick_core::control::message::announcement::mesh_key;
+use octick_core::control::message::membership::kind;
 use octick_core::control::{
     Announcement, Birth, Control, Intention, Partition, PeerState, Random, Region, Settings,
 };

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use octick_core::control::announce::{Announcement, Unsound, mesh_key};
+use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::{Notary, Postmark, Random, Statement};
 use octick_core::stamp::{Incarnation, Seq, Version};
 use octick_core::wire::{Entries, Frame, Kind, Letter, Messages, Sealer, Stamp};

@@ -1,17 +1,17 @@
 //! Updates on their way to everybody: the dissemination of `core`, a hundred thousand nodes at a time.
 //!
-//! Each node is a [`Spread`] with the neighbours that [`rank`](octick_core::control::rank) gives it; updates cross
+//! Each node is a [`Spread`] with the neighbours that [`rank`](octick_core::control::dissemination::rank) gives it; updates cross
 //! regions by [`Crossing`]. Membership is not run: everybody knows everybody, so a [`Place`] is a node's number. An update
 //! carries a code of its origin, as in [`seal`](crate::seal), and every node checks it before it takes the update in.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use octick_core::control::gossip::{Gossip, UpdateId};
-use octick_core::control::members::Place;
-use octick_core::control::rank::{Purpose, RINGS, Ranking};
-use octick_core::control::regions::{Crossing, RegionView};
-use octick_core::control::spread::{Accepted, Act, Choices, Lane, Spot, Spread};
+use octick_core::control::dissemination::rank::{Purpose, RINGS, Ranking};
+use octick_core::control::dissemination::regions::{Crossing, RegionView};
+use octick_core::control::dissemination::spread::{Accepted, Act, Choices, Lane, Spot, Spread};
+use octick_core::control::membership::table::Place;
+use octick_core::control::message::gossip::{Gossip, UpdateId};
 use octick_core::control::{Random, Region};
 use octick_crypto::NodeId;
 

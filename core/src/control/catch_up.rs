@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::control::Control;
-use super::gossip::UpdateId;
-use super::members::Place;
-use super::message::Note;
 use super::reconcile::message::KIND;
 use super::reconcile::session::{End, Output};
-use super::refusal::Refusal;
+use crate::control::membership::table::Place;
+use crate::control::message::gossip::UpdateId;
+use crate::control::message::membership::Note;
+use crate::control::message::refusal::Refusal;
 use crate::wire::Message;
 
 /// The set that sessions compare: updates that are kept for those who ask.

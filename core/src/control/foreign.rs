@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use super::control::Control;
-use super::gossip::Gossip;
-use super::members::{Applied, Members, PeerState, Place};
-use super::message::Note;
-use super::sampling::Descriptor;
-use super::scout::{Errand, Lookout, Scout};
+use crate::control::cross_region::cyclon::Descriptor;
+use crate::control::cross_region::scout::{Errand, Lookout, Scout};
+use crate::control::membership::table::{Applied, Members, PeerState, Place};
+use crate::control::message::gossip::Gossip;
+use crate::control::message::membership::Note;
 
 impl Control {
     /// How this node keeps in touch with other regions.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use octick_core::control::announce::{Announcement, Unsound, mesh_key};
-use octick_core::control::spread::Spot;
+use octick_core::control::dissemination::spread::Spot;
+use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::{
     Birth, Control, Intention, Notary, Partition, PeerState, Postmark, Random, Region, Settings, Statement,
     Update,

@@ -7,27 +7,17 @@
 //!          [ socket > door ] -ring-+-> [ keeper(engine, egress) ]          N + 1 threads
 //! ```
 
-mod bell;
-mod board;
-mod desk;
-mod door;
-mod egress;
-mod gather;
-mod keeper;
-mod latency;
-mod pin;
-mod senders;
-mod solo;
-mod split;
+mod engine;
+mod ingress;
+mod shared;
 mod start;
-mod timers;
-mod warm;
+mod threads;
 
-pub use latency::Latencies;
-pub use senders::SenderStats;
+pub use ingress::sender_table::SenderStats;
+pub use shared::latency::Latencies;
 pub use start::{StartError, start};
 
-pub(crate) use bell::Bell;
-pub(crate) use desk::Desk;
-pub(crate) use keeper::{Command, Urgency, Write, tally};
+pub(crate) use engine::engine_loop::{Command, Urgency, Write, tally};
+pub(crate) use shared::thread_stats::Desk;
 pub(crate) use start::Crew;
+pub(crate) use threads::waker::Bell;

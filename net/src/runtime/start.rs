@@ -9,7 +9,7 @@ use std::{fmt, io};
 
 use crossbeam::channel;
 use crossbeam::queue::ArrayQueue;
-use octick_core::control::announce::mesh_key;
+use octick_core::control::message::announcement::mesh_key;
 use octick_core::control::{Birth, Control, Signed};
 use octick_core::data::accept::Terms;
 use octick_core::data::{Budgets, Ingress, Run};
@@ -20,23 +20,23 @@ use octick_core::state::{Regions, State};
 use octick_core::table::Kernel;
 use octick_crypto::{Identity, MeshKeys, lanes};
 
-use super::bell::{Dozer, Sleeper};
-use super::board::{Board, News};
-use super::desk::Desk;
-use super::door::Door;
-use super::egress::{Egress, Target};
-use super::keeper::{self, Keeper};
-use super::pin::pin;
-use super::senders::Senders;
-use super::solo::Solo;
-use super::split::{Merger, RING, Receiver};
-use super::warm::{Warmer, warm};
 use crate::clock;
 use crate::config::{Config, Mode, Settings, random_word};
 use crate::handle::{About, Handle, Inner};
 use crate::memory;
 use crate::mesh::{Membership, Quorum};
 use crate::pool::Pool;
+use crate::runtime::engine::egress::{Egress, Target};
+use crate::runtime::engine::engine_loop::{self, Keeper};
+use crate::runtime::ingress::filter::Door;
+use crate::runtime::ingress::sender_table::Senders;
+use crate::runtime::ingress::verifier_upgrade::{Warmer, warm};
+use crate::runtime::shared::peer_snapshot::{Board, News};
+use crate::runtime::shared::thread_stats::Desk;
+use crate::runtime::threads::pin::pin;
+use crate::runtime::threads::solo::Solo;
+use crate::runtime::threads::split::{Merger, RING, Receiver};
+use crate::runtime::threads::waker::{Dozer, Sleeper};
 use crate::socket::{OpenError, Socket, SocketSettings};
 
 /// Starts a node on threads of its own.
@@ -97,7 +97,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let board = Board::new(News { directory: directory.clone(), peers: targets.clone() });
     let egress =
         Egress::new(sockets[0].sender(), targets, config.push, random_word(0), desk.counters.clone());
-    let keeper = Keeper::new(keeper::Parts {
+    let keeper = Keeper::new(engine_loop::Parts {
         engine,
         egress,
         board: board.clone(),

@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use super::exchange::Exchange;
 use super::key::Name;
 use super::message::{Talk, Topic};
-use crate::control::random::Random;
+use crate::random::Random;
 
 /// What a node spends on reconciling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,344 @@
+//! Samples of the mesh, refreshed by exchange: CYCLON (Voulgaris, Gavidia and van Steen, 2005).
+//!
+//! A node keeps ten descriptors of others. Now and then it takes the oldest out and sends its member five, its own
+//! among them, against five of that member's: over time everyone's view is a random sample of who is there, and whoever
+//! is gone fades from all views. Unlike in the paper, a descriptor is dated by its member's announcement rather than
+//! by its age in exchanges, and refers to it: receivers who do not know the announcement ask for it and check it
+//! before they write to that address, so a descriptor that nobody signed leads nowhere.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use octick_crypto::NodeId;
+
+use crate::control::membership::settings::S;
+use crate::control::message::gossip::{Malformed, SHUFFLE_MAX};
+use crate::random::Random;
+use crate::stamp::Version;
+
+/// Descriptors in a view.
+pub const VIEW: usize = 10;
+/// Descriptors in an exchange.
+pub const SHUFFLE: usize = 5;
+/// How old an announcement may be that a descriptor refers to, microseconds: members renew theirs in eight hours.
+pub const AGE_MAX: u64 = 24 * 3_600 * S;
+/// How far ahead of this node's clock it may be dated, microseconds.
+pub const AHEAD_MAX: u64 = 60 * S;
+/// How long an answer to an exchange is expected, microseconds.
+pub const EXPECTED: u64 = 2 * S;
+
+const _: () = assert!(SHUFFLE <= SHUFFLE_MAX && SHUFFLE <= VIEW);
+
+/// Refers to a member's announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Who.
+    pub id: NodeId,
+    /// Which announcement of it, and when that was made.
+    pub version: Version,
+    /// Where it can be reached, as that announcement says.
+    pub address: SocketAddr,
+}
+
+impl Descriptor {
+    /// Bytes on the wire: name 16, version 8, family u8 (4 or 6), zero, port u16, address 16 (zeros behind IPv4).
+    pub const LEN: usize = 44;
+
+    /// Appends it.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.id.0);
+        out.extend_from_slice(&self.version.0.to_le_bytes());
+        let mut ip = [0; 16];
+        let family = match self.address.ip() {
+            IpAddr::V4(v4) => {
+                ip[..4].copy_from_slice(&v4.octets());
+                4
+            }
+            IpAddr::V6(v6) => {
+                ip = v6.octets();
+                6
+            }
+        };
+        out.extend_from_slice(&[family, 0]);
+        out.extend_from_slice(&self.address.port().to_le_bytes());
+        out.extend_from_slice(&ip);
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`Malformed::Value`] when the address is none that could be written to, or the date is no member's.
+    pub fn decode(bytes: &[u8; Self::LEN]) -> Result<Self, Malformed> {
+        let (id, rest) = bytes.split_first_chunk::<16>().ok_or(Malformed::Length)?;
+        let (version, rest) = rest.split_first_chunk::<8>().ok_or(Malformed::Length)?;
+        let (&[family, zero, low, high], rest) = rest.split_first_chunk::<4>().ok_or(Malformed::Length)?;
+        let octets: [u8; 16] = rest.try_into().map_err(|_| Malformed::Length)?;
+        let ip = match (family, octets) {
+            (4, [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]) => IpAddr::from(Ipv4Addr::new(a, b, c, d)),
+            (6, octets) => IpAddr::from(Ipv6Addr::from(octets)),
+            _ => return Err(Malformed::Value),
+        };
+        let (id, version) = (NodeId(*id), Version(u64::from_le_bytes(*version)));
+        let port = u16::from_le_bytes([low, high]);
+        if zero != 0 || port == 0 || ip.is_unspecified() || ip.is_multicast() || !version.is_of(id) {
+            return Err(Malformed::Value);
+        }
+        Ok(Self { id, version, address: SocketAddr::new(ip, port) })
+    }
+}
+
+/// Why a shuffle, or a descriptor in it, was not heeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Shuffles with more descriptors than one may carry.
+    pub oversized: u32,
+    /// Answers that nobody asked for, or that came too late.
+    pub unasked: u32,
+    /// Descriptors of announcements too old, or dated ahead of time.
+    pub misdated: u32,
+}
+
+/// One node's view.
+#[derive(Debug)]
+pub struct Sampling {
+    me: NodeId,
+    view: Vec<Descriptor>,
+    /// The exchange that was begun: with whom, until when an answer counts, and who was sent.
+    begun: Option<(NodeId, u64)>,
+    sent: Vec<NodeId>,
+    /// What was not heeded.
+    pub refused: Refused,
+    random: Random,
+}
+
+impl Sampling {
+    /// A node that knows nobody.
+    pub const fn new(me: NodeId, random: Random) -> Self {
+        let refused = Refused { oversized: 0, unasked: 0, misdated: 0 };
+        Self { me, view: Vec::new(), begun: None, sent: Vec::new(), refused, random }
+    }
+
+    /// Whom it knows.
+    pub fn view(&self) -> &[Descriptor] {
+        &self.view
+    }
+
+    /// Takes in a member that was met elsewhere.
+    pub fn meet(&mut self, descriptor: Descriptor) {
+        self.take_in(&[descriptor], &[]);
+    }
+
+    /// A member is gone, or lied.
+    pub fn forget(&mut self, id: NodeId) {
+        self.view.retain(|known| known.id != id);
+    }
+
+    /// Begins an exchange with the member of the oldest descriptor, which leaves the view: if it does not answer, it is
+    /// forgotten. Returns it, and what to send it. `own` describes this node.
+    pub fn begin(&mut self, now: u64, own: Descriptor) -> Option<(Descriptor, Vec<Descriptor>)> {
+        let oldest = (0..self.view.len()).min_by_key(|i| (self.view[*i].version, self.view[*i].id))?;
+        let partner = self.view.swap_remove(oldest);
+        let mut offered = self.draw(SHUFFLE - 1, partner.id);
+        self.sent = offered.iter().map(|descriptor| descriptor.id).collect();
+        offered.push(own);
+        self.begun = Some((partner.id, now + EXPECTED));
+        Some((partner, offered))
+    }
+
+    /// `from` asks for an exchange. Returns what to answer; nothing if it is refused. `wall` is the time by the wall
+    /// clock, microseconds since 1970.
+    pub fn handle_ask(&mut self, wall: u64, from: NodeId, theirs: &[Descriptor]) -> Option<Vec<Descriptor>> {
+        if theirs.len() > SHUFFLE_MAX {
+            self.refused.oversized += 1;
+            return None;
+        }
+        let answer = self.draw(SHUFFLE, from);
+        let sent: Vec<NodeId> = answer.iter().map(|descriptor| descriptor.id).collect();
+        let sound = self.sound(wall, theirs);
+        self.take_in(&sound, &sent);
+        (!answer.is_empty()).then_some(answer)
+    }
+
+    /// `from` answers. Returns whether it was asked.
+    pub fn handle_answer(&mut self, now: u64, wall: u64, from: NodeId, theirs: &[Descriptor]) -> bool {
+        if theirs.len() > SHUFFLE_MAX {
+            self.refused.oversized += 1;
+            return false;
+        }
+        match self.begun {
+            Some((partner, until)) if partner == from && now < until => self.begun = None,
+            _ => {
+                self.refused.unasked += 1;
+                return false;
+            }
+        }
+        let (sound, sent) = (self.sound(wall, theirs), core::mem::take(&mut self.sent));
+        self.take_in(&sound, &sent);
+        true
+    }
+
+    /// Descriptors whose date is one that a member present could have given.
+    fn sound(&mut self, wall: u64, theirs: &[Descriptor]) -> Vec<Descriptor> {
+        let dated = |descriptor: &&Descriptor| {
+            let micros = descriptor.version.micros();
+            micros <= wall.saturating_add(AHEAD_MAX) && micros.saturating_add(AGE_MAX) >= wall
+        };
+        let sound: Vec<Descriptor> = theirs.iter().filter(dated).copied().collect();
+        self.refused.misdated += (theirs.len() - sound.len()) as u32;
+        sound
+    }
+
+    /// Keeps the later of two descriptors of one member; fills the view; then replaces those that were `sent` away.
+    fn take_in(&mut self, theirs: &[Descriptor], sent: &[NodeId]) {
+        let mut replaceable: Vec<NodeId> = sent.to_vec();
+        for descriptor in theirs.iter().filter(|descriptor| descriptor.id != self.me) {
+            if let Some(known) = self.view.iter_mut().find(|known| known.id == descriptor.id) {
+                if descriptor.version > known.version {
+                    *known = *descriptor;
+                }
+                continue;
+            }
+            if self.view.len() < VIEW {
+                self.view.push(*descriptor);
+                continue;
+            }
+            while let Some(id) = replaceable.pop() {
+                if let Some(known) = self.view.iter_mut().find(|known| known.id == id) {
+                    *known = *descriptor;
+                    break;
+                }
+            }
+        }
+    }
+
+    fn draw(&mut self, count: usize, but: NodeId) -> Vec<Descriptor> {
+        let others: Vec<Descriptor> = self.view.iter().filter(|known| known.id != but).copied().collect();
+        self.random.choose(others.len(), count).into_iter().map(|i| others[i]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const WALL: u64 = 1_700_000_000 * S;
+
+    fn id(number: u32) -> NodeId {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        NodeId(bytes)
+    }
+
+    fn descriptor(number: u32, wall: u64) -> Descriptor {
+        let address = SocketAddr::from(([10, 0, 0, 1], 1 + number as u16));
+        Descriptor { id: id(number), version: Version::new(wall, id(number)), address }
+    }
+
+    fn sampling(number: u32) -> Sampling {
+        Sampling::new(id(number), Random::new(u64::from(number)))
+    }
+
+    /// Exchanges of everybody, once.
+    fn exchange(nodes: &mut [Sampling], is_up: impl Fn(u32) -> bool, round: u64) {
+        let (now, wall) = (round * S, WALL + round * S);
+        let number = |id: NodeId| u32::from_le_bytes(*id.0.first_chunk().unwrap());
+        for asker in 0..nodes.len() as u32 {
+            if !is_up(asker) {
+                continue;
+            }
+            let Some((partner, offered)) = nodes[asker as usize].begin(now, descriptor(asker, wall)) else {
+                continue;
+            };
+            let partner = number(partner.id);
+            if is_up(partner)
+                && let Some(answer) = nodes[partner as usize].handle_ask(wall, id(asker), &offered)
+            {
+                assert!(nodes[asker as usize].handle_answer(now, wall, id(partner), &answer));
+            }
+        }
+    }
+
+    fn ring(count: u32) -> Vec<Sampling> {
+        let mut nodes: Vec<Sampling> = (0..count).map(sampling).collect();
+        for i in 0..count {
+            nodes[i as usize].meet(descriptor((i + 1) % count, WALL));
+        }
+        nodes
+    }
+
+    #[test]
+    fn a_ring_becomes_a_random_graph() {
+        let mut nodes = ring(500);
+        (1..60).for_each(|round| exchange(&mut nodes, |_| true, round));
+        let mut in_degree = [0_u32; 500];
+        let mut far = 0;
+        for (i, node) in nodes.iter().enumerate() {
+            let known: BTreeSet<_> = node.view().iter().map(|d| d.id).collect();
+            assert!(known.len() == node.view().len() && !known.contains(&id(i as u32)));
+            for known in node.view() {
+                let other = u32::from_le_bytes(*known.id.0.first_chunk().unwrap()) as usize;
+                in_degree[other] += 1;
+                far += usize::from(other.abs_diff(i) > 50);
+            }
+        }
+        let total: u32 = in_degree.iter().sum();
+        assert!(total > 4_000 && far > total as usize / 2, "{total} known, {far} far");
+        assert!(in_degree.iter().all(|degree| *degree >= 1), "{in_degree:?}");
+    }
+
+    #[test]
+    fn who_is_gone_fades_from_all_views() {
+        let mut nodes = ring(300);
+        (1..40).for_each(|round| exchange(&mut nodes, |_| true, round));
+        let up = |node: u32| !node.is_multiple_of(3);
+        (40..80).for_each(|round| exchange(&mut nodes, up, round));
+        let known = nodes.iter().enumerate().filter(|(i, _)| up(*i as u32)).flat_map(|(_, node)| node.view());
+        let gone = known.filter(|known| !up(u32::from_le_bytes(*known.id.0.first_chunk().unwrap()))).count();
+        assert!(gone < 10, "{gone} descriptors of who is gone");
+    }
+
+    #[test]
+    fn a_shuffle_of_ten_thousand_is_refused_whole() {
+        let mut node = sampling(1);
+        let flood: Vec<Descriptor> = (2..10_002).map(|i| descriptor(i, WALL)).collect();
+        assert_eq!(node.handle_ask(WALL, id(2), &flood), None);
+        assert!(!node.handle_answer(0, WALL, id(2), &flood));
+        assert_eq!((node.view().len(), node.refused.oversized), (0, 2));
+    }
+
+    #[test]
+    fn descriptors_out_of_date_or_ahead_of_time_are_refused() {
+        let mut node = sampling(1);
+        let old = descriptor(2, WALL - AGE_MAX - 1);
+        let ahead = descriptor(3, WALL + AHEAD_MAX + S);
+        node.handle_ask(WALL, id(9), &[old, ahead, descriptor(4, WALL)]);
+        assert_eq!((node.view().len(), node.refused.misdated), (1, 2));
+        let mut undated = descriptor(5, WALL);
+        undated.version = Version(0);
+        let mut bytes = Vec::new();
+        undated.encode(&mut bytes);
+        assert_eq!(Descriptor::decode(&bytes.try_into().unwrap()), Err(Malformed::Value));
+    }
+
+    #[test]
+    fn an_answer_that_nobody_asked_for_changes_nothing() {
+        let mut node = sampling(1);
+        node.meet(descriptor(2, WALL));
+        assert!(!node.handle_answer(0, WALL, id(2), &[descriptor(3, WALL)]));
+        let (partner, _) = node.begin(0, descriptor(1, WALL)).unwrap();
+        assert!(!node.handle_answer(0, WALL, id(7), &[descriptor(3, WALL)]), "another's");
+        assert!(!node.handle_answer(EXPECTED, WALL, partner.id, &[descriptor(3, WALL)]), "too late");
+        assert_eq!((node.view().len(), node.refused.unasked), (0, 3));
+    }
+
+    #[test]
+    fn old_gossip_does_not_replace_a_later_descriptor() {
+        let mut node = sampling(1);
+        node.meet(descriptor(2, WALL));
+        let mut moved = descriptor(2, WALL - S);
+        moved.address.set_port(99);
+        node.handle_ask(WALL, id(9), &[moved]);
+        assert_eq!(node.view(), [descriptor(2, WALL)]);
+    }
+}

@@ -1,0 +1,462 @@
+//! How updates travel, composed: the neighbours that they go to, the rounds that find what was lost, and the members of
+//! other regions that a wave reaches.
+//!
+//! ```text
+//! members come and go ─> standing ─> overlay <─ link messages      accepted ─> spread <─ ids, pulls, offers
+//!                                       └─ linked, unlinked ────────────────────> │
+//! time ─> rate ─> a round: an offer to somebody ────────────────────────────────> │ ─> Act
+//! ```
+//!
+//! It follows the members and is told of updates; what is to be said or sent goes into the caller's vectors. Nothing is
+//! due while there is nothing new: a mesh at rest pays for its links, which are confirmed once a minute.
+
+use alloc::vec::Vec;
+
+use octick_crypto::NodeId;
+
+use crate::control::dissemination::overlay::{Change, Overlay, WANTED};
+use crate::control::dissemination::rank::{Purpose, RINGS, Ranking, Standing};
+use crate::control::dissemination::rate::Rate;
+use crate::control::dissemination::regions::{Crossing, RegionView};
+use crate::control::dissemination::select::{Candidate, Strategy, choose};
+use crate::control::dissemination::spread::{
+    Accepted, Act, Choices, Convergence, Counts, Lane, Spot, Spread,
+};
+use crate::control::membership::settings::{MS, S};
+use crate::control::membership::table::{Members, Place};
+use crate::control::message::announcement::Region;
+use crate::control::message::gossip::{Gossip, LinkOp, UpdateId};
+use crate::random::Random;
+
+/// A member who is no neighbour, or not on record: which one makes no difference.
+pub(in crate::control) const SOMEBODY: Place = Place(u32::MAX);
+/// How long an order of ranks holds, microseconds of the wall clock.
+const EPOCH: u64 = 3_600 * S;
+/// How long rounds go on after the last update: twelve of them, in which a partner drawn at random misses a given node
+/// once in 10^5 where all nodes offer.
+const ROUNDS_FOR: u64 = 4 * S;
+/// How long a node that comes to know members gathers more before it links; and while it is still learning who is there.
+const GATHER: (u64, u64) = (100 * MS, S);
+/// When the ranks are looked at again after somebody was passed over.
+const LOOK_AGAIN: u64 = 11 * S;
+
+/// An update that this node has merged, or issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its name.
+    pub id: UpdateId,
+    /// Where its bytes are.
+    pub spot: Spot,
+    /// Who issued it, if that is a member.
+    pub origin: Option<Place>,
+    /// Who sent it; nobody if this node issued it.
+    pub from: Option<Place>,
+    /// Whether it should hurry.
+    pub critical: bool,
+}
+
+/// What is to be done about updates and links.
+#[derive(Debug, Default)]
+pub(in crate::control) struct Wishes {
+    /// Of the dissemination.
+    pub(in crate::control) acts: Vec<Act>,
+    /// Of the overlay: what to say.
+    pub(in crate::control) links: Vec<(Place, LinkOp)>,
+    /// Members that have much of what is not here.
+    pub(in crate::control) behind: Vec<Place>,
+}
+
+/// Members of another region.
+#[derive(Debug)]
+struct Abroad {
+    region: Region,
+    members: Vec<Place>,
+    aggregators: Vec<Place>,
+}
+
+/// The dissemination of one node.
+#[derive(Debug)]
+pub struct Dissemination {
+    spread: Spread,
+    overlay: Overlay,
+    rate: Rate,
+    crossing: Crossing,
+    choices: Choices,
+    selection: Strategy,
+    mesh: [u8; 32],
+    me: NodeId,
+    home: Region,
+    epoch: u64,
+    standing: Standing,
+    /// Members whose neighbourhood is to be looked at; `u64::MAX` when it is as it should be.
+    rank_at: u64,
+    /// Whether all members are to be met anew.
+    anew: bool,
+    /// Whether this node knows the mesh well enough to choose its neighbours.
+    settled: bool,
+    abroad: Vec<Abroad>,
+    /// Whether `abroad` and `is_aggregator` are as of now.
+    surveyed: bool,
+    is_aggregator: bool,
+    rounds_until: u64,
+    changes: Vec<Change>,
+    random: Random,
+}
+
+impl Dissemination {
+    pub(in crate::control) fn new(
+        (choices, selection): (Choices, Strategy),
+        mesh: [u8; 32],
+        (me, home): (NodeId, Region),
+        mut random: Random,
+        now: u64,
+    ) -> Self {
+        Self {
+            spread: Spread::new(random.fork()),
+            overlay: Overlay::default(),
+            rate: Rate::new(now),
+            crossing: Crossing::default(),
+            choices,
+            selection,
+            standing: Ranking::new(&mesh, Purpose::Overlay, 0).standing(me, RINGS),
+            mesh,
+            me,
+            home,
+            epoch: 0,
+            rank_at: u64::MAX,
+            anew: true,
+            settled: false,
+            abroad: Vec::new(),
+            surveyed: true,
+            is_aggregator: false,
+            rounds_until: 0,
+            changes: Vec::new(),
+            random,
+        }
+    }
+
+    /// The neighbours.
+    pub fn neighbours(&self) -> impl Iterator<Item = Place> {
+        self.overlay.neighbours()
+    }
+
+    /// What is known of convergence.
+    pub fn convergence(&self) -> &Convergence {
+        &self.spread.convergence
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> &Counts {
+        &self.spread.counts
+    }
+
+    /// Rounds a second at present, in thousandths; at rest there are none.
+    pub fn rounds_per_second_milli(&self, now: u64) -> u64 {
+        if now < self.rounds_until { self.rate.per_second_milli() } else { 0 }
+    }
+
+    /// Members, regions and aggregators of which updates are sent abroad, as far as known.
+    pub fn regions(&self) -> impl Iterator<Item = (Region, usize)> {
+        self.abroad.iter().map(|abroad| (abroad.region, abroad.members.len()))
+    }
+
+    /// Bytes of memory that this machine takes, its own size included.
+    pub fn memory(&self) -> usize {
+        let places = |abroad: &Abroad| {
+            (abroad.members.capacity() + abroad.aggregators.capacity()) * size_of::<Place>()
+        };
+        let abroad: usize = self.abroad.iter().map(|abroad| size_of::<Abroad>() + places(abroad)).sum();
+        let parts = self.spread.memory() + self.overlay.memory() + abroad;
+        parts + size_of::<Self>() - size_of::<Spread>() - size_of::<Overlay>()
+    }
+
+    /// A member has come, gone or moved to another region.
+    pub(in crate::control) fn follow(
+        &mut self,
+        now: u64,
+        members: &Members,
+        place: Place,
+        wishes: &mut Wishes,
+    ) {
+        let member = members.get(place);
+        let gather = if self.settled { GATHER.0 } else { GATHER.1 };
+        self.surveyed &= member.region() == self.home && self.abroad.is_empty();
+        let here = member.state().is_live() && member.region() == self.home && place != Members::ME;
+        if here && !self.standing.has(place) {
+            if self.standing.meet(place, member.id()) || members.live().len() <= WANTED {
+                self.rank_at = self.rank_at.min(now + gather);
+            }
+        } else if !here && self.standing.has(place) {
+            self.anew = true;
+            self.rank_at = self.rank_at.min(now + gather);
+        }
+        if !here {
+            self.overlay.gone(place, &mut self.changes);
+            self.settle(wishes);
+        }
+    }
+
+    /// A member's place is given to another.
+    pub(in crate::control) fn forget(
+        &mut self,
+        now: u64,
+        members: &Members,
+        place: Place,
+        wishes: &mut Wishes,
+    ) {
+        self.surveyed = false;
+        if self.standing.has(place) {
+            self.meet_all(now, members);
+        }
+        self.overlay.gone(place, &mut self.changes);
+        self.spread.forget_origin(place);
+        self.settle(wishes);
+    }
+
+    /// A further copy of an update came from a neighbour.
+    pub(in crate::control) fn duplicate(&mut self, now: u64, id: UpdateId, from: Place) {
+        self.spread.duplicate(now, id, from);
+    }
+
+    /// This node has learnt who is there.
+    pub(in crate::control) fn settle_in(&mut self, now: u64) {
+        if !core::mem::replace(&mut self.settled, true) && self.rank_at != u64::MAX {
+            self.rank_at = self.rank_at.min(now);
+        }
+    }
+
+    /// An update was merged, or issued.
+    pub(in crate::control) fn take(
+        &mut self,
+        now: u64,
+        members: &Members,
+        taken: &Taken,
+        wishes: &mut Wishes,
+    ) {
+        let issued = taken.from.is_none();
+        let direct = self.all_are_neighbours(members) && (issued || taken.from == taken.origin);
+        let lane = match () {
+            () if direct => Lane::Direct,
+            () if taken.critical => Lane::Critical,
+            () => Lane::Normal,
+        };
+        let origin = taken.origin.unwrap_or(SOMEBODY);
+        let accepted = Accepted { id: taken.id, spot: taken.spot, origin, from: taken.from, lane };
+        self.spread.accepted(now, &self.choices, &accepted, &mut wishes.acts);
+        self.news(now);
+        self.survey(members);
+        if self.abroad.is_empty() {
+            return;
+        }
+        let mut to = Vec::new();
+        let (views, random) = (views(&self.abroad), &mut self.random);
+        if issued {
+            self.crossing.wave(self.home, &views, random, &mut to);
+        } else if self.is_aggregator {
+            let came = taken.origin.map_or(self.home, |origin| members.get(origin).region());
+            self.crossing.reforward(self.home, came, &views, random, &mut to);
+        }
+        to.into_iter().for_each(|place| self.spread.send(taken.id, place, &mut wishes.acts));
+    }
+
+    /// Sends an update straight to a member that it concerns.
+    pub(in crate::control) fn send(&mut self, id: UpdateId, to: Place, wishes: &mut Wishes) {
+        self.spread.send(id, to, &mut wishes.acts);
+    }
+
+    /// Updates that are here, but for those that came only just.
+    pub(in crate::control) fn held(&self, now: u64) -> Vec<u64> {
+        self.spread.held(now, &self.choices).map(|id| id.0).collect()
+    }
+
+    /// Sends a member what it lacks, as far as it is here.
+    pub(in crate::control) fn serve(&mut self, now: u64, to: Place, ids: &[UpdateId], wishes: &mut Wishes) {
+        self.spread.give(now, &self.choices, to, ids, &mut wishes.acts);
+    }
+
+    /// A member says something about updates or links.
+    pub(in crate::control) fn handle(&mut self, now: u64, from: Place, gossip: &Gossip, wishes: &mut Wishes) {
+        let acts = &mut wishes.acts;
+        match gossip {
+            Gossip::Ids(ids) => self.spread.handle_ids(now, &self.choices, from, ids, acts),
+            Gossip::Pull(ids) => self.spread.handle_pull(now, &self.choices, from, ids, acts),
+            Gossip::Offer(ids) => {
+                if self.spread.handle_offer(now, &self.choices, from, ids, acts) {
+                    wishes.behind.push(from);
+                }
+            }
+            Gossip::Prune(ids) => self.spread.handle_prune(from, ids),
+            Gossip::Link(op) => self.overlay.handle(now, from, *op, &mut self.changes),
+            // Those are for the scout.
+            Gossip::Shuffle { .. } | Gossip::Heartbeat(_) => {}
+        }
+        self.settle(wishes);
+    }
+
+    /// When [`Dissemination::tick`] has something to do.
+    pub(in crate::control) fn next_due(&self) -> u64 {
+        let round = if self.rounds_until > self.rate.next_due() { self.rate.next_due() } else { u64::MAX };
+        round.min(self.rank_at).min(self.spread.next_due()).min(self.overlay.next_due())
+    }
+
+    /// Does what is due; `wall` is the wall clock.
+    pub(in crate::control) fn tick(&mut self, now: u64, wall: u64, members: &Members, wishes: &mut Wishes) {
+        self.spread.tick(now, &self.choices, &mut wishes.acts);
+        if self.overlay.next_due() <= now && self.overlay.tick(now, &mut self.changes) {
+            // Somebody does not answer: the next in rank is asked, and that one again after a while.
+            (self.anew, self.rank_at) = (true, now);
+        }
+        if self.epoch != wall / EPOCH {
+            self.epoch = wall / EPOCH;
+            (self.anew, self.surveyed) = (true, false);
+            self.rank_at = self.rank_at.min(now);
+        }
+        if self.rank_at <= now {
+            self.rank_at = u64::MAX;
+            if self.anew {
+                self.meet_all(now, members);
+            }
+            if members.live().len() <= WANTED {
+                // Circles of so few have the same neighbours: there is room for everybody.
+                self.overlay.want(now, members.live(), &mut self.changes);
+            } else {
+                self.overlay.want(now, &self.standing.neighbours(), &mut self.changes);
+            }
+        }
+        if now < self.rounds_until && self.rate.tick(now) {
+            self.round(members, wishes);
+        }
+        self.settle(wishes);
+    }
+
+    /// Compares what came last with somebody, now and then abroad.
+    fn round(&mut self, members: &Members, wishes: &mut Wishes) {
+        if let Some(partner) = self.draw_partner(members) {
+            self.spread.offer(partner, &mut wishes.acts);
+        }
+    }
+
+    /// A neighbour, or anybody of this region while there is none; now and then somebody of another.
+    pub(in crate::control) fn draw_partner(&mut self, members: &Members) -> Option<Place> {
+        self.survey(members);
+        let candidate = |place: Place| {
+            let member = members.get(place);
+            Candidate { place, region: member.region(), rtt: member.rtt }
+        };
+        let mut near: Vec<Candidate> = self.overlay.neighbours().map(candidate).collect();
+        let near = choose(self.selection, &mut near, 1, self.home, &mut self.random);
+        let home = if near.is_empty() { members.live() } else { &near };
+        let mut views = views(&self.abroad);
+        views.push(RegionView { region: self.home, aggregators: &[], members: home });
+        self.crossing.partner(self.home, &views, &mut self.random)
+    }
+
+    fn news(&mut self, now: u64) {
+        self.rate.quicken(now);
+        self.rounds_until = now + ROUNDS_FOR;
+    }
+
+    /// Whether one copy from its issuer reaches everybody.
+    fn all_are_neighbours(&self, members: &Members) -> bool {
+        let live = members.live().len();
+        live <= WANTED && self.spread.neighbours().count() >= live
+    }
+
+    fn meet_all(&mut self, now: u64, members: &Members) {
+        self.anew = false;
+        self.standing = Ranking::new(&self.mesh, Purpose::Overlay, self.epoch).standing(self.me, RINGS);
+        for place in members.live() {
+            if self.overlay.passes_over(*place, now) {
+                (self.anew, self.rank_at) = (true, self.rank_at.min(now + LOOK_AGAIN));
+            } else {
+                self.standing.meet(*place, members.get(*place).id());
+            }
+        }
+    }
+
+    /// A member each of the regions of which fewer are known than a wave should reach.
+    pub(in crate::control) fn lacking(&mut self, members: &Members) -> Vec<Place> {
+        self.survey(members);
+        let (targets, random) = (self.crossing.targets, &mut self.random);
+        let lacking = self.abroad.iter().filter(|abroad| abroad.members.len() < targets);
+        lacking.map(|abroad| abroad.members[random.index(abroad.members.len())]).collect()
+    }
+
+    /// The leaders of other regions, and whether this node leads its own.
+    pub(in crate::control) fn leaders(&mut self, members: &Members) -> (Vec<(Region, Place)>, bool) {
+        self.survey(members);
+        let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
+        let leader = |abroad: &Abroad| Some((abroad.region, *abroad.aggregators.first()?));
+        let others = members.live().iter().map(|place| members.get(*place).id());
+        (self.abroad.iter().filter_map(leader).collect(), ranking.is_top(self.me, others, 1))
+    }
+
+    /// Members of this region that another should know: its aggregators, and some at random.
+    pub(in crate::control) fn delegates(&mut self, members: &Members) -> Vec<Place> {
+        let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
+        let live = members.live();
+        let named = live.iter().map(|place| (*place, members.get(*place).id()));
+        let mut chosen = ranking.top(named, self.crossing.aggregators);
+        for i in self.random.choose(live.len(), self.crossing.targets) {
+            if !chosen.contains(&live[i]) && chosen.len() < self.crossing.targets {
+                chosen.push(live[i]);
+            }
+        }
+        chosen
+    }
+
+    /// Sorts out who is abroad, if that has changed.
+    fn survey(&mut self, members: &Members) {
+        if self.surveyed {
+            return;
+        }
+        self.surveyed = true;
+        self.abroad.clear();
+        if members.abroad_len() == 0 {
+            return;
+        }
+        let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
+        for (place, member) in members.iter() {
+            if !member.state().is_live() || member.region() == self.home {
+                continue;
+            }
+            let at = self.abroad.binary_search_by_key(&member.region(), |abroad| abroad.region);
+            let at = at.unwrap_or_else(|at| {
+                let abroad = Abroad { region: member.region(), members: Vec::new(), aggregators: Vec::new() };
+                self.abroad.insert(at, abroad);
+                at
+            });
+            self.abroad[at].members.push(place);
+        }
+        let named = |place: &Place| (*place, members.get(*place).id());
+        for abroad in &mut self.abroad {
+            abroad.aggregators = ranking.top(abroad.members.iter().map(named), self.crossing.aggregators);
+        }
+        let others = members.live().iter().map(|place| members.get(*place).id());
+        self.is_aggregator = ranking.is_top(self.me, others, self.crossing.aggregators);
+    }
+
+    /// Passes on what became of links.
+    fn settle(&mut self, wishes: &mut Wishes) {
+        for change in self.changes.drain(..) {
+            match change {
+                Change::Tell(to, op) => wishes.links.push((to, op)),
+                Change::Linked(place) => {
+                    let linked = self.spread.link(place);
+                    debug_assert!(linked, "there is a place for every link of the overlay");
+                }
+                Change::Unlinked(place) => self.spread.unlink(place),
+            }
+        }
+    }
+}
+
+fn views(abroad: &[Abroad]) -> Vec<RegionView<'_>> {
+    let mut views = Vec::with_capacity(abroad.len() + 1);
+    views.extend(abroad.iter().map(|abroad| RegionView {
+        region: abroad.region,
+        aggregators: &abroad.aggregators,
+        members: &abroad.members,
+    }));
+    views
+}

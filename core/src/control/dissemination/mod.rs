@@ -1,0 +1,20 @@
+//! How an update reaches everybody.
+//!
+//! | file | idea |
+//! |---|---|
+//! | [`dissemination`] | the machine: the others, composed |
+//! | [`spread`] | eager push, lazy announcement, pull |
+//! | [`overlay`] | who a node's neighbours are |
+//! | [`rank`] | who stands next to whom, and who speaks for a region |
+//! | [`regions`] | how an update crosses regions |
+//! | [`rate`] | how often to gossip |
+//! | [`select`] | whom to choose by distance |
+
+#[allow(clippy::module_inception, reason = "the machine bears the name of its folder")]
+pub mod dissemination;
+pub mod overlay;
+pub mod rank;
+pub mod rate;
+pub mod regions;
+pub mod select;
+pub mod spread;

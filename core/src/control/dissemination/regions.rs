@@ -1,0 +1,194 @@
+//! How an update crosses regions: in one wave, from who issued it to twelve members of every other region at once.
+//!
+//! Half of them are the region's aggregators by [rank](crate::control::dissemination::rank), half are drawn, so that neither ranking nor luck
+//! alone decides whether a region hears of it: with a third Byzantine and 5 % loss one of 170,000 waves misses a region.
+//! Aggregators that did not issue it send it to three regions at random, which finds the missed ones; inside a region the
+//! overlay carries it. With one region all of these answer nothing, and cost nothing.
+
+use alloc::vec::Vec;
+
+use crate::control::membership::table::Place;
+use crate::control::message::announcement::Region;
+use crate::random::Random;
+
+/// The choices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crossing {
+    /// Members of a region that a wave goes to; twelve or more.
+    pub targets: usize,
+    /// How many of them are aggregators, and how many aggregators a region has.
+    pub aggregators: usize,
+    /// Regions to which an aggregator sends on what others issued.
+    pub reforward: usize,
+    /// Pulls that leave the region, of a thousand: they heal a cut, even when both sides have declared each other dead.
+    pub abroad_permille: u32,
+}
+
+impl Default for Crossing {
+    fn default() -> Self {
+        Self { targets: 12, aggregators: 6, reforward: 3, abroad_permille: 20 }
+    }
+}
+
+/// What a node knows of a region. Of its own, without itself.
+#[derive(Clone, Copy, Debug)]
+pub struct RegionView<'a> {
+    /// Which.
+    pub region: Region,
+    /// Its aggregators, best first.
+    pub aggregators: &'a [Place],
+    /// Its live members, aggregators included.
+    pub members: &'a [Place],
+}
+
+impl Crossing {
+    /// Whom an update that this node issued is sent to: [`Crossing::targets`] of every other region, or all there are.
+    pub fn wave(&self, home: Region, regions: &[RegionView<'_>], random: &mut Random, to: &mut Vec<Place>) {
+        for view in regions.iter().filter(|view| view.region != home) {
+            let begin = to.len();
+            to.extend(view.aggregators.iter().take(self.aggregators));
+            let wanted = begin + self.targets.min(view.members.len());
+            if view.members.len() <= 2 * self.targets {
+                let mut rest: Vec<Place> =
+                    view.members.iter().filter(|place| !to[begin..].contains(place)).copied().collect();
+                random.shuffle(&mut rest);
+                to.extend(rest.into_iter().take(wanted.saturating_sub(to.len())));
+                continue;
+            }
+            while to.len() < wanted {
+                // More than half of the members are still to be drawn, so this ends soon.
+                let drawn = view.members[random.index(view.members.len())];
+                if !to[begin..].contains(&drawn) {
+                    to.push(drawn);
+                }
+            }
+        }
+    }
+
+    /// Whom an aggregator sends an update on to that came to it from elsewhere: one member in each of a few regions,
+    /// neither its own nor the one it came from.
+    pub fn reforward(
+        &self,
+        home: Region,
+        from: Region,
+        regions: &[RegionView<'_>],
+        random: &mut Random,
+        to: &mut Vec<Place>,
+    ) {
+        let apart =
+            |view: &RegionView<'_>| view.region != home && view.region != from && !view.members.is_empty();
+        let others = regions.iter().filter(|view| apart(view)).count();
+        if others == 0 {
+            return;
+        }
+        let mut chosen = random.choose(others, self.reforward);
+        chosen.sort_unstable();
+        let mut nth = 0..;
+        for view in regions.iter().filter(|view| apart(view)) {
+            if nth.next().is_some_and(|n| chosen.contains(&n)) {
+                to.push(view.members[random.index(view.members.len())]);
+            }
+        }
+    }
+
+    /// Whom to compare with in a round: mostly a member of the own region, now and then one abroad.
+    pub fn partner(&self, home: Region, regions: &[RegionView<'_>], random: &mut Random) -> Option<Place> {
+        let abroad = regions.len() > 1 && random.permille(self.abroad_permille);
+        let any = |abroad: bool, random: &mut Random| {
+            let there = |view: &&RegionView<'_>| (view.region != home) == abroad;
+            let count: usize = regions.iter().filter(there).map(|view| view.members.len()).sum();
+            let mut drawn = if count == 0 { return None } else { random.index(count) };
+            for view in regions.iter().filter(there) {
+                match view.members.get(drawn) {
+                    Some(place) => return Some(*place),
+                    None => drawn -= view.members.len(),
+                }
+            }
+            None
+        };
+        any(abroad, random).or_else(|| any(!abroad, random))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Regions of so many members each; the first six of each are its aggregators.
+    fn with<T>(sizes: &[u32], test: impl FnOnce(&[RegionView<'_>]) -> T) -> T {
+        let members: Vec<Vec<Place>> = (0..)
+            .zip(sizes)
+            .map(|(region, size)| (0..*size).map(|i| Place(region * 1_000 + i)).collect())
+            .collect();
+        let views: Vec<_> = (0..)
+            .zip(&members)
+            .map(|(region, members)| RegionView {
+                region: Region(region),
+                aggregators: &members[..members.len().min(6)],
+                members,
+            })
+            .collect();
+        test(&views)
+    }
+
+    fn wave(sizes: &[u32], seed: u64) -> Vec<Place> {
+        let mut to = Vec::new();
+        with(sizes, |views| Crossing::default().wave(Region(0), views, &mut Random::new(seed), &mut to));
+        to
+    }
+
+    #[test]
+    fn a_wave_reaches_twelve_of_each_other_region_six_of_them_aggregators() {
+        for seed in 0..50 {
+            let to: BTreeSet<Place> = wave(&[100, 500, 30, 13], seed).into_iter().collect();
+            for region in 1..4 {
+                let there: Vec<u32> =
+                    to.iter().filter(|p| p.0 / 1_000 == region).map(|p| p.0 % 1_000).collect();
+                assert_eq!((there.len(), there[5]), (12, 5), "region {region}");
+            }
+            assert_eq!(to.len(), 36, "nobody twice, and nobody at home");
+        }
+    }
+
+    #[test]
+    fn small_regions_are_reached_whole() {
+        assert_eq!(wave(&[5, 3, 0, 12], 1).len(), 15);
+    }
+
+    #[test]
+    fn one_region_or_two_nodes_pay_nothing() {
+        assert!(wave(&[500], 1).is_empty() && wave(&[1], 1).is_empty());
+        let mut to = Vec::new();
+        with(&[500], |views| {
+            Crossing::default().reforward(Region(0), Region(0), views, &mut Random::new(1), &mut to);
+        });
+        assert_eq!(to.capacity(), 0);
+    }
+
+    #[test]
+    fn aggregators_send_on_to_three_regions_that_are_neither_here_nor_there() {
+        for seed in 0..50 {
+            let mut to = Vec::new();
+            with(&[10; 20], |views| {
+                Crossing::default().reforward(Region(4), Region(7), views, &mut Random::new(seed), &mut to);
+            });
+            let regions: BTreeSet<u32> = to.iter().map(|place| place.0 / 1_000).collect();
+            assert_eq!((to.len(), regions.len()), (3, 3));
+            assert!(!regions.contains(&4) && !regions.contains(&7));
+        }
+    }
+
+    #[test]
+    fn one_pull_in_fifty_leaves_the_region() {
+        let mut random = Random::new(9);
+        let abroad = with(&[100; 10], |views| {
+            let partners = (0..10_000).map(|_| Crossing::default().partner(Region(3), views, &mut random));
+            partners.filter(|partner| partner.unwrap().0 / 1_000 != 3).count()
+        });
+        assert!((150..250).contains(&abroad), "{abroad}");
+        let alone = with(&[0, 7], |views| Crossing::default().partner(Region(0), views, &mut random));
+        assert!(alone.is_some(), "who is alone at home asks abroad");
+        assert_eq!(with(&[0], |views| Crossing::default().partner(Region(0), views, &mut random)), None);
+    }
+}

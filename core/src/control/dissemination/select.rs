@@ -1,0 +1,148 @@
+//! Whom to talk to, of those one could: anybody, the nearest, most of the nearest, or those at home.
+
+use alloc::vec::Vec;
+
+use crate::control::membership::rtt::Rtt;
+use crate::control::membership::table::Place;
+use crate::control::message::announcement::Region;
+use crate::random::Random;
+
+/// How peers are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Each as likely as the next: the best mixing, and the reference for convergence.
+    #[default]
+    Random,
+    /// The nearest by round trip; those never measured come last.
+    LatencyAware,
+    /// Four of five nearest, one of five any: near, and yet no clique closes on itself.
+    Hybrid,
+    /// Those of the own region, any of them; then others, nearest first.
+    Geographic,
+}
+
+impl Strategy {
+    /// Its name in configuration, and as the metric attribute `strategy`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::LatencyAware => "latency_aware",
+            Self::Hybrid => "hybrid",
+            Self::Geographic => "geographic",
+        }
+    }
+
+    /// The strategy of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Random, Self::LatencyAware, Self::Hybrid, Self::Geographic];
+        all.into_iter().find(|strategy| strategy.name() == name)
+    }
+}
+
+/// Somebody who could be chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Who.
+    pub place: Place,
+    /// At home where.
+    pub region: Region,
+    /// How far.
+    pub rtt: Rtt,
+}
+
+impl Candidate {
+    fn distance(&self) -> u32 {
+        self.rtt.micros().unwrap_or(u32::MAX)
+    }
+}
+
+/// Chooses `count` of the candidates, or all there are; nobody twice. Candidates are left in another order.
+pub fn choose(
+    strategy: Strategy,
+    candidates: &mut [Candidate],
+    count: usize,
+    home: Region,
+    random: &mut Random,
+) -> Vec<Place> {
+    let count = count.min(candidates.len());
+    // Equals, among them all whose distance nobody knows, must not be chosen by their place in the list.
+    random.shuffle(candidates);
+    match strategy {
+        Strategy::Random => {}
+        Strategy::LatencyAware => candidates.sort_by_key(Candidate::distance),
+        Strategy::Hybrid => {
+            candidates.sort_by_key(Candidate::distance);
+            let near = (count * 4).div_ceil(5).min(count);
+            random.shuffle(&mut candidates[near..]);
+        }
+        Strategy::Geographic => candidates.sort_by_key(|candidate| {
+            if candidate.region == home { (false, 0) } else { (true, candidate.distance()) }
+        }),
+    }
+    candidates[..count].iter().map(|candidate| candidate.place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hundred candidates; number `i` is `i + 1` milliseconds away, every tenth at home, number 99 unmeasured.
+    fn chosen(strategy: Strategy, count: usize, seed: u64) -> Vec<u32> {
+        let mut candidates: Vec<Candidate> = (0..100)
+            .map(|i| {
+                let mut rtt = Rtt::default();
+                if i != 99 {
+                    rtt.sample(u64::from(i + 1) * 1_000);
+                }
+                Candidate { place: Place(i), region: Region(i as u16 % 10), rtt }
+            })
+            .collect();
+        let places = choose(strategy, &mut candidates, count, Region(3), &mut Random::new(seed));
+        places.into_iter().map(|place| place.0).collect()
+    }
+
+    #[test]
+    fn latency_aware_takes_the_nearest() {
+        assert_eq!(chosen(Strategy::LatencyAware, 3, 1), [0, 1, 2]);
+        assert_eq!(chosen(Strategy::LatencyAware, 100, 1).last(), Some(&99), "unmeasured comes last");
+    }
+
+    #[test]
+    fn hybrid_takes_four_of_five_nearest_and_one_of_any() {
+        let mut strangers = Vec::new();
+        for seed in 0..200 {
+            let ten = chosen(Strategy::Hybrid, 10, seed);
+            assert!(ten[..8].iter().copied().eq(0..8));
+            strangers.extend_from_slice(&ten[8..]);
+        }
+        assert!(strangers.iter().any(|i| *i > 80) && strangers.iter().all(|i| *i >= 8));
+    }
+
+    #[test]
+    fn geographic_stays_at_home_while_it_can() {
+        let twelve = chosen(Strategy::Geographic, 12, 1);
+        assert!(twelve[..10].iter().all(|i| i % 10 == 3));
+        assert_eq!(twelve[10..], [0, 1]);
+    }
+
+    #[test]
+    fn random_takes_all_alike_and_nobody_twice() {
+        let mut met = [0_u32; 100];
+        for seed in 0..1_000 {
+            let mut ten = chosen(Strategy::Random, 10, seed);
+            ten.iter().for_each(|i| met[*i as usize] += 1);
+            ten.sort_unstable();
+            ten.dedup();
+            assert_eq!(ten.len(), 10);
+        }
+        assert!(met.iter().all(|count| (60..150).contains(count)));
+    }
+
+    #[test]
+    fn strategies_bear_the_names_that_operators_write() {
+        for name in ["random", "latency_aware", "hybrid", "geographic"] {
+            assert_eq!(Strategy::named(name).unwrap().name(), name);
+        }
+        assert_eq!(Strategy::named("nearest"), None);
+    }
+}

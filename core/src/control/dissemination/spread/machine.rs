@@ -1,0 +1,460 @@
+//! The machine: what is said to it, and what it wants done.
+
+use alloc::vec::Vec;
+
+use crate::control::dissemination::spread::action::{Accepted, Act, Counts, Lane, Spot};
+use crate::control::dissemination::spread::convergence::{Convergence, QUIET};
+use crate::control::dissemination::spread::links::{LINKS_MAX, Links};
+use crate::control::dissemination::spread::pull::Pulls;
+use crate::control::dissemination::spread::settings::Choices;
+use crate::control::dissemination::spread::trees::Trees;
+use crate::control::dissemination::spread::updates::{Ordinal, State, Update, Updates};
+use crate::control::membership::settings::S;
+use crate::control::membership::table::Place;
+use crate::control::message::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX, UpdateId};
+use crate::random::Random;
+
+/// Neighbours known to have an update, beyond whom it is not sent on unasked.
+const PASSED: u32 = 1;
+
+/// Disseminates updates at one node.
+#[derive(Debug)]
+pub struct Spread {
+    pub(in crate::control) updates: Updates,
+    pub(in crate::control) links: Links,
+    trees: Trees,
+    pub(in crate::control) pulls: Pulls,
+    /// Held updates that were not announced yet.
+    fresh: Vec<Ordinal>,
+    announce_at: u64,
+    /// How long announcements wait at present, and when the last ones left.
+    lazy: u64,
+    announced_at: u64,
+    /// Whether anything was asked for since.
+    served: bool,
+    /// What came twice, and from where, that was not said yet.
+    prunes: Vec<(Place, UpdateId)>,
+    /// The first update that has not converged yet.
+    unsettled: u64,
+    round: u16,
+    /// The neighbour that was drawn last, and when: what comes together goes on together.
+    drawn: (u64, u32),
+    pub(in crate::control) random: Random,
+    /// What was counted.
+    pub counts: Counts,
+    /// What is known of convergence.
+    pub convergence: Convergence,
+}
+
+impl Spread {
+    /// A node that has no neighbours and has heard of nothing.
+    pub fn new(mut random: Random) -> Self {
+        Self {
+            updates: Updates::new(random.u64()),
+            links: Links::default(),
+            trees: Trees::default(),
+            pulls: Pulls::default(),
+            fresh: Vec::new(),
+            announce_at: u64::MAX,
+            lazy: 0,
+            announced_at: 0,
+            served: false,
+            prunes: Vec::new(),
+            unsettled: 0,
+            round: 0,
+            drawn: (u64::MAX, 0),
+            random,
+            counts: Counts::default(),
+            convergence: Convergence::default(),
+        }
+    }
+
+    /// Makes `peer` a neighbour. Returns whether there was room for it; it is one already, or there is.
+    pub fn link(&mut self, peer: Place) -> bool {
+        self.links.add(peer)
+    }
+
+    /// `peer` is no neighbour any longer.
+    pub fn unlink(&mut self, peer: Place) {
+        let bit = self.links.remove(peer);
+        if bit != 0 {
+            self.trees.forget(bit);
+            for update in self.updates.iter_mut() {
+                (update.told, update.has, update.asked) =
+                    (update.told & !bit, update.has & !bit, update.asked & !bit);
+            }
+        }
+    }
+
+    /// The neighbours.
+    pub fn neighbours(&self) -> impl Iterator<Item = Place> {
+        self.links.iter().map(|(_, place)| place)
+    }
+
+    /// An update was verified and is new here.
+    pub fn accepted(&mut self, now: u64, choices: &Choices, accepted: &Accepted, acts: &mut Vec<Act>) {
+        let Accepted { id, spot, origin, from, lane } = *accepted;
+        let sender = from.map_or(0, |peer| self.links.bit(peer));
+        self.links.keeps_its_word(sender);
+        let ordinal = match self.updates.find(id) {
+            Some(ordinal) => ordinal,
+            None => self.hear_of(now, choices, id, acts),
+        };
+        let Some(update) = self.updates.get(ordinal) else { return };
+        update.told |= sender;
+        update.has |= sender;
+        update.touch(now, self.round);
+        match update.state {
+            State::Held => {
+                self.counts.duplicates += 1;
+                return;
+            }
+            State::Missing(_) => self.pulls.found(),
+            State::GivenUp => {}
+        }
+        (update.state, update.spot, update.origin) = (State::Held, spot, origin);
+        self.trees.brings_news(origin, sender);
+        self.counts.accepted += 1;
+        let (grafted, pruned) = if lane == Lane::Normal { self.trees.of(origin) } else { (0, 0) };
+        let branches = self.links.known(grafted & !update.told);
+        update.told |= branches;
+        acts.extend(self.links.places(branches).map(|to| Act::Forward { id, spot, to }));
+        let eager = match lane {
+            Lane::Direct if from.is_none() => LINKS_MAX,
+            Lane::Direct => 0,
+            Lane::Critical => choices.eager_critical,
+            // Where others have announced it already, the wave has passed: most would be sent what they have.
+            Lane::Normal if branches != 0 || update.has.count_ones() > PASSED => 0,
+            Lane::Normal => choices.eager,
+        };
+        let mut favourite = if self.drawn.0 == now { self.drawn.1 & !update.told } else { 0 };
+        for _ in 0..eager {
+            let among = if favourite == 0 { !update.told } else { core::mem::take(&mut favourite) };
+            let Some((bit, to)) = self.links.draw(among & !pruned, &mut self.random) else { break };
+            self.drawn = (now, bit);
+            if lane == Lane::Normal {
+                self.trees.graft(origin, bit);
+            }
+            update.told |= bit;
+            acts.push(Act::Forward { id, spot, to });
+        }
+        if lane == Lane::Direct {
+            return;
+        }
+        self.fresh.push(ordinal);
+        let delay = match lane {
+            Lane::Critical => 0,
+            // Half of it by dice: of two neighbours that got it together, one is first, and the other need not speak.
+            Lane::Normal | Lane::Direct => {
+                if self.lazy == 0 || now > self.announced_at + S {
+                    self.lazy = choices.lazy_delay;
+                }
+                self.lazy / 2 + self.random.below(self.lazy.max(1))
+            }
+        };
+        self.announce_at = self.announce_at.min(now + delay);
+        if delay == 0 || self.fresh.len() >= IDS_MAX {
+            self.announce(now, choices, acts);
+        }
+    }
+
+    /// A further copy of an update came from `from`, who is told if that is not the first.
+    pub fn duplicate(&mut self, now: u64, id: UpdateId, from: Place) {
+        self.counts.duplicates += 1;
+        let bit = self.links.bit(from);
+        if bit == 0 {
+            return;
+        }
+        self.links.keeps_its_word(bit);
+        let Some(update) = self.updates.named(id) else { return };
+        update.told |= bit;
+        update.has |= bit;
+        update.touch(now, self.round);
+        let held = update.state == State::Held;
+        if held && self.trees.repeats(update.origin, bit) && self.prunes.len() < IDS_MAX {
+            self.prunes.push((from, id));
+            self.announce_at = self.announce_at.min(now + self.lazy);
+        }
+    }
+
+    /// `from` had these before they came from here: it gets them from elsewhere.
+    pub fn handle_prune(&mut self, from: Place, ids: &[UpdateId]) {
+        let bit = self.links.bit(from);
+        for id in ids.iter().take(IDS_MAX).filter(|_| bit != 0) {
+            if let Some(update) = self.updates.named(*id) {
+                self.trees.prune(update.origin, bit);
+            }
+        }
+    }
+
+    /// A member's place is given to another.
+    pub fn forget_origin(&mut self, origin: Place) {
+        self.trees.fell(origin);
+    }
+
+    /// Sends an update that is here straight to `to`: the direct path of a critical message, and a region's wave.
+    pub fn send(&mut self, id: UpdateId, to: Place, acts: &mut Vec<Act>) {
+        if let Some(update) = self.updates.named(id)
+            && update.state == State::Held
+        {
+            // Whoever was only told of it is sent it all the same.
+            update.told |= self.links.bit(to);
+            acts.push(Act::Forward { id, spot: update.spot, to });
+        }
+    }
+
+    /// `from` says that it has these.
+    pub fn handle_ids(
+        &mut self,
+        now: u64,
+        choices: &Choices,
+        from: Place,
+        ids: &[UpdateId],
+        acts: &mut Vec<Act>,
+    ) {
+        let bit = self.links.bit(from);
+        for id in ids.iter().take(IDS_MAX.max(OFFER_MAX)) {
+            let room = self.pulls.missing() < choices.missing_max && self.links.may_announce(bit);
+            let (ordinal, pulls) = match self.updates.find(*id) {
+                Some(ordinal) => (ordinal, 1),
+                // No one of them alone may fill the room.
+                None if room && self.links.may_be_first(bit, choices.missing_max / 4, now) => {
+                    (self.hear_of(now, choices, *id, acts), choices.pulls)
+                }
+                None => {
+                    self.counts.ids_refused += 1;
+                    continue;
+                }
+            };
+            let Some(update) = self.updates.get(ordinal) else { continue };
+            let news = bit == 0 || update.has & bit == 0;
+            update.told |= bit;
+            update.has |= bit;
+            if update.state == State::Held {
+                update.touch(now, self.round);
+                continue;
+            }
+            if bit == 0 {
+                update.outsider = Some(from);
+            }
+            if news && room && update.state == State::GivenUp {
+                update.state = State::Missing(pulls);
+                self.pulls.miss(now + choices.pull_delay, ordinal);
+            }
+        }
+    }
+
+    /// `from` wants these.
+    pub fn handle_pull(
+        &mut self,
+        now: u64,
+        choices: &Choices,
+        from: Place,
+        ids: &[UpdateId],
+        acts: &mut Vec<Act>,
+    ) {
+        let bit = self.links.bit(from);
+        for id in ids.iter().take(PULL_MAX) {
+            self.serve(now, choices, *id, (bit, from), acts);
+            if let Some(update) = self.updates.named(*id).filter(|_| bit != 0) {
+                // It has no better source.
+                self.trees.graft(update.origin, bit);
+                self.served = true;
+            }
+        }
+        self.counts.pulls_refused += ids.len().saturating_sub(PULL_MAX) as u32;
+    }
+
+    /// A round: names what was taken in last to `to`, which sends what is missing here and asks for what it lacks.
+    pub fn offer(&mut self, to: Place, acts: &mut Vec<Act>) {
+        self.round = self.round.wrapping_add(1);
+        let held = self.updates.iter_mut().rev().filter(|update| update.state == State::Held);
+        let ids = held.take(OFFER_MAX).map(|update| update.id).collect();
+        acts.push(Act::Offer { to, ids });
+    }
+
+    /// `from` offers these: whatever was taken in here since the oldest of them, and is not among them, `from` lacks; but
+    /// what was heard of only just is on its way by itself. Returns whether so much of a full offer is unknown here that
+    /// more will be lacking than an offer can name.
+    pub fn handle_offer(
+        &mut self,
+        now: u64,
+        choices: &Choices,
+        from: Place,
+        ids: &[UpdateId],
+        acts: &mut Vec<Act>,
+    ) -> bool {
+        let bit = self.links.bit(from);
+        let mut offered = ids.to_vec();
+        offered.truncate(OFFER_MAX);
+        offered.sort_unstable();
+        // A full offer names only the newest, so what is older here than all of them may well be there.
+        let floor = if offered.len() < OFFER_MAX {
+            0
+        } else {
+            let known = offered.iter().filter_map(|id| self.updates.find(*id));
+            known.min().map_or(u64::MAX, |ordinal| ordinal.0)
+        };
+        let first = self.unsent_from(floor);
+        let lacking: Vec<UpdateId> = self
+            .updates
+            .iter_mut()
+            .skip(first)
+            .rev()
+            .filter(|update| update.state == State::Held && update.heard_at + choices.pull_timeout <= now)
+            .filter(|update| offered.binary_search(&update.id).is_err())
+            .map(|update| update.id)
+            .take(PULL_MAX)
+            .collect();
+        for id in lacking {
+            self.serve(now, choices, id, (bit, from), acts);
+        }
+        let unknown = ids.iter().filter(|id| self.updates.find(**id).is_none()).count();
+        self.handle_ids(now, choices, from, ids, acts);
+        offered.len() == OFFER_MAX && unknown > OFFER_MAX / 2
+    }
+
+    /// What is here, but for what was heard of only just.
+    pub fn held(&self, now: u64, choices: &Choices) -> impl Iterator<Item = UpdateId> {
+        let rested = now.saturating_sub(choices.pull_timeout);
+        let held = self.updates.iter().filter(move |update| update.heard_at <= rested);
+        held.filter(|update| update.state == State::Held).map(|update| update.id)
+    }
+
+    /// Sends `to` what it lacks of these, as far as it is here, and as much of it as a link may have in a second.
+    pub fn give(&mut self, now: u64, choices: &Choices, to: Place, ids: &[UpdateId], acts: &mut Vec<Act>) {
+        let bit = self.links.bit(to);
+        ids.iter().for_each(|id| self.serve(now, choices, *id, (bit, to), acts));
+    }
+
+    /// Whether the update was accepted not long ago.
+    pub fn holds(&mut self, id: UpdateId) -> bool {
+        self.updates.named(id).is_some_and(|update| update.state == State::Held)
+    }
+
+    /// When [`Spread::tick`] has something to do; `u64::MAX` for nothing.
+    pub fn next_due(&self) -> u64 {
+        self.announce_at.min(self.pulls.next_due())
+    }
+
+    /// Announces and asks for what is due. Forgets what is old; to do that in time is not urgent, and needs no timer.
+    pub fn tick(&mut self, now: u64, choices: &Choices, acts: &mut Vec<Act>) {
+        if now >= self.announce_at {
+            self.announce(now, choices, acts);
+        }
+        self.pull(now, choices, acts);
+        self.settle(now);
+        while self.updates.front().is_some_and(|update| now >= update.heard_at + choices.keep) {
+            self.forget(acts);
+        }
+    }
+
+    /// Bytes of memory that this machine takes, its own size included.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.updates.memory()
+            + self.links.memory()
+            + self.trees.memory()
+            + self.pulls.memory()
+            + self.fresh.capacity() * size_of::<Ordinal>()
+            + self.prunes.capacity() * size_of::<(Place, UpdateId)>()
+    }
+
+    fn hear_of(&mut self, now: u64, choices: &Choices, id: UpdateId, acts: &mut Vec<Act>) -> Ordinal {
+        while self.updates.len() >= choices.updates_max {
+            self.counts.crowded_out += 1;
+            self.forget(acts);
+        }
+        self.updates.push(Update {
+            id,
+            heard_at: now,
+            told: 0,
+            has: 0,
+            asked: 0,
+            asked_last: 0,
+            outsider: None,
+            active_for: 0,
+            round: self.round,
+            rounds: 0,
+            state: State::GivenUp,
+            spot: Spot::default(),
+            origin: Place(u32::MAX),
+        })
+    }
+
+    fn serve(
+        &mut self,
+        now: u64,
+        choices: &Choices,
+        id: UpdateId,
+        (bit, from): (u32, Place),
+        acts: &mut Vec<Act>,
+    ) {
+        let update = self.updates.named(id);
+        match update.filter(|update| update.state == State::Held) {
+            None => self.counts.pulls_unknown += 1,
+            Some(_) if !self.links.may_ask(bit, choices.served_max, now) => self.counts.pulls_refused += 1,
+            Some(update) => {
+                update.told |= bit;
+                update.touch(now, self.round);
+                acts.push(Act::Forward { id, spot: update.spot, to: from });
+            }
+        }
+    }
+
+    /// Tells every neighbour what is new here and not known to be there, and what need not have come from it.
+    fn announce(&mut self, now: u64, choices: &Choices, acts: &mut Vec<Act>) {
+        let fresh = core::mem::take(&mut self.fresh);
+        self.announce_at = u64::MAX;
+        self.announced_at = now;
+        let lazy = if core::mem::take(&mut self.served) { self.lazy / 2 } else { self.lazy * 5 / 4 };
+        self.lazy = lazy.clamp(choices.lazy_delay, choices.lazy_delay_max);
+        let mut prunes = core::mem::take(&mut self.prunes);
+        prunes.sort_unstable();
+        for prunes in prunes.chunk_by(|a, b| a.0 == b.0) {
+            let ids = prunes.iter().map(|(_, id)| *id).collect();
+            acts.push(Act::Prune { to: prunes[0].0, ids });
+        }
+        for (bit, to) in self.links.iter() {
+            let mut ids = Vec::new();
+            for ordinal in &fresh {
+                if let Some(update) = self.updates.get(*ordinal)
+                    && update.told & bit == 0
+                {
+                    update.told |= bit;
+                    ids.push(update.id);
+                }
+            }
+            if !ids.is_empty() {
+                acts.push(Act::Announce { to, ids });
+            }
+        }
+    }
+
+    /// Takes note of what has converged.
+    fn settle(&mut self, now: u64) {
+        self.unsettled = self.unsettled.max(self.updates.first());
+        while let Some(update) = self.updates.get(Ordinal(self.unsettled)) {
+            if now < update.heard_at + u64::from(update.active_for) + QUIET {
+                break;
+            }
+            if update.state == State::Held {
+                self.convergence.record(update.active_for, update.rounds);
+            }
+            self.unsettled += 1;
+        }
+    }
+
+    fn unsent_from(&self, floor: u64) -> usize {
+        (floor.saturating_sub(self.updates.first()) as usize).min(self.updates.len())
+    }
+
+    fn forget(&mut self, acts: &mut Vec<Act>) {
+        let Some(update) = self.updates.pop() else { return };
+        match update.state {
+            State::Held => acts.push(Act::Forget(update.id)),
+            State::Missing(_) => self.pulls.found(),
+            State::GivenUp => {}
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Asking for what is missing: whoever said that it has it, one after the other, until one sends it.
+
+use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use crate::control::dissemination::spread::updates::{Ordinal, State};
+use crate::control::dissemination::spread::{Act, Choices, Spread};
+use crate::control::membership::table::Place;
+use crate::control::message::gossip::{PULL_MAX, UpdateId};
+
+/// When to ask for what. An update that came meanwhile leaves its entry behind, which then finds nothing to do.
+#[derive(Debug, Default)]
+pub(in crate::control) struct Pulls {
+    due: BinaryHeap<Reverse<(u64, Ordinal)>>,
+    missing: usize,
+}
+
+impl Pulls {
+    pub(in crate::control) fn missing(&self) -> usize {
+        // Entries that were left behind count as well: together they bound the memory.
+        self.missing.max(self.due.len())
+    }
+
+    pub(in crate::control) fn miss(&mut self, at: u64, ordinal: Ordinal) {
+        self.missing += 1;
+        self.due.push(Reverse((at, ordinal)));
+    }
+
+    /// One update is missing no longer.
+    pub(in crate::control) fn found(&mut self) {
+        self.missing -= 1;
+        if self.missing == 0 {
+            self.due = BinaryHeap::new();
+        }
+    }
+
+    pub(in crate::control) fn next_due(&self) -> u64 {
+        self.due.peek().map_or(u64::MAX, |Reverse((at, _))| *at)
+    }
+
+    pub(in crate::control) fn memory(&self) -> usize {
+        self.due.capacity() * size_of::<(u64, Ordinal)>()
+    }
+
+    fn take(&mut self, now: u64) -> Option<Ordinal> {
+        (self.next_due() <= now).then(|| self.due.pop())?.map(|Reverse((_, ordinal))| ordinal)
+    }
+}
+
+impl Spread {
+    /// Asks for what is due.
+    pub(in crate::control) fn pull(&mut self, now: u64, choices: &Choices, acts: &mut Vec<Act>) {
+        let mut asks: Vec<(Place, UpdateId)> = Vec::new();
+        while let Some(ordinal) = self.pulls.take(now) {
+            let Some(update) = self.updates.get(ordinal) else { continue };
+            let State::Missing(left) = update.state else { continue };
+            // Whoever was asked last had its time.
+            self.links.breaks_its_word(update.asked_last);
+            let holder = if left == 0 { None } else { self.next_holder(ordinal) };
+            let Some(update) = self.updates.get(ordinal) else { continue };
+            let Some(holder) = holder else {
+                update.state = State::GivenUp;
+                self.counts.given_up += 1;
+                self.pulls.found();
+                continue;
+            };
+            update.state = State::Missing(left - 1);
+            asks.push((holder, update.id));
+            self.pulls.due.push(Reverse((now + choices.pull_timeout, ordinal)));
+        }
+        self.counts.pulls += asks.len() as u32;
+        asks.sort_unstable();
+        for asks in asks.chunk_by(|a, b| a.0 == b.0) {
+            for part in asks.chunks(PULL_MAX) {
+                acts.push(Act::Pull { to: part[0].0, ids: part.iter().map(|(_, id)| *id).collect() });
+            }
+        }
+    }
+
+    /// Whom to ask next: a neighbour that has it and was not asked in this turn, then whoever else has it, then all again.
+    fn next_holder(&mut self, ordinal: Ordinal) -> Option<Place> {
+        let update = self.updates.get(ordinal)?;
+        if let Some((bit, place)) = self.links.draw(update.has & !update.asked, &mut self.random) {
+            update.ask(bit);
+            return Some(place);
+        }
+        if let Some(outsider) = update.outsider.take() {
+            update.ask(0);
+            return Some(outsider);
+        }
+        update.asked = 0;
+        let (bit, place) = self.links.draw(update.has, &mut self.random)?;
+        update.ask(bit);
+        Some(place)
+    }
+}

@@ -1,0 +1,74 @@
+//! What may be chosen about dissemination.
+
+use crate::control::dissemination::spread::convergence::QUIET;
+use crate::control::dissemination::spread::links::LINKS_MAX;
+use crate::control::membership::settings::{Contradiction, MS, S};
+
+/// The choices. Times are microseconds. One of these serves all machines of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// Neighbours that are sent an update at once. One costs 20 % less than three, and two milliseconds.
+    pub eager: usize,
+    /// The same, of a critical update.
+    pub eager_critical: usize,
+    /// How long announcements wait, on average, for company, and for a neighbour's that makes them needless: with six
+    /// milliseconds all but one of a link's two are. Each is a letter of 120 bytes, most of what an update costs.
+    pub lazy_delay: u64,
+    /// The same at most, where nobody asks for what is announced because the trees work.
+    pub lazy_delay_max: u64,
+    /// How long a missing update may still come by itself before it is asked for.
+    pub pull_delay: u64,
+    /// How long an answer to a pull may take before another holder is asked: some round trips within a region.
+    pub pull_timeout: u64,
+    /// How often an update is asked for in all. A third Byzantine and 5 % loss each way leave one of 7 million.
+    pub pulls: u8,
+    /// How long an update is kept for those who ask.
+    pub keep: u64,
+    /// Updates that are known at once; one more, and the oldest is forgotten early.
+    pub updates_max: usize,
+    /// Updates that are missed at once; announcements beyond are refused. One link may add a quarter of it in a second.
+    pub missing_max: usize,
+    /// Updates that one link may ask for in a second; those beyond are refused.
+    pub served_max: u16,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            eager: 1,
+            eager_critical: 4,
+            lazy_delay: 6 * MS,
+            lazy_delay_max: 48 * MS,
+            pull_delay: MS / 2,
+            pull_timeout: 8 * MS,
+            pulls: 16,
+            keep: 30 * S,
+            updates_max: 1 << 16,
+            missing_max: 1 << 12,
+            served_max: 1_000,
+        }
+    }
+}
+
+impl Choices {
+    /// Checks the choices against each other.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let rules = [
+            (
+                self.eager <= LINKS_MAX && self.eager_critical <= LINKS_MAX,
+                "eager is more than there are links",
+            ),
+            (self.pull_timeout > 0, "pull_timeout is zero"),
+            (self.pulls > 0, "pulls is zero"),
+            (self.lazy_delay <= self.lazy_delay_max, "lazy_delay is more than lazy_delay_max"),
+            (self.keep > QUIET, "keep is less than convergence takes"),
+            ((1..=1 << 20).contains(&self.updates_max), "updates_max is not 1 to 1,048,576"),
+            (self.missing_max <= self.updates_max, "missing_max is more than updates_max"),
+        ];
+        let broken = rules.iter().find(|(holds, _)| !holds);
+        broken.map_or(Ok(()), |(_, rule)| Err(Contradiction(rule)))
+    }
+}

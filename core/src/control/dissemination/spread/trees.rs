@@ -1,0 +1,95 @@
+//! Which neighbours get an origin's updates at once: a tree of each origin, found by use.
+//!
+//! Whoever asks for an update has no better source, so from then on it is sent that origin's updates at once; whoever
+//! says that it had them already is not, any more (Leitao, Pereira and Rodrigues, Epidemic broadcast trees, 2007). Where
+//! the paper begins with all links and prunes them, this begins with one and grafts: an origin that says one thing a day
+//! costs no more than its announcements.
+
+use alloc::collections::BTreeMap;
+
+use crate::control::membership::table::Place;
+
+/// Origins whose trees are remembered; beyond, an update finds its way as if its origin had never spoken.
+const TREES_MAX: usize = 1 << 14;
+
+/// Sets of links, of one origin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Branches {
+    /// Get its updates at once.
+    grafted: u32,
+    /// Get them from elsewhere.
+    pruned: u32,
+    /// Sent an update that was here already; the next one is an answer's worth.
+    repeats: u32,
+}
+
+/// The branches of all trees at one node.
+#[derive(Debug, Default)]
+pub(in crate::control) struct Trees {
+    branches: BTreeMap<Place, Branches>,
+}
+
+impl Trees {
+    /// Links that get the origin's updates at once, and those that need not.
+    pub(in crate::control) fn of(&self, origin: Place) -> (u32, u32) {
+        self.branches.get(&origin).map_or((0, 0), |branches| (branches.grafted, branches.pruned))
+    }
+
+    /// A link wants the origin's updates.
+    pub(in crate::control) fn graft(&mut self, origin: Place, bit: u32) {
+        if let Some(branches) = self.entry(origin) {
+            branches.grafted |= bit;
+            branches.pruned &= !bit;
+        }
+    }
+
+    /// A link has them from elsewhere.
+    pub(in crate::control) fn prune(&mut self, origin: Place, bit: u32) {
+        if let Some(branches) = self.entry(origin) {
+            branches.grafted &= !bit;
+            branches.pruned |= bit;
+        }
+    }
+
+    /// A link sent what was here already. Returns whether it did so twice in a row, and should be told.
+    pub(in crate::control) fn repeats(&mut self, origin: Place, bit: u32) -> bool {
+        self.entry(origin).is_some_and(|branches| {
+            let again = branches.repeats & bit != 0;
+            branches.repeats ^= bit;
+            again
+        })
+    }
+
+    /// A link sent what was new.
+    pub(in crate::control) fn brings_news(&mut self, origin: Place, bit: u32) {
+        if let Some(branches) = self.branches.get_mut(&origin) {
+            branches.repeats &= !bit;
+        }
+    }
+
+    /// A link stands for nobody now.
+    pub(in crate::control) fn forget(&mut self, bit: u32) {
+        for branches in self.branches.values_mut() {
+            branches.grafted &= !bit;
+            branches.pruned &= !bit;
+            branches.repeats &= !bit;
+        }
+    }
+
+    /// An origin's place is given to another.
+    pub(in crate::control) fn fell(&mut self, origin: Place) {
+        self.branches.remove(&origin);
+    }
+
+    pub(in crate::control) fn memory(&self) -> usize {
+        // A node of the map holds up to eleven entries, and is half full at least.
+        self.branches.len() * 2 * (size_of::<Place>() + size_of::<Branches>())
+    }
+
+    fn entry(&mut self, origin: Place) -> Option<&mut Branches> {
+        if self.branches.len() >= TREES_MAX && !self.branches.contains_key(&origin) {
+            return None;
+        }
+        Some(self.branches.entry(origin).or_default())
+    }
+}

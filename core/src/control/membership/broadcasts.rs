@@ -1,0 +1,285 @@
+//! News on its way: what rides in the room that letters have left.
+//!
+//! A rumour names a member; what is said of it is looked up when a letter leaves, so it is never out of date, and there
+//! is at most one a member. The one told least goes first, and each is told about log2(n) times (Demers et al., 1987;
+//! SWIM, section 4.1). Messages of other machines ride beside them: each kind of passenger has half of the room to
+//! itself, and takes what the other leaves.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+
+use crate::control::membership::table::{Members, Place};
+use crate::control::message::membership::Note;
+use crate::limits::LETTER_MAX;
+use crate::wire::letter::HEAD_LEN;
+use crate::wire::{Letter, Message};
+
+/// Rumours on their way at once; the most often told gives way.
+pub const RUMOURS_MAX: usize = 1 << 16;
+/// Messages of other machines on their way at once; a further one is refused.
+pub const PASSENGERS_MAX: usize = 256;
+/// Longest message of another machine.
+pub const PASSENGER_MAX: usize = 400;
+
+/// What is waiting to be told.
+#[derive(Debug, Default)]
+pub struct Rumours {
+    /// By how often each was told, then by age.
+    waiting: BTreeMap<u64, Place>,
+    passengers: VecDeque<Passenger>,
+    next: u64,
+    /// Which kind has its half first in the next letter.
+    turn: bool,
+}
+
+#[derive(Debug)]
+struct Passenger {
+    kind: u8,
+    body: Box<[u8]>,
+    left: u32,
+}
+
+/// Bits of a key below the number of times told; zero is nobody's key.
+const ORDER_BITS: u32 = 48;
+/// How often a member is told of that others tell of as well.
+const MENTIONS: u64 = 3;
+
+/// How often news is told: about log2(n), and a little more where that is little.
+fn times_max(members: &Members) -> u64 {
+    u64::from((members.live().len() + 1).ilog2()) + 4
+}
+
+impl Rumours {
+    /// Whether nothing is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.passengers.is_empty()
+    }
+
+    /// How many rumours wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// What is known of a member is news, whether it was before or not.
+    pub fn spread(&mut self, members: &mut Members, place: Place) {
+        self.begin(members, place, 0);
+    }
+
+    /// The same, and others know it, too: it is told but three times.
+    pub fn mention(&mut self, members: &mut Members, place: Place) {
+        let told = times_max(members).saturating_sub(MENTIONS);
+        self.begin(members, place, told);
+    }
+
+    fn begin(&mut self, members: &mut Members, place: Place, told: u64) {
+        self.stop(members, place);
+        if self.waiting.len() == RUMOURS_MAX
+            && let Some((_, stale)) = self.waiting.pop_last()
+        {
+            members.get_mut(stale).rumour = 0;
+        }
+        self.put(members, place, told);
+    }
+
+    /// What is known of a member is no news any more.
+    pub fn stop(&mut self, members: &mut Members, place: Place) {
+        let key = core::mem::take(&mut members.get_mut(place).rumour);
+        if key != 0 {
+            self.waiting.remove(&key);
+        }
+    }
+
+    /// Gives another machine's message a ride to `times` members. Returns whether there is room.
+    #[must_use]
+    pub fn carry(&mut self, message: Message<'_>, times: u32) -> bool {
+        let room = self.passengers.len() < PASSENGERS_MAX && message.body.len() <= PASSENGER_MAX;
+        if room {
+            let body = message.body.into();
+            self.passengers.push_back(Passenger { kind: message.kind, body, left: times.max(1) });
+        }
+        room
+    }
+
+    /// Fills a letter. `say` writes what is known of a member, and says whether that fitted.
+    pub fn fill(
+        &mut self,
+        letter: &mut Letter,
+        members: &mut Members,
+        mut say: impl FnMut(&Members, Place, &mut Letter) -> bool,
+    ) {
+        let half = letter.len() + (LETTER_MAX - letter.len()) / 2;
+        self.turn = !self.turn;
+        if self.turn {
+            self.board(letter, half);
+            self.tell(letter, LETTER_MAX, members, &mut say);
+            self.board(letter, LETTER_MAX);
+        } else {
+            self.tell(letter, half, members, &mut say);
+            self.board(letter, LETTER_MAX);
+            self.tell(letter, LETTER_MAX, members, &mut say);
+        }
+    }
+
+    /// Tells rumours until the letter is `full`; each once.
+    fn tell(
+        &mut self,
+        letter: &mut Letter,
+        full: usize,
+        members: &mut Members,
+        say: &mut impl FnMut(&Members, Place, &mut Letter) -> bool,
+    ) {
+        let times_max = times_max(members);
+        let last = self.next;
+        let mut from = 0;
+        while letter.len() + HEAD_LEN < full {
+            let Some((&key, &place)) = self.waiting.range(from..).next() else { break };
+            from = key + 1;
+            if key & ((1 << ORDER_BITS) - 1) > last {
+                continue; // told in this letter already
+            }
+            if !say(members, place, letter) {
+                break;
+            }
+            self.waiting.remove(&key);
+            members.get_mut(place).rumour = 0;
+            let times = (key >> ORDER_BITS) + 1;
+            if times < times_max {
+                self.put(members, place, times);
+            }
+        }
+    }
+
+    /// Lets other machines' messages on until the letter is `full`.
+    fn board(&mut self, letter: &mut Letter, full: usize) {
+        for _ in 0..self.passengers.len() {
+            let Some(mut next) = self.passengers.pop_front() else { break };
+            let fits = letter.len() + HEAD_LEN + next.body.len().next_multiple_of(4) <= full;
+            let note = Note::Other(Message { kind: next.kind, body: &next.body });
+            if !fits || !note.write(letter) {
+                self.passengers.push_front(next);
+                break;
+            }
+            next.left -= 1;
+            if next.left > 0 {
+                self.passengers.push_back(next);
+            }
+        }
+    }
+
+    fn put(&mut self, members: &mut Members, place: Place, times: u64) {
+        self.next += 1;
+        let key = times << ORDER_BITS | self.next;
+        members.get_mut(place).rumour = key;
+        self.waiting.insert(key, place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::message::announcement::{Announcement, Region, Statement, mesh_key};
+    use crate::random::Random;
+    use crate::stamp::{Incarnation, Version};
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+    use octick_crypto::Identity;
+
+    fn members(count: u8) -> Members {
+        let announcement = |i: u8| {
+            let identity = Identity::from_seed(&[i + 1; 32]);
+            let statement = Statement {
+                incarnation: Incarnation(1),
+                boot: 0,
+                version: Version::new(1_700_000_000_000_000, identity.id()),
+                capabilities: 0,
+                region: Region(0),
+                leaves: false,
+                addresses: Vec::new(),
+                claims: Vec::new(),
+            };
+            Arc::new(Announcement::sign(&identity, &mesh_key("t"), &statement))
+        };
+        let mut members = Members::new(announcement(0), 256, Random::new(1));
+        (1..count).for_each(|i| {
+            members.announce(&announcement(i), 0);
+        });
+        members
+    }
+
+    /// Fills a letter with rumours of 100 bytes, and says of whom they were.
+    fn fill(rumours: &mut Rumours, members: &mut Members, said: &mut Vec<Place>) -> Letter {
+        let mut letter = Letter::new();
+        rumours.fill(&mut letter, members, |_, place, letter| {
+            let fits = letter.push(0xF7, &[0; 100]);
+            if fits {
+                said.push(place);
+            }
+            fits
+        });
+        letter
+    }
+
+    #[test]
+    fn each_rumour_is_told_often_enough_and_then_no_more() {
+        let mut members = members(31);
+        let mut rumours = Rumours::default();
+        (1..31).for_each(|place| rumours.spread(&mut members, Place(place)));
+        let mut told = Vec::new();
+        let mut letters = 0;
+        while !rumours.is_empty() {
+            let mut said = Vec::new();
+            fill(&mut rumours, &mut members, &mut said);
+            letters += 1;
+            assert!(said.len() == 8 || rumours.is_empty() || rumours.len() < 8, "a letter is filled");
+            let before = said.len();
+            said.sort();
+            said.dedup();
+            assert_eq!(said.len(), before, "nothing is told twice in a letter");
+            told.extend(said);
+        }
+        for place in 1..31 {
+            assert_eq!(told.iter().filter(|told| **told == Place(place)).count(), 8, "log2(31) and 4");
+        }
+        assert!(letters >= 30);
+    }
+
+    #[test]
+    fn the_newest_news_goes_first_and_replaces_what_was_said_of_the_same_member() {
+        let mut members = members(31);
+        let mut rumours = Rumours::default();
+        (1..20).for_each(|place| rumours.spread(&mut members, Place(place)));
+        let mut said = Vec::new();
+        (0..3).for_each(|_| {
+            fill(&mut rumours, &mut members, &mut said);
+        });
+        rumours.spread(&mut members, Place(1));
+        assert_eq!(rumours.len(), 19);
+        said.clear();
+        fill(&mut rumours, &mut members, &mut said);
+        assert_eq!(said[0], Place(1), "told least");
+        (1..20).for_each(|place| rumours.stop(&mut members, Place(place)));
+        assert!(rumours.is_empty());
+    }
+
+    #[test]
+    fn news_and_passengers_share_the_room() {
+        let mut members = members(60);
+        let mut rumours = Rumours::default();
+        (1..60).for_each(|place| rumours.spread(&mut members, Place(place)));
+        let passenger = Message { kind: 0x0C, body: &[9; 60] };
+        let aboard = (0..1_000).filter(|_| rumours.carry(passenger, 10)).count();
+        assert_eq!(aboard, PASSENGERS_MAX);
+        assert!(!rumours.carry(Message { kind: 0x0C, body: &[0; PASSENGER_MAX + 1] }, 1));
+        for _ in 0..20 {
+            let letter = fill(&mut rumours, &mut members, &mut Vec::new());
+            let bytes = |kind| -> usize {
+                letter.messages().filter(|m| m.kind == kind).map(|m| HEAD_LEN + m.body.len()).sum()
+            };
+            let (news, passengers) = (bytes(0xF7), bytes(0x0C));
+            assert!(
+                news >= LETTER_MAX / 2 - 104 && passengers >= LETTER_MAX / 2 - 104,
+                "{news} {passengers}"
+            );
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! First contact, and contact again: whom to say hello to who is no live member.
+//!
+//! A node that knows nobody asks its seeds and the addresses that it remembers, more and more rarely while they do not
+//! answer. A node that knows somebody now and then writes to members that it believes failed, and to seeds that it
+//! does not know: that is how two halves of a mesh find each other again, after each has declared the other dead.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::control::membership::settings::{MS, S, Settings};
+use crate::control::membership::table::Members;
+use crate::random::Random;
+
+/// Addresses written to at once.
+const GREETINGS: usize = 3;
+/// First wait for an answer.
+const GAP_MIN: u64 = 100 * MS;
+/// How long an answer to a greeting is expected.
+const EXPECTED: u64 = 5 * S;
+/// Addresses from which an answer is expected, at most.
+const EXPECTED_MAX: usize = 64;
+/// Unanswered turns after which a node calls itself alone.
+const TURNS_ALONE: u32 = 3;
+
+/// Decides whom to greet.
+#[derive(Debug)]
+pub struct Contact {
+    next_at: u64,
+    gap: u64,
+    turns: u32,
+    heal_at: u64,
+    seed_gap: u64,
+    /// Who was greeted, and when: they need no proof of their address to answer.
+    greeted: BTreeMap<SocketAddr, u64>,
+    random: Random,
+}
+
+impl Contact {
+    /// Begins at once.
+    pub fn new(random: Random, now: u64) -> Self {
+        let greeted = BTreeMap::new();
+        Self { next_at: now, gap: GAP_MIN, turns: 0, heal_at: now + S, seed_gap: 2 * S, greeted, random }
+    }
+
+    /// Whether nobody has answered for a while.
+    pub fn is_alone(&self) -> bool {
+        self.turns >= TURNS_ALONE
+    }
+
+    /// Whether an answer from `address` is expected.
+    pub fn expects(&self, address: SocketAddr, now: u64) -> bool {
+        self.greeted.get(&address).is_some_and(|at| now < at + EXPECTED)
+    }
+
+    /// Takes note that somebody is being written to who may not know this node.
+    pub fn expect(&mut self, address: SocketAddr, now: u64) {
+        if self.greeted.len() >= EXPECTED_MAX {
+            self.greeted.retain(|_, at| now < *at + EXPECTED);
+        }
+        if self.greeted.len() < EXPECTED_MAX {
+            self.greeted.insert(address, now);
+        }
+    }
+
+    /// When [`Contact::tick`] has something to do.
+    pub fn next_due(&self, members: &Members) -> u64 {
+        if members.live().is_empty() { self.next_at } else { self.heal_at }
+    }
+
+    /// Addresses to be greeted now.
+    pub fn tick(&mut self, now: u64, settings: &Settings, members: &Members) -> Vec<SocketAddr> {
+        let chosen = if !members.live().is_empty() {
+            (self.gap, self.turns, self.next_at) = (GAP_MIN, 0, now + GAP_MIN);
+            if now < self.heal_at {
+                return Vec::new();
+            }
+            self.heal(now, settings, members)
+        } else if now < self.next_at {
+            return Vec::new();
+        } else {
+            self.next_at = now + self.gap / 2 + self.random.below(self.gap);
+            self.gap = (self.gap * 2).min(settings.contact_max);
+            self.turns = self.turns.saturating_add(1);
+            self.seek(now, settings, members)
+        };
+        chosen.iter().for_each(|address| self.expect(*address, now));
+        chosen
+    }
+
+    /// Of all addresses that ever meant somebody, a few.
+    fn seek(&mut self, now: u64, settings: &Settings, members: &Members) -> Vec<SocketAddr> {
+        let own = &members.get(Members::ME).announcement().statement().addresses;
+        let failed = members.failed_since(now.saturating_sub(settings.forget_after));
+        let failed = failed.take(64).filter_map(|(_, member)| member.address());
+        let others = settings.remembered.iter().copied().chain(failed);
+        let pick = |random: &mut Random, from: Vec<SocketAddr>| -> Vec<SocketAddr> {
+            let from: Vec<_> = from.into_iter().filter(|address| !own.contains(address)).collect();
+            random.choose(from.len(), GREETINGS).into_iter().map(|i| from[i]).collect()
+        };
+        let mut chosen = pick(&mut self.random, settings.seeds.clone());
+        chosen.extend(pick(&mut self.random, others.collect()));
+        chosen
+    }
+
+    /// Somebody who is believed gone, or a seed that is not known: rarer the longer nothing changed, and so that all
+    /// members together do it about ten times a second at most.
+    fn heal(&mut self, now: u64, settings: &Settings, members: &Members) -> Vec<SocketAddr> {
+        let own = &members.get(Members::ME).announcement().statement().addresses;
+        let members_gap = members.live().len() as u64 * 100 * MS;
+        let failed: Vec<_> =
+            members.failed_since(now.saturating_sub(settings.forget_after)).take(64).collect();
+        let latest = failed.first().map(|(_, member)| now.saturating_sub(member.changed_at));
+        let met = |address: &SocketAddr| {
+            own.contains(address)
+                || members.live().iter().any(|p| members.get(*p).address() == Some(*address))
+        };
+        let unmet: Vec<SocketAddr> = settings.seeds.iter().copied().filter(|seed| !met(seed)).collect();
+        self.seed_gap = if unmet.is_empty() { 2 * S } else { (self.seed_gap * 2).min(60 * S) };
+        let gap = match latest {
+            Some(age) => (age / 30).clamp(S, 60 * S),
+            None if unmet.is_empty() => 5 * S,
+            None => self.seed_gap,
+        };
+        let gap = gap.max(members_gap);
+        self.heal_at = now + gap / 2 + self.random.below(gap);
+        let addresses: Vec<SocketAddr> =
+            failed.iter().filter_map(|(_, member)| member.address()).chain(unmet).collect();
+        self.random.choose(addresses.len(), 1).into_iter().map(|i| addresses[i]).collect()
+    }
+}

@@ -1,0 +1,234 @@
+//! One member: its record, in two cache lines.
+
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+
+use octick_crypto::NodeId;
+
+use crate::control::cross_region::cyclon::Descriptor;
+use crate::control::membership::rtt::Rtt;
+use crate::control::message::announcement::{Announcement, Region};
+use crate::control::message::membership::Listed;
+use crate::stamp::{Incarnation, Version};
+
+/// Which of two announcements of one member counts: the greater.
+pub type Rank = (Incarnation, Version);
+
+/// What a member is believed to be; of one announcement the later state holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum PeerState {
+    /// Heard from, or announced and not accused.
+    Alive = 0,
+    /// Did not answer, and may still say that it is there.
+    Suspected = 1,
+    /// Did not answer, nor say so in time.
+    Failed = 2,
+    /// Said goodbye.
+    Left = 3,
+}
+
+impl PeerState {
+    /// Whether the member counts as present.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Alive | Self::Suspected)
+    }
+}
+
+/// Where a member's record lies; good until the member is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Place(pub u32);
+
+/// What a letter of an answer costs who asked, microseconds.
+const ANSWER_COST: u64 = 1_000;
+/// What may be owed.
+const ANSWER_BURST: u64 = 1_000_000;
+/// No place in the list of live members.
+pub(in crate::control) const NOWHERE: u32 = u32::MAX;
+/// One member, in two cache lines: what a report is held against, and what a letter is.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub struct Member {
+    pub(in crate::control) id: NodeId,
+    pub(in crate::control) version: Version,
+    pub(in crate::control) incarnation: Incarnation,
+    pub(in crate::control) region: Region,
+    pub(in crate::control) state: PeerState,
+    /// Which of its addresses it was last heard from.
+    pub(in crate::control) via: u8,
+    pub(in crate::control) announcement: Arc<Announcement>,
+    /// When the state last changed, microseconds.
+    pub changed_at: u64,
+    /// Its key among the rumours, or zero; the queue's business.
+    pub(in crate::control) rumour: u64,
+    /// Its place in the list of live members.
+    pub(in crate::control) turn: u32,
+    /// Whether it has shown that it receives what is sent to that address.
+    pub proven: bool,
+    /// When a letter of its own last came, microseconds; zero for never.
+    pub heard_at: u64,
+    /// How long its answers take.
+    pub rtt: Rtt,
+    pub(in crate::control) letters: Window,
+    /// Up to when what it was answered is paid for, microseconds.
+    pub(in crate::control) answered_until: u64,
+}
+
+const _: () = assert!(size_of::<Member>() == 128);
+
+/// The last 256 numbers of a member's letters, so that none counts twice. A member numbers all its letters, whoever
+/// they go to, so more of them pass each other on the way than one receiver sees.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::control) struct Window {
+    last: u64,
+    /// Bit `n % 256` is set for each number n that was seen, of the last 256.
+    seen: [u64; 4],
+}
+
+impl Window {
+    const LEN: u64 = 256;
+
+    /// Whether `seq` is new; it is not afterwards.
+    fn insert(&mut self, seq: u64) -> bool {
+        if seq + Self::LEN <= self.last {
+            return false;
+        }
+        if seq > self.last {
+            // The numbers between are new, and their bits are those of numbers that are behind the window now.
+            let passed = (self.last + 1)..=seq;
+            if seq - self.last >= Self::LEN {
+                self.seen = [0; 4];
+            } else {
+                passed.for_each(|n| self.seen[Self::word(n)] &= !Self::bit(n));
+            }
+            self.last = seq;
+        }
+        let fresh = self.seen[Self::word(seq)] & Self::bit(seq) == 0;
+        self.seen[Self::word(seq)] |= Self::bit(seq);
+        fresh
+    }
+
+    const fn word(seq: u64) -> usize {
+        (seq % Self::LEN / 64) as usize
+    }
+
+    const fn bit(seq: u64) -> u64 {
+        1 << (seq % 64)
+    }
+}
+
+impl Member {
+    /// Its name.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The last word that is known of it.
+    pub fn announcement(&self) -> &Arc<Announcement> {
+        &self.announcement
+    }
+
+    /// What it is believed to be.
+    pub fn state(&self) -> PeerState {
+        self.state
+    }
+
+    /// Its life and its word.
+    pub fn rank(&self) -> Rank {
+        (self.incarnation, self.version)
+    }
+
+    /// Where it is at home.
+    pub fn region(&self) -> Region {
+        self.region
+    }
+
+    /// Where to write to it: the address that it was last heard from, among those that it announces.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let addresses = &self.announcement.statement().addresses;
+        addresses.get(usize::from(self.via)).or(addresses.first()).copied()
+    }
+
+    /// Whether it ever wrote to this node, and so knows it.
+    pub fn has_written(&self) -> bool {
+        self.heard_at > 0
+    }
+
+    /// As samples refer to it; nothing if it has no address.
+    pub fn descriptor(&self) -> Option<Descriptor> {
+        Some(Descriptor { id: self.id, version: self.version, address: self.address()? })
+    }
+
+    /// Takes note of a letter: returns whether its number is new in this life.
+    pub fn take_letter(&mut self, seq: u64) -> bool {
+        self.letters.insert(seq)
+    }
+
+    /// Whether it may be answered at length now: a letter in a millisecond, and a second's worth at once.
+    pub fn may_be_answered(&self, now: u64) -> bool {
+        self.answered_until < now + ANSWER_BURST
+    }
+
+    /// Takes note of what an answer took, letters.
+    pub fn answered(&mut self, letters: u64, now: u64) {
+        self.answered_until = self.answered_until.max(now) + (1 + letters) * ANSWER_COST;
+    }
+
+    /// Takes note of where a letter came from. Returns whether that is an address it announces; any other is not
+    /// written to, for letters can be carried elsewhere by anyone.
+    pub fn heard_from(&mut self, from: SocketAddr, now: u64) -> bool {
+        self.heard_at = now.max(1);
+        let addresses = &self.announcement.statement().addresses;
+        let Some(via) = addresses.iter().position(|address| *address == from) else { return false };
+        if usize::from(self.via) != via {
+            self.via = via as u8;
+            self.proven = false;
+        }
+        true
+    }
+
+    /// How a list names it.
+    pub fn listed(&self) -> Listed {
+        let name = *self.id.0.first_chunk().expect("a name has 16 bytes");
+        Listed { name, stamp: (self.stamp() as u32).to_le_bytes() }
+    }
+
+    /// A number that depends on who it is and which announcement of it is known. The same on every node.
+    pub(in crate::control) fn stamp(&self) -> u64 {
+        let [low, high] = halves(self.id);
+        let word = fold(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xD1B5_4A32_D192_ED03);
+        fold(word ^ self.version.0, 0xA076_1D64_78BD_642F ^ u64::from(self.incarnation.0))
+    }
+}
+
+pub(in crate::control) fn halves(id: NodeId) -> [u64; 2] {
+    let number = u128::from_le_bytes(id.0);
+    [number as u64, (number >> 64) as u64]
+}
+
+/// A 64 x 64 to 128-bit product folded onto itself, as in wyhash: weak as hashes go, and two nanoseconds.
+pub(in crate::control) fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn a_letter_counts_once(seqs in prop::collection::vec(0..2_000_u64, 1..600)) {
+            let (mut window, mut seen, mut last) = (Window::default(), BTreeSet::new(), 0);
+            for seq in seqs {
+                last = last.max(seq);
+                let behind = seq + Window::LEN <= last;
+                prop_assert_eq!(window.insert(seq), !behind && !seen.contains(&seq));
+                seen.insert(seq);
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Who is in the mesh, and who is gone: SWIM with Lifeguard.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `on_message` | the way of a letter through the machines, message by message |
+//! | `on_suspicion` | a suspicion is opened, confirmed, refuted, or comes true |
+//! | `on_timer` | what is due |
+//! | `verified` | announcements, verified together |
+//! | [`settings`] | what an operator may choose |
+//! | [`signer`] | who signs announcements, and judges those of others |
+//! | [`table`] | everybody on record; [`member`] is one record |
+//! | [`claims`] | whose slots these are when two claim them |
+//! | [`probe`] | whether members answer |
+//! | [`suspicion`] | how long a silent member has to say that it is there |
+//! | [`broadcasts`] | news, piggybacked on letters |
+//! | [`sync`] | comparing tables |
+//! | `newcomers` | telling newcomers who came after them |
+//! | [`join`] | whom to say hello to who is no live member |
+//! | [`address_proof`] | proof that who asks receives what is sent to its address |
+//! | [`quorum`] | whether enough of the mesh is reachable |
+//! | [`rtt`] | how far peers are |
+
+pub mod address_proof;
+pub mod broadcasts;
+pub mod claims;
+pub mod join;
+pub mod member;
+pub(in crate::control) mod newcomers;
+mod on_message;
+mod on_suspicion;
+mod on_timer;
+pub mod probe;
+pub mod quorum;
+pub mod rtt;
+pub mod settings;
+pub mod signer;
+pub mod suspicion;
+pub mod sync;
+pub mod table;
+pub(in crate::control) mod verified;

@@ -1,0 +1,261 @@
+//! Probes: whether members answer, asked one by one, directly and through helpers.
+//!
+//! SWIM (Das, Gupta, Motivala, 2002), section 3.1, with Lifeguard's local health (IV-A): a node whose own probes fail
+//! for want of time asks slower and waits longer. One departure: every other probe goes to the next live member in the
+//! order of names, round the circle, so that a dead member is probed within two intervals by at least one neighbour, and
+//! not only on average; the other probes take all members in turn, in an order that is shuffled every time round.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::control::membership::settings::{MS, Settings};
+use crate::control::membership::table::{Members, Place};
+use crate::random::Random;
+
+/// Probes under way at once, those for others included; a further one is not sent.
+pub const PROBES_MAX: usize = 256;
+/// The worst health: intervals and waits are this many times longer, and one.
+pub const HEALTH_WORST: u32 = 4;
+
+/// What the prober wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Send a probe.
+    Probe(Place, u32),
+    /// Ask a helper for one.
+    Help(Place, u32, Place),
+    /// Tell a member for which this node probes that nothing came back.
+    Nack(Place, u32),
+    /// Pass on that the target answered.
+    Relay(Place, u32),
+    /// The member answered neither this node nor any helper.
+    Silent(Place),
+}
+
+/// Asks and waits.
+#[derive(Debug)]
+pub struct Prober {
+    pending: BTreeMap<u32, Probe>,
+    next_at: u64,
+    cursor: usize,
+    neighbour_turn: bool,
+    neighbour: Option<(u64, Place)>,
+    health: u32,
+    random: Random,
+}
+
+#[derive(Clone, Debug)]
+struct Probe {
+    target: Place,
+    /// When the target itself was asked, once.
+    asked_at: u64,
+    /// When something happens next if no answer comes.
+    due: u64,
+    /// When the probe fails; the same as `due` from then on.
+    fails_at: u64,
+    helpers: Vec<Place>,
+    nacks: u32,
+    /// For whom, and under which nonce.
+    client: Option<(Place, u32)>,
+}
+
+impl Prober {
+    /// Begins within the first interval, so that nodes that start together do not probe together.
+    pub fn new(settings: &Settings, mut random: Random, now: u64) -> Self {
+        Self {
+            pending: BTreeMap::new(),
+            next_at: now + random.below(settings.probe_interval),
+            cursor: 0,
+            neighbour_turn: random.permille(500),
+            neighbour: None,
+            health: 0,
+            random,
+        }
+    }
+
+    /// How this node feels: 0 is well, [`HEALTH_WORST`] is worst.
+    pub fn health(&self) -> u32 {
+        self.health
+    }
+
+    /// Something speaks for, or against, this node's own health.
+    pub fn feel(&mut self, settings: &Settings, worse: i32) {
+        if settings.lifeguard {
+            self.health = self.health.saturating_add_signed(worse).min(HEALTH_WORST);
+        }
+    }
+
+    /// When [`Prober::tick`] has something to do.
+    pub fn next_due(&self, members: &Members) -> u64 {
+        let next = if members.live().is_empty() { u64::MAX } else { self.next_at };
+        self.pending.values().map(|probe| probe.due).fold(next, u64::min)
+    }
+
+    /// This node slept for `by` microseconds.
+    pub fn postpone(&mut self, by: u64) {
+        self.next_at += by;
+        for probe in self.pending.values_mut() {
+            probe.due += by;
+            probe.fails_at += by;
+        }
+    }
+
+    /// What is due at `now`.
+    pub fn tick(&mut self, now: u64, settings: &Settings, members: &mut Members, acts: &mut Vec<Act>) {
+        let due: Vec<u32> =
+            self.pending.iter().filter(|(_, probe)| probe.due <= now).map(|(nonce, _)| *nonce).collect();
+        due.into_iter().for_each(|nonce| self.wait_ends(nonce, now, settings, members, acts));
+        if self.next_at <= now {
+            self.next_at =
+                (self.next_at + settings.probe_interval * u64::from(1 + self.health)).max(now + MS);
+            if let Some(target) = self.next_target(members) {
+                self.probe(target, now, settings, acts);
+            }
+        }
+    }
+
+    /// Probes a member out of turn, unless it is being probed.
+    pub fn probe(&mut self, target: Place, now: u64, settings: &Settings, acts: &mut Vec<Act>) {
+        let under_way = self.pending.values().any(|probe| probe.target == target && probe.client.is_none());
+        if !under_way {
+            let patience = u64::from(1 + self.health);
+            let fails_at = now + (settings.probe_interval - settings.probe_interval / 8) * patience;
+            let due = now + settings.probe_timeout * patience;
+            let (asked_at, helpers) = (now, Vec::new());
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client: None }, acts);
+        }
+    }
+
+    /// Probes `target` for a member that heard nothing from it.
+    pub fn help(
+        &mut self,
+        client: Place,
+        nonce: u32,
+        target: Place,
+        now: u64,
+        settings: &Settings,
+        acts: &mut Vec<Act>,
+    ) {
+        let served = self.pending.values().filter(|probe| probe.client.is_some_and(|c| c.0 == client));
+        if served.count() < 8 {
+            // The word that nothing came must arrive before the client gives up.
+            let due = now + settings.probe_timeout * 2;
+            let client = Some((client, nonce));
+            let (asked_at, fails_at, helpers) = (now, due, Vec::new());
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client }, acts);
+        }
+    }
+
+    /// An answer came from `from`. Returns the member that is thereby known to be there and, if it answered itself, how
+    /// long that took.
+    pub fn acked(
+        &mut self,
+        now: u64,
+        nonce: u32,
+        from: Place,
+        settings: &Settings,
+        acts: &mut Vec<Act>,
+    ) -> Option<(Place, Option<u64>)> {
+        let probe = self.pending.get(&nonce)?;
+        let direct = probe.target == from;
+        if !direct && !probe.helpers.contains(&from) {
+            return None;
+        }
+        let probe = self.pending.remove(&nonce)?;
+        match probe.client {
+            Some((client, nonce)) => acts.push(Act::Relay(client, nonce)),
+            None => self.feel(settings, -1),
+        }
+        Some((probe.target, direct.then(|| now.saturating_sub(probe.asked_at))))
+    }
+
+    /// A helper heard nothing, but is there itself.
+    pub fn nacked(&mut self, nonce: u32, from: Place) {
+        if let Some(probe) = self.pending.get_mut(&nonce)
+            && probe.helpers.contains(&from)
+        {
+            probe.nacks += 1;
+        }
+    }
+
+    /// Forgets whatever concerns a place that is given to another member, or to nobody.
+    pub fn forget(&mut self, place: Place) {
+        self.pending.retain(|_, probe| {
+            probe.helpers.retain(|helper| *helper != place);
+            probe.target != place && probe.client.is_none_or(|(client, _)| client != place)
+        });
+    }
+
+    fn send(&mut self, probe: Probe, acts: &mut Vec<Act>) {
+        if self.pending.len() < PROBES_MAX {
+            let nonce = self.random.u64() as u32;
+            acts.push(Act::Probe(probe.target, nonce));
+            self.pending.insert(nonce, probe);
+        }
+    }
+
+    /// No answer in time: helpers are asked, or the member is silent.
+    fn wait_ends(
+        &mut self,
+        nonce: u32,
+        now: u64,
+        settings: &Settings,
+        members: &Members,
+        acts: &mut Vec<Act>,
+    ) {
+        let Some(probe) = self.pending.get_mut(&nonce) else { return };
+        if let Some((client, nonce_of_client)) = probe.client {
+            acts.push(Act::Nack(client, nonce_of_client));
+            self.pending.remove(&nonce);
+            return;
+        }
+        if probe.due < probe.fails_at {
+            probe.due = probe.fails_at;
+            let live = members.live();
+            let chosen = self.random.choose(live.len(), settings.helpers + 1);
+            let helpers = chosen.into_iter().map(|i| live[i]).filter(|helper| *helper != probe.target);
+            probe.helpers = helpers.take(settings.helpers).collect();
+            acts.extend(probe.helpers.iter().map(|helper| Act::Help(*helper, nonce, probe.target)));
+            return;
+        }
+        let Some(probe) = self.pending.remove(&nonce) else { return };
+        // A helper that says nothing at all speaks against this node's own ears.
+        let mute = probe.helpers.len() as i32 - probe.nacks as i32;
+        let worse = if probe.helpers.is_empty() { 1 } else { mute };
+        self.feel(settings, worse.max(0));
+        debug_assert!(now >= probe.fails_at);
+        acts.push(Act::Silent(probe.target));
+    }
+
+    fn next_target(&mut self, members: &mut Members) -> Option<Place> {
+        if members.live().is_empty() {
+            return None;
+        }
+        self.neighbour_turn = !self.neighbour_turn;
+        if self.neighbour_turn {
+            return self.neighbour(members);
+        }
+        if self.cursor >= members.live().len() {
+            members.reshuffle(&mut self.random);
+            self.cursor = 0;
+        }
+        self.cursor += 1;
+        members.live().get(self.cursor - 1).copied()
+    }
+
+    /// The live member that follows this node in the order of names, round the circle.
+    fn neighbour(&mut self, members: &Members) -> Option<Place> {
+        if let Some((changes, place)) = self.neighbour
+            && changes == members.changes()
+        {
+            return Some(place);
+        }
+        let me = members.get(Members::ME).id();
+        let place = *members.live().iter().min_by_key(|place| {
+            let id = members.get(**place).id();
+            (id < me, id)
+        })?;
+        self.neighbour = Some((members.changes(), place));
+        Some(place)
+    }
+}

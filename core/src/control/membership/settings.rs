@@ -1,0 +1,183 @@
+//! What an operator may choose about the control plane, checked once.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+
+use crate::control::dissemination::select::Strategy;
+use crate::control::dissemination::spread::Choices;
+
+/// Microseconds in a millisecond.
+pub(in crate::control) const MS: u64 = 1_000;
+/// Microseconds in a second.
+pub(in crate::control) const S: u64 = 1_000_000;
+
+/// The choices. Times are microseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Between two probes of a node that feels well. At rest a node sends one probe and one answer an interval, 56
+    /// bytes each before the signature: 160 bytes a second.
+    pub probe_interval: u64,
+    /// How long a probed member has before helpers are asked: some round trips, and a pause of its process.
+    pub probe_timeout: u64,
+    /// Helpers that are asked: at 5 % loss three leave one false suspicion in 1,700 probes, five in 50,000.
+    pub helpers: usize,
+    /// Whether local health, confirmations and the word to the suspected are used (Lifeguard). Without: plain SWIM,
+    /// whose suspicions all last the least; for comparison.
+    pub lifeguard: bool,
+    /// Shortest suspicion in probe intervals, for each factor of ten in members.
+    pub suspicion_min: u32,
+    /// How many times longer a suspicion is that nobody confirms.
+    pub suspicion_max: u32,
+    /// Independent confirmations that make a suspicion shortest.
+    pub confirmations: usize,
+    /// Between two turns of telling news, while there is any.
+    pub gossip_interval: u64,
+    /// Members told in a turn.
+    pub gossip_fanout: usize,
+    /// Least time between two comparisons of the table with another member's.
+    pub sync_interval: u64,
+    /// Letters that answering comparisons may take a second.
+    pub sync_letters: u32,
+    /// Longest time between two attempts to reach a seed.
+    pub contact_max: u64,
+    /// Where to begin.
+    pub seeds: Vec<SocketAddr>,
+    /// Where members were met in an earlier life.
+    pub remembered: Vec<SocketAddr>,
+    /// Members on record, those that are gone included: 128 bytes each besides the announcement.
+    pub members_max: usize,
+    /// Live members of other regions on record: to be written to, not watched.
+    pub abroad_max: usize,
+    /// How long who is gone stays on record. Members announce themselves anew in a third of it, and an announcement
+    /// that is older is refused: so old gossip brings nobody back after that either.
+    pub forget_after: u64,
+    /// How long a failed member counts among those that should be reachable.
+    pub missing_for: u64,
+    /// How updates spread.
+    pub choices: Choices,
+    /// Which neighbour is compared with in a round.
+    pub selection: Strategy,
+    /// Strangers a second whose announcement and letter are verified; others must wait.
+    pub strangers: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            probe_interval: 700 * MS,
+            probe_timeout: 200 * MS,
+            helpers: 3,
+            lifeguard: true,
+            suspicion_min: 1,
+            suspicion_max: 4,
+            confirmations: 2,
+            gossip_interval: 100 * MS,
+            gossip_fanout: 3,
+            sync_interval: S / 2,
+            sync_letters: 12_000,
+            contact_max: 5 * S,
+            seeds: Vec::new(),
+            remembered: Vec::new(),
+            members_max: 1 << 17,
+            abroad_max: 4_096,
+            forget_after: 24 * 3_600 * S,
+            missing_for: 600 * S,
+            choices: Choices::default(),
+            selection: Strategy::Random,
+            strangers: 1_000,
+        }
+    }
+}
+
+/// Which choice contradicts another, or itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contradiction(pub &'static str);
+
+impl Settings {
+    /// Checks the choices against each other.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let rules = [
+            (self.probe_timeout > 0, "probe_timeout is zero"),
+            (
+                2 * self.probe_timeout <= self.probe_interval,
+                "probe_interval is less than two of probe_timeout",
+            ),
+            (self.helpers <= 8, "helpers are more than eight"),
+            (self.suspicion_min > 0, "suspicion_min is zero"),
+            (self.suspicion_max > 0, "suspicion_max is zero"),
+            (self.confirmations <= 8, "confirmations are more than eight"),
+            (self.gossip_interval > 0, "gossip_interval is zero"),
+            ((1..=16).contains(&self.gossip_fanout), "gossip_fanout is not 1 to 16"),
+            (self.sync_interval > 0, "sync_interval is zero"),
+            (self.sync_letters > 0 && self.strangers > 0, "a budget is zero"),
+            (self.contact_max >= 100 * MS, "contact_max is less than 100 ms"),
+            ((2..=1 << 20).contains(&self.members_max), "members_max is not 2 to 1,048,576"),
+            (self.forget_after >= self.missing_for, "forget_after is less than missing_for"),
+        ];
+        rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(Contradiction(rule)))?;
+        self.choices.check()
+    }
+}
+
+impl fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl core::error::Error for Contradiction {}
+
+/// A budget that fills up with time: so many a second, and a second's worth at once.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::control) struct Budget {
+    per_second: u64,
+    /// Millionths of one.
+    left: u64,
+    at: u64,
+}
+
+impl Budget {
+    pub(in crate::control) fn new(per_second: u32, now: u64) -> Self {
+        let per_second = u64::from(per_second);
+        Self { per_second, left: per_second * S, at: now }
+    }
+
+    /// Takes `n`, or what is left if that is less: for what is known only afterwards.
+    pub(in crate::control) fn spend(&mut self, n: u64) {
+        self.left = self.left.saturating_sub(n * S);
+    }
+
+    /// Takes `n`, or nothing when less is left.
+    pub(in crate::control) fn take(&mut self, n: u64, now: u64) -> bool {
+        let grown = now.saturating_sub(self.at).min(S) * self.per_second;
+        (self.left, self.at) = ((self.left + grown).min(self.per_second * S), self.at.max(now));
+        let enough = self.left >= n * S;
+        if enough {
+            self.left -= n * S;
+        }
+        enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_do_not_contradict_each_other() {
+        assert_eq!(Settings::default().check(), Ok(()));
+        let wrong = Settings { helpers: 9, ..Settings::default() };
+        assert_eq!(wrong.check(), Err(Contradiction("helpers are more than eight")));
+    }
+
+    #[test]
+    fn a_budget_fills_with_time_and_no_further() {
+        let mut budget = Budget::new(10, 0);
+        assert!(budget.take(10, 0) && !budget.take(1, 50 * MS) && budget.take(1, 100 * MS));
+        assert!(!budget.take(11, 100 * S) && budget.take(10, 100 * S));
+    }
+}

@@ -1,0 +1,63 @@
+//! Who signs what a node says of itself, and judges what others are said to have said.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use octick_crypto::lanes::{Base, Kernel, Settings};
+use octick_crypto::{Identity, NodeId, Verifier};
+
+use crate::control::message::announcement::{Announcement, Statement, Unsound, mesh_key};
+
+/// Makes and judges announcements. The default is [`Signed`]; a simulation may remember what it has judged.
+pub trait Notary: Send {
+    /// Signs what this node says of itself.
+    fn announce(&mut self, statement: &Statement) -> Arc<Announcement>;
+
+    /// Reads and verifies what another node is said to have said.
+    ///
+    /// # Errors
+    /// The first rule that the bytes break.
+    fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound>;
+
+    /// The same of many, each by itself.
+    fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {
+        said.iter().map(|bytes| self.read(bytes)).collect()
+    }
+}
+
+/// Signs with the node's identity, and verifies every announcement anew: 190,000 ticks alone, and with seven others 70,000
+/// or, with IFMA, 55,000.
+#[derive(Debug)]
+pub struct Signed {
+    identity: Identity,
+    mesh: [u8; 32],
+    verifier: Verifier,
+}
+
+impl Signed {
+    /// A notary of the mesh called `mesh`, which verifies with `kernel`, or with the best that this CPU has.
+    pub fn new(identity: Identity, mesh: &str, kernel: Option<Kernel>) -> Self {
+        let settings = Settings { kernel, base: Base::Short, ..Settings::default() };
+        Self { identity, mesh: mesh_key(mesh), verifier: Verifier::new(settings) }
+    }
+
+    /// Who it signs for.
+    pub fn id(&self) -> NodeId {
+        self.identity.id()
+    }
+}
+
+impl Notary for Signed {
+    fn announce(&mut self, statement: &Statement) -> Arc<Announcement> {
+        Arc::new(Announcement::sign(&self.identity, &self.mesh, statement))
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound> {
+        Announcement::verify(bytes, &self.mesh).map(Arc::new)
+    }
+
+    fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {
+        let read = Announcement::verify_all(said, &self.mesh, &mut self.verifier);
+        read.into_iter().map(|read| read.map(Arc::new)).collect()
+    }
+}

@@ -1,0 +1,339 @@
+//! Comparing tables: how a newcomer learns of everybody, and how two members find what one of them missed.
+//!
+//! The asker sends a digest of each of 64 buckets of members; the answerer sends the announcements of buckets that the
+//! asker has nothing in, and lists of names for buckets that differ; the asker wants what it lacks and offers what the
+//! answerer lacks. An answer has a bounded number of letters and ends with the bucket to go on with, so the asker sets
+//! the pace and the answerer keeps nothing.
+//!
+//! Probes and their answers carry a digest of the whole table: at rest, tables are compared all the time and at no
+//! price, and a comparison in full is asked for only where they differ.
+
+use alloc::vec::Vec;
+
+use crate::control::membership::newcomers::TERM;
+use crate::control::membership::settings::{Budget, MS, S, Settings};
+use crate::control::membership::table::{Members, PeerState, Place};
+use crate::control::message::membership::{BUCKETS, Listed, Note};
+use crate::limits::LETTER_MAX;
+use crate::random::Random;
+use crate::wire::letter::HEAD_LEN;
+
+/// Letters of one answer: a newcomer in a region of 5,000 asks some 30 times.
+const ANSWER_LETTERS: usize = 28;
+/// Members of its own region that a member of another is told: they tell it the rest.
+const ABROAD_MAX: usize = 64;
+/// Names in one list.
+const LIST_MAX: usize = 64;
+/// How long an answer may take to begin, and then to go on.
+const PATIENCE: u64 = 400 * MS;
+/// First wait between comparisons of a newcomer.
+const SETTLE_GAP: u64 = 120 * MS;
+/// Comparisons that must find nothing before a newcomer calls itself settled.
+const SETTLED: u32 = 2;
+/// How long a table must have rested before a difference is worth a comparison: news may be on its way.
+const REST: u64 = 200 * MS;
+
+/// The asking side.
+#[derive(Debug)]
+pub struct Sync {
+    asked: Option<Asked>,
+    /// Who answered the first greeting: it knew the mesh when this node knew nobody.
+    teacher: Option<Place>,
+    /// Until when it tells this node who came later.
+    taught_until: u64,
+    to_teacher: bool,
+    next_at: u64,
+    gap: u64,
+    /// Comparisons still to be made before this node calls itself settled.
+    unsettled: u32,
+    budget: Budget,
+    random: Random,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    place: Place,
+    until: u64,
+}
+
+/// What a comparison found: to be said to the member that was asked.
+#[derive(Debug, Default)]
+pub struct Differences {
+    /// Names that it knows better.
+    pub wanted: Vec<[u8; 8]>,
+    /// Members that it does not know, or not so well.
+    pub offered: Vec<Place>,
+    /// Members that it believes live, and this node does not.
+    pub accused: Vec<Place>,
+}
+
+impl Sync {
+    /// Nothing to compare yet.
+    pub fn new(settings: &Settings, random: Random, now: u64) -> Self {
+        let budget = Budget::new(settings.sync_letters, now);
+        Self {
+            asked: None,
+            teacher: None,
+            taught_until: 0,
+            to_teacher: true,
+            next_at: u64::MAX,
+            gap: SETTLE_GAP,
+            unsettled: SETTLED,
+            budget,
+            random,
+        }
+    }
+
+    /// Whether this node has only just come.
+    pub fn is_settled(&self) -> bool {
+        self.unsettled == 0
+    }
+
+    /// Whether what `place` says is what it was asked for, or a lesson, more likely than news.
+    pub fn is_teaching(&self, place: Place, now: u64) -> bool {
+        let lesson = self.teacher == Some(place) && now < self.taught_until;
+        lesson || (self.unsettled > 0 && self.asked(place))
+    }
+
+    /// Whether `place` was asked and may answer.
+    pub fn asked(&self, place: Place) -> bool {
+        self.asked.is_some_and(|asked| asked.place == place)
+    }
+
+    /// This node is new, or was cut off: compare until nothing is found any more.
+    pub fn unsettle(&mut self, now: u64) {
+        (self.unsettled, self.gap) = (SETTLED, SETTLE_GAP);
+        self.next_at = self.next_at.min(now + self.gap);
+    }
+
+    /// A member wants proof of this node's address, and can be asked along with it. Returns whether it should be:
+    /// because that is what it wants the proof for, or because it is the first to answer.
+    pub fn greet(&mut self, place: Place, home: bool, now: u64) -> bool {
+        let asks = self.asked(place) || (self.teacher.is_none() && self.asked.is_none());
+        if asks && home {
+            self.teacher.get_or_insert(place);
+        }
+        if asks {
+            self.ask(place, now);
+        }
+        asks
+    }
+
+    /// When [`Sync::tick`] has something to do.
+    pub fn next_due(&self, members: &Members) -> u64 {
+        match self.asked {
+            Some(asked) => asked.until,
+            None if self.unsettled == 0 || members.live().is_empty() => u64::MAX,
+            None => self.next_at,
+        }
+    }
+
+    /// A member to be asked now, if any.
+    pub fn tick(&mut self, now: u64, members: &Members) -> Option<Place> {
+        if self.asked.is_some_and(|asked| asked.until <= now) {
+            self.asked = None;
+            self.next_at = self.next_at.min(now);
+        }
+        let live = members.live();
+        self.teacher.take_if(|teacher| !members.get(*teacher).state().is_live());
+        if self.asked.is_some() || self.unsettled == 0 || live.is_empty() || now < self.next_at {
+            return None;
+        }
+        // The teacher and others by turns: it knows most, and must not be asked by all the world for ever.
+        self.to_teacher = !self.to_teacher;
+        let teacher = self.teacher.filter(|_| !self.to_teacher);
+        let place = teacher.unwrap_or_else(|| live[self.random.index(live.len())]);
+        self.ask(place, now);
+        Some(place)
+    }
+
+    /// A member's digest came with a probe. Returns whether it should be asked, because the tables differ though
+    /// nothing is on its way.
+    pub fn compare(
+        &mut self,
+        place: Place,
+        same: bool,
+        changed_at: u64,
+        now: u64,
+        settings: &Settings,
+    ) -> bool {
+        let busy = self.asked.is_some() || self.unsettled > 0;
+        if same || busy || now < self.next_at.min(u64::MAX - 1) || now < changed_at + REST {
+            return false;
+        }
+        self.ask(place, now);
+        self.next_at = now + settings.sync_interval;
+        true
+    }
+
+    /// An answer ended. Returns the bucket to go on with, if any.
+    pub fn done(&mut self, place: Place, next: u8, same: bool, now: u64) -> Option<u8> {
+        if !self.asked(place) {
+            return None;
+        }
+        if usize::from(next) < BUCKETS {
+            self.ask(place, now);
+            return Some(next);
+        }
+        self.asked = None;
+        // Two newcomers that know equally little agree, too: the last word is the teacher's.
+        if same && (self.unsettled > 1 || self.teacher.is_none_or(|teacher| teacher == place)) {
+            self.unsettled = self.unsettled.saturating_sub(1);
+        }
+        if self.unsettled > 0 {
+            self.next_at = now + self.gap / 2 + self.random.below(self.gap);
+            self.gap = (self.gap * 5 / 4).min(S / 2);
+        } else {
+            self.next_at = now;
+        }
+        None
+    }
+
+    /// An answer goes on.
+    pub fn goes_on(&mut self, place: Place, now: u64) {
+        if let Some(asked) = &mut self.asked
+            && asked.place == place
+        {
+            asked.until = now + PATIENCE;
+        }
+    }
+
+    /// Forgets a place that is given to another member.
+    pub fn forget(&mut self, place: Place) {
+        if self.asked(place) {
+            self.asked = None;
+        }
+        self.teacher.take_if(|teacher| *teacher == place);
+    }
+
+    /// Whether another question may be answered now.
+    pub fn may_answer(&mut self, now: u64) -> bool {
+        self.budget.take(1, now)
+    }
+
+    /// Takes note of what an answer took besides its first letter, letters.
+    pub fn answered(&mut self, letters: u64) {
+        self.budget.spend(letters);
+    }
+
+    fn ask(&mut self, place: Place, now: u64) {
+        self.asked = Some(Asked { place, until: now + PATIENCE });
+        if self.teacher == Some(place) {
+            self.taught_until = now + TERM;
+        }
+    }
+}
+
+/// Answers a comparison, note by note. `theirs` are the asker's digests; without any it knows nobody. Returns about how
+/// many bytes that took.
+pub fn answer(
+    members: &Members,
+    cursor: u8,
+    theirs: Option<&[[u8; 4]; BUCKETS]>,
+    mut say: impl FnMut(&Note<'_>),
+) -> usize {
+    let ours = members.digests();
+    let mut left = ANSWER_LETTERS * LETTER_MAX;
+    let mut next = BUCKETS;
+    for bucket in usize::from(cursor)..BUCKETS {
+        let theirs = theirs.map_or([0; 4], |theirs| theirs[bucket]);
+        if theirs == ours[bucket] {
+            continue;
+        }
+        if left < LETTER_MAX {
+            next = bucket;
+            break;
+        }
+        let mut spent = 0;
+        if theirs == [0; 4] {
+            for (_, member) in members.bucket(bucket) {
+                let bytes = member.announcement().bytes();
+                say(&Note::Announce(bytes));
+                spent += HEAD_LEN + bytes.len().next_multiple_of(4);
+            }
+        } else {
+            let mut entries: Vec<_> = members.bucket(bucket).map(|(_, m)| m.listed().encode()).collect();
+            entries.sort_unstable();
+            // An empty list says that the bucket is empty.
+            let mut chunks = entries.chunks(LIST_MAX);
+            let mut chunk = Some(chunks.next().unwrap_or_default());
+            while let Some(entries) = chunk {
+                say(&Note::SyncList { bucket: bucket as u8, entries });
+                spent += HEAD_LEN + 4 + Listed::LEN * entries.len();
+                chunk = chunks.next();
+            }
+        }
+        left = left.saturating_sub(spent);
+    }
+    say(&Note::SyncDone { next: next as u8, digest: members.digest() });
+    ANSWER_LETTERS * LETTER_MAX - left
+}
+
+/// Answers a member of another region: whom this node knows there, if it is a `newcomer`, and the `delegates` of this
+/// region.
+pub fn answer_abroad(
+    members: &Members,
+    asker: Place,
+    newcomer: bool,
+    delegates: &[Place],
+    mut say: impl FnMut(&Note<'_>),
+) -> usize {
+    let region = members.get(asker).region();
+    let mut bytes = 0;
+    let abroad = members.abroad(region).map(|(place, _)| place).filter(|place| *place != asker);
+    let abroad = abroad.take(if newcomer { ABROAD_MAX } else { 0 });
+    for place in abroad.chain(delegates.iter().copied()) {
+        let word = members.get(place).announcement().bytes();
+        say(&Note::Announce(word));
+        bytes += HEAD_LEN + word.len();
+    }
+    say(&Note::SyncDone { next: BUCKETS as u8, digest: 0 });
+    bytes
+}
+
+/// Holds a list against the table.
+pub fn differences(members: &Members, bucket: u8, entries: &[[u8; Listed::LEN]]) -> Differences {
+    let mut found = Differences::default();
+    let theirs: Vec<Listed> = entries.iter().take(LIST_MAX).map(Listed::decode).collect();
+    let ours: Vec<(Listed, Place)> =
+        members.bucket(bucket.into()).map(|(place, member)| (member.listed(), place)).collect();
+    let gone = gone_in(members, bucket.into());
+    for listed in &theirs {
+        if ours.iter().any(|(mine, _)| mine == listed) {
+            continue;
+        }
+        match gone.iter().find(|(mine, _)| mine == listed) {
+            Some((_, place)) => found.accused.push(*place),
+            None => found.wanted.push(listed.name),
+        }
+    }
+    // A full list may be one of several, and says nothing of who is not in it.
+    if theirs.len() < LIST_MAX {
+        let unknown = ours.iter().filter(|(mine, _)| !theirs.contains(mine));
+        found.offered = unknown.map(|(_, place)| *place).take(LIST_MAX).collect();
+    }
+    found
+}
+
+/// Members of a bucket that are gone, of those that went last.
+fn gone_in(members: &Members, bucket: usize) -> Vec<(Listed, Place)> {
+    members
+        .gone_places()
+        .take(4_096)
+        .filter(|place| crate::control::membership::table::bucket_of(members.get(*place).id()) == bucket)
+        .filter(|place| matches!(members.get(*place).state(), PeerState::Failed | PeerState::Left))
+        .map(|place| (members.get(place).listed(), place))
+        .collect()
+}
+
+/// The members of `bucket` whose names begin as wanted.
+pub fn wanted<'m>(
+    members: &'m Members,
+    bucket: u8,
+    names: &'m [[u8; 8]],
+) -> impl Iterator<Item = Place> + 'm {
+    members
+        .bucket(bucket.into())
+        .filter(move |(_, member)| names.contains(&member.listed().name))
+        .map(|(place, _)| place)
+}

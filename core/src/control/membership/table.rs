@@ -1,0 +1,563 @@
+//! Who is in the mesh: one compact record a member, found by name at a price that does not depend on how many there are.
+//!
+//! **Finding, in words**: a hash map from name to place. Departures: (1) records lie in one vector and never move, so a
+//! [`Place`] stays good until its member is forgotten; (2) the index is keyed by a secret seed; (3) what two nodes compare, a digest of each of 64 buckets of
+//! members, is kept up with every change.
+//!
+//! A member is `alive`, `suspected`, `failed` or `left`. Between two reports of one announcement the later of these
+//! states holds; a later announcement outdoes them all. Who is gone stays on record, so that old gossip does not
+//! bring it back.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use octick_crypto::NodeId;
+
+pub use crate::control::membership::member::{Member, PeerState, Place, Rank};
+use crate::control::membership::member::{NOWHERE, Window, fold, halves};
+use crate::control::membership::rtt::Rtt;
+use crate::control::message::announcement::{Announcement, Region};
+use crate::control::message::membership::BUCKETS;
+use crate::hash_index::Index;
+use crate::random::Random;
+use crate::stamp::Incarnation;
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// A member that nobody here had heard of.
+    New(Place),
+    /// A later word, or a later state; and what the member was before.
+    Changed(Place, PeerState),
+    /// Nothing that was not known.
+    Old(Place),
+    /// A later word is spoken of, and not known here.
+    Ahead(Place),
+    /// A member that nobody here has heard of, and there is no word of its own.
+    Unknown,
+    /// No room is left; forgetting who is gone would make some.
+    Full,
+}
+
+/// Live members, those of one bucket beside each other.
+#[derive(Debug)]
+struct Shelves {
+    places: Vec<Place>,
+    /// Where each bucket ends.
+    ends: [u32; BUCKETS],
+    made_at: u64,
+}
+
+impl Default for Shelves {
+    fn default() -> Self {
+        Self { places: Vec::new(), ends: [0; BUCKETS], made_at: u64::MAX }
+    }
+}
+
+/// All members, this node among them.
+#[derive(Debug)]
+pub struct Members {
+    records: Vec<Member>,
+    free: Vec<u32>,
+    index: Index,
+    seed: [u64; 2],
+    region: Region,
+    me: NodeId,
+    /// The live members of the region but for this node, in the order in which they are probed.
+    live: Vec<Place>,
+    /// Who is gone, in the order in which that was noticed; places may have changed since.
+    gone: VecDeque<Place>,
+    gone_count: usize,
+    digests: [u64; BUCKETS],
+    /// Counts the comings and goings of live members.
+    changes: u64,
+    /// The live members by bucket, as of some count of changes: made when tables are compared.
+    shelves: Shelves,
+    capacity: usize,
+    /// Moves live members to places where they cannot be expected.
+    random: Random,
+}
+
+impl Members {
+    /// A table with `me` in it, of at most `capacity` members.
+    pub fn new(me: Arc<Announcement>, capacity: usize, mut random: Random) -> Self {
+        let mut members = Self {
+            records: Vec::new(),
+            free: Vec::new(),
+            index: Index::default(),
+            seed: [random.u64(), random.u64()],
+            region: me.statement().region,
+            me: me.id(),
+            live: Vec::new(),
+            gone: VecDeque::new(),
+            gone_count: 0,
+            digests: [0; BUCKETS],
+            changes: 0,
+            shelves: Shelves::default(),
+            capacity: capacity.max(1),
+            random,
+        };
+        let applied = members.announce(&me, 0);
+        debug_assert_eq!(applied, Applied::New(Self::ME));
+        members
+    }
+
+    /// This node's own place.
+    pub const ME: Place = Place(0);
+
+    /// Members on record, whatever their state.
+    pub fn len(&self) -> usize {
+        self.records.len() - self.free.len()
+    }
+
+    /// Whether there is nobody; never so, for this node is there.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Grows whenever a live member comes or goes.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Members that are gone and not forgotten.
+    pub fn gone(&self) -> usize {
+        self.gone_count
+    }
+
+    /// Members of the region that failed at or after `then`, the latest first.
+    pub fn failed_since(&self, then: u64) -> impl Iterator<Item = (Place, &Member)> {
+        self.gone
+            .iter()
+            .rev()
+            .map(|place| (*place, self.get(*place)))
+            .take_while(move |(_, member)| member.changed_at >= then)
+            .filter(|(_, member)| member.state == PeerState::Failed && member.region == self.region)
+    }
+
+    /// Places of members that are gone, the latest first; some may be there again, or vacant.
+    pub fn gone_places(&self) -> impl Iterator<Item = Place> {
+        self.gone.iter().rev().copied()
+    }
+
+    /// Live members of the region, without this node, in probing order.
+    pub fn live(&self) -> &[Place] {
+        &self.live
+    }
+
+    /// The live members of the region in probing order, to be shuffled.
+    pub fn reshuffle(&mut self, random: &mut Random) {
+        random.shuffle(&mut self.live);
+        for (turn, place) in self.live.iter().enumerate() {
+            self.records[place.0 as usize].turn = turn as u32;
+        }
+    }
+
+    /// All members on record, in order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = (Place, &Member)> {
+        let vacant = |place: &u32| self.records[*place as usize].incarnation == VACANT;
+        (0..self.records.len() as u32)
+            .filter(move |place| !vacant(place))
+            .map(|place| (Place(place), &self.records[place as usize]))
+    }
+
+    /// The member at a place.
+    ///
+    /// # Panics
+    /// When there is no such place.
+    pub fn get(&self, place: Place) -> &Member {
+        &self.records[place.0 as usize]
+    }
+
+    /// The member at a place.
+    ///
+    /// # Panics
+    /// When there is no such place.
+    pub fn get_mut(&mut self, place: Place) -> &mut Member {
+        &mut self.records[place.0 as usize]
+    }
+
+    /// Where a member's record lies.
+    pub fn find(&self, id: NodeId) -> Option<Place> {
+        let is = |place: u32| self.records[place as usize].id == id;
+        self.index.find(self.hash(id), is).map(Place)
+    }
+
+    /// Digests of the live members of the region, a bucket each; zero for an empty one.
+    pub fn digests(&self) -> [[u8; 4]; BUCKETS] {
+        self.digests.map(|digest| (digest as u32).to_le_bytes())
+    }
+
+    /// One digest of all of them: equal tables, equal digest.
+    pub fn digest(&self) -> u32 {
+        // Each bucket turned by its number, so that members do not cancel across buckets.
+        let turned = self.digests.iter().enumerate().map(|(i, digest)| digest.rotate_left(i as u32));
+        turned.fold(0, |all, digest| all ^ digest) as u32
+    }
+
+    /// Sorts the live members of the region by bucket, unless nobody came or went since the last time.
+    pub fn shelve(&mut self) {
+        if self.shelves.made_at == self.changes {
+            return;
+        }
+        let mut shelves = core::mem::take(&mut self.shelves);
+        shelves.places.clear();
+        shelves.places.extend(core::iter::once(Self::ME).chain(self.live.iter().copied()));
+        shelves.places.retain(|place| self.get(*place).state.is_live());
+        shelves.places.sort_unstable_by_key(|place| (bucket_of(self.get(*place).id), *place));
+        for (bucket, end) in shelves.ends.iter_mut().enumerate() {
+            *end = shelves.places.partition_point(|place| bucket_of(self.get(*place).id) <= bucket) as u32;
+        }
+        shelves.made_at = self.changes;
+        self.shelves = shelves;
+    }
+
+    /// The live members of the region in one bucket, this node among them, as of the last [`Members::shelve`].
+    pub fn bucket(&self, bucket: usize) -> impl Iterator<Item = (Place, &Member)> {
+        let end = |bucket: usize| self.shelves.ends[bucket] as usize;
+        let start = if bucket == 0 { 0 } else { end(bucket - 1) };
+        self.shelves.places[start..end(bucket)].iter().map(|place| (*place, self.get(*place)))
+    }
+
+    /// Live members of another region, as far as known here; nobody here watches them.
+    pub fn abroad(&self, region: Region) -> impl Iterator<Item = (Place, &Member)> {
+        self.iter().filter(move |(_, member)| member.region == region && member.state.is_live())
+    }
+
+    /// How many live members of all other regions are known.
+    pub fn abroad_len(&self) -> usize {
+        let home = usize::from(self.get(Self::ME).state.is_live()) + self.live.len();
+        self.len() - self.gone_count - home
+    }
+
+    /// Takes in an announcement that was verified.
+    pub fn announce(&mut self, announcement: &Arc<Announcement>, now: u64) -> Applied {
+        let (id, rank) = (announcement.id(), announcement.rank());
+        let state = if announcement.statement().leaves { PeerState::Left } else { PeerState::Alive };
+        let Some(place) = self.find(id) else { return self.add(announcement, state, now) };
+        let member = self.get(place);
+        if rank <= member.rank() {
+            return Applied::Old(place);
+        }
+        let before = member.state;
+        self.withdraw(place);
+        let member = self.get_mut(place);
+        if rank.0 > member.incarnation {
+            // The new life knows nobody yet.
+            (member.letters, member.heard_at) = (Window::default(), 0);
+        }
+        let address = member.address();
+        (member.incarnation, member.version) = rank;
+        member.region = announcement.statement().region;
+        member.announcement = announcement.clone();
+        let via = announcement.statement().addresses.iter().position(|a| Some(*a) == address);
+        member.via = via.unwrap_or(0) as u8;
+        member.proven &= via.is_some();
+        if member.state != state {
+            member.changed_at = now;
+        }
+        member.state = state;
+        self.count(place, before, state);
+        self.enlist(place);
+        Applied::Changed(place, before)
+    }
+
+    /// Takes in a report that a member, as announced by `rank`, is in `state`.
+    pub fn report(&mut self, id: NodeId, rank: Rank, state: PeerState, now: u64) -> Applied {
+        match self.find(id) {
+            Some(place) => self.report_at(place, rank, state, now),
+            None => Applied::Unknown,
+        }
+    }
+
+    /// As [`Members::report`], of a member whose place is known.
+    pub fn report_at(&mut self, place: Place, rank: Rank, state: PeerState, now: u64) -> Applied {
+        let member = self.get(place);
+        let before = member.state;
+        if rank > member.rank() {
+            return Applied::Ahead(place);
+        }
+        if rank < member.rank() || state <= before {
+            return Applied::Old(place);
+        }
+        self.put(place, state, now);
+        Applied::Changed(place, before)
+    }
+
+    /// Clears a suspicion: the member was heard itself.
+    pub fn absolve(&mut self, place: Place, now: u64) -> bool {
+        let suspected = self.get(place).state == PeerState::Suspected;
+        if suspected {
+            self.put(place, PeerState::Alive, now);
+        }
+        suspected
+    }
+
+    fn put(&mut self, place: Place, state: PeerState, now: u64) {
+        let before = self.get(place).state;
+        if before.is_live() != state.is_live() {
+            self.withdraw(place);
+        }
+        let member = self.get_mut(place);
+        (member.state, member.changed_at) = (state, now);
+        self.count(place, before, state);
+        if before.is_live() != state.is_live() {
+            self.enlist(place);
+        }
+    }
+
+    fn count(&mut self, place: Place, before: PeerState, after: PeerState) {
+        match (before.is_live(), after.is_live()) {
+            (true, false) => {
+                self.gone_count += 1;
+                if self.gone.len() > 2 * self.capacity {
+                    let records = &self.records;
+                    self.gone.retain(|place| !records[place.0 as usize].state.is_live());
+                }
+                self.gone.push_back(place);
+            }
+            (false, true) => self.gone_count -= 1,
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, announcement: &Arc<Announcement>, state: PeerState, now: u64) -> Applied {
+        if self.len() >= self.capacity {
+            return Applied::Full;
+        }
+        let statement = announcement.statement();
+        let member = Member {
+            id: announcement.id(),
+            version: statement.version,
+            announcement: announcement.clone(),
+            changed_at: now,
+            heard_at: 0,
+            rtt: Rtt::default(),
+            letters: Window::default(),
+            answered_until: 0,
+            incarnation: statement.incarnation,
+            turn: NOWHERE,
+            rumour: 0,
+            region: statement.region,
+            state,
+            via: 0,
+            proven: false,
+        };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.records[place as usize] = member;
+                Place(place)
+            }
+            None => {
+                self.records.push(member);
+                Place(self.records.len() as u32 - 1)
+            }
+        };
+        self.index.insert(self.hash(announcement.id()), place.0);
+        self.count(place, PeerState::Alive, state);
+        self.enlist(place);
+        Applied::New(place)
+    }
+
+    /// The member that has been gone longest, if that is since before `then`: to be [removed](Members::remove).
+    pub fn gone_before(&mut self, then: u64) -> Option<Place> {
+        while let Some(&place) = self.gone.front() {
+            let member = self.get(place);
+            let there = member.incarnation == VACANT || member.state.is_live();
+            if !there {
+                return (member.changed_at < then).then_some(place);
+            }
+            self.gone.pop_front();
+        }
+        None
+    }
+
+    /// Forgets a member that is gone; its place goes to the next newcomer.
+    ///
+    /// # Panics
+    /// When the member is not gone.
+    pub fn remove(&mut self, place: Place) {
+        assert!(!self.get(place).state.is_live(), "only who is gone is forgotten");
+        self.index.remove(self.hash(self.get(place).id), place.0);
+        self.gone_count -= 1;
+        let member = self.get_mut(place);
+        (member.incarnation, member.id) = (VACANT, NodeId([0; 16]));
+        self.free.push(place.0);
+    }
+
+    /// Counts a live member into the digests and, unless it is this node, into the list.
+    fn enlist(&mut self, place: Place) {
+        let member = self.get(place);
+        if !member.state.is_live() || member.region != self.region {
+            return;
+        }
+        let (bucket, stamp, own) = (bucket_of(member.id), member.stamp(), member.id == self.me);
+        self.digests[bucket] ^= stamp;
+        self.changes += 1;
+        if own {
+            return;
+        }
+        // A newcomer changes places with anybody, so that nobody can tell who is probed next.
+        let (last, at) = (self.live.len(), self.random.index(self.live.len() + 1));
+        self.live.push(place);
+        self.live.swap(at, last);
+        for turn in [at, last] {
+            let place = self.live[turn];
+            self.get_mut(place).turn = turn as u32;
+        }
+    }
+
+    /// The reverse of [`Members::enlist`].
+    fn withdraw(&mut self, place: Place) {
+        let member = self.get(place);
+        if !member.state.is_live() || member.region != self.region {
+            return;
+        }
+        let (turn, bucket, stamp) = (member.turn, bucket_of(member.id), member.stamp());
+        self.digests[bucket] ^= stamp;
+        self.changes += 1;
+        if turn == NOWHERE {
+            return;
+        }
+        self.live.swap_remove(turn as usize);
+        if let Some(moved) = self.live.get(turn as usize).copied() {
+            self.get_mut(moved).turn = turn;
+        }
+        self.get_mut(place).turn = NOWHERE;
+    }
+
+    fn hash(&self, id: NodeId) -> u32 {
+        let [low, high] = halves(id);
+        fold(low ^ self.seed[0], high ^ self.seed[1]) as u32
+    }
+}
+
+/// The incarnation of a record that holds nobody. No node can live it: its next life would not be later.
+const VACANT: Incarnation = Incarnation(u32::MAX);
+
+/// Which bucket a member is compared in.
+pub fn bucket_of(id: NodeId) -> usize {
+    usize::from(id.0[15]) % BUCKETS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::message::announcement::{Statement, mesh_key};
+    use crate::stamp::Version;
+    use octick_crypto::Identity;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::OnceLock;
+
+    const KEYS: u8 = 24;
+
+    /// Announcements of a few members, each in a few versions.
+    fn announcements() -> &'static [Vec<Arc<Announcement>>] {
+        static ALL: OnceLock<Vec<Vec<Arc<Announcement>>>> = OnceLock::new();
+        let make = |key: u8, version: u64| {
+            let identity = Identity::from_seed(&[key + 1; 32]);
+            let statement = Statement {
+                incarnation: Incarnation(1 + (version / 2) as u32),
+                boot: 0,
+                version: Version::new(1_700_000_000_000_000 + version, identity.id()),
+                capabilities: 0,
+                region: Region(u16::from(key % 8 == 7)),
+                leaves: version == 3,
+                addresses: Vec::new(),
+                claims: Vec::new(),
+            };
+            Arc::new(Announcement::sign(&identity, &mesh_key("t"), &statement))
+        };
+        ALL.get_or_init(|| (0..KEYS).map(|key| (0..4).map(|version| make(key, version)).collect()).collect())
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Announce(u8, usize),
+        Report(u8, usize, PeerState),
+        Absolve(u8),
+        ForgetOldest,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let state = prop::sample::select(&[PeerState::Suspected, PeerState::Failed][..]);
+        let step = prop_oneof![
+            4 => (1..KEYS, 0..4_usize).prop_map(|(key, version)| Step::Announce(key, version)),
+            3 => (1..KEYS, 0..4_usize, state).prop_map(|(key, version, state)| Step::Report(key, version, state)),
+            1 => (1..KEYS).prop_map(Step::Absolve),
+            1 => Just(Step::ForgetOldest),
+        ];
+        prop::collection::vec(step, 1..120)
+    }
+
+    proptest! {
+        #[test]
+        fn the_table_is_a_map_with_a_rule(steps in steps()) {
+            let all = announcements();
+            let mut members = Members::new(all[0][0].clone(), 64, Random::new(5));
+            let mut twin: BTreeMap<u8, (Rank, PeerState)> = BTreeMap::new();
+            for (now, step) in steps.into_iter().enumerate() {
+                let now = now as u64;
+                match step {
+                    Step::Announce(key, version) => {
+                        let announcement = &all[key as usize][version];
+                        members.announce(announcement, now);
+                        let state = if version == 3 { PeerState::Left } else { PeerState::Alive };
+                        let known = twin.entry(key).or_insert((announcement.rank(), state));
+                        if announcement.rank() > known.0 {
+                            *known = (announcement.rank(), state);
+                        }
+                    }
+                    Step::Report(key, version, state) => {
+                        let announcement = &all[key as usize][version];
+                        members.report(announcement.id(), announcement.rank(), state, now);
+                        if let Some(known) = twin.get_mut(&key) && known.0 == announcement.rank() {
+                            known.1 = known.1.max(state);
+                        }
+                    }
+                    Step::Absolve(key) => {
+                        if let Some(place) = members.find(all[key as usize][0].id()) {
+                            members.absolve(place, now);
+                        }
+                        if let Some(known) = twin.get_mut(&key) && known.1 == PeerState::Suspected {
+                            known.1 = PeerState::Alive;
+                        }
+                    }
+                    Step::ForgetOldest => {
+                        if let Some(place) = members.gone_before(u64::MAX) {
+                            let id = members.get(place).id();
+                            members.remove(place);
+                            twin.retain(|key, _| all[*key as usize][0].id() != id);
+                        }
+                    }
+                }
+                for key in 1..KEYS {
+                    let found = members.find(all[key as usize][0].id()).map(|place| members.get(place));
+                    prop_assert_eq!(found.map(|member| (member.rank(), member.state())), twin.get(&key).copied());
+                }
+                let home = |key: &u8| key % 8 != 7;
+                let live: BTreeSet<NodeId> = members.live().iter().map(|place| members.get(*place).id()).collect();
+                let expected: BTreeSet<NodeId> = twin
+                    .iter()
+                    .filter(|(key, known)| known.1.is_live() && home(key))
+                    .map(|(key, _)| all[*key as usize][0].id())
+                    .collect();
+                prop_assert_eq!(&live, &expected);
+                prop_assert_eq!(members.gone(), twin.values().filter(|known| !known.1.is_live()).count());
+                prop_assert_eq!(members.len(), twin.len() + 1);
+                members.shelve();
+                let listed = (0..BUCKETS).map(|bucket| members.bucket(bucket).count()).sum::<usize>();
+                prop_assert_eq!(listed, live.len() + 1);
+                // The digest depends on who is live and announced how, and on nothing that happened before.
+                let mut fresh = Members::new(all[0][0].clone(), 64, Random::new(9));
+                for (key, known) in twin.iter().filter(|(_, known)| known.1.is_live()) {
+                    let announcement = all[*key as usize].iter().find(|a| a.rank() == known.0).unwrap();
+                    fresh.announce(announcement, 0);
+                }
+                prop_assert_eq!((fresh.digest(), fresh.digests()), (members.digest(), members.digests()));
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What nodes say to each other about updates, links and samples: bodies of messages that travel in letters.
+//!
+//! | kind | name | body, little endian |
+//! |---|---|---|
+//! | 0xF8 | ids | ids of updates the sender has, u64 each, 1 to 64 |
+//! | 0xF9 | pull | ids of updates the sender wants, u64 each, 1 to 32 |
+//! | 0xFA | offer | ids of the updates the sender took in last, u64 each, 0 to 96: send what is missing, ask likewise |
+//! | 0xFB | shuffle | flags u8 (1: an answer), three zeros, descriptors of 44 bytes, 1 to 8 |
+//! | 0xFC | link | 1 connect, 2 accept, 3 disconnect; three zeros |
+//! | 0xFD | heartbeat | number u64 |
+//! | 0xFF | prune | 1 to 64 ids |
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use octick_crypto::NodeId;
+
+use crate::control::cross_region::cyclon::Descriptor;
+use crate::stamp::{Incarnation, Seq};
+
+/// Message kinds of the dissemination.
+pub mod kind {
+    /// Ids of updates that the sender has.
+    pub const IDS: u8 = 0xF8;
+    /// Ids of updates that the sender wants.
+    pub const PULL: u8 = 0xF9;
+    /// Ids of the updates that the sender took in last.
+    pub const OFFER: u8 = 0xFA;
+    /// Descriptors in exchange for others.
+    pub const SHUFFLE: u8 = 0xFB;
+    /// Making and breaking links of the overlay.
+    pub const LINK: u8 = 0xFC;
+    /// A leader is there.
+    pub const HEARTBEAT: u8 = 0xFD;
+    /// Ids of updates that came from the receiver and were at the sender already.
+    pub const PRUNE: u8 = 0xFF;
+}
+
+/// Ids in one announcement.
+pub const IDS_MAX: usize = 64;
+/// Ids in one pull: 32 frames are 39 kB, what an answer of one burst may weigh.
+pub const PULL_MAX: usize = 32;
+/// Ids in one offer.
+pub const OFFER_MAX: usize = 96;
+/// Descriptors in one shuffle: CYCLON's five, and room for three.
+pub const SHUFFLE_MAX: usize = 8;
+
+const _: () = {
+    assert!(OFFER_MAX * UpdateId::LEN <= crate::wire::letter::BODY_MAX);
+    assert!(4 + SHUFFLE_MAX * Descriptor::LEN <= crate::wire::letter::BODY_MAX);
+};
+
+/// Names one update: half a BLAKE3 half-block over who issued it, in which life, and its number, keyed by the mesh.
+///
+/// Eight bytes, because announcements of ids are most of what dissemination costs. Two updates of one origin may be
+/// made to share an id by trying 2^32 numbers, which hides one of them from its own neighbours; to hide another
+/// origin's takes 2^64 trials, and reconciliation finds what was hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct UpdateId(pub u64);
+
+impl UpdateId {
+    /// Bytes on the wire.
+    pub const LEN: usize = 8;
+
+    /// The name of an update in the mesh whose key is `mesh`.
+    pub fn of(mesh: &[u8; 32], origin: NodeId, incarnation: Incarnation, seq: Seq) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(mesh);
+        hasher.update(&origin.0);
+        hasher.update(&incarnation.0.to_le_bytes());
+        hasher.update(&seq.0.to_le_bytes());
+        let hash = hasher.finalize();
+        Self(u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has eight bytes")))
+    }
+}
+
+/// A body that is not what its kind requires. Nothing was heeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Not a whole number of entries, or bytes after the last field.
+    Length,
+    /// More entries than such a message may carry, or none where one is needed.
+    Count,
+    /// A field has a value that means nothing.
+    Value,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Length => "the body is not a whole number of entries",
+            Self::Count => "more entries than the message may carry, or none",
+            Self::Value => "a field has a value that means nothing",
+        })
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// What is done to a link of the overlay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LinkOp {
+    /// The sender wants the link.
+    Connect = 1,
+    /// The sender has it.
+    Accept = 2,
+    /// The sender does not have it, or not any longer.
+    Disconnect = 3,
+}
+
+/// A message of the dissemination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gossip {
+    /// The sender has these.
+    Ids(Vec<UpdateId>),
+    /// The sender wants these.
+    Pull(Vec<UpdateId>),
+    /// The sender took these in last.
+    Offer(Vec<UpdateId>),
+    /// The sender knows these members, and wants to know others.
+    Shuffle {
+        /// Whether it answers one.
+        answer: bool,
+        /// Whom it knows.
+        descriptors: Vec<Descriptor>,
+    },
+    /// About the link between both.
+    Link(LinkOp),
+    /// A leader's heartbeat, numbered.
+    Heartbeat(u64),
+    /// The sender had these before they came from the receiver.
+    Prune(Vec<UpdateId>),
+}
+
+impl Gossip {
+    /// Its kind.
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Ids(_) => kind::IDS,
+            Self::Pull(_) => kind::PULL,
+            Self::Offer(_) => kind::OFFER,
+            Self::Shuffle { .. } => kind::SHUFFLE,
+            Self::Link(_) => kind::LINK,
+            Self::Heartbeat(_) => kind::HEARTBEAT,
+            Self::Prune(_) => kind::PRUNE,
+        }
+    }
+
+    /// Appends the body.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Ids(ids) | Self::Pull(ids) | Self::Offer(ids) | Self::Prune(ids) => {
+                ids.iter().for_each(|id| out.extend_from_slice(&id.0.to_le_bytes()));
+            }
+            Self::Shuffle { answer, descriptors } => {
+                out.extend_from_slice(&[u8::from(*answer), 0, 0, 0]);
+                descriptors.iter().for_each(|descriptor| descriptor.encode(out));
+            }
+            Self::Link(op) => out.extend_from_slice(&[*op as u8, 0, 0, 0]),
+            Self::Heartbeat(number) => out.extend_from_slice(&number.to_le_bytes()),
+        }
+    }
+
+    /// Reads the body of a message of `kind`; `None` if the kind is none of these.
+    ///
+    /// # Errors
+    /// What is wrong with it. Nothing is allocated before the number of entries is known to be allowed.
+    pub fn decode(kind: u8, body: &[u8]) -> Option<Result<Self, Malformed>> {
+        Some(match kind {
+            kind::IDS => ids(body, 1, IDS_MAX).map(Self::Ids),
+            kind::PULL => ids(body, 1, PULL_MAX).map(Self::Pull),
+            kind::OFFER => ids(body, 0, OFFER_MAX).map(Self::Offer),
+            kind::PRUNE => ids(body, 1, IDS_MAX).map(Self::Prune),
+            kind::SHUFFLE => shuffle(body),
+            kind::LINK => link(body).map(Self::Link),
+            kind::HEARTBEAT => match <[u8; 8]>::try_from(body) {
+                Ok(bytes) => Ok(Self::Heartbeat(u64::from_le_bytes(bytes))),
+                Err(_) => Err(Malformed::Length),
+            },
+            _ => return None,
+        })
+    }
+}
+
+fn ids(body: &[u8], min: usize, max: usize) -> Result<Vec<UpdateId>, Malformed> {
+    let (ids, rest) = body.as_chunks::<{ UpdateId::LEN }>();
+    if !rest.is_empty() {
+        return Err(Malformed::Length);
+    }
+    if !(min..=max).contains(&ids.len()) {
+        return Err(Malformed::Count);
+    }
+    Ok(ids.iter().map(|id| UpdateId(u64::from_le_bytes(*id))).collect())
+}
+
+fn shuffle(body: &[u8]) -> Result<Gossip, Malformed> {
+    let (&[flags, zeros @ ..], rest) = body.split_first_chunk::<4>().ok_or(Malformed::Length)?;
+    let (descriptors, tail) = rest.as_chunks::<{ Descriptor::LEN }>();
+    if !tail.is_empty() {
+        return Err(Malformed::Length);
+    }
+    if !(1..=SHUFFLE_MAX).contains(&descriptors.len()) {
+        return Err(Malformed::Count);
+    }
+    if flags > 1 || zeros != [0; 3] {
+        return Err(Malformed::Value);
+    }
+    let descriptors = descriptors.iter().map(Descriptor::decode).collect::<Result<_, _>>()?;
+    Ok(Gossip::Shuffle { answer: flags == 1, descriptors })
+}
+
+fn link(body: &[u8]) -> Result<LinkOp, Malformed> {
+    match <[u8; 4]>::try_from(body).map_err(|_| Malformed::Length)? {
+        [1, 0, 0, 0] => Ok(LinkOp::Connect),
+        [2, 0, 0, 0] => Ok(LinkOp::Accept),
+        [3, 0, 0, 0] => Ok(LinkOp::Disconnect),
+        _ => Err(Malformed::Value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stamp::Version;
+    use proptest::prelude::*;
+
+    fn decode(gossip: &Gossip) -> Option<Result<Gossip, Malformed>> {
+        let mut body = Vec::new();
+        gossip.encode(&mut body);
+        Gossip::decode(gossip.kind(), &body)
+    }
+
+    fn descriptor(port: u16) -> Descriptor {
+        let address = if port.is_multiple_of(2) { "10.0.0.1" } else { "[fe80::1]" };
+        let address = std::format!("{address}:{port}").parse().unwrap();
+        let id = NodeId([port as u8; 16]);
+        Descriptor { id, version: Version::new(1 << 50, id), address }
+    }
+
+    #[test]
+    fn every_message_is_read_as_it_was_written() {
+        let ids = |count: u64| (0..count).map(UpdateId).collect::<Vec<_>>();
+        for gossip in [
+            Gossip::Ids(ids(64)),
+            Gossip::Pull(ids(32)),
+            Gossip::Offer(ids(0)),
+            Gossip::Offer(ids(96)),
+            Gossip::Shuffle { answer: true, descriptors: (1..=8).map(descriptor).collect() },
+            Gossip::Link(LinkOp::Connect),
+            Gossip::Link(LinkOp::Accept),
+            Gossip::Link(LinkOp::Disconnect),
+            Gossip::Heartbeat(u64::MAX),
+            Gossip::Prune(ids(3)),
+        ] {
+            assert_eq!(decode(&gossip), Some(Ok(gossip.clone())));
+        }
+    }
+
+    #[test]
+    fn a_shuffle_of_ten_thousand_and_a_pull_of_everything_are_refused_unread() {
+        let descriptors = core::iter::repeat_n(descriptor(1), 10_000).collect();
+        let flood = Gossip::Shuffle { answer: false, descriptors };
+        assert_eq!(decode(&flood), Some(Err(Malformed::Count)));
+        let everything: Vec<_> = (0..10_000).map(UpdateId).collect();
+        assert_eq!(decode(&Gossip::Pull(everything.clone())), Some(Err(Malformed::Count)));
+        assert_eq!(decode(&Gossip::Ids(everything.clone())), Some(Err(Malformed::Count)));
+        assert_eq!(decode(&Gossip::Offer(everything)), Some(Err(Malformed::Count)));
+        assert_eq!(decode(&Gossip::Ids(Vec::new())), Some(Err(Malformed::Count)));
+    }
+
+    #[test]
+    fn ids_differ_by_origin_life_number_and_mesh() {
+        let id = |mesh, origin, life, seq| {
+            UpdateId::of(&[mesh; 32], NodeId([origin; 16]), Incarnation(life), Seq(seq))
+        };
+        let all = [id(1, 1, 1, 1), id(2, 1, 1, 1), id(1, 2, 1, 1), id(1, 1, 2, 1), id(1, 1, 1, 2)];
+        assert!(all.iter().enumerate().all(|(i, id)| !all[..i].contains(id)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_back_or_named_malformed(
+            kind in (0xF8_u8..=0xFE).prop_map(|kind| if kind == 0xFE { 0xFF } else { kind }),
+            body in prop::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..400),
+        ) {
+            if let Ok(gossip) = Gossip::decode(kind, &body).unwrap() {
+                let mut again = Vec::new();
+                gossip.encode(&mut again);
+                prop_assert_eq!(again, body);
+            }
+        }
+    }
+}

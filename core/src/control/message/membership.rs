@@ -1,0 +1,413 @@
+//! What control planes say to each other about members, one [`Note`] a message of a letter.
+//!
+//! Decoding borrows from the letter, allocates nothing and never panics; a body of the wrong length or with a number
+//! out of its range is [`Garbled`]. Kinds that are not about members pass as [`Note::Other`].
+
+use core::net::SocketAddr;
+
+use octick_crypto::NodeId;
+
+use crate::control::membership::table::{PeerState, Rank};
+use crate::control::message::announcement::{put_address, take_address};
+use crate::stamp::{Incarnation, Version};
+use crate::wire::{Letter, Message};
+
+/// Bytes of a return-address token.
+pub const TOKEN_LEN: usize = 16;
+/// Parts that the members of a region are divided into when two nodes compare what they know.
+pub const BUCKETS: usize = 64;
+
+/// A proof of having received something at an address.
+pub type Token = [u8; TOKEN_LEN];
+
+/// One message about members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note<'a> {
+    /// The sender would like to be known, and to know who answers.
+    Hello,
+    /// Asks what the sender does not know, from bucket `cursor` on. Without digests: everything.
+    SyncAsk {
+        /// The bucket to begin with.
+        cursor: u8,
+        /// Digest of each bucket as the sender knows it, little-endian.
+        digests: Option<&'a [[u8; 4]; BUCKETS]>,
+    },
+    /// The live members of a bucket that the sender knows.
+    SyncList {
+        /// Which bucket.
+        bucket: u8,
+        /// Each member.
+        entries: &'a [[u8; Listed::LEN]],
+    },
+    /// Members whose announcements the sender would like, by the first half of their names.
+    SyncWant {
+        /// The bucket that they are in.
+        bucket: u8,
+        /// Which members.
+        names: &'a [[u8; 8]],
+    },
+    /// The end of an answer: where to go on, and what all of it comes to.
+    SyncDone {
+        /// The bucket to ask for next; [`BUCKETS`] when nothing is left.
+        next: u8,
+        /// Digest of all live members as the sender knows them.
+        digest: u32,
+    },
+    /// Is the receiver there?
+    Probe {
+        /// To be returned.
+        nonce: u32,
+        /// As in [`Note::SyncDone`].
+        digest: u32,
+    },
+    /// The answer to a probe, by whom was asked or by a helper.
+    Ack {
+        /// That of the question.
+        nonce: u32,
+        /// As in [`Note::SyncDone`].
+        digest: u32,
+    },
+    /// Asks the receiver to probe another member.
+    ProbeFor {
+        /// To be returned.
+        nonce: u32,
+        /// Whom to probe.
+        target: NodeId,
+    },
+    /// The helper is there, and has heard nothing from the target.
+    Nack {
+        /// That of the question.
+        nonce: u32,
+    },
+    /// A member is believed to be gone.
+    Accuse(Accusation),
+    /// Asks for proof that the receiver receives what is sent to its address.
+    Challenge {
+        /// To be returned.
+        token: Token,
+        /// Where the sender sees the receiver.
+        seen_at: SocketAddr,
+    },
+    /// The proof.
+    Response(Token),
+    /// The sender cannot take the receiver in.
+    Refuse,
+    /// An [`Announcement`](crate::control::Announcement), not yet verified.
+    Announce(&'a [u8]),
+    /// A message that is not about members.
+    Other(Message<'a>),
+}
+
+/// A member as a list names it: the first half of its name, and four bytes that depend on all that is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// The first half of its name.
+    pub name: [u8; 8],
+    /// A digest of the rest.
+    pub stamp: [u8; 4],
+}
+
+impl Listed {
+    /// Bytes of an entry.
+    pub const LEN: usize = 12;
+
+    /// As it goes on the wire.
+    pub fn encode(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[..8].copy_from_slice(&self.name);
+        bytes[8..].copy_from_slice(&self.stamp);
+        bytes
+    }
+
+    /// As it came.
+    pub fn decode(bytes: &[u8; Self::LEN]) -> Self {
+        let [name @ .., a, b, c, d] = *bytes;
+        Self { name, stamp: [a, b, c, d] }
+    }
+}
+
+/// Says that a member, as announced, is suspected or failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accusation {
+    /// The member.
+    pub id: NodeId,
+    /// The announcement that the member would have to outdo.
+    pub rank: Rank,
+    /// What it is said to be.
+    pub state: PeerState,
+    /// Who noticed.
+    pub by: NodeId,
+}
+
+/// A message whose body is not what its kind requires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Garbled;
+
+/// The kinds of messages, by their names in the documentation.
+pub mod kind {
+    /// [`Note::Hello`](super::Note::Hello).
+    pub const HELLO: u8 = 0x01;
+    /// The four notes of a sync; the first byte of the body tells them apart.
+    pub const SYNC: u8 = 0x03;
+    /// [`Note::Probe`](super::Note::Probe).
+    pub const PROBE: u8 = 0x05;
+    /// [`Note::Ack`](super::Note::Ack).
+    pub const ACK: u8 = 0x06;
+    /// [`Note::Challenge`](super::Note::Challenge).
+    pub const CHALLENGE: u8 = 0x60;
+    /// [`Note::Response`](super::Note::Response).
+    pub const RESPONSE: u8 = 0x61;
+    /// [`Note::Refuse`](super::Note::Refuse).
+    pub const REFUSE: u8 = 0x62;
+    /// [`Note::Announce`](super::Note::Announce).
+    pub const ANNOUNCE: u8 = 0x70;
+    /// [`Note::ProbeFor`](super::Note::ProbeFor).
+    pub const PROBE_FOR: u8 = 0xF5;
+    /// [`Note::Nack`](super::Note::Nack).
+    pub const NACK: u8 = 0xF6;
+    /// [`Note::Accuse`](super::Note::Accuse).
+    pub const ACCUSE: u8 = 0xF7;
+}
+
+const ASK: u8 = 0;
+const LIST: u8 = 1;
+const WANT: u8 = 2;
+const DONE: u8 = 3;
+
+impl<'a> Note<'a> {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// [`Garbled`].
+    pub fn decode(message: Message<'a>) -> Result<Self, Garbled> {
+        let body = message.body;
+        Ok(match message.kind {
+            kind::HELLO => {
+                let [] = exact(body)?;
+                Self::Hello
+            }
+            kind::SYNC => Self::decode_sync(body)?,
+            kind::PROBE | kind::ACK => {
+                let [a, b, c, d, e, f, g, h] = exact(body)?;
+                let (nonce, digest) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+                if message.kind == kind::PROBE {
+                    Self::Probe { nonce, digest }
+                } else {
+                    Self::Ack { nonce, digest }
+                }
+            }
+            kind::PROBE_FOR => {
+                let (nonce, target) = body.split_first_chunk().ok_or(Garbled)?;
+                Self::ProbeFor { nonce: u32::from_le_bytes(*nonce), target: NodeId(exact(target)?) }
+            }
+            kind::NACK => Self::Nack { nonce: u32::from_le_bytes(exact(body)?) },
+            kind::ACCUSE => Self::Accuse(Accusation::decode(body)?),
+            kind::CHALLENGE => {
+                let (token, mut rest) = body.split_first_chunk().ok_or(Garbled)?;
+                let seen_at = take_address(&mut rest).map_err(|_| Garbled)?;
+                let [] = exact(rest)?;
+                Self::Challenge { token: *token, seen_at }
+            }
+            kind::RESPONSE => Self::Response(exact(body)?),
+            kind::REFUSE => {
+                let [] = exact(body)?;
+                Self::Refuse
+            }
+            kind::ANNOUNCE => Self::Announce(body),
+            _ => Self::Other(message),
+        })
+    }
+
+    fn decode_sync(body: &'a [u8]) -> Result<Self, Garbled> {
+        let (&[op, bucket], rest) = body.split_first_chunk().ok_or(Garbled)?;
+        if usize::from(bucket) >= BUCKETS + usize::from(op == DONE) {
+            return Err(Garbled);
+        }
+        Ok(match op {
+            ASK if rest.is_empty() => Self::SyncAsk { cursor: bucket, digests: None },
+            ASK => {
+                let (digests, odd) = rest.as_chunks();
+                let digests = digests.try_into().map_err(|_| Garbled)?;
+                let [] = exact(odd)?;
+                Self::SyncAsk { cursor: bucket, digests: Some(digests) }
+            }
+            LIST => {
+                let (entries, odd) = rest.as_chunks();
+                let [] = exact(odd)?;
+                Self::SyncList { bucket, entries }
+            }
+            WANT => {
+                let (names, odd) = rest.as_chunks();
+                let [] = exact(odd)?;
+                Self::SyncWant { bucket, names }
+            }
+            DONE => Self::SyncDone { next: bucket, digest: u32::from_le_bytes(exact(rest)?) },
+            _ => return Err(Garbled),
+        })
+    }
+
+    /// Adds the note to a letter. Returns whether it fitted; if not, the letter is as it was.
+    #[must_use]
+    pub fn write(&self, letter: &mut Letter) -> bool {
+        match *self {
+            Self::Hello => letter.push(kind::HELLO, &[]),
+            Self::SyncAsk { cursor, digests } => {
+                let digests = digests.map_or(&[][..], |digests| digests.as_flattened());
+                push(letter, kind::SYNC, &[&[ASK, cursor], digests])
+            }
+            Self::SyncList { bucket, entries } => {
+                push(letter, kind::SYNC, &[&[LIST, bucket], entries.as_flattened()])
+            }
+            Self::SyncWant { bucket, names } => {
+                push(letter, kind::SYNC, &[&[WANT, bucket], names.as_flattened()])
+            }
+            Self::SyncDone { next, digest } => {
+                push(letter, kind::SYNC, &[&[DONE, next], &digest.to_le_bytes()])
+            }
+            Self::Probe { nonce, digest } => {
+                push(letter, kind::PROBE, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
+            }
+            Self::Ack { nonce, digest } => {
+                push(letter, kind::ACK, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
+            }
+            Self::ProbeFor { nonce, target } => {
+                push(letter, kind::PROBE_FOR, &[&nonce.to_le_bytes(), &target.0])
+            }
+            Self::Nack { nonce } => letter.push(kind::NACK, &nonce.to_le_bytes()),
+            Self::Accuse(accusation) => letter.push(kind::ACCUSE, &accusation.encode()),
+            Self::Challenge { token, seen_at } => {
+                let mut body = token.to_vec();
+                put_address(&mut body, seen_at);
+                letter.push(kind::CHALLENGE, &body)
+            }
+            Self::Response(token) => letter.push(kind::RESPONSE, &token),
+            Self::Refuse => letter.push(kind::REFUSE, &[]),
+            Self::Announce(bytes) => letter.push(kind::ANNOUNCE, bytes),
+            Self::Other(Message { kind, body }) => letter.push(kind, body),
+        }
+    }
+}
+
+impl Accusation {
+    /// Bytes of an accusation.
+    pub const LEN: usize = 48;
+
+    fn encode(&self) -> [u8; Self::LEN] {
+        let mut body = [0; Self::LEN];
+        body[..16].copy_from_slice(&self.id.0);
+        body[16..20].copy_from_slice(&self.rank.0.0.to_le_bytes());
+        body[20] = self.state as u8;
+        body[24..32].copy_from_slice(&self.rank.1.0.to_le_bytes());
+        body[32..].copy_from_slice(&self.by.0);
+        body
+    }
+
+    fn decode(body: &[u8]) -> Result<Self, Garbled> {
+        let body: [u8; Self::LEN] = exact(body)?;
+        let (id, rest) = body.split_first_chunk::<16>().ok_or(Garbled)?;
+        let (incarnation, rest) = rest.split_first_chunk().ok_or(Garbled)?;
+        let (&[state, zeros @ ..], rest) = rest.split_first_chunk::<4>().ok_or(Garbled)?;
+        let (version, by) = rest.split_first_chunk().ok_or(Garbled)?;
+        let state = match state {
+            1 => PeerState::Suspected,
+            2 => PeerState::Failed,
+            _ => return Err(Garbled),
+        };
+        if zeros != [0; 3] {
+            return Err(Garbled);
+        }
+        let rank = (Incarnation(u32::from_le_bytes(*incarnation)), Version(u64::from_le_bytes(*version)));
+        Ok(Self { id: NodeId(*id), rank, state, by: NodeId(exact(by)?) })
+    }
+}
+
+fn exact<const N: usize>(body: &[u8]) -> Result<[u8; N], Garbled> {
+    body.try_into().map_err(|_| Garbled)
+}
+
+/// Adds a message whose body comes in parts.
+fn push(letter: &mut Letter, kind: u8, parts: &[&[u8]]) -> bool {
+    let mut body = [0; crate::wire::letter::BODY_MAX];
+    let mut len = 0;
+    for part in parts {
+        let Some(place) = body.get_mut(len..len + part.len()) else { return false };
+        place.copy_from_slice(part);
+        len += part.len();
+    }
+    letter.push(kind, &body[..len])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn id(byte: u8) -> NodeId {
+        NodeId([byte; 16])
+    }
+
+    fn roundtrip(notes: &[Note<'_>]) {
+        let mut letter = Letter::new();
+        notes.iter().for_each(|note| assert!(note.write(&mut letter), "{note:?}"));
+        let read: Vec<_> = letter.messages().map(|message| Note::decode(message).unwrap()).collect();
+        assert_eq!(read, notes);
+    }
+
+    #[test]
+    fn every_note_is_read_as_it_was_written() {
+        let digests = core::array::from_fn(|i| [i as u8; 4]);
+        let accusation = Accusation {
+            id: id(1),
+            rank: (Incarnation(9), Version(77)),
+            state: PeerState::Suspected,
+            by: id(2),
+        };
+        roundtrip(&[
+            Note::Hello,
+            Note::SyncAsk { cursor: 3, digests: Some(&digests) },
+            Note::SyncAsk { cursor: 0, digests: None },
+            Note::SyncList { bucket: 63, entries: &[[1; 12], [2; 12]] },
+            Note::SyncWant { bucket: 1, names: &[[7; 8]] },
+            Note::SyncDone { next: 64, digest: 5 },
+            Note::Probe { nonce: 1, digest: 2 },
+            Note::Ack { nonce: 3, digest: 4 },
+            Note::ProbeFor { nonce: 3, target: id(4) },
+            Note::Nack { nonce: 8 },
+            Note::Accuse(accusation),
+            Note::Accuse(Accusation { state: PeerState::Failed, ..accusation }),
+            Note::Challenge { token: [3; 16], seen_at: "127.0.0.1:9".parse().unwrap() },
+            Note::Response([4; 16]),
+            Note::Refuse,
+            Note::Announce(&[1, 2, 3]),
+            Note::Other(Message { kind: 0xF9, body: &[1] }),
+        ]);
+    }
+
+    #[test]
+    fn a_note_that_does_not_fit_leaves_the_letter_as_it_was() {
+        let mut letter = Letter::new();
+        assert!(Note::Announce(&[1; 900]).write(&mut letter));
+        assert!(!Note::SyncList { bucket: 0, entries: &[[0; 12]; 80] }.write(&mut letter));
+        assert_eq!(letter.messages().count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_garbled(kind in any::<u8>(), body in prop::collection::vec(any::<u8>(), 0..300), op in 0..5_u8) {
+            let mut body = body;
+            if kind & 1 == 0 && body.len() > 2 {
+                body[0] = op;
+                body[1] %= 66;
+            }
+            for kind in [kind.max(1), kind::SYNC, kind::ACCUSE, kind::CHALLENGE] {
+                if let Ok(note) = Note::decode(Message { kind, body: &body }) {
+                    let mut letter = Letter::new();
+                    prop_assert!(note.write(&mut letter));
+                    let again = letter.messages().next().unwrap();
+                    prop_assert_eq!((again.kind, again.body), (kind, &body[..]));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What goes into a control plane, and what comes out.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use octick_crypto::NodeId;
+
+use crate::control::dissemination::spread::Spot;
+use crate::control::membership::quorum::Partition;
+use crate::control::membership::table::PeerState;
+use crate::control::message::announcement::{Announcement, Region};
+use crate::stamp::{Incarnation, Run, Seq, Version};
+use crate::wire::{Header, Letter};
+
+/// How a node begins: what only the embedder can know.
+#[derive(Clone, Debug)]
+pub struct Birth {
+    /// The mesh's key: [`mesh_key`](crate::control::message::announcement::mesh_key) of its name.
+    pub mesh: [u8; 32],
+    /// The monotonic clock, microseconds.
+    pub now: u64,
+    /// The wall clock at that moment, microseconds since 1970. Only dates announcements.
+    pub wall: u64,
+    /// This node's name.
+    pub id: NodeId,
+    /// This life; greater than the one before. The time of the start in seconds will do.
+    pub incarnation: Incarnation,
+    /// Where this node is at home.
+    pub region: Region,
+    /// What this node can do.
+    pub capabilities: u32,
+    /// Where this node can be reached, best first. Without any it takes the one that others see it at.
+    pub addresses: Vec<SocketAddr>,
+    /// The slots that it speaks for.
+    pub runs: Vec<Run>,
+    /// Decides all dice.
+    pub seed: u64,
+    /// Random bytes that nobody else knows: they make return-address tokens.
+    pub secret: [u8; 32],
+}
+
+/// Whose letter it is, from its frame's header, and where it came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Postmark {
+    /// The address that the datagram came from.
+    pub from: SocketAddr,
+    /// Who signed it.
+    pub origin: NodeId,
+    /// In which life.
+    pub incarnation: Incarnation,
+    /// Its number among that life's letters.
+    pub seq: Seq,
+    /// When.
+    pub version: Version,
+}
+
+impl Postmark {
+    /// That of a frame.
+    pub fn of(from: SocketAddr, header: &Header) -> Self {
+        Self {
+            from,
+            origin: header.origin(),
+            incarnation: header.incarnation(),
+            seq: header.seq(),
+            version: header.version(),
+        }
+    }
+}
+
+/// What the control plane wants done.
+#[derive(Debug)]
+pub enum Intention {
+    /// Sign a letter and send it.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// What it says.
+        letter: Box<Letter>,
+    },
+    /// Send the bytes of an update as they were received.
+    Forward {
+        /// Where they are.
+        spot: Spot,
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// A member is new, or something of it changed: keep the directory in step.
+    Member {
+        /// Its key, life, addresses.
+        announcement: Arc<Announcement>,
+        /// What it is believed to be.
+        state: PeerState,
+        /// The slots that it may write now: those it claims, less those that others hold.
+        runs: Vec<Run>,
+    },
+    /// A member that was gone is forgotten.
+    Forgotten(NodeId),
+    /// This node claims slots that another member has the older claim to.
+    SlotsLost {
+        /// Which.
+        run: Run,
+        /// Who holds them.
+        to: NodeId,
+    },
+    /// Two processes use one key.
+    Conflict {
+        /// Whose key; this node's own, perhaps.
+        id: NodeId,
+        /// The one whose announcement counts.
+        winner: Arc<Announcement>,
+        /// Where the other one was met, as far as known.
+        other: Option<SocketAddr>,
+    },
+    /// The mesh remembers a later life of this node than the one it lives: start again with a greater one.
+    Outlived(Incarnation),
+    /// More, or fewer, members are reachable than before.
+    Partition(Partition),
+    /// No seed answers; this node works alone and keeps trying.
+    Alone,
+    /// A message of a member that is not about members.
+    Deliver {
+        /// Who wrote it.
+        from: NodeId,
+        /// Its kind.
+        kind: u8,
+        /// What it says.
+        body: Box<[u8]>,
+    },
+}

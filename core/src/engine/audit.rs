@@ -1,0 +1,99 @@
+//! Between the planes: what members say of their tables to the audit, and what it finds to whoever owns the cells.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use octick_crypto::NodeId;
+
+use crate::data::audit::{Answer, Compare, Counts, RUNS_MAX};
+use crate::engine::Engine;
+use crate::engine::router::Mesh;
+use crate::stamp::Run;
+use crate::state::TableKind;
+use crate::wire::Message;
+
+/// The kind of the messages.
+pub const KIND: u8 = 0x0E;
+/// Messages that wait to be looked at; further ones are passed over, and their senders ask again.
+const INBOX_MAX: usize = 256;
+
+/// Messages about tables that were not looked at yet.
+pub(super) type Inbox = Vec<(NodeId, Box<[u8]>)>;
+
+impl Mesh {
+    /// Keeps a message for [`Engine::compare`].
+    pub(super) fn put_aside(&mut self, from: NodeId, kind: u8, body: Box<[u8]>) {
+        if kind == KIND && self.inbox.len() < INBOX_MAX {
+            self.inbox.push((from, body));
+        }
+    }
+
+    fn say(&mut self, to: NodeId, message: &Compare) {
+        let mut body = Vec::new();
+        message.encode(&mut body);
+        self.control.write(to, Message { kind: KIND, body: &body });
+    }
+}
+
+impl Engine {
+    /// What comparing tables has found.
+    pub fn audit(&self) -> Option<&Counts> {
+        self.mesh.as_ref().map(|mesh| &mesh.audit.counts)
+    }
+
+    /// Lets the audit do what is due.
+    pub(super) fn tick_audit(&mut self, now: u64) {
+        let Some(mesh) = self.mesh.as_mut().filter(|mesh| mesh.control.has_company()) else { return };
+        let standing = (mesh.control.is_settled(), mesh.control.partition());
+        if core::mem::replace(&mut mesh.standing, standing) != standing {
+            mesh.audit.hurry(now);
+        }
+        if now >= mesh.audit.next_due()
+            && let Some(question) = mesh.audit.tick(now, &mut self.state)
+            && let Some(partner) = mesh.control.draw_partner()
+        {
+            mesh.say(partner, &question);
+        }
+    }
+
+    /// Looks at what members said of their tables.
+    pub(super) fn compare(&mut self, now: u64) {
+        let Some(mesh) = &mut self.mesh else { return };
+        mesh.collect(self.identity.id());
+        for (from, body) in core::mem::take(&mut mesh.inbox) {
+            let Some(message) = Compare::decode(&body) else { continue };
+            let Some(mesh) = &mut self.mesh else { return };
+            match mesh.audit.handle(now, &self.state, &message) {
+                Answer::Nothing => {}
+                Answer::Reply(replies) => replies.iter().for_each(|reply| mesh.say(from, reply)),
+                Answer::Differ(table, runs) => self.ask_owners(table, &runs),
+                Answer::Repeat(table, runs) => {
+                    runs.into_iter().for_each(|run| self.outbox.refresh_within(table, run));
+                }
+            }
+        }
+    }
+
+    /// Has the owners of cells in `runs` send them again, this node itself if it is one.
+    fn ask_owners(&mut self, table: TableKind, runs: &[Run]) {
+        let mut wanted: BTreeMap<NodeId, Vec<Run>> = BTreeMap::new();
+        for origin in self.directory.origins().iter().filter(|origin| !origin.revoked) {
+            let touches = |run: &&Run| {
+                let meets =
+                    |own: &Run| u64::from(own.first.0) < run.end() && u64::from(run.first.0) < own.end();
+                origin.runs.iter().any(meets)
+            };
+            let runs: Vec<Run> = runs.iter().filter(touches).take(RUNS_MAX).copied().collect();
+            if !runs.is_empty() {
+                wanted.insert(origin.key.id(), runs);
+            }
+        }
+        runs.iter().for_each(|run| self.outbox.refresh_within(table, *run));
+        wanted.remove(&self.identity.id());
+        let Some(mesh) = &mut self.mesh else { return };
+        for (owner, runs) in wanted {
+            mesh.say(owner, &Compare::Refresh { table, runs });
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Between the planes: letters to the control plane, and what it decides to the directory.
+//!
+//! In come frames of kind Control, verified if their origin is known; out come sealed letters, the members' rights as
+//! origins of the directory, and [`MeshEvent`]s for whoever watches. Only routes: what a letter means is for
+//! [`control`](crate::control) to say.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use octick_crypto::train::{message, root_of};
+use octick_crypto::{Item, NodeId, verify_many};
+
+use crate::control::dissemination::spread::Spot;
+use crate::control::message::gossip::UpdateId;
+use crate::control::{Control, Intention, Members, Partition, PeerState, Postmark, Region, Update};
+use crate::counters::Counter;
+use crate::data::audit::Audit;
+use crate::data::roster::Origin;
+use crate::data::shelf::Shelf;
+use crate::engine::audit::Inbox;
+use crate::engine::{Engine, NotLearnt};
+use crate::limits::{BATCH_MAX, EVENTS_MAX};
+use crate::reject::Reject;
+use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
+use crate::wire::{Entries, Envelope, Frame, Header, Kind, Letter, Stamp};
+
+/// Members that one train may concern.
+const CONCERNED_MAX: usize = 16;
+
+/// What the control plane found out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MeshEvent {
+    /// A member is new, or something of it changed.
+    Member {
+        /// Which.
+        id: NodeId,
+        /// What it is believed to be.
+        state: PeerState,
+        /// Where it is at home.
+        region: Region,
+        /// Where it is written to.
+        address: Option<SocketAddr>,
+    },
+    /// A member that was gone is forgotten.
+    Forgotten(NodeId),
+    /// This node claims slots that another member has the older claim to.
+    SlotsLost {
+        /// Which.
+        run: Run,
+        /// Who holds them.
+        to: NodeId,
+    },
+    /// Two processes use one key.
+    Conflict {
+        /// Whose key; this node's own, perhaps.
+        id: NodeId,
+        /// Where the one that does not count was met, as far as known.
+        other: Option<SocketAddr>,
+    },
+    /// The mesh remembers a later life of this node: start again with a greater one.
+    Outlived(Incarnation),
+    /// More, or fewer, members are reachable than before.
+    Partition(Partition),
+    /// No seed answers; this node works alone and keeps trying.
+    Alone,
+    /// A member was not taken into the directory, or without its slots.
+    NotLearnt {
+        /// Which.
+        id: NodeId,
+        /// Why.
+        why: NotLearnt,
+    },
+}
+
+/// The control plane, and what it wants that is not done yet.
+pub(super) struct Mesh {
+    pub(super) control: Control,
+    pub(super) audit: Audit,
+    /// What others said of their tables.
+    pub(super) inbox: Inbox,
+    /// Whether a newcomer's first comparisons of members were over, and whether it was cut off, when last looked.
+    pub(super) standing: (bool, Partition),
+    /// Frames that others may ask for.
+    shelf: Shelf,
+    /// Frames to be sent on, by their spots.
+    forwards: Vec<(SocketAddr, Spot)>,
+    /// Where some of them go.
+    to: Vec<SocketAddr>,
+    /// Whether the next own train should hurry, and whom it concerns.
+    critical: bool,
+    concerned: Vec<NodeId>,
+    letters: VecDeque<(SocketAddr, Box<Letter>)>,
+    next_letter: Seq,
+    /// Members whose rights changed, in the order of the news.
+    changed: Vec<Origin>,
+    /// Where members are to be written to from now on.
+    aims: Vec<(NodeId, Option<SocketAddr>)>,
+    events: VecDeque<MeshEvent>,
+}
+
+impl Engine {
+    /// The same engine as a member of a mesh that `control` finds and keeps. It keeps the last `shelf` bytes of frames
+    /// for members that miss some.
+    pub fn with_control(mut self, control: Control, shelf: usize) -> Self {
+        self.mesh = Some(Mesh {
+            control,
+            audit: Audit::new(0),
+            inbox: Inbox::new(),
+            standing: (false, Partition::Healthy),
+            shelf: Shelf::new(shelf),
+            forwards: Vec::new(),
+            to: Vec::new(),
+            critical: false,
+            concerned: Vec::new(),
+            letters: VecDeque::new(),
+            next_letter: Seq(1),
+            changed: Vec::new(),
+            aims: Vec::new(),
+            events: VecDeque::new(),
+        });
+        self
+    }
+
+    /// The control plane, if this node is a member of a mesh.
+    pub fn control(&self) -> Option<&Control> {
+        self.mesh.as_ref().map(|mesh| &mesh.control)
+    }
+
+    /// The same, to be told something.
+    pub fn control_mut(&mut self) -> Option<&mut Control> {
+        self.mesh.as_mut().map(|mesh| &mut mesh.control)
+    }
+
+    /// Takes a letter that was verified, from a known origin. `now` is the monotonic clock.
+    pub fn take_letter(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
+        let (Some(mesh), Entries::Control(messages)) = (&mut self.mesh, frame.entries()) else { return };
+        // Refusals are counted by the control plane.
+        let _ = mesh.control.handle_letter(now, &Postmark::of(from, frame.header()), messages);
+        self.compare(now);
+    }
+
+    /// Takes a letter of an unknown origin, which nobody has verified: its first message must say who writes.
+    pub fn take_stranger(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
+        let Some(mesh) = &mut self.mesh else { return self.counters.reject(Reject::UnknownOrigin) };
+        let (header, Entries::Control(messages)) = (frame.header(), frame.entries()) else { return };
+        let Ok(announcement) = mesh.control.introduce(now, from, header.origin(), messages.clone()) else {
+            return;
+        };
+        let leaf = self.keys.leaf(frame.signed_part());
+        let (index, len) = (header.train_index(), header.train_len());
+        let signed = message(len, &root_of(&self.keys, leaf, index, len, frame.path()));
+        let mut holds = [false];
+        let item = Item { key: announcement.key(), message: &signed, signature: frame.signature() };
+        verify_many(&[item], &mut holds);
+        if !holds[0] {
+            return self.counters.reject(Reject::BadSignature);
+        }
+        let _ = mesh.control.handle_letter(now, &Postmark::of(from, header), messages);
+        self.compare(now);
+    }
+
+    /// Sends a frame that [`Engine::absorb`] called fresh on its way through the mesh. `bytes` are all of it, as they came
+    /// from `from`.
+    pub fn pass_on(&mut self, now: u64, from: SocketAddr, bytes: &[u8]) {
+        if let Some(mesh) = self.mesh.as_mut().filter(|mesh| mesh.control.has_company()) {
+            mesh.set_out(now, bytes, Some(from));
+        }
+    }
+
+    /// Takes note of a frame in a batch's [`repeats`](crate::data::Batch::repeats).
+    pub fn meet_again(&mut self, now: u64, from: SocketAddr, bytes: &[u8]) {
+        if let (Some(mesh), Ok(envelope)) = (&mut self.mesh, Envelope::open(bytes)) {
+            mesh.control.meet_again(now, &update(envelope.header(), Spot::default(), Some(from)));
+        }
+    }
+
+    /// What was written last is critical: the next train goes to more neighbours at once, is announced to the others at
+    /// once, and goes straight `to` the member that it concerns, if there is one.
+    pub fn hurry(&mut self, to: Option<NodeId>) {
+        let Some(mesh) = &mut self.mesh else { return };
+        mesh.critical = true;
+        if mesh.concerned.len() < CONCERNED_MAX {
+            mesh.concerned.extend(to);
+        }
+    }
+
+    /// Sends the train that [`Engine::flush`] made on its way through the mesh.
+    pub fn pass_own_on(&mut self, now: u64) {
+        let Some(mesh) = self.mesh.as_mut().filter(|mesh| mesh.control.has_company()) else { return };
+        for frame in self.train.frames() {
+            let id = mesh.set_out(now, frame, None);
+            for to in &mesh.concerned {
+                mesh.control.send_update(now, id, *to);
+            }
+        }
+        mesh.critical = false;
+        mesh.concerned.clear();
+    }
+
+    /// Gives whatever is to be sent on to `send`: up to 64 frames in the order in which they came, and where each of them
+    /// goes.
+    pub fn forward(&mut self, mut send: impl FnMut(&[&[u8]], &[SocketAddr])) {
+        let Some(mesh) = &mut self.mesh else { return };
+        mesh.collect(self.identity.id());
+        mesh.forwards.sort_by_key(|(to, _)| *to);
+        let mut groups = mesh.forwards.chunk_by(|a, b| a.0 == b.0).peekable();
+        while let Some(group) = groups.next() {
+            mesh.to.clear();
+            mesh.to.push(group[0].0);
+            // Whoever gets the same gets it in the same calls of the socket.
+            let same = |next: &&[(SocketAddr, Spot)]| {
+                next.len() == group.len() && next.iter().zip(group).all(|(a, b)| a.1 == b.1)
+            };
+            while let Some(same) = groups.next_if(same) {
+                mesh.to.push(same[0].0);
+            }
+            for part in group.chunks(BATCH_MAX) {
+                let mut frames = [&[][..]; BATCH_MAX];
+                let mut len = 0;
+                for frame in part.iter().filter_map(|(_, spot)| mesh.shelf.get(spot.0)) {
+                    frames[len] = frame;
+                    len += 1;
+                }
+                let late = (part.len() - len) * mesh.to.len();
+                self.counters.add(Counter::ForwardsLate, late as u64);
+                if len > 0 {
+                    send(&frames[..len], &mesh.to);
+                }
+            }
+        }
+        mesh.forwards.clear();
+    }
+
+    /// Lets the control plane do what is due.
+    pub fn tick(&mut self, now: u64) {
+        if let Some(mesh) = &mut self.mesh {
+            if mesh.control.next_due() <= now {
+                mesh.control.tick(now);
+            }
+            self.tick_audit(now);
+        }
+    }
+
+    /// When [`Engine::tick`] should be called at the latest.
+    pub fn next_due(&self) -> u64 {
+        self.mesh.as_ref().map_or(u64::MAX, |mesh| match mesh.control.has_company() {
+            true => mesh.control.next_due().min(mesh.audit.next_due()),
+            false => mesh.control.next_due(),
+        })
+    }
+
+    /// The next letter to be sent, sealed, and where to. To be called until there is none, after every other call that
+    /// concerns the mesh. Each costs a signature.
+    pub fn next_letter(&mut self, wall_micros: u64) -> Option<(SocketAddr, &[u8])> {
+        let mesh = self.mesh.as_mut()?;
+        mesh.collect(self.identity.id());
+        let (to, letter) = mesh.letters.pop_front()?;
+        self.seal_letter(to, &letter, wall_micros)
+    }
+
+    fn seal_letter(
+        &mut self,
+        to: SocketAddr,
+        letter: &Letter,
+        wall_micros: u64,
+    ) -> Option<(SocketAddr, &[u8])> {
+        let mesh = self.mesh.as_mut()?;
+        self.train.clear();
+        self.train.frame(Kind::Control, |draft| draft.letter(letter));
+        let stamp = Stamp {
+            incarnation: self.incarnation,
+            first_seq: mesh.next_letter,
+            version: self.clock.tick(wall_micros),
+        };
+        mesh.next_letter = Seq(mesh.next_letter.0 + 1);
+        self.train.seal(&self.identity, &self.keys, &stamp);
+        self.counters.add(Counter::LettersMade, 1);
+        self.train.frames().next().map(|frame| (to, frame))
+    }
+
+    /// Takes members whose rights changed into the directory. Returns where to write to them, nothing if there were none;
+    /// ingress must then be given the new directory.
+    pub fn settle_members(&mut self) -> Option<Vec<(OriginIndex, Option<SocketAddr>)>> {
+        let mesh = self.mesh.as_mut().filter(|mesh| !mesh.changed.is_empty())?;
+        let (mut changed, aims) = (core::mem::take(&mut mesh.changed), core::mem::take(&mut mesh.aims));
+        // A member that is suspected, or no longer, keeps its rights: only others make a new directory.
+        changed.retain(|origin| {
+            let known = self.directory.find(&origin.key.id()).map(|index| self.directory.origin(index));
+            known.is_none_or(|known| known.revoked || known.runs != origin.runs)
+        });
+        if !changed.is_empty() && self.learn(changed.iter().cloned()).is_err() {
+            // One spoils it for all; the others are taken, and that one is named.
+            changed.into_iter().for_each(|origin| self.learn_alone(origin));
+        }
+        let aim = |(id, address): &(NodeId, Option<SocketAddr>)| Some((self.directory.find(id)?, *address));
+        Some(aims.iter().filter_map(aim).collect())
+    }
+
+    /// A member whose slots cannot be, because a peer of the configuration has them, is known without any.
+    fn learn_alone(&mut self, origin: Origin) {
+        let id = origin.key.id();
+        if let Err(why) = self.learn([origin.clone()]) {
+            let known = self.learn([Origin { runs: Vec::new(), ..origin }]);
+            debug_assert!(known.is_ok() || matches!(why, NotLearnt::Full { .. }));
+            if let Some(mesh) = &mut self.mesh {
+                mesh.tell(MeshEvent::NotLearnt { id, why });
+            }
+        }
+    }
+
+    /// What the control plane found out since, oldest first.
+    pub fn next_event(&mut self) -> Option<MeshEvent> {
+        self.mesh.as_mut()?.events.pop_front()
+    }
+
+    /// Everybody on record, this node among them.
+    pub fn members(&self) -> Option<&Members> {
+        self.control().map(Control::members)
+    }
+}
+
+fn update(header: &Header, spot: Spot, from: Option<SocketAddr>) -> Update {
+    let (origin, incarnation, seq) = (header.origin(), header.incarnation(), header.seq());
+    Update { origin, incarnation, seq, spot, from, critical: false }
+}
+
+impl Mesh {
+    fn set_out(&mut self, now: u64, bytes: &[u8], from: Option<SocketAddr>) -> UpdateId {
+        let spot = Spot(self.shelf.put(bytes));
+        let update = update(Frame::reopen(bytes).header(), spot, from);
+        let critical = self.critical && from.is_none();
+        self.control.take_update(now, &Update { critical, ..update })
+    }
+
+    /// Takes what the control plane wants done.
+    pub(super) fn collect(&mut self, own: NodeId) {
+        while let Some(intention) = self.control.poll() {
+            self.note(intention, own);
+        }
+    }
+
+    fn note(&mut self, intention: Intention, own: NodeId) {
+        let event = match intention {
+            Intention::Member { announcement, state, runs } => {
+                let id = announcement.id();
+                let address = self.address(id);
+                if id != own {
+                    self.changed.push(Origin { key: announcement.key().clone(), runs, revoked: false });
+                    self.aims.push((id, address.filter(|_| state.is_live())));
+                }
+                MeshEvent::Member { id, state, region: announcement.statement().region, address }
+            }
+            Intention::Forgotten(id) => MeshEvent::Forgotten(id),
+            Intention::SlotsLost { run, to } => MeshEvent::SlotsLost { run, to },
+            Intention::Conflict { id, other, .. } => MeshEvent::Conflict { id, other },
+            Intention::Outlived(incarnation) => MeshEvent::Outlived(incarnation),
+            Intention::Partition(partition) => MeshEvent::Partition(partition),
+            Intention::Alone => MeshEvent::Alone,
+            Intention::Send { to, letter } => return self.letters.push_back((to, letter)),
+            Intention::Forward { spot, to } => return self.forwards.push((to, spot)),
+            Intention::Deliver { from, kind, body } => return self.put_aside(from, kind, body),
+        };
+        self.tell(event);
+    }
+
+    fn address(&self, id: NodeId) -> Option<SocketAddr> {
+        let members = self.control.members();
+        members.find(id).and_then(|place| members.get(place).address())
+    }
+
+    /// Nobody may be watching: the oldest gives way.
+    fn tell(&mut self, event: MeshEvent) {
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}

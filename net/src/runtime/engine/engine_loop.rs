@@ -1,0 +1,479 @@
+//! The engine and everything that its thread does around it: writes, timers, questions, egress.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender};
+use crossbeam::queue::ArrayQueue;
+use octick_core::control::{Member, Members};
+use octick_core::counters::Tally;
+use octick_core::data::batch::{Batch, bits};
+use octick_core::data::report::{Gauge, Report};
+use octick_core::data::{Directory, Origin, Update};
+use octick_core::engine::{Engine, MeshEvent, NotLearnt};
+use octick_core::limits::BATCH_MAX;
+use octick_core::wire::{Entries, Frame, Stat};
+use octick_crypto::{Hash, NodeId};
+
+use crate::clock;
+use crate::config::{Peer, Push};
+use crate::mesh::{MemberView, MeshView, Quorum, Steering, TravelView};
+use crate::runtime::engine::egress::Egress;
+use crate::runtime::engine::timers::Timers;
+use crate::runtime::ingress::batches::Place;
+use crate::runtime::shared::latency::Latencies;
+use crate::runtime::shared::peer_snapshot::{Board, News};
+use crate::runtime::shared::thread_stats::Desk;
+use crate::socket::{self, Arrival};
+
+/// Writes taken from the queue before the sockets are looked at again.
+const WRITES_PER_TURN: usize = 8_192;
+/// Own trains made before the sockets are looked at again: 64 frames and a signature each.
+const TRAINS_PER_TURN: usize = 4;
+/// Questions of this node that may be open at a time; the oldest gives way.
+const QUESTIONS_MAX: usize = 64;
+
+/// An agent's write, on its way to the engine's thread.
+pub(crate) struct Write {
+    pub(crate) update: Update,
+    pub(crate) urgency: Urgency,
+}
+
+/// How soon a write is to leave.
+#[derive(Clone, Copy)]
+pub(crate) enum Urgency {
+    /// With others.
+    Normal,
+    /// At once, and straight to whom it concerns.
+    Critical(Option<NodeId>),
+}
+
+/// What a handle asks of the engine's thread.
+pub(crate) enum Command {
+    /// Hash all tables.
+    Digest(Sender<Hash>),
+    /// Send all own cells again.
+    Refresh,
+    /// Take these peers into the directory, and send to those with an address.
+    Learn(Vec<Peer>, Sender<Result<(), NotLearnt>>),
+    /// Say who is in the mesh.
+    View(Sender<Option<MeshView>>),
+    /// Change this node's part in the mesh; the answer is whether it did.
+    Steer(Steering, Sender<bool>),
+    /// Ask the node at this address for its report.
+    Ask(SocketAddr, Sender<Report>),
+}
+
+/// The engine with its surroundings, on whichever thread runs it.
+pub(in crate::runtime) struct Keeper {
+    parts: Parts,
+    /// Counts of the socket that this thread receives from, if it does; the loop brings them up to date.
+    pub(in crate::runtime) received: socket::Counters,
+    latencies: Latencies,
+    /// Ticks of batches that brought no cell, duplicates say: the next cells are charged with them.
+    unpaid_ticks: u64,
+    questions: Vec<(u64, Sender<Report>)>,
+    began: Instant,
+    timers: Timers,
+}
+
+/// What a keeper is made of.
+pub(in crate::runtime) struct Parts {
+    /// The state machine.
+    pub(in crate::runtime) engine: Engine,
+    /// The way out.
+    pub(in crate::runtime) egress: Egress,
+    /// Where the receivers look for a new directory.
+    pub(in crate::runtime) board: Board,
+    /// Who watches the mesh.
+    pub(in crate::runtime) events: Sender<MeshEvent>,
+    /// Where writers look whether enough members are reachable.
+    pub(in crate::runtime) quorum: Quorum,
+    /// This thread's desk.
+    pub(in crate::runtime) desk: Desk,
+    /// The agents' writes.
+    pub(in crate::runtime) writes: Arc<ArrayQueue<Write>>,
+    /// What handles ask.
+    pub(in crate::runtime) commands: Receiver<Command>,
+    /// All threads' desks, this one's among them.
+    pub(in crate::runtime) desks: Vec<Desk>,
+    /// How updates leave.
+    pub(in crate::runtime) push: Push,
+}
+
+impl Keeper {
+    pub(in crate::runtime) fn new(parts: Parts) -> Self {
+        Self {
+            timers: Timers::new(&parts.push),
+            began: Instant::now(),
+            parts,
+            received: socket::Counters::default(),
+            latencies: Latencies::default(),
+            unpaid_ticks: 0,
+            questions: Vec::with_capacity(QUESTIONS_MAX),
+        }
+    }
+
+    /// Merges a checked batch, relays what is new, answers who asked.
+    pub(in crate::runtime) fn absorb(
+        &mut self,
+        batch: &Batch<'_>,
+        frames: &[&[u8]],
+        places: &[Place],
+        arrivals: &[Arrival],
+    ) {
+        self.unpaid_ticks += batch.ticks;
+        for i in bits(batch.strangers) {
+            let frame = Frame::reopen(frames[i]);
+            self.parts.engine.take_stranger(self.now(), arrivals[places[i].arrival].from(), &frame);
+        }
+        if batch.repeats != 0 && self.parts.engine.control().is_some() {
+            let now = self.now();
+            for i in bits(batch.repeats) {
+                self.parts.engine.meet_again(now, arrivals[places[i].arrival].from(), frames[i]);
+            }
+        }
+        if batch.mask() == 0 {
+            return;
+        }
+        let absorbed = self.parts.engine.absorb(batch);
+        self.unpaid_ticks += absorbed.ticks;
+        if absorbed.cells > 0 {
+            self.latencies.record_centiticks(self.unpaid_ticks * 100 / u64::from(absorbed.cells));
+            self.unpaid_ticks = 0;
+        }
+        self.measure(batch, places, arrivals);
+        if self.parts.engine.control().is_some() {
+            let now = self.now();
+            for i in bits(absorbed.fresh) {
+                self.parts.engine.pass_on(now, arrivals[places[i].arrival].from(), frames[i]);
+            }
+        } else {
+            self.relay(batch, absorbed.fresh, frames, places, arrivals);
+        }
+        for i in bits(absorbed.asks) {
+            self.answer(batch, i, arrivals[places[i].arrival].from());
+        }
+        for i in bits(absorbed.answers) {
+            self.hear(batch, i);
+        }
+        for i in bits(absorbed.letters) {
+            let (now, from) = (self.now(), arrivals[places[i].arrival].from());
+            if let Some(checked) = batch.get(i) {
+                self.parts.engine.take_letter(now, from, &checked.frame);
+            }
+        }
+    }
+
+    /// Everything that is not caused by an arrival. Returns whether there is more to do at once.
+    pub(in crate::runtime) fn turn(&mut self) -> bool {
+        let mut busy = self.take_writes();
+        self.take_commands();
+        busy |= self.parts.egress.retry();
+        let now = self.now();
+        if now >= self.parts.engine.next_due() {
+            self.parts.engine.tick(now);
+        }
+        self.keep_mesh();
+        if self.timers.take_refresh(now) {
+            self.parts.engine.refresh();
+        }
+        if self.timers.may_flush(now) {
+            busy |= self.flush();
+        }
+        if self.timers.take_lay_out(now) {
+            self.lay_out();
+        }
+        busy
+    }
+
+    /// How long this thread may sleep with nothing more to do.
+    pub(in crate::runtime) fn nap(&self) -> Duration {
+        let now = self.now();
+        let due = Duration::from_micros(self.parts.engine.next_due().saturating_sub(now));
+        self.timers.nap(now, self.parts.engine.pending(clock::wall_micros())).min(due)
+    }
+
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_micros() as u64
+    }
+
+    /// Every origin that is known by now.
+    pub(in crate::runtime) fn directory(&self) -> &Directory {
+        self.parts.engine.directory()
+    }
+
+    /// Whether nothing was asked or written since it was last looked.
+    pub(in crate::runtime) fn is_idle(&self) -> bool {
+        self.parts.writes.is_empty() && self.parts.commands.is_empty()
+    }
+
+    /// Lets go of arrivals whose frames went where they should; those still owed to somebody are kept.
+    pub(in crate::runtime) fn release(&mut self, arrivals: impl Iterator<Item = Arrival>) {
+        self.parts.egress.release(arrivals);
+    }
+
+    /// Lets others read this thread's bulkier figures.
+    pub(in crate::runtime) fn lay_out(&mut self) {
+        self.parts.desk.lay_out(|bulk| {
+            bulk.socket = self.received.plus(&self.parts.egress.socket_counters());
+            bulk.latencies.drain(&mut self.latencies);
+        });
+    }
+
+    fn take_writes(&mut self) -> bool {
+        for _ in 0..WRITES_PER_TURN {
+            let Some(Write { update, urgency }) = self.parts.writes.pop() else {
+                return false;
+            };
+            let taken = self.parts.engine.write(update);
+            debug_assert!(taken.is_ok(), "writers refuse what is not ours");
+            if let Urgency::Critical(to) = urgency {
+                self.parts.engine.hurry(to);
+                self.timers.hurry();
+            }
+        }
+        true
+    }
+
+    fn take_commands(&mut self) {
+        while let Ok(command) = self.parts.commands.try_recv() {
+            match command {
+                // Whoever asked may have gone away; then nobody misses the answer.
+                Command::Digest(reply) => {
+                    let _ = reply.try_send(self.parts.engine.digest());
+                }
+                Command::Refresh => self.parts.engine.refresh(),
+                Command::Learn(peers, reply) => {
+                    let _ = reply.try_send(self.learn(peers));
+                }
+                Command::View(reply) => {
+                    let _ = reply.try_send(self.view());
+                }
+                Command::Steer(steering, reply) => {
+                    let _ = reply.try_send(self.steer(steering));
+                }
+                Command::Ask(to, reply) => self.ask(to, reply),
+            }
+        }
+    }
+
+    /// The engine learns first: frames of a peer that the receivers know and the engine does not would be lost.
+    fn learn(&mut self, peers: Vec<Peer>) -> Result<(), NotLearnt> {
+        let origin =
+            |peer: &Peer| Origin { key: peer.key.clone(), runs: peer.runs.clone(), revoked: peer.revoked };
+        self.parts.engine.learn(peers.iter().map(origin))?;
+        let directory = self.parts.engine.directory();
+        for peer in &peers {
+            let place = directory.find(&peer.key.id()).expect("it was learnt just now");
+            self.parts.egress.aim(place, peer.addr.filter(|_| !peer.revoked));
+        }
+        self.post();
+        Ok(())
+    }
+
+    /// Tells the receivers who is known.
+    fn post(&self) {
+        let (directory, peers) =
+            (self.parts.engine.directory().clone(), self.parts.egress.targets().to_vec());
+        self.parts.board.post(News { directory, peers });
+    }
+
+    /// Sends what the control plane wants sent, and follows its view of who is there.
+    fn keep_mesh(&mut self) {
+        let Parts { engine, egress, .. } = &mut self.parts;
+        engine.forward(|frames, to| egress.forward(frames, to));
+        while let Some((to, letter)) = self.parts.engine.next_letter(clock::wall_micros()) {
+            self.parts.egress.reply(letter, to);
+        }
+        if let Some(aims) = self.parts.engine.settle_members() {
+            aims.into_iter().for_each(|(origin, addr)| self.parts.egress.aim(origin, addr));
+            self.post();
+        }
+        while let Some(event) = self.parts.engine.next_event() {
+            if let MeshEvent::Partition(partition) = event {
+                self.parts.quorum.set(partition);
+            }
+            // Nobody has to listen.
+            let _ = self.parts.events.try_send(event);
+        }
+    }
+
+    /// What the node knows of its mesh; nothing if it is not looking after one.
+    fn view(&self) -> Option<MeshView> {
+        let control = self.parts.engine.control()?;
+        let (members, travel) = (control.members(), control.dissemination());
+        let member = |(place, member): (_, &Member)| MemberView {
+            id: member.id(),
+            state: member.state(),
+            region: member.region(),
+            incarnation: member.rank().0,
+            address: member.address(),
+            round_trip: member.rtt.micros().map(|micros| Duration::from_micros(micros.into())),
+            runs: member.announcement().statement().claims.iter().map(|claim| claim.run).collect(),
+            this_node: place == Members::ME,
+        };
+        Some(MeshView {
+            members: members.iter().map(member).collect(),
+            partition: control.partition(),
+            travel: TravelView {
+                neighbours: travel.neighbours().count(),
+                rounds_per_second_milli: travel.rounds_per_second_milli(self.now()),
+                convergence: *travel.convergence(),
+                updates: *travel.counts(),
+                audit: self.parts.engine.audit().copied().unwrap_or_default(),
+            },
+            alone: control.is_alone() && members.live().is_empty(),
+        })
+    }
+
+    fn steer(&mut self, steering: Steering) -> bool {
+        let now = self.now();
+        let Some(control) = self.parts.engine.control_mut() else { return false };
+        match steering {
+            Steering::Join(address) => control.join(now, address),
+            Steering::Leave => control.leave(now),
+            Steering::Expel(id) => return control.expel(now, id),
+        }
+        true
+    }
+
+    /// Sends pending writes; says whether some are left, which then go next turn.
+    fn flush(&mut self) -> bool {
+        let in_mesh = self.parts.engine.control().is_some();
+        for trains in 0..TRAINS_PER_TURN {
+            let wall = clock::wall_micros();
+            let Some(train) = self.parts.engine.flush(wall) else {
+                let left = self.parts.engine.pending(wall);
+                if trains > 0 || left.is_some() {
+                    self.timers.flushed(self.now(), left);
+                }
+                return false;
+            };
+            if in_mesh {
+                self.parts.engine.pass_own_on(self.now());
+                let Parts { engine, egress, .. } = &mut self.parts;
+                engine.forward(|frames, to| egress.forward(frames, to));
+                continue;
+            }
+            let mut frames = [&[][..]; BATCH_MAX];
+            frames.iter_mut().zip(train.frames()).for_each(|(place, frame)| *place = frame);
+            self.parts.egress.push(&frames[..train.len()]);
+        }
+        true
+    }
+
+    /// One reading of each clock a batch; one record a datagram.
+    fn measure(&mut self, batch: &Batch<'_>, places: &[Place], arrivals: &[Arrival]) {
+        let now_ns = clock::wall_ns();
+        let mut last = usize::MAX;
+        for (i, checked) in batch.live() {
+            let arrival = places[i].arrival;
+            if arrival == last {
+                continue;
+            }
+            last = arrival;
+            let stamp_ns = arrivals[arrival].stamp_ns();
+            if stamp_ns > 0 {
+                self.latencies.record_wire(now_ns.saturating_sub(stamp_ns));
+            }
+            let version = checked.frame.header().version();
+            self.latencies.record_origin((now_ns / 1_000).saturating_sub(version.micros()));
+        }
+    }
+
+    /// Passes new frames on, those of one origin in one arrival together.
+    fn relay(
+        &mut self,
+        batch: &Batch<'_>,
+        fresh: u64,
+        frames: &[&[u8]],
+        places: &[Place],
+        arrivals: &[Arrival],
+    ) {
+        if self.parts.push.relay == 0 {
+            return;
+        }
+        let mut group = [0; BATCH_MAX];
+        let mut rest = bits(fresh).peekable();
+        while let Some(first) = rest.next() {
+            let key = |i: usize| (places[i].arrival, batch.get(i).map(|checked| checked.origin));
+            let mut len = 0;
+            group[len] = first;
+            len += 1;
+            while let Some(next) = rest.next_if(|&next| key(next) == key(first)) {
+                group[len] = next;
+                len += 1;
+            }
+            let mut train = [&[][..]; BATCH_MAX];
+            train.iter_mut().zip(&group[..len]).for_each(|(place, &i)| *place = frames[i]);
+            let (arrival, Some(origin)) = key(first) else { continue };
+            let from = arrivals[arrival].from();
+            self.parts.egress.relay(&train[..len], |j| places[group[j]].frame, arrival, from, origin);
+        }
+    }
+
+    fn answer(&mut self, batch: &Batch<'_>, i: usize, to: SocketAddr) {
+        if let Some(token) = batch.get(i).and_then(|checked| token_of(&checked.frame.entries())) {
+            self.lay_out();
+            let report = report(&self.parts.desks);
+            let answer = self.parts.engine.answer(token, &report, clock::wall_micros());
+            answer.frames().for_each(|frame| self.parts.egress.reply(frame, to));
+        }
+    }
+
+    fn ask(&mut self, to: SocketAddr, reply: Sender<Report>) {
+        let token = crate::config::random_word(self.questions.len() as u64);
+        if self.questions.len() == QUESTIONS_MAX {
+            self.questions.remove(0);
+        }
+        self.questions.push((token, reply));
+        let question = self.parts.engine.ask(token, clock::wall_micros());
+        question.frames().for_each(|frame| self.parts.egress.reply(frame, to));
+    }
+
+    /// A pong counts if this node asked; anything else is passed over.
+    fn hear(&mut self, batch: &Batch<'_>, i: usize) {
+        let Some(entries) = batch.get(i).map(|checked| checked.frame.entries()) else { return };
+        let (Some(token), Entries::Stats(stats)) = (token_of(&entries), entries) else { return };
+        if let Some(at) = self.questions.iter().position(|(open, _)| *open == token) {
+            let (_, reply) = self.questions.remove(at);
+            let _ = reply.try_send(Report::from_stats(stats));
+        }
+    }
+}
+
+fn token_of(entries: &Entries<'_>) -> Option<u64> {
+    let Entries::Stats(stats) = entries else { return None };
+    let first = stats.first()?;
+    (first.id.get() == Stat::TOKEN).then_some(first.value.get())
+}
+
+/// All threads' counters together.
+pub(crate) fn tally(desks: &[Desk]) -> Tally {
+    desks.iter().fold(Tally::default(), |sum, desk| sum.plus(&desk.counters.snapshot()))
+}
+
+/// What this node tells askers.
+fn report(desks: &[Desk]) -> Report {
+    let mut report = Report { tally: tally(desks), ..Report::default() };
+    let mut set = |gauge: Gauge, value| report.gauges[gauge as usize] += value;
+    for desk in desks {
+        desk.look(|bulk| {
+            set(Gauge::KernelDrops, bulk.socket.kernel_drops);
+            let (wire, origin) = (&bulk.latencies.wire_ns, &bulk.latencies.origin_us);
+            // Only the engine's desk has latencies; the others add nothing.
+            if !wire.is_empty() || !origin.is_empty() {
+                set(Gauge::WireP50, wire.value_at_quantile(0.5));
+                set(Gauge::WireP99, wire.value_at_quantile(0.99));
+                set(Gauge::WireP999, wire.value_at_quantile(0.999));
+                set(Gauge::OriginP50, origin.value_at_quantile(0.5));
+                set(Gauge::OriginP99, origin.value_at_quantile(0.99));
+                set(Gauge::OriginP999, origin.value_at_quantile(0.999));
+                set(Gauge::OriginMax, origin.max());
+            }
+        });
+    }
+    report
+}

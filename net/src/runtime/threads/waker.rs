@@ -1,0 +1,104 @@
+//! Waking a thread that sleeps: the engine's own, on a parker, or a solo node's, at its socket.
+//!
+//! Whoever puts something where the sleeper looks rings afterwards; the sleeper says that it will sleep, looks once
+//! more, and then sleeps. Each side fences between its store and its load, so at least one of them sees the other.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::time::Duration;
+
+use crossbeam::sync::{Parker, Unparker};
+
+use crate::socket::{self, alarm};
+
+/// Wakes the sleeper, if it sleeps.
+#[derive(Clone)]
+pub(crate) struct Bell {
+    asleep: Arc<AtomicBool>,
+    wake: Wake,
+}
+
+#[derive(Clone)]
+enum Wake {
+    Parked(Unparker),
+    AtSocket(Arc<OwnedFd>),
+}
+
+impl Bell {
+    /// Wakes the sleeper after something was put where it looks. Costs a load while it is awake.
+    #[inline]
+    pub(crate) fn ring(&self) {
+        // Orders the caller's store before the load, against the sleeper's store before its last look.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) {
+            match &self.wake {
+                Wake::Parked(unparker) => unparker.unpark(),
+                Wake::AtSocket(alarm) => alarm::ring(alarm),
+            }
+        }
+    }
+}
+
+/// The end of a thread that sleeps on a parker.
+pub(in crate::runtime) struct Sleeper {
+    asleep: Arc<AtomicBool>,
+    parker: Parker,
+}
+
+impl Sleeper {
+    pub(in crate::runtime) fn new() -> Self {
+        Self { asleep: Arc::new(AtomicBool::new(false)), parker: Parker::new() }
+    }
+
+    pub(in crate::runtime) fn bell(&self) -> Bell {
+        Bell { asleep: self.asleep.clone(), wake: Wake::Parked(self.parker.unparker().clone()) }
+    }
+
+    /// Sleeps for `nap` at most, unless `nothing` is false once more.
+    pub(in crate::runtime) fn sleep(&self, nap: Duration, nothing: impl FnOnce() -> bool) {
+        lie_down(&self.asleep);
+        if nothing() {
+            self.parker.park_timeout(nap);
+        }
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+}
+
+/// The end of a thread that sleeps at its socket.
+pub(in crate::runtime) struct Dozer {
+    asleep: Arc<AtomicBool>,
+    alarm: Arc<OwnedFd>,
+}
+
+impl Dozer {
+    /// That of the thread that polls the socket with this alarm.
+    pub(in crate::runtime) fn new(alarm: Arc<OwnedFd>) -> Self {
+        Self { asleep: Arc::new(AtomicBool::new(false)), alarm }
+    }
+
+    pub(in crate::runtime) fn bell(&self) -> Bell {
+        Bell { asleep: self.asleep.clone(), wake: Wake::AtSocket(self.alarm.clone()) }
+    }
+
+    /// Polls as `wait` says; does not sleep if `nothing` is false once more.
+    pub(in crate::runtime) fn doze<T>(
+        &self,
+        wait: socket::Wait,
+        nothing: impl FnOnce() -> bool,
+        poll: impl FnOnce(socket::Wait) -> T,
+    ) -> T {
+        if !matches!(wait, socket::Wait::Park(_)) {
+            return poll(wait);
+        }
+        lie_down(&self.asleep);
+        let polled = poll(if nothing() { wait } else { socket::Wait::None });
+        self.asleep.store(false, Ordering::Relaxed);
+        polled
+    }
+}
+
+fn lie_down(asleep: &AtomicBool) {
+    asleep.store(true, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+}
