@@ -60,7 +60,7 @@ fn membership(criterion: &mut Criterion) {
                     // Suspected if alive; alive if suspected: either way the record changes.
                     match members.report(id, rank, PeerState::Suspected, now) {
                         Applied::Old(place) => {
-                            black_box(members.absolve(place, now));
+                            black_box(members.clear_suspicion(place, now));
                         }
                         applied => {
                             black_box(applied);

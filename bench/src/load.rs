@@ -153,7 +153,7 @@ impl Shape {
 pub struct Frames {
     memory: Box<[[u8; FRAME_MAX]]>,
     lens: [usize; BATCH_MAX],
-    dice: Dice,
+    rng: Dice,
     micros: u64,
 }
 
@@ -169,7 +169,7 @@ impl Frames {
         Self {
             memory: vec![[0; FRAME_MAX]; BATCH_MAX].into_boxed_slice(),
             lens: [0; BATCH_MAX],
-            dice: Dice::new(1),
+            rng: Dice::new(1),
             micros: EPOCH_MICROS,
         }
     }
@@ -185,8 +185,8 @@ impl Frames {
         let mut numbers = [0; ROWS_MAX];
         let numbers = &mut numbers[..shape.entries()];
         for i in 0..BATCH_MAX {
-            let sender = self.dice.below(crowd.next_seqs.len() as u32);
-            self.dice.rising(numbers, sender * entries_each, entries_each);
+            let sender = self.rng.below(crowd.next_seqs.len() as u32);
+            self.rng.rising(numbers, sender * entries_each, entries_each);
             self.write(i, shape, numbers, sender as usize, crowd);
         }
     }
@@ -211,12 +211,12 @@ impl Frames {
 
     /// Writes one frame: entries, and what its sealer would add. Offsets as in `docs/wire.md`.
     fn write(&mut self, i: usize, shape: &Shape, numbers: &[u32], sender: usize, crowd: &mut Crowd) {
-        let (buffer, dice) = (&mut self.memory[i], &mut self.dice);
+        let (buffer, rng) = (&mut self.memory[i], &mut self.rng);
         let mut draft = Draft::begin(buffer, shape.kind);
         match shape.kind {
-            Kind::Block8 => blocks8(&mut draft, shape.mask as u8, numbers, dice),
-            Kind::Block16 => blocks16(&mut draft, shape.mask, numbers, dice),
-            _ => rows(&mut draft, shape.winners, numbers, dice),
+            Kind::Block8 => blocks8(&mut draft, shape.mask as u8, numbers, rng),
+            Kind::Block16 => blocks16(&mut draft, shape.mask, numbers, rng),
+            _ => rows(&mut draft, shape.winners, numbers, rng),
         }
         self.lens[i] = draft.finish() + SIGNATURE_LEN;
         let (id, seq) = (crowd.ids[sender], crowd.next_seqs[sender]);
@@ -234,24 +234,24 @@ impl Frames {
     }
 }
 
-fn blocks8(draft: &mut Draft<'_>, mask: u8, numbers: &[u32], dice: &mut Dice) {
+fn blocks8(draft: &mut Draft<'_>, mask: u8, numbers: &[u32], rng: &mut Dice) {
     for number in numbers {
-        draft.block8(&Block8::new(*number, mask, 0, [dice.roll(); 8])).expect("as many blocks as fit");
+        draft.block8(&Block8::new(*number, mask, 0, [rng.roll(); 8])).expect("as many blocks as fit");
     }
 }
 
-fn blocks16(draft: &mut Draft<'_>, mask: u16, numbers: &[u32], dice: &mut Dice) {
+fn blocks16(draft: &mut Draft<'_>, mask: u16, numbers: &[u32], rng: &mut Dice) {
     for number in numbers {
-        let block = Block16::new(*number, mask, 0, [dice.roll() as u32; 16]);
+        let block = Block16::new(*number, mask, 0, [rng.roll() as u32; 16]);
         draft.block16(&block).expect("as many blocks as fit");
     }
 }
 
-fn rows(draft: &mut Draft<'_>, winners: u32, numbers: &[u32], dice: &mut Dice) {
+fn rows(draft: &mut Draft<'_>, winners: u32, numbers: &[u32], rng: &mut Dice) {
     let mut rows = [(0, 0, 0); ROWS_MAX];
     for (row, slot) in rows.iter_mut().zip(numbers) {
-        let age = if dice.below(100) < winners { 0 } else { AGE_STALE };
-        *row = (*slot, age, dice.roll());
+        let age = if rng.below(100) < winners { 0 } else { AGE_STALE };
+        *row = (*slot, age, rng.roll());
     }
     draft.rows(&rows[..numbers.len()]);
 }

@@ -72,10 +72,10 @@ counters! {
     Answers = "answers",
     /// Verification kernels that gave a wrong verdict and were taken out of use; ed25519-dalek serves instead.
     VerifyDisabled = "verify_disabled",
-    /// Letters of the control plane that this node signed and sent.
+    /// Control frames of the control plane that this node signed and sent.
     LettersMade = "letters_made",
-    /// Frames that a member wanted, or that should have gone on, and that had been overwritten on the shelf by then.
-    ForwardsLate = "forwards_late",
+    /// Frames that a member wanted, or that should have gone on, and that had been overwritten on the frame cache by then.
+    ForwardsLate = "cache_misses",
 }
 
 const REJECTS: usize = Reject::ALL.len();

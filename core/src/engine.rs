@@ -41,7 +41,7 @@ pub struct Parts {
     pub identity: Identity,
     /// The mesh's hash keys.
     pub keys: MeshKeys,
-    /// This life of the node.
+    /// This incarnation of the node.
     pub incarnation: Incarnation,
     /// Every known origin, this node among them or not.
     pub directory: Directory,
@@ -68,8 +68,8 @@ pub struct Absorbed {
     pub asks: u64,
     /// Pongs.
     pub answers: u64,
-    /// Letters for the control plane. Whether they were sent before is for it to tell.
-    pub letters: u64,
+    /// Control frames for the control plane. Whether they were sent before is for it to tell.
+    pub control_frames: u64,
     /// Ticks that merging took.
     pub ticks: u64,
     /// Cells that were merged, whether they won or not.
@@ -183,7 +183,7 @@ impl Engine {
             match self.take(checked, &mut merged) {
                 Ok(kind) if kind.is_data() => absorbed.fresh |= bit,
                 Ok(Kind::Ping) => absorbed.asks |= bit,
-                Ok(Kind::Control) => absorbed.letters |= bit,
+                Ok(Kind::Control) => absorbed.control_frames |= bit,
                 Ok(_) => absorbed.answers |= bit,
                 Err(reject) => self.counters.reject(reject),
             }
@@ -201,7 +201,7 @@ impl Engine {
     fn take(&mut self, checked: &Checked<'_>, merged: &mut Merged) -> Result<Kind, Reject> {
         let (frame, header) = (&checked.frame, checked.frame.header());
         if !frame.kind().is_data() {
-            return self.take_word(checked);
+            return self.handle_stats(checked);
         }
         self.state.check_horizon(frame)?;
         self.windows.insert(checked.origin, header.incarnation(), header.seq())?;
@@ -210,7 +210,7 @@ impl Engine {
     }
 
     /// Pings and pongs stand outside their origin's sequence: their versions must rise instead.
-    fn take_word(&mut self, checked: &Checked<'_>) -> Result<Kind, Reject> {
+    fn handle_stats(&mut self, checked: &Checked<'_>) -> Result<Kind, Reject> {
         let kind = checked.frame.kind();
         if kind == Kind::Ping {
             let version = checked.frame.header().version();

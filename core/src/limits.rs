@@ -23,10 +23,10 @@ pub const BLOCKS_MAX: usize = ENTRIES_MAX / BLOCK_LEN;
 pub const ROW_LEN: usize = 16;
 /// Sparse updates in a full frame.
 pub const ROWS_MAX: usize = ENTRIES_MAX / ROW_LEN;
-/// Messages of a letter, bytes: a full frame of units of 16.
-pub const LETTER_MAX: usize = ENTRIES_MAX / LETTER_UNIT * LETTER_UNIT;
-/// What a letter's length is counted in, bytes.
-pub const LETTER_UNIT: usize = 16;
+/// Messages of a control frame, bytes: a full frame of units of 16.
+pub const CONTROL_FRAME_MAX: usize = ENTRIES_MAX / CONTROL_FRAME_UNIT * CONTROL_FRAME_UNIT;
+/// What a control frame's length is counted in, bytes.
+pub const CONTROL_FRAME_UNIT: usize = 16;
 
 /// Frames that travel through the stages together: enough to hide a cache miss behind the other frames' work,
 /// and their bytes still fit the first-level cache with the tables' lines.

@@ -1,4 +1,4 @@
-//! The control plane's dice: small, fast, seeded by the embedder, the same in every run.
+//! The control plane's randomness: small, fast, seeded by the embedder, the same in every run.
 
 use alloc::vec::Vec;
 

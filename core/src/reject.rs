@@ -51,15 +51,15 @@ rejects! {
     Order = "order",
     /// A block without a cell in it.
     EmptyBlock = "empty_block",
-    /// A letter whose messages do not fit it, or without any.
-    Letter = "letter",
+    /// A control frame whose messages do not fit it, or without any.
+    ControlFrame = "control_frame",
     /// The version does not carry its origin's tag, or is older than the entries' ages allow.
     VersionTag = "version_tag",
     /// The origin is not among the known ones.
     UnknownOrigin = "unknown_origin",
     /// The origin was known, and its right to speak was taken back.
     RevokedOrigin = "revoked_origin",
-    /// A frame of an earlier life of its origin.
+    /// A frame of an earlier incarnation of its origin.
     OldIncarnation = "old_incarnation",
     /// A frame that was accepted before.
     Duplicate = "duplicate",

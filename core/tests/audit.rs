@@ -4,7 +4,7 @@ mod nodes;
 
 use nodes::{LAYOUT, NOW, Node, run};
 use octick_core::data::Update;
-use octick_core::data::audit::{Answer, Audit, Compare};
+use octick_core::data::audit::{Answer, Audit, AuditMsg};
 use octick_core::data::outbox::Outbox;
 use octick_core::stamp::{Run, Slot};
 use octick_core::state::{Regions, State, TableKind};
@@ -31,7 +31,7 @@ impl Side {
     }
 
     /// Lets a pass over the tables end.
-    fn rest(&mut self, from: u64) -> Option<Compare> {
+    fn rest(&mut self, from: u64) -> Option<AuditMsg> {
         (0..30).map(|step| from + step * 100 * MS).find_map(|now| self.audit.tick(now, &mut self.state))
     }
 }
@@ -45,7 +45,7 @@ fn compare(asker: &mut Side, answerer: &mut Side, now: u64) -> (Vec<(TableKind, 
     while let Some((to_answerer, message)) = queue.pop() {
         let mut body = Vec::new();
         message.encode(&mut body);
-        assert_eq!(Compare::decode(&body).as_ref(), Some(&message));
+        assert_eq!(AuditMsg::decode(&body).as_ref(), Some(&message));
         bytes += body.len();
         let side = if to_answerer { &mut *answerer } else { &mut *asker };
         match side.audit.handle(now - 2_900 * MS, &side.state, &message) {
@@ -99,7 +99,7 @@ fn what_was_merged_only_just_is_left_for_later() {
     b.rest(S);
     b.merge(&second);
     // Nobody hashes between: the range is busy at one side.
-    let sections = b.audit.handle(2 * S, &b.state, &Compare::Root(1));
+    let sections = b.audit.handle(2 * S, &b.state, &AuditMsg::Root(1));
     let Answer::Reply(sections) = sections else { panic!("{sections:?}") };
     for message in &sections {
         let Answer::Reply(asks) = a.audit.handle(S + 600 * MS, &a.state, message) else { continue };
@@ -114,11 +114,11 @@ fn what_was_merged_only_just_is_left_for_later() {
 fn a_range_is_sent_again_once_in_a_while_whoever_asks() {
     let mut side = Side::new();
     let table = TableKind::Cells8;
-    let ask = Compare::Refresh { table, runs: vec![Run { first: Slot(512), len: 512 }] };
+    let ask = AuditMsg::Refresh { table, runs: vec![Run { first: Slot(512), len: 512 }] };
     assert!(matches!(side.audit.handle(S, &side.state, &ask), Answer::Repeat(..)));
     assert_eq!(side.audit.handle(2 * S, &side.state, &ask), Answer::Nothing);
     assert!(matches!(side.audit.handle(4 * S, &side.state, &ask), Answer::Repeat(..)));
-    let all = Compare::Refresh { table, runs: vec![Run { first: Slot(0), len: u32::MAX }] };
+    let all = AuditMsg::Refresh { table, runs: vec![Run { first: Slot(0), len: u32::MAX }] };
     assert_eq!(side.audit.handle(5 * S, &side.state, &all), Answer::Nothing, "not everything at once");
 }
 
@@ -128,15 +128,15 @@ fn answers_that_nobody_asked_for_find_nothing() {
     side.merge(&Node::new(1).publish(&nodes::writes()));
     side.rest(S);
     let lies = [
-        Compare::Sections { table: TableKind::Cells8, first: 0, hashes: vec![1; 100] },
-        Compare::Sections { table: TableKind::Rows, first: u16::MAX, hashes: vec![1; 100] },
-        Compare::Ranges { table: TableKind::Cells8, section: 0, hashes: vec![1; 32] },
-        Compare::Ranges { table: TableKind::Cells8, section: u16::MAX, hashes: vec![1; 32] },
+        AuditMsg::Sections { table: TableKind::Cells8, first: 0, hashes: vec![1; 100] },
+        AuditMsg::Sections { table: TableKind::Rows, first: u16::MAX, hashes: vec![1; 100] },
+        AuditMsg::Ranges { table: TableKind::Cells8, section: 0, hashes: vec![1; 32] },
+        AuditMsg::Ranges { table: TableKind::Cells8, section: u16::MAX, hashes: vec![1; 32] },
     ];
     for lie in lies {
         assert_eq!(side.audit.handle(100 * S, &side.state, &lie), Answer::Nothing);
     }
-    let nowhere = Compare::AskRanges { table: TableKind::Cells4, sections: vec![u16::MAX, 9] };
+    let nowhere = AuditMsg::AskRanges { table: TableKind::Cells4, sections: vec![u16::MAX, 9] };
     assert_eq!(side.audit.handle(S, &side.state, &nowhere), Answer::Reply(Vec::new()));
 }
 
@@ -145,10 +145,10 @@ fn bodies_that_are_none_are_not_read() {
     for body in
         [&[][..], &[0], &[9, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8], &[0; 4], &[0; 13], &[2, 0], &[4, 9, 0, 0]]
     {
-        assert_eq!(Compare::decode(body), None, "{body:?}");
+        assert_eq!(AuditMsg::decode(body), None, "{body:?}");
     }
     let many = [&[3, 0, 0, 0][..], &[0; 8 * 33]].concat();
-    assert_eq!(Compare::decode(&many), None);
+    assert_eq!(AuditMsg::decode(&many), None);
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn a_leader_that_is_gone_is_missed_abroad_within_seconds() {
         let now = leader_of_0(mesh);
         now.len() == 2 && now.iter().all(|leader| *leader != gone)
     });
-    println!("the leader of a region is replaced abroad after {} s", took / S);
+    println!("the leader of a region is replaced after {} s", took / S);
     assert!(took <= 15 * S, "{took}");
 }
 

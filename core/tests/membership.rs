@@ -4,12 +4,12 @@ mod mesh;
 
 use mesh::{MS, Mesh, S};
 use octick_core::control::message::announcement::mesh_key;
-use octick_core::control::message::membership::{Accusation, BUCKETS, Note};
-use octick_core::control::{Announcement, Intention, Partition, PeerState, Postmark, Refusal, Statement};
+use octick_core::control::message::membership::{Accusation, BUCKETS, MembershipMsg};
+use octick_core::control::{Announcement, Output, PacketInfo, Partition, PeerState, Refusal, Statement};
 use octick_core::crypto::Identity;
-use octick_core::limits::LETTER_MAX;
+use octick_core::limits::CONTROL_FRAME_MAX;
 use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
-use octick_core::wire::Letter;
+use octick_core::wire::ControlFrame;
 
 #[test]
 fn two_nodes_meet_by_one_seed() {
@@ -23,8 +23,8 @@ fn everyone_learns_everyone() {
     for (n, seed) in [(10, 1), (32, 2), (100, 3)] {
         let mut mesh = Mesh::of(n, seed);
         let took = mesh.run_to(5 * S, Mesh::agrees);
-        let letters: u64 = mesh.nodes.iter().map(|node| node.letters).sum();
-        println!("{n} nodes agree after {} ms and {letters} letters", took / MS);
+        let control_frames: u64 = mesh.nodes.iter().map(|node| node.control_frames).sum();
+        println!("{n} nodes agree after {} ms and {control_frames} control frames", took / MS);
         assert!(took <= 1_300 * MS, "{n} nodes took {took}");
     }
 }
@@ -210,19 +210,19 @@ fn old_gossip_brings_nobody_back() {
     mesh.run_to(10 * S, |mesh| mesh.all_miss(5));
     let digests: Vec<u32> = mesh.nodes.iter().map(|node| node.control.members().digest()).collect();
     let dead = mesh.nodes[5].id;
-    // Everything that was ever said, again, to everybody; and the announcement in somebody else's fresh letter.
-    for (to, postmark, letter) in old.iter().filter(|(to, ..)| *to != 5) {
-        mesh.deliver(*to, postmark, letter);
+    // Everything that was ever said, again, to everybody; and the announcement in somebody else's fresh control frame.
+    for (to, packet, control_frame) in old.iter().filter(|(to, ..)| *to != 5) {
+        mesh.deliver(*to, packet, control_frame);
     }
     let word = {
         let members = mesh.nodes[2].control.members();
         members.get(members.find(dead).unwrap()).announcement().bytes().to_vec()
     };
-    let mut letter = Letter::new();
-    assert!(Note::Announce(&word).write(&mut letter));
+    let mut control_frame = ControlFrame::new();
+    assert!(MembershipMsg::Announce(&word).write(&mut control_frame));
     for to in [0, 3, 11] {
-        let postmark = mesh.postmark(2);
-        mesh.deliver(to, &postmark, &letter);
+        let packet = mesh.packet(2);
+        mesh.deliver(to, &packet, &control_frame);
     }
     mesh.run(20 * S);
     assert!(mesh.all_miss(5));
@@ -254,11 +254,11 @@ fn forged_news_is_refused() {
         said(&|statement| statement.incarnation = Incarnation(9), &four, &stranger),
     ];
     for bytes in forged {
-        let mut letter = Letter::new();
-        assert!(Note::Announce(&bytes).write(&mut letter));
-        let postmark = mesh.postmark(2);
+        let mut control_frame = ControlFrame::new();
+        assert!(MembershipMsg::Announce(&bytes).write(&mut control_frame));
+        let packet = mesh.packet(2);
         let now = mesh.now;
-        let refused = mesh.nodes[0].control.handle_letter(now, &postmark, letter.messages());
+        let refused = mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
         assert_eq!(refused, Err(Refusal::Unsound));
     }
     // A member that is said to be dead has a moment to say otherwise, and does.
@@ -268,11 +268,11 @@ fn forged_news_is_refused() {
         state: PeerState::Failed,
         by: stranger.id(),
     };
-    let mut letter = Letter::new();
-    assert!(Note::Accuse(accused).write(&mut letter));
+    let mut control_frame = ControlFrame::new();
+    assert!(MembershipMsg::Accuse(accused).write(&mut control_frame));
     for to in [0, 1, 3, 5] {
-        let postmark = mesh.postmark(2);
-        mesh.deliver(to, &postmark, &letter);
+        let packet = mesh.packet(2);
+        mesh.deliver(to, &packet, &control_frame);
     }
     for _ in 0..50 {
         mesh.run(100 * MS);
@@ -280,10 +280,10 @@ fn forged_news_is_refused() {
     }
     // Only the accused has said something new.
     assert!(mesh.agrees() && mesh.nodes[0].control.members().digest() != digest);
-    // A letter that was heeded once is not heeded twice.
-    let postmark = mesh.postmark(2);
+    // A control frame that was heeded once is not heeded twice.
+    let packet = mesh.packet(2);
     let now = mesh.now;
-    let mut again = || mesh.nodes[0].control.handle_letter(now, &postmark, letter.messages());
+    let mut again = || mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
     assert_eq!((again().is_ok(), again()), (true, Err(Refusal::Duplicate)));
 }
 
@@ -338,12 +338,15 @@ fn nobody_is_sent_much_before_showing_its_address() {
     statement.claims.clear();
     let word = Announcement::sign(&stranger, &mesh_key("test"), &statement);
     let digests = [[1; 4]; BUCKETS];
-    let mut letter = Letter::new();
-    assert!(Note::Announce(word.bytes()).write(&mut letter) && Note::Hello.write(&mut letter));
-    assert!(Note::SyncAsk { cursor: 0, digests: Some(&digests) }.write(&mut letter));
+    let mut control_frame = ControlFrame::new();
+    assert!(
+        MembershipMsg::Announce(word.bytes()).write(&mut control_frame)
+            && MembershipMsg::Hello.write(&mut control_frame)
+    );
+    assert!(MembershipMsg::SyncAsk { cursor: 0, digests: Some(&digests) }.write(&mut control_frame));
     let mut sent = 0;
     for seq in 1..=20 {
-        let postmark = Postmark {
+        let packet = PacketInfo {
             from: victim,
             origin: stranger.id(),
             incarnation: statement.incarnation,
@@ -351,18 +354,18 @@ fn nobody_is_sent_much_before_showing_its_address() {
             version: statement.version,
         };
         let (now, control) = (mesh.now, &mut mesh.nodes[0].control);
-        if control.introduce(now, victim, stranger.id(), letter.messages()).is_ok() {
-            let _ = control.handle_letter(now, &postmark, letter.messages());
+        if control.introduce(now, victim, stranger.id(), control_frame.messages()).is_ok() {
+            let _ = control.handle_control_frame(now, &packet, control_frame.messages());
         }
-        while let Some(intention) = control.poll() {
-            if let Intention::Send { to, letter } = intention
+        while let Some(output) = control.poll() {
+            if let Output::Send { to, control_frame } = output
                 && to == victim
             {
-                sent += 104 + letter.padded().len();
+                sent += 104 + control_frame.padded().len();
             }
         }
     }
-    let received = 20 * (104 + letter.padded().len());
+    let received = 20 * (104 + control_frame.padded().len());
     println!("{received} bytes brought {sent}");
     assert!(sent <= 3 * received);
 }
@@ -379,14 +382,14 @@ fn without_seeds_a_node_says_that_it_is_alone_and_joins_when_one_comes_back() {
 }
 
 #[test]
-fn letters_are_bounded_and_one_seed_is_one_run() {
+fn control_frames_are_bounded_and_one_seed_is_one_run() {
     let run = |seed| {
         let mut mesh = Mesh::of(40, seed);
         mesh.loss_permille = 20;
         mesh.run(5 * S);
         mesh.kill(7);
         mesh.run(5 * S);
-        assert!(mesh.largest <= LETTER_MAX);
+        assert!(mesh.largest <= CONTROL_FRAME_MAX);
         let bytes: Vec<u64> = mesh.nodes.iter().map(|node| node.bytes).collect();
         (bytes, mesh.nodes[3].control.members().digest())
     };
@@ -443,14 +446,14 @@ fn who_asks_for_everything_all_the_time_waits() {
     let mut mesh = Mesh::of(60, 18);
     mesh.run_to(5 * S, Mesh::agrees);
     mesh.run(5 * S);
-    let mut letter = Letter::new();
-    assert!(Note::SyncAsk { cursor: 0, digests: None }.write(&mut letter));
-    let before = mesh.nodes[0].letters;
+    let mut control_frame = ControlFrame::new();
+    assert!(MembershipMsg::SyncAsk { cursor: 0, digests: None }.write(&mut control_frame));
+    let before = mesh.nodes[0].control_frames;
     for _ in 0..1_000 {
-        let postmark = mesh.postmark(9);
-        mesh.deliver(0, &postmark, &letter);
+        let packet = mesh.packet(9);
+        mesh.deliver(0, &packet, &control_frame);
     }
-    let brought = mesh.nodes[0].letters - before;
+    let brought = mesh.nodes[0].control_frames - before;
     assert!(brought < 1_200, "{brought}");
     assert!(mesh.nodes[0].control.refusals().get(Refusal::Budget) > 0);
 }

@@ -22,7 +22,7 @@ const WIRE: [Reject; 13] = [
     Reject::Length,
     Reject::Order,
     Reject::EmptyBlock,
-    Reject::Letter,
+    Reject::ControlFrame,
     Reject::VersionTag,
 ];
 
@@ -82,7 +82,7 @@ fn twin(bytes: &[u8]) -> Result<(), Damage> {
         return refused(Reject::Length, whole.min(bytes.len()));
     }
     if bytes[2] == 0x0B {
-        return twin_of_letters(&bytes[..40 + 16 * count]);
+        return twin_of_control_frames(&bytes[..40 + 16 * count]);
     }
     let mut floor = 0;
     for i in 0..count {
@@ -111,7 +111,7 @@ fn twin(bytes: &[u8]) -> Result<(), Damage> {
 }
 
 /// Messages end to end, then zeros; `bytes` are header and entries.
-fn twin_of_letters(bytes: &[u8]) -> Result<(), Damage> {
+fn twin_of_control_frames(bytes: &[u8]) -> Result<(), Damage> {
     let mut at = 40;
     while at < bytes.len() && bytes[at] != 0 {
         if bytes[at + 1] != 0 {
@@ -120,7 +120,7 @@ fn twin_of_letters(bytes: &[u8]) -> Result<(), Damage> {
         let body = at + 4;
         let len = le(&bytes[at + 2..at + 4]) as usize;
         if body + len > bytes.len() {
-            return refused(Reject::Letter, at + 2);
+            return refused(Reject::ControlFrame, at + 2);
         }
         at = body + len;
         while at % 4 != 0 {
@@ -132,7 +132,7 @@ fn twin_of_letters(bytes: &[u8]) -> Result<(), Damage> {
     }
     match bytes[at..].iter().position(|byte| *byte != 0) {
         Some(offset) => refused(Reject::Reserved, at + offset),
-        None if at == 40 => refused(Reject::Letter, 40),
+        None if at == 40 => refused(Reject::ControlFrame, 40),
         None => Ok(()),
     }
 }
@@ -249,8 +249,12 @@ fn cases() -> Vec<Case> {
         broken(Block16, 3, Reject::EmptyBlock, entry(Block16, 1) + 4, |bytes| {
             bytes[entry(Block16, 1) + 4..][..2].fill(0);
         }),
-        broken(Control, 3, Reject::Letter, entry(Control, 1) + 2, |bytes| bytes[entry(Control, 1) + 2] = 99),
-        broken(Control, 3, Reject::Letter, HEADER_LEN, |bytes| bytes[HEADER_LEN..HEADER_LEN + 48].fill(0)),
+        broken(Control, 3, Reject::ControlFrame, entry(Control, 1) + 2, |bytes| {
+            bytes[entry(Control, 1) + 2] = 99
+        }),
+        broken(Control, 3, Reject::ControlFrame, HEADER_LEN, |bytes| {
+            bytes[HEADER_LEN..HEADER_LEN + 48].fill(0)
+        }),
         broken(Control, 3, Reject::Reserved, entry(Control, 2) + 1, |bytes| bytes[entry(Control, 2) + 1] = 1),
         broken(Pong, 9, Reject::Reserved, entry(Pong, 8) + 4, |bytes| bytes[entry(Pong, 8) + 7] = 1),
     ];

@@ -6,7 +6,9 @@ use octick_core::crypto::train::{TRAIN_MAX, depth};
 use octick_core::crypto::{Identity, MeshKeys, SIGNATURE_LEN};
 use octick_core::limits::{FRAME_MAX, HEADER_LEN, ROWS_MAX};
 use octick_core::stamp::{Incarnation, Seq, Version};
-use octick_core::wire::{Block8, Block16, Draft, Entries, Frame, Full, Kind, Letter, Sealer, Stamp, Stat};
+use octick_core::wire::{
+    Block8, Block16, ControlFrame, Draft, Entries, Frame, Full, Kind, Sealer, Stamp, Stat,
+};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
@@ -38,9 +40,9 @@ impl Said {
             Self::Rows(rows) => assert_eq!(draft.rows(rows), rows.len()),
             Self::Stats(_, stats) => stats.iter().for_each(|stat| draft.stat(stat).unwrap()),
             Self::Control(messages) => {
-                let mut letter = Letter::new();
-                messages.iter().for_each(|(kind, body)| assert!(letter.push(*kind, body)));
-                draft.letter(&letter);
+                let mut control_frame = ControlFrame::new();
+                messages.iter().for_each(|(kind, body)| assert!(control_frame.push(*kind, body)));
+                draft.control_frame(&control_frame);
             }
         }
     }
@@ -101,7 +103,7 @@ proptest! {
     fn what_goes_into_a_train_comes_out_of_its_frames(
         all_said in vec(said(), 1..8),
         seed: [u8; 32],
-        life: u32,
+        incarnation: u32,
         first_seq in 0..Seq::MAX.0 - 8,
         micros in Version::MIN_WIRE.micros()..1 << 52,
     ) {
@@ -112,7 +114,7 @@ proptest! {
         train.seal(
             &identity,
             &keys,
-            &Stamp { incarnation: Incarnation(life), first_seq: Seq(first_seq), version },
+            &Stamp { incarnation: Incarnation(incarnation), first_seq: Seq(first_seq), version },
         );
         prop_assert_eq!(train.len(), all_said.len());
         for (i, (bytes, said)) in train.frames().zip(&all_said).enumerate() {
@@ -120,7 +122,7 @@ proptest! {
             let header = frame.header();
             prop_assert_eq!(&Said::heard(&frame), said);
             prop_assert_eq!(header.origin(), identity.id());
-            prop_assert_eq!(header.incarnation(), Incarnation(life));
+            prop_assert_eq!(header.incarnation(), Incarnation(incarnation));
             prop_assert_eq!(header.seq(), Seq(first_seq + i as u64));
             prop_assert_eq!((header.train_index(), header.train_len()), (i, all_said.len()));
             prop_assert_eq!(header.version(), version);
@@ -188,9 +190,9 @@ fn a_full_draft_takes_no_more() {
                 _ => Err(Full),
             },
             Kind::Control => {
-                let mut letter = Letter::new();
-                let fits = (0..=n).all(|_| letter.push(1, &[0; 12]));
-                draft.letter(&letter);
+                let mut control_frame = ControlFrame::new();
+                let fits = (0..=n).all(|_| control_frame.push(1, &[0; 12]));
+                draft.control_frame(&control_frame);
                 if fits { Ok(()) } else { Err(Full) }
             }
         };

@@ -6,14 +6,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use octick_core::control::message::announcement::{Announcement, Region, Unsound, mesh_key};
-use octick_core::control::message::membership::{Accusation, BUCKETS, Listed, Note, kind};
+use octick_core::control::message::membership::{Accusation, BUCKETS, Listed, MembershipMsg, kind};
 use octick_core::control::{
-    Birth, Claim, Control, Intention, Notary, PeerState, Postmark, Refusals, Settings, Statement,
+    Claim, Control, NodeInit, Output, PacketInfo, PeerState, Refusals, Settings, Signer, Statement,
 };
-use octick_core::data::audit::Compare;
-use octick_core::limits::LETTER_MAX;
+use octick_core::data::audit::AuditMsg;
+use octick_core::limits::CONTROL_FRAME_MAX;
 use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
-use octick_core::wire::{Letter, Message};
+use octick_core::wire::{ControlFrame, Message};
 use octick_crypto::NodeId;
 
 use crate::cursor::Cursor;
@@ -21,9 +21,9 @@ use crate::world::{NOW, World};
 
 /// Members that the table holds: fewer than there are people and lives.
 const MEMBERS_MAX: usize = 5;
-/// Letters that one input may lead to.
+/// Control frames that one input may lead to.
 const STEPS_MAX: usize = 120;
-/// Bytes of a frame around a letter.
+/// Bytes of a frame around a control frame.
 const FRAME: usize = 104;
 /// Greetings, probes and news that a node sends of its own accord.
 const OWN_ACCORD: usize = 64 * 1_024;
@@ -33,7 +33,7 @@ type Verdict = Result<Arc<Announcement>, Unsound>;
 /// Verifies each announcement once in all inputs: a signature takes longer than everything else here.
 struct Memory;
 
-impl Notary for Memory {
+impl Signer for Memory {
     fn announce(&mut self, statement: &Statement) -> Arc<Announcement> {
         Arc::new(Announcement::sign(&World::get().people[0], &mesh_key("fuzz"), statement))
     }
@@ -53,23 +53,23 @@ fn address(who: usize) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(10, 0, 0, who as u8 + 1), 7_700))
 }
 
-/// What person `who` says of itself, with a few choices.
+/// What person `who` says of itself, with a few spread_settings.
 fn statement(who: usize, input: &mut Cursor<'_>) -> Statement {
-    let (choices, version) = (input.u8(), u64::from(input.u8()));
-    let claims = (0..usize::from(choices >> 6)).map(|i| Claim {
-        run: Run { first: Slot(64 * i as u32 + 16 * u32::from(choices & 3)), len: 32 },
-        since: NOW + u64::from(choices),
+    let (spread_settings, version) = (input.u8(), u64::from(input.u8()));
+    let claims = (0..usize::from(spread_settings >> 6)).map(|i| Claim {
+        run: Run { first: Slot(64 * i as u32 + 16 * u32::from(spread_settings & 3)), len: 32 },
+        since: NOW + u64::from(spread_settings),
     });
     // Most are of these seconds, some of the day before the last.
     let micros = if version > 230 { NOW - 48 * 3_600_000_000 } else { NOW + version * 1_000 };
     Statement {
-        incarnation: Incarnation(1 + u32::from(choices >> 4 & 1)),
-        boot: u32::from(choices >> 3 & 1),
+        incarnation: Incarnation(1 + u32::from(spread_settings >> 4 & 1)),
+        boot: u32::from(spread_settings >> 3 & 1),
         version: Version::new(micros, World::get().people[who].id()),
         capabilities: 0,
-        region: Region(u16::from(choices & 15 == 15)),
-        leaves: choices & 63 == 33,
-        addresses: vec![address(if choices & 31 == 7 { 200 } else { who })],
+        region: Region(u16::from(spread_settings & 15 == 15)),
+        leaves: spread_settings & 63 == 33,
+        addresses: vec![address(if spread_settings & 31 == 7 { 200 } else { who })],
         claims: claims.collect(),
     }
 }
@@ -92,7 +92,7 @@ impl Play {
         let seeds = vec![address(1)];
         let settings = Settings { members_max: MEMBERS_MAX, strangers: 4, seeds, ..Settings::default() };
         settings.check().expect("the settings hold");
-        let birth = Birth {
+        let init = NodeInit {
             mesh: mesh_key("fuzz"),
             now: 1_000_000,
             wall: NOW,
@@ -106,7 +106,7 @@ impl Play {
             secret: [seed; 32],
         };
         Self {
-            control: Control::new(settings, birth, Box::new(Memory)),
+            control: Control::new(settings, init, Box::new(Memory)),
             now: 1_000_000,
             seqs: [0; 6],
             received: BTreeMap::new(),
@@ -116,37 +116,37 @@ impl Play {
         }
     }
 
-    /// A letter arrives, said to be person `who`'s.
-    fn letter(&mut self, who: usize, life: u32, seq: Option<u64>, letter: &Letter) {
+    /// A control frame arrives, said to be person `who`'s.
+    fn control_frame(&mut self, who: usize, life: u32, seq: Option<u64>, control_frame: &ControlFrame) {
         let origin = World::get().people[who].id();
         self.seqs[who] += 1;
-        let postmark = Postmark {
+        let packet = PacketInfo {
             from: address(who),
             origin,
             incarnation: Incarnation(life),
             seq: Seq(seq.unwrap_or(self.seqs[who])),
             version: Version::new(NOW + self.now, origin),
         };
-        *self.received.entry(postmark.from).or_default() += FRAME + letter.padded().len();
+        *self.received.entry(packet.from).or_default() += FRAME + control_frame.padded().len();
         let known = self.control.members().find(origin).is_some();
-        if known || self.control.introduce(self.now, postmark.from, origin, letter.messages()).is_ok() {
-            let _ = self.control.handle_letter(self.now, &postmark, letter.messages());
+        if known || self.control.introduce(self.now, packet.from, origin, control_frame.messages()).is_ok() {
+            let _ = self.control.handle_control_frame(self.now, &packet, control_frame.messages());
         }
     }
 
     /// Takes what the node wants, and checks what holds after everything that happens.
     fn settle(&mut self) {
         let mut taken = 0;
-        while let Some(intention) = self.control.poll() {
+        while let Some(output) = self.control.poll() {
             taken += 1;
             assert!(taken < 10_000, "a step leads to a bounded number of intentions");
-            if let Intention::Send { to, letter } = intention {
-                assert!(!letter.is_empty() && letter.padded().len() <= LETTER_MAX);
-                *self.sent.entry(to).or_default() += FRAME + letter.padded().len();
-                for message in letter.messages() {
-                    match Note::decode(message).expect("what is written can be read") {
-                        Note::Probe { nonce, .. } => self.probes.push((to, nonce)),
-                        Note::Challenge { token, .. } => self.tokens.push((to, token)),
+            if let Output::Send { to, control_frame } = output {
+                assert!(!control_frame.is_empty() && control_frame.padded().len() <= CONTROL_FRAME_MAX);
+                *self.sent.entry(to).or_default() += FRAME + control_frame.padded().len();
+                for message in control_frame.messages() {
+                    match MembershipMsg::decode(message).expect("what is written can be read") {
+                        MembershipMsg::Probe { nonce, .. } => self.probes.push((to, nonce)),
+                        MembershipMsg::Challenge { token, .. } => self.tokens.push((to, token)),
                         _ => {}
                     }
                 }
@@ -193,12 +193,12 @@ pub fn play(data: &[u8]) -> Refusals {
 
 fn step(play: &mut Play, input: &mut Cursor<'_>) {
     let (op, who, life) = (input.u8(), usize::from(input.u8()) % 6, 1 + u32::from(input.u8() & 1));
-    let mut letter = Letter::new();
+    let mut control_frame = ControlFrame::new();
     let about = usize::from(input.u8()) % 6;
-    // Most letters begin with their author's word, so that strangers become members.
+    // Most control frames begin with their author's word, so that strangers become members.
     if op & 0x80 != 0 {
         let word = Announcement::sign(&World::get().people[who], &mesh_key("fuzz"), &statement(who, input));
-        let _ = Note::Announce(word.bytes()).write(&mut letter);
+        let _ = MembershipMsg::Announce(word.bytes()).write(&mut control_frame);
     }
     match op % 9 {
         0 => {
@@ -210,12 +210,12 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
             let kind = input.u8().max(1);
             let len = usize::from(input.u8());
             let body = input.bytes(len);
-            if let Some(compare) = Compare::decode(body) {
+            if let Some(compare) = AuditMsg::decode(body) {
                 let mut again = Vec::new();
                 compare.encode(&mut again);
-                assert_eq!(Compare::decode(&again), Some(compare), "what was read is written as it is read");
+                assert_eq!(AuditMsg::decode(&again), Some(compare), "what was read is written as it is read");
             }
-            let _ = letter.push(kind, body);
+            let _ = control_frame.push(kind, body);
         }
         2 => {
             let mut word =
@@ -224,7 +224,7 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
                     .to_vec();
             let (at, bend) = (usize::from(input.u8()) % word.len(), input.u8());
             word[at] ^= if bend < 0xC0 { 0 } else { bend };
-            let _ = Note::Announce(&word).write(&mut letter);
+            let _ = MembershipMsg::Announce(&word).write(&mut control_frame);
         }
         3 => {
             let id = World::get().people[about].id();
@@ -236,51 +236,52 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
             };
             let state = if input.u8() & 1 == 0 { PeerState::Suspected } else { PeerState::Failed };
             let by = World::get().people[usize::from(input.u8()) % 6].id();
-            let _ = Note::Accuse(Accusation { id, rank, state, by }).write(&mut letter);
+            let _ = MembershipMsg::Accuse(Accusation { id, rank, state, by }).write(&mut control_frame);
         }
         4 => {
             let (digest, nonce) = (input.u32(), u32::from(input.u8()));
             let asked = play.probes.iter().rev().find(|(to, _)| *to == address(who)).map(|(_, nonce)| *nonce);
             let target = World::get().people[about].id();
             let note = match input.u8() % 4 {
-                0 => Note::Probe { nonce, digest },
-                1 => Note::Ack { nonce: asked.unwrap_or(nonce), digest },
-                2 => Note::ProbeFor { nonce, target },
-                _ => Note::Nack { nonce: asked.unwrap_or(nonce) },
+                0 => MembershipMsg::Probe { nonce, digest },
+                1 => MembershipMsg::Ack { nonce: asked.unwrap_or(nonce), digest },
+                2 => MembershipMsg::ProbeFor { nonce, target },
+                _ => MembershipMsg::Nack { nonce: asked.unwrap_or(nonce) },
             };
-            let _ = note.write(&mut letter);
+            let _ = note.write(&mut control_frame);
         }
         5 => {
             let (cursor, fill) = (input.u8() % BUCKETS as u8, input.u8());
             let digests = [[fill; 4]; BUCKETS];
             let digests = (fill & 1 == 0).then_some(&digests);
-            let _ = Note::SyncAsk { cursor, digests }.write(&mut letter);
+            let _ = MembershipMsg::SyncAsk { cursor, digests }.write(&mut control_frame);
         }
         6 => {
             let (bucket, count) = (input.u8() % BUCKETS as u8, usize::from(input.u8() % 70));
             let entries: Vec<[u8; Listed::LEN]> = (0..count).map(|i| [i as u8; Listed::LEN]).collect();
             let names: Vec<[u8; 8]> = (0..count).map(|i| [i as u8; 8]).collect();
             let note = match input.u8() % 3 {
-                0 => Note::SyncList { bucket, entries: &entries },
-                1 => Note::SyncWant { bucket, names: &names },
-                _ => Note::SyncDone { next: bucket, digest: input.u32() },
+                0 => MembershipMsg::SyncList { bucket, entries: &entries },
+                1 => MembershipMsg::SyncWant { bucket, names: &names },
+                _ => MembershipMsg::SyncDone { next: bucket, digest: input.u32() },
             };
-            let _ = note.write(&mut letter);
+            let _ = note.write(&mut control_frame);
         }
         7 => {
             let token = play.tokens.iter().rev().find(|(to, _)| *to == address(who)).map(|(_, token)| *token);
-            let _ = Note::Response(token.unwrap_or([input.u8(); 16])).write(&mut letter);
-            let _ = Note::Hello.write(&mut letter);
-            let _ = Note::SyncAsk { cursor: 0, digests: None }.write(&mut letter);
+            let _ = MembershipMsg::Response(token.unwrap_or([input.u8(); 16])).write(&mut control_frame);
+            let _ = MembershipMsg::Hello.write(&mut control_frame);
+            let _ = MembershipMsg::SyncAsk { cursor: 0, digests: None }.write(&mut control_frame);
         }
         _ => {
             let token = [input.u8(); 16];
-            let _ = Note::Challenge { token, seen_at: address(about) }.write(&mut letter);
-            let _ = Note::Other(Message { kind: kind::ACCUSE + 1, body: &[1, 2, 3] }).write(&mut letter);
+            let _ = MembershipMsg::Challenge { token, seen_at: address(about) }.write(&mut control_frame);
+            let _ = MembershipMsg::Other(Message { kind: kind::ACCUSE + 1, body: &[1, 2, 3] })
+                .write(&mut control_frame);
         }
     }
-    if !letter.is_empty() {
+    if !control_frame.is_empty() {
         let seq = (op & 0x40 != 0).then(|| u64::from(input.u8()));
-        play.letter(who, life, seq, &letter);
+        play.control_frame(who, life, seq, &control_frame);
     }
 }

@@ -299,7 +299,7 @@ impl Model {
                 expected.absorbed.asks |= 1 << i;
             }
             Kind::Pong => expected.absorbed.answers |= 1 << i,
-            Kind::Control => expected.absorbed.letters |= 1 << i,
+            Kind::Control => expected.absorbed.control_frames |= 1 << i,
             Kind::Block16 if !self.twin.horizon_ok(header.version()) => return Err(Reject::Horizon),
             _ => {
                 self.windows.entry(who).or_default().insert(header.incarnation(), header.seq().0)?;
@@ -372,7 +372,7 @@ impl Rig {
         // The engine looks after no mesh, and has no use for strangers.
         for i in bits(checked.strangers) {
             let from = (Ipv4Addr::LOCALHOST, 1).into();
-            self.engine.take_stranger(0, from, &Frame::parse(views[i]).expect("it is sound"));
+            self.engine.handle_stranger(0, from, &Frame::parse(views[i]).expect("it is sound"));
         }
         let absorbed = if reopen {
             let again = Batch::reopen(views.iter().copied(), checked.mask(), &World::get().directory);

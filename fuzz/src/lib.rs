@@ -11,9 +11,9 @@
 //! | [`ingress`] | honest, forged, mangled and repeated datagrams | every verdict, count and table is the dull model's |
 //! | [`merge_twin`] | frames for the three tables | every kernel equals a `BTreeMap` |
 //! | [`config`] | a configuration file | refused with a reason, or settings that contradict nothing |
-//! | [`control`] | letters of honest, lying and garbling members | no panic, bounds hold, nobody is believed who did not sign |
+//! | [`control`] | control frames of honest, lying and garbling members | no panic, bounds hold, nobody is believed who did not sign |
 //! | [`dump`] | a capture, or frames | no panic, and every byte is accounted for |
-//! | [`reconcile`] | letters of an honest and a lying peer about sets | no panic, sessions, memory and bytes keep their bounds |
+//! | [`reconcile`] | control frames of an honest and a lying peer about sets | no panic, sessions, memory and bytes keep their bounds |
 //! | [`verify_vs_reference`] | signatures, honest and bent | every kernel gives the verdicts of `verify_strict` |
 //!
 //! [`cursor`] turns bytes into numbers, [`twin`] is the dull twin of the tables, [`world`] a small mesh, [`seeds`]

@@ -2,14 +2,14 @@
 //! sessions and memory keep their bounds, and what was sent keeps to what a session may send.
 
 use octick_core::control::Random;
-use octick_core::control::reconcile::message::{Talk, Topic};
+use octick_core::control::reconcile::message::{ReconcileMsg, Topic};
 use octick_core::control::reconcile::session::{Output, Reconciler, Refused, Settings};
 use octick_core::control::reconcile::vector;
-use octick_core::wire::letter::BODY_MAX;
+use octick_core::wire::control_frame::BODY_MAX;
 
 use crate::cursor::Cursor;
 
-/// Letters and ticks that one input may lead to.
+/// Control frames and ticks that one input may lead to.
 const STEPS_MAX: usize = 200;
 /// Names in a set, and the honest peer's.
 const SETS: [std::ops::Range<u64>; 2] = [0..60, 20..90];
@@ -48,7 +48,7 @@ pub fn play(data: &[u8]) -> [u64; Refused::ALL.len()] {
             }
             1 => now += u64::from(input.u16()) * 100,
             2..=4 => {
-                // A letter of the honest two arrives, is lost, or comes twice.
+                // A control frame of the honest two arrives, is lost, or comes twice.
                 if !flying.is_empty() {
                     let (to, body) = flying.swap_remove(usize::from(op >> 3) % flying.len());
                     if op % 8 == 4 {
@@ -73,10 +73,12 @@ pub fn play(data: &[u8]) -> [u64; Refused::ALL.len()] {
                 let Output::Say { to, body } = output else { continue };
                 assert!(body.len() <= BODY_MAX);
                 said += body.len();
-                let (topic, talk) = Talk::decode(&body).expect("what is written can be read");
+                let (topic, talk) = ReconcileMsg::decode(&body).expect("what is written can be read");
                 if to == LIAR {
                     heard = topic;
-                    if let Talk::Open { share, size, .. } | Talk::Symbols { share, size, .. } = talk {
+                    if let ReconcileMsg::Open { share, size, .. }
+                    | ReconcileMsg::Symbols { share, size, .. } = talk
+                    {
                         shares = (share, size);
                     }
                 } else if flying.len() < 64 {
@@ -111,17 +113,17 @@ fn lie(input: &mut Cursor<'_>, heard: &mut Topic, (share, size): (u64, u32)) -> 
     let mut sketch = [0; 96];
     sketch[..len.min(96).min(bytes.len())].copy_from_slice(&bytes[..len.min(96).min(bytes.len())]);
     let talk = match op % 11 {
-        0 => Talk::Open { share, size, sketch: &sketch },
-        1 => Talk::Symbols { share, size, first: a, bytes },
-        2 => Talk::More { first: a, end: b },
-        3 => Talk::Far { share, size },
-        4 => Talk::Filter { share, size, total: b, at: if a & 1 == 0 { 0 } else { a }, bytes },
-        5 => Talk::Next { cursor: a },
-        6 => Talk::List { cursor: a, next: b.wrapping_sub(2), names: bytes },
-        7 => Talk::Want { names: bytes },
-        8 => Talk::Done,
-        9 => Talk::Busy,
-        _ => Talk::Vector { bytes },
+        0 => ReconcileMsg::Open { share, size, sketch: &sketch },
+        1 => ReconcileMsg::Symbols { share, size, first: a, bytes },
+        2 => ReconcileMsg::More { first: a, end: b },
+        3 => ReconcileMsg::Far { share, size },
+        4 => ReconcileMsg::Filter { share, size, total: b, at: if a & 1 == 0 { 0 } else { a }, bytes },
+        5 => ReconcileMsg::Next { cursor: a },
+        6 => ReconcileMsg::List { cursor: a, next: b.wrapping_sub(2), names: bytes },
+        7 => ReconcileMsg::Want { names: bytes },
+        8 => ReconcileMsg::Done,
+        9 => ReconcileMsg::Busy,
+        _ => ReconcileMsg::Vector { bytes },
     };
     let mut body = talk.encode(*heard);
     if bend & 0xF0 == 0xF0 {

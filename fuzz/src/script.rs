@@ -169,7 +169,10 @@ pub fn stories() -> Vec<(String, Vec<u8>)> {
                     script.mangled(at, with).mangled(at, with)
                 }),
         ),
-        ("letter-overflows", Script::new(0).signed(Said { kind: Kind::Control, ..PLAIN }).mangled(43, 0x80)),
+        (
+            "control-frame-overflows",
+            Script::new(0).signed(Said { kind: Kind::Control, ..PLAIN }).mangled(43, 0x80),
+        ),
         (
             "over-budget",
             // A peer and a stranger forge, another stranger does not, and all three come again.

@@ -17,7 +17,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "config" => configs(),
         "control" => {
             let scattered = structured(40, 700, |bytes| {
-                // Letters that begin with their author's word, and some words of long ago.
+                // Control frames that begin with their author's word, and some words of long ago.
                 bytes[1..].chunks_mut(9).for_each(|step| step[0] |= 0x80);
                 bytes[1..]
                     .chunks_mut(67)

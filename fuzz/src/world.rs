@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use octick_core::data::{Directory, Origin, Run};
 use octick_core::stamp::{Incarnation, Seq, Slot, Version};
-use octick_core::wire::{Block8, Block16, Kind, Letter, Sealer, Stamp, Stat};
+use octick_core::wire::{Block8, Block16, ControlFrame, Kind, Sealer, Stamp, Stat};
 use octick_crypto::{Identity, MeshKeys};
 
 use crate::cursor::Cursor;
@@ -80,7 +80,7 @@ pub fn draw_frame(input: &mut Cursor<'_>, train: &mut Sealer) -> Kind {
         index = input.u32();
     }
     train.frame(kind, |draft| {
-        let (mut rows, mut letter) = (Vec::new(), Letter::new());
+        let (mut rows, mut control_frame) = (Vec::new(), ControlFrame::new());
         for _ in 0..count {
             let (step, age, value) = (input.u8(), input.u8(), u64::from(input.u8()));
             // A step of zero breaks the order; large ages and whole words come behind marks.
@@ -101,7 +101,8 @@ pub fn draw_frame(input: &mut Cursor<'_>, train: &mut Sealer) -> Kind {
                 }
                 Kind::Control => {}
             }
-            if kind == Kind::Control && !letter.push(step | 1, &value.to_le_bytes()[..usize::from(step & 7)])
+            if kind == Kind::Control
+                && !control_frame.push(step | 1, &value.to_le_bytes()[..usize::from(step & 7)])
             {
                 break;
             }
@@ -109,7 +110,7 @@ pub fn draw_frame(input: &mut Cursor<'_>, train: &mut Sealer) -> Kind {
         }
         match kind {
             Kind::Rows => drop(draft.rows(&rows)),
-            Kind::Control => draft.letter(&letter),
+            Kind::Control => draft.control_frame(&control_frame),
             _ => {}
         }
     });

@@ -1,4 +1,4 @@
-//! What an embedder may choose, and the one place where the choices are checked against each other.
+//! What an embedder may choose, and the one place where the spread_settings are checked against each other.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -335,7 +335,7 @@ pub enum ConfigError {
         /// As configured.
         skew_max: Duration,
     },
-    /// Two choices about membership contradict each other.
+    /// Two spread_settings about membership contradict each other.
     Membership(Contradiction),
     /// The CPU cannot run the kernel that was asked for.
     KernelMissing {

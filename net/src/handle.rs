@@ -19,7 +19,7 @@ use octick_crypto::{Hash, NodeId, lanes};
 
 use crate::config::{ConfigError, Peer};
 use crate::mesh::{MeshEvent, MeshView, Quorum, Steering};
-use crate::runtime::{Bell, Command, Crew, Desk, Latencies, SenderStats, Urgency, Write, tally};
+use crate::runtime::{Command, Latencies, SenderStats, ThreadStats, Threads, Urgency, Waker, Write, tally};
 use crate::socket::{self, Backend, Socket, Why};
 
 /// A running node. Dropping it stops the node.
@@ -32,14 +32,14 @@ pub(crate) struct Inner {
     pub(crate) local: SocketAddr,
     pub(crate) about: About,
     pub(crate) warnings: Vec<String>,
-    pub(crate) crew: Crew,
+    pub(crate) threads: Threads,
     pub(crate) runs: Arc<[Run]>,
     pub(crate) writes: Arc<ArrayQueue<Write>>,
     pub(crate) commands: Sender<Command>,
-    pub(crate) bell: Bell,
+    pub(crate) waker: Waker,
     pub(crate) reader: StateReader,
     pub(crate) changes: Source,
-    pub(crate) desks: Vec<Desk>,
+    pub(crate) all_stats: Vec<ThreadStats>,
     pub(crate) events: Receiver<MeshEvent>,
     pub(crate) quorum: Quorum,
 }
@@ -111,11 +111,11 @@ impl Handle {
 
     /// Writes cells, from any thread; clones share the queue.
     pub fn writer(&self) -> Writer {
-        let Inner { runs, writes, bell, quorum, .. } = &self.inner;
+        let Inner { runs, writes, waker, quorum, .. } = &self.inner;
         Writer {
             runs: runs.clone(),
             writes: writes.clone(),
-            bell: bell.clone(),
+            waker: waker.clone(),
             quorum: quorum.clone(),
             layout: self.inner.reader.layout(),
         }
@@ -134,20 +134,20 @@ impl Handle {
 
     /// The node's counters as they stand. Takes no lock and no memory.
     pub fn tally(&self) -> Tally {
-        tally(&self.inner.desks)
+        tally(&self.inner.all_stats)
     }
 
     /// The node's figures. Takes the memory of two histograms.
     pub fn stats(&self) -> Stats {
         let mut stats = Stats { tally: self.tally(), ..Stats::default() };
-        for desk in &self.inner.desks {
-            desk.look(|bulk| {
+        for thread_stats in &self.inner.all_stats {
+            thread_stats.look(|bulk| {
                 stats.socket = stats.socket.plus(&bulk.socket);
                 stats.latencies.add(&bulk.latencies);
                 stats.senders.extend_from_slice(&bulk.senders);
             });
         }
-        stats.senders.sort_by_key(|sender| std::cmp::Reverse(sender.conduct.guilt()));
+        stats.senders.sort_by_key(|sender| std::cmp::Reverse(sender.score.score()));
         stats.senders.truncate(OFFENDERS_MAX);
         stats
     }
@@ -261,7 +261,7 @@ impl Handle {
 
     /// Whether all of its threads still run.
     pub fn is_running(&self) -> bool {
-        self.inner.crew.is_whole()
+        self.inner.threads.is_whole()
     }
 
     /// Stops the node, waits for its threads, and returns its last figures.
@@ -272,13 +272,13 @@ impl Handle {
     /// # Panics
     /// When a thread panicked: a bug, passed on.
     pub fn stop(mut self) -> io::Result<Stats> {
-        self.inner.crew.stop()?;
+        self.inner.threads.stop()?;
         Ok(self.stats())
     }
 
     fn command(&self, command: Command) -> Result<(), Gone> {
         self.inner.commands.send(command).map_err(|_| Gone)?;
-        self.inner.bell.ring();
+        self.inner.waker.ring();
         Ok(())
     }
 }
@@ -289,7 +289,7 @@ pub struct Writer {
     runs: Arc<[Run]>,
     layout: octick_core::state::Layout,
     writes: Arc<ArrayQueue<Write>>,
-    bell: Bell,
+    waker: Waker,
     quorum: Quorum,
 }
 
@@ -333,7 +333,7 @@ impl Writer {
             return Err(WriteError::NotOurs(NotOurs(update)));
         }
         self.writes.push(Write { update, urgency }).map_err(|full| WriteError::Full(full.update))?;
-        self.bell.ring();
+        self.waker.ring();
         Ok(())
     }
 }

@@ -45,7 +45,7 @@ pub use mesh::{
     MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, Region, Strategy, TravelView,
 };
 pub use octick_core::counters::{Counter, Tally};
-pub use octick_core::data::budget::{Conduct, Limits, Rate};
+pub use octick_core::data::budget::{Limits, Rate, SenderScore};
 pub use octick_core::data::publish::{Change, Next, Reader as Changes};
 pub use octick_core::data::report::{Gauge, Report};
 pub use octick_core::data::{DirectoryError, Run, Update};

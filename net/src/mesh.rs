@@ -25,7 +25,7 @@ pub struct Membership {
     pub advertise: Vec<SocketAddr>,
     /// Bytes of the frames that were merged last, kept for members that miss some. Default 16 MiB: a tenth of a second of
     /// 130,000 full frames a second.
-    pub shelf: usize,
+    pub frame_cache: usize,
     /// Seeds, timers and bounds. Peers that are listed count as seeds.
     pub settings: MembershipSettings,
 }
@@ -36,7 +36,7 @@ impl Default for Membership {
             region: Region::default(),
             capabilities: 0,
             advertise: Vec::new(),
-            shelf: 16 << 20,
+            frame_cache: 16 << 20,
             settings: MembershipSettings::default(),
         }
     }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use octick::{
-    Conduct, Config, Counter, Handle, Identity, Layout, Mode, Peer, Reject, Run, SenderStats, Slot,
+    Config, Counter, Handle, Identity, Layout, Mode, Peer, Reject, Run, SenderScore, SenderStats, Slot,
 };
 use octick_core::stamp::{Incarnation, Seq, Version};
 use octick_core::wire::{Kind, Sealer, Stamp};
@@ -180,8 +180,8 @@ impl Garbage {
     }
 }
 
-fn conduct_of(stats: &[SenderStats], addr: SocketAddr) -> Conduct {
-    stats.iter().find(|sender| sender.addr == addr).map_or(Conduct::default(), |sender| sender.conduct)
+fn conduct_of(stats: &[SenderStats], addr: SocketAddr) -> SenderScore {
+    stats.iter().find(|sender| sender.addr == addr).map_or(SenderScore::default(), |sender| sender.score)
 }
 
 fn flood(mode: Mode) {
@@ -227,12 +227,12 @@ fn flood(mode: Mode) {
     let stats = node.stop().expect("it ran");
     let rejected = |reasons: &[Reject]| reasons.iter().map(|&reason| counted.rejected(reason)).sum::<u64>();
     let paid = rejected(&[Reject::BadSignature, Reject::OverBudget, Reject::StrangersOverBudget]);
-    let guilt: u64 = stats.senders.iter().map(|sender| sender.conduct.guilt()).sum();
+    let guilt: u64 = stats.senders.iter().map(|sender| sender.score.score()).sum();
     assert_eq!(guilt, paid, "each is on its sender");
     assert!(paid >= (2 * TIMES * GENUINE) as u64, "neither forger's frames were anything else");
     let flooders = from_strangers.each_ref().map(address);
     assert!(stats.senders.iter().all(|sender| !sender.is_peer && flooders.contains(&sender.addr)));
-    assert!(stats.senders.iter().all(|sender| sender.conduct.good == 0));
+    assert!(stats.senders.iter().all(|sender| sender.score.good == 0));
 }
 
 #[test]

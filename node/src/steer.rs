@@ -98,7 +98,7 @@ impl ForceLeave {
     /// One line: which member may have been meant, or why the node did not answer.
     pub fn run(&self) -> Result<ExitCode, Failure> {
         let admin = self.locate.address()?;
-        // Anything but digits and letters could lead to another path.
+        // Anything but digits and control frames could lead to another path.
         let path: String = self.member.bytes().map(escape).collect();
         let path = format!("/api/v1/members/{path}/leave");
         let gone = client::post::<view::Done>(admin, &path, &view::Nothing {})?.done;

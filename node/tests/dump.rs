@@ -89,9 +89,9 @@ fn raw_frames_are_one_readable_line_each() {
     assert_eq!(code, 0);
     assert_eq!(
         shown,
-        "@0  block8 208 bytes  83561adb life 1 seq 1  train 1 of 2  2026-11-20T23:38:28.123456Z  1 block\n  \
+        "@0  block8 208 bytes  83561adb incarnation 1 seq 1  train 1 of 2  2026-11-20T23:38:28.123456Z  1 block\n  \
          block 0 age 5us  0=0 1=0\n\
-         @208  block8 208 bytes  83561adb life 1 seq 2  train 2 of 2  2026-11-20T23:38:28.123456Z  1 block\n  \
+         @208  block8 208 bytes  83561adb incarnation 1 seq 2  train 2 of 2  2026-11-20T23:38:28.123456Z  1 block\n  \
          block 1 age 5us  8=1 9=1\n"
     );
     assert_eq!(summary, "2 frames, 0 damaged\n");

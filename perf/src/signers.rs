@@ -21,7 +21,7 @@ pub(crate) struct Signers {
     slots_each: u32,
     micros: u64,
     train: Sealer,
-    dice: Dice,
+    rng: Dice,
     /// A run's blocks in random order: a train takes them from the front.
     blocks: Vec<u32>,
 }
@@ -47,7 +47,7 @@ impl Signers {
             slots_each,
             micros,
             train: Sealer::new(),
-            dice: Dice::new(3),
+            rng: Dice::new(3),
             blocks: (0..blocks as u32).collect(),
         }
     }
@@ -63,19 +63,19 @@ impl Signers {
 
     /// A train of `len` full frames by a random node: who, and the bytes.
     pub(crate) fn train(&mut self, len: usize) -> (OriginIndex, &Sealer) {
-        let who = self.dice.below(self.identities.len() as u32);
+        let who = self.rng.below(self.identities.len() as u32);
         let width = width(self.kind);
         let first = who * self.slots_each / width;
-        self.dice.shuffle(&mut self.blocks);
+        self.rng.shuffle(&mut self.blocks);
         let mut frames = self.blocks.chunks_exact_mut(BLOCKS_MAX);
         self.train.clear();
         for _ in 0..len {
             let blocks = frames.next().expect("a run has blocks for the longest train");
             blocks.sort_unstable();
-            let (dice, kind) = (&mut self.dice, self.kind);
+            let (rng, kind) = (&mut self.rng, self.kind);
             self.train.frame(kind, |draft| {
                 for block in blocks {
-                    let (block, value) = (first + *block, dice.roll());
+                    let (block, value) = (first + *block, rng.roll());
                     let fits = match kind {
                         Kind::Block8 => draft.block8(&Block8::new(block, 0xFF, 0, [value; 8])),
                         _ => draft.block16(&Block16::new(block, 0xFFFF, 0, [value as u32; 16])),

@@ -34,7 +34,7 @@ const SKEW_MAX: u64 = 10 * S;
 
 /// How agents and edges behave.
 #[derive(Clone, Copy, Debug)]
-pub struct Habits {
+pub struct Workload {
     /// Time between two writes of an agent, microseconds.
     pub write_gap: u64,
     /// When agents stop writing.
@@ -70,7 +70,7 @@ pub struct Ledger {
 pub struct Common {
     identities: Vec<Rc<Identity>>,
     directory: Directory,
-    habits: Habits,
+    workload: Workload,
     layout: Layout,
     seed: u64,
     honest: Vec<bool>,
@@ -80,7 +80,7 @@ pub struct Common {
 
 impl Common {
     /// Keys and slots of `honest.len()` nodes; those that are not honest may write anything in their own name.
-    pub fn new(seed: u64, habits: Habits, honest: Vec<bool>) -> Self {
+    pub fn new(seed: u64, workload: Workload, honest: Vec<bool>) -> Self {
         let identities: Vec<Rc<Identity>> =
             (0..honest.len() as u32).map(|node| Rc::new(identity(seed, node))).collect();
         let origin = |(node, identity): (usize, &Rc<Identity>)| Origin {
@@ -94,7 +94,7 @@ impl Common {
             Layout { slots: RUN * identities.len() as u32, cells8: true, cells4: false, rows: false };
         let written_at = vec![Vec::new(); identities.len()];
         let ledger = RefCell::new(Ledger { written_at, ..Ledger::default() });
-        Self { identities, directory, habits, layout, seed, honest, ledger }
+        Self { identities, directory, workload, layout, seed, honest, ledger }
     }
 
     /// Whether a node is honest.
@@ -128,7 +128,7 @@ pub struct EngineNode {
     born: u64,
     write_at: u64,
     refresh_at: u64,
-    /// The cells of each origin as this life saw them last.
+    /// The cells of each origin as this incarnation saw them last.
     seen: Vec<Snapshot<u64, CELLS>>,
     /// Makes second truths, where the node is an equivocator.
     other_sealer: Option<Box<Sealer>>,
@@ -163,7 +163,7 @@ impl EngineNode {
         let directory = common.directory.clone();
         let ingress = Ingress::new(directory, engine.windows(), terms, keys, counters.clone(), || 0);
         let mut random = Random::new(common.seed ^ u64::from(node) << 20 ^ u64::from(life));
-        let habits = common.habits;
+        let workload = common.workload;
         Self {
             engine,
             ingress,
@@ -171,8 +171,8 @@ impl EngineNode {
             node,
             incarnation: life,
             born: now,
-            write_at: now + random.below(habits.write_gap),
-            refresh_at: now + habits.refresh_gap / 2 + random.below(habits.refresh_gap),
+            write_at: now + random.below(workload.write_gap),
+            refresh_at: now + workload.refresh_gap / 2 + random.below(workload.refresh_gap),
             random,
             seen: vec![UNSEEN; common.identities.len()],
             other_sealer: None,
@@ -214,7 +214,7 @@ impl EngineNode {
     /// To a few others, but not to whom it came from.
     fn push(&mut self, frame: &Rc<[u8]>, from: u32, out: &mut Out<Rc<[u8]>>) {
         let nodes = self.seen.len();
-        for peer in self.random.choose(nodes, self.common.habits.fanout + 1) {
+        for peer in self.random.choose(nodes, self.common.workload.fanout + 1) {
             if peer as u32 != self.node && peer as u32 != from {
                 out.send.push((peer as u32, frame.clone()));
             }
@@ -281,23 +281,23 @@ impl Actor for EngineNode {
     }
 
     fn tick(&mut self, now: u64, out: &mut Out<Rc<[u8]>>) {
-        let habits = self.common.habits;
+        let workload = self.common.workload;
         if now >= self.write_at {
             // A process that was stopped may wake when writing is over.
-            if now < habits.write_until {
+            if now < workload.write_until {
                 self.write(now);
             }
-            self.write_at = now + habits.write_gap / 2 + self.random.below(habits.write_gap);
+            self.write_at = now + workload.write_gap / 2 + self.random.below(workload.write_gap);
         }
         if now >= self.refresh_at {
             self.engine.refresh();
-            self.refresh_at = now + habits.refresh_gap / 2 + self.random.below(habits.refresh_gap);
+            self.refresh_at = now + workload.refresh_gap / 2 + self.random.below(workload.refresh_gap);
         }
         self.flush(now, out);
     }
 
     fn next_due(&self) -> u64 {
-        if self.write_at < self.common.habits.write_until {
+        if self.write_at < self.common.workload.write_until {
             self.write_at.min(self.refresh_at)
         } else {
             self.refresh_at
@@ -318,7 +318,7 @@ impl Actor for EngineNode {
         self.flush(now, out);
     }
 
-    fn twist(&mut self, role: Role, packet: Rc<[u8]>, random: &mut Random) -> Option<Rc<[u8]>> {
+    fn misbehave(&mut self, role: Role, packet: Rc<[u8]>, random: &mut Random) -> Option<Rc<[u8]>> {
         match role {
             Role::Honest => Some(packet),
             Role::Silent => None,
@@ -366,7 +366,7 @@ impl Common {
 }
 
 impl EngineNode {
-    /// Signatures that this life has checked.
+    /// Signatures that this incarnation has checked.
     pub fn signatures(&self) -> u64 {
         self.counters.snapshot().get(Counter::Signatures)
     }

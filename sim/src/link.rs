@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// How the links are. Times are microseconds, shares lie between 0 and 1.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Weather {
+pub struct LinkConditions {
     /// Share of packets that are lost.
     pub loss: f64,
     /// Packets that a burst of loss takes on average; 1 makes every loss independent.
@@ -31,7 +31,7 @@ pub struct Weather {
     pub far: [u64; 2],
 }
 
-impl Default for Weather {
+impl Default for LinkConditions {
     fn default() -> Self {
         Self {
             loss: 0.0,
@@ -94,7 +94,7 @@ pub struct End {
 /// All links.
 #[derive(Debug)]
 pub struct Links {
-    weather: Weather,
+    conditions: LinkConditions,
     odds: Odds,
     /// A bit a sender: its line is bad.
     bad: Vec<bool>,
@@ -114,25 +114,25 @@ struct Odds {
 }
 
 impl Odds {
-    fn of(weather: &Weather) -> Self {
-        let burst = weather.burst.max(1.0);
+    fn of(conditions: &LinkConditions) -> Self {
+        let burst = conditions.burst.max(1.0);
         // In the long run the bad share of packets is the loss: bad / (bad + good) with means of `burst` and its rest.
-        let turns_bad = weather.loss / (burst * (1.0 - weather.loss).max(1e-9));
+        let turns_bad = conditions.loss / (burst * (1.0 - conditions.loss).max(1e-9));
         let below = |share: f64| (share.clamp(0.0, 1.0) * u64::MAX as f64) as u64;
         Self {
             turns_bad: below(turns_bad),
             turns_good: below(1.0 / burst),
-            twice: below(weather.duplicate),
-            held_back: below(weather.reorder),
+            twice: below(conditions.duplicate),
+            held_back: below(conditions.reorder),
         }
     }
 }
 
 impl Links {
     /// Links among `nodes` nodes.
-    pub fn new(weather: Weather, nodes: usize, mut random: Random) -> Self {
-        let odds = Odds::of(&weather);
-        Self { weather, odds, bad: vec![false; nodes], cuts: Vec::new(), seed: random.u64(), random }
+    pub fn new(conditions: LinkConditions, nodes: usize, mut random: Random) -> Self {
+        let odds = Odds::of(&conditions);
+        Self { conditions, odds, bad: vec![false; nodes], cuts: Vec::new(), seed: random.u64(), random }
     }
 
     /// Cuts all links from `from` to `to`, and not those back.
@@ -145,15 +145,15 @@ impl Links {
         self.cuts.clear();
     }
 
-    /// Changes the weather.
-    pub fn set_weather(&mut self, weather: Weather) {
-        self.odds = Odds::of(&weather);
-        self.weather = weather;
+    /// Changes the conditions.
+    pub fn set_conditions(&mut self, conditions: LinkConditions) {
+        self.odds = Odds::of(&conditions);
+        self.conditions = conditions;
     }
 
     /// What becomes of a packet of `len` bytes.
     pub fn send(&mut self, from: End, to: End, len: usize) -> Fate {
-        if len > self.weather.mtu || self.is_cut(from, to) || self.loses(from.node) {
+        if len > self.conditions.mtu || self.is_cut(from, to) || self.loses(from.node) {
             return Fate::default();
         }
         let first = Some(self.delay(from, to));
@@ -177,19 +177,22 @@ impl Links {
 
     fn delay(&mut self, from: End, to: End) -> u64 {
         let way = self.way(from.region, to.region);
-        let vary = (way as f64 * self.weather.jitter) as u64;
-        let held =
-            if self.happens(self.odds.held_back) { self.random.below(self.weather.held_back + 1) } else { 0 };
+        let vary = (way as f64 * self.conditions.jitter) as u64;
+        let held = if self.happens(self.odds.held_back) {
+            self.random.below(self.conditions.held_back + 1)
+        } else {
+            0
+        };
         way + self.random.below(vary + 1) + held
     }
 
     /// One way between two regions, the same in both directions.
     fn way(&self, a: u16, b: u16) -> u64 {
         if a == b {
-            return self.weather.near;
+            return self.conditions.near;
         }
         let pair = u64::from(a.min(b)) << 16 | u64::from(a.max(b));
-        let [least, most] = self.weather.far;
+        let [least, most] = self.conditions.far;
         least + Random::new(self.seed ^ pair << 20).below(most.saturating_sub(least) + 1)
     }
 
@@ -206,8 +209,8 @@ mod tests {
         End { node, region }
     }
 
-    fn lost(weather: Weather) -> (f64, f64) {
-        let mut links = Links::new(weather, 1, Random::new(1));
+    fn lost(conditions: LinkConditions) -> (f64, f64) {
+        let mut links = Links::new(conditions, 1, Random::new(1));
         let fates: Vec<bool> =
             (0..200_000).map(|_| links.send(end(0, 0), end(0, 0), 100).first.is_none()).collect();
         let lost = fates.iter().filter(|lost| **lost).count() as f64;
@@ -218,7 +221,7 @@ mod tests {
     #[test]
     fn loss_has_the_share_and_the_bursts_that_were_asked_for() {
         for (loss, burst) in [(0.05, 1.0), (0.05, 4.0), (0.2, 10.0)] {
-            let (share, mean) = lost(Weather { loss, burst, ..Weather::default() });
+            let (share, mean) = lost(LinkConditions { loss, burst, ..LinkConditions::default() });
             assert!((share / loss - 1.0).abs() < 0.1, "{share} for {loss}");
             // Bursts that follow at once count as one.
             assert!((mean / burst - 1.0).abs() < 0.3, "{mean} for {burst}");
@@ -227,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_cut_has_one_direction_until_it_heals() {
-        let mut links = Links::new(Weather::default(), 4, Random::new(1));
+        let mut links = Links::new(LinkConditions::default(), 4, Random::new(1));
         links.cut(Who::Region(1), Who::Every(2, 0));
         assert!(links.send(end(1, 1), end(2, 0), 1).first.is_none());
         assert!(links.send(end(1, 1), end(3, 0), 1).first.is_some());
@@ -238,8 +241,9 @@ mod tests {
 
     #[test]
     fn near_is_near_far_is_far_and_too_long_is_too_long() {
-        let weather = Weather { jitter: 0.0, duplicate: 0.5, reorder: 0.5, ..Weather::default() };
-        let mut links = Links::new(weather, 4, Random::new(1));
+        let conditions =
+            LinkConditions { jitter: 0.0, duplicate: 0.5, reorder: 0.5, ..LinkConditions::default() };
+        let mut links = Links::new(conditions, 4, Random::new(1));
         let (mut twice, mut late) = (0, 0);
         for _ in 0..1_000 {
             let fate = links.send(end(0, 3), end(1, 3), 1_232);
@@ -247,7 +251,7 @@ mod tests {
             late += usize::from(fate.first != Some(500));
         }
         assert!((400..600).contains(&twice) && (400..600).contains(&late), "{twice} {late}");
-        links.set_weather(Weather { jitter: 0.0, ..Weather::default() });
+        links.set_conditions(LinkConditions { jitter: 0.0, ..LinkConditions::default() });
         let far = |links: &mut Links, a, b| links.send(end(0, a), end(1, b), 1).first.unwrap();
         assert!((25_000..=125_000).contains(&far(&mut links, 1, 2)));
         assert_eq!(far(&mut links, 1, 2), far(&mut links, 2, 1));

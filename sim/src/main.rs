@@ -105,7 +105,7 @@ fn scenario(args: &Args) -> Result<Scenario, String> {
     }
     scenario.nodes = nodes.unwrap_or(scenario.nodes);
     scenario.regions = regions.unwrap_or(scenario.regions);
-    scenario.weather.loss = loss.unwrap_or(scenario.weather.loss);
+    scenario.conditions.loss = loss.unwrap_or(scenario.conditions.loss);
     scenario.churn = churn.unwrap_or(scenario.churn);
     scenario.byzantine = byzantine.unwrap_or(scenario.byzantine);
     scenario.seed = seed.unwrap_or(scenario.seed);

@@ -1,6 +1,6 @@
 //! Control planes on simulated nodes: who is in the mesh, and who is gone.
 //!
-//! The edge that a real node has around [`Control`] is here in short: sign and send letters, introduce strangers, verify,
+//! The edge that a real node has around [`Control`] is here in short: sign and send control frames, introduce strangers, verify,
 //! hand over. What a control plane says of others is compared with what is true, which only a simulator knows.
 
 use std::cell::RefCell;
@@ -11,13 +11,13 @@ use octick_core::control::membership::table::Rank;
 use octick_core::control::message::announcement::mesh_key;
 use octick_core::control::message::membership::kind;
 use octick_core::control::{
-    Announcement, Birth, Control, Intention, Partition, PeerState, Random, Region, Settings,
+    Announcement, Control, NodeInit, Output, Partition, PeerState, Random, Region, Settings,
 };
 use octick_core::stamp::{Incarnation, Seq, Version};
-use octick_core::wire::Letter;
+use octick_core::wire::ControlFrame;
 
 use crate::WALL;
-use crate::seal::{Cast, MESH, Post, address, node_at};
+use crate::seal::{Identities, MESH, Packet, address, node_at};
 use crate::trace::Mark;
 use crate::world::{Actor, Out, Role};
 
@@ -40,9 +40,9 @@ pub struct Truth {
     pub false_deaths: u64,
     /// Members that came back without a new word of their own.
     pub resurrected: u64,
-    /// Letters that were heeded and that nobody had issued.
+    /// Control frames that were heeded and that nobody had issued.
     pub unsigned: u64,
-    /// Letters that were refused for their signature.
+    /// Control frames that were refused for their signature.
     pub forged: u64,
     /// Most members on one node's record.
     pub records_max: usize,
@@ -51,14 +51,14 @@ pub struct Truth {
 /// What all members of a run share.
 pub struct Common {
     /// Everybody's keys.
-    pub cast: Cast,
+    pub cast: Identities,
     /// Where each node is at home.
     pub regions: Vec<u16>,
     /// What is true.
     pub truth: RefCell<Truth>,
     /// The settings of all, but for their seeds.
     pub settings: Settings,
-    /// Decides all dice.
+    /// Decides all randomness.
     pub seed: u64,
 }
 
@@ -70,7 +70,7 @@ pub struct MemberNode {
     incarnation: Incarnation,
     seq: u64,
     common: Rc<Common>,
-    /// Whom this life has met, a bit each.
+    /// Whom this incarnation has met, a bit each.
     met: Vec<u64>,
     /// The word of each member that is gone, by number.
     gone: BTreeMap<u32, Rank>,
@@ -96,8 +96,8 @@ impl MemberNode {
             .filter(|seed| *seed != node && common.regions.get(*seed as usize) == Some(&region));
         let settings =
             Settings { seeds: seeds.map(address).collect(), remembered, ..common.settings.clone() };
-        let mut dice = Random::new(common.seed ^ u64::from(node) << 24 ^ u64::from(incarnation.0));
-        let birth = Birth {
+        let mut rng = Random::new(common.seed ^ u64::from(node) << 24 ^ u64::from(incarnation.0));
+        let init = NodeInit {
             mesh: mesh_key(MESH),
             now,
             wall: WALL + now,
@@ -107,10 +107,10 @@ impl MemberNode {
             capabilities: 0,
             addresses: vec![address(node)],
             runs: Vec::new(),
-            seed: dice.u64(),
-            secret: std::array::from_fn(|_| dice.u64() as u8),
+            seed: rng.u64(),
+            secret: std::array::from_fn(|_| rng.u64() as u8),
         };
-        let control = Control::new(settings, birth, common.cast.notary(node));
+        let control = Control::new(settings, init, common.cast.signer(node));
         let met = vec![0; common.regions.len().div_ceil(64)];
         Self { control, node, incarnation, seq: 0, common, met, gone: BTreeMap::new() }
     }
@@ -121,54 +121,54 @@ impl MemberNode {
         members.live().iter().filter_map(|place| self.common.cast.find(members.get(*place).id()))
     }
 
-    fn seal(&mut self, now: u64, letter: Box<Letter>) -> Post {
+    fn seal(&mut self, now: u64, control_frame: Box<ControlFrame>) -> Packet {
         self.seq += 1;
         let version = Version::new(WALL + now, self.common.cast.ids()[self.node as usize]);
-        self.common.cast.seal(self.node, self.incarnation, Seq(self.seq), version, letter)
+        self.common.cast.seal(self.node, self.incarnation, Seq(self.seq), version, control_frame)
     }
 
-    fn after(&mut self, now: u64, out: &mut Out<Post>) {
-        while let Some(intention) = self.control.poll() {
-            match intention {
-                Intention::Send { to, letter } => {
+    fn after(&mut self, now: u64, out: &mut Out<Packet>) {
+        while let Some(output) = self.control.poll() {
+            match output {
+                Output::Send { to, control_frame } => {
                     let nodes = self.common.regions.len() as u32;
                     if let Some(to) = node_at(to).filter(|to| *to < nodes) {
-                        let post = self.seal(now, letter);
+                        let post = self.seal(now, control_frame);
                         out.send.push((to, post));
                     }
                 }
-                Intention::Member { announcement, state, .. } => self.believe(now, &announcement, state, out),
-                Intention::Forgotten(id) => {
+                Output::Member { announcement, state, .. } => self.believe(now, &announcement, state, out),
+                Output::Forgotten(id) => {
                     if let Some(node) = self.common.cast.find(id) {
                         self.gone.remove(&node);
                     }
                 }
-                Intention::Conflict { id, .. } => {
+                Output::Conflict { id, .. } => {
                     let about = self.common.cast.find(id).unwrap_or(u32::MAX);
                     out.marks.push((Mark::Conflict, about));
                 }
-                Intention::Partition(Partition::Partitioned { reachable, .. }) => {
+                Output::Partition(Partition::Partitioned { reachable, .. }) => {
                     out.marks.push((Mark::Partition, reachable as u32));
                 }
-                Intention::Forward { .. }
-                | Intention::Partition(_)
-                | Intention::SlotsLost { .. }
-                | Intention::Outlived(_)
-                | Intention::Alone
-                | Intention::Deliver { .. } => {}
+                Output::Forward { .. }
+                | Output::Partition(_)
+                | Output::SlotsLost { .. }
+                | Output::Outlived(_)
+                | Output::Alone
+                | Output::Deliver { .. } => {}
             }
         }
     }
 
     /// This node says what it believes of a member; the truth is set beside it.
-    fn believe(&mut self, now: u64, announcement: &Announcement, state: PeerState, out: &mut Out<Post>) {
+    fn believe(&mut self, now: u64, announcement: &Announcement, state: PeerState, out: &mut Out<Packet>) {
         let Some(node) = self.common.cast.find(announcement.id()) else { return };
         if node == self.node {
             return;
         }
         let mut truth = self.common.truth.borrow_mut();
         let up_since = truth.up_since[node as usize];
-        // What is said of an earlier life is no mistake about this one.
+        // What is said of an earlier incarnation is no mistake about this one.
         let is_this_life = announcement.statement().incarnation.0 >= truth.life[node as usize];
         truth.records_max = truth.records_max.max(self.control.members().len());
         match state {
@@ -208,21 +208,21 @@ impl MemberNode {
 }
 
 impl Actor for MemberNode {
-    type Packet = Post;
+    type Packet = Packet;
 
-    fn len(packet: &Post) -> usize {
+    fn len(packet: &Packet) -> usize {
         packet.len()
     }
 
-    fn handle(&mut self, now: u64, from: u32, packet: &Post, out: &mut Out<Post>) {
+    fn handle(&mut self, now: u64, from: u32, packet: &Packet, out: &mut Out<Packet>) {
         let Some(arrived) = packet.open(address(from)) else { return };
-        let postmark = arrived.postmark;
+        let packet = arrived.packet;
         let members = self.control.members();
-        let announcement = match members.find(postmark.origin) {
+        let announcement = match members.find(packet.origin) {
             Some(place) => Some(members.get(place).announcement().clone()),
             None => {
                 let introduced =
-                    self.control.introduce(now, postmark.from, postmark.origin, arrived.messages.clone());
+                    self.control.introduce(now, packet.from, packet.origin, arrived.messages.clone());
                 introduced.ok()
             }
         };
@@ -230,7 +230,7 @@ impl Actor for MemberNode {
             if self.common.cast.verify(&arrived, announcement.key()) {
                 self.common.truth.borrow_mut().unsigned += u64::from(!self.common.cast.was_issued(&arrived));
                 // Refusals are counted by the control plane itself.
-                _ = self.control.handle_letter(now, &postmark, arrived.messages);
+                _ = self.control.handle_control_frame(now, &packet, arrived.messages);
             } else {
                 self.common.truth.borrow_mut().forged += 1;
                 out.marks.push((Mark::Forged, from));
@@ -239,7 +239,7 @@ impl Actor for MemberNode {
         self.after(now, out);
     }
 
-    fn tick(&mut self, now: u64, out: &mut Out<Post>) {
+    fn tick(&mut self, now: u64, out: &mut Out<Packet>) {
         self.control.tick(now);
         self.after(now, out);
     }
@@ -248,7 +248,7 @@ impl Actor for MemberNode {
         self.control.next_due()
     }
 
-    fn restart(&mut self, now: u64, disk: bool, out: &mut Out<Post>) {
+    fn restart(&mut self, now: u64, disk: bool, out: &mut Out<Packet>) {
         let members = self.control.members();
         let addresses = members.live().iter().filter_map(|place| members.get(*place).address());
         let remembered = if disk { addresses.take(32).collect() } else { Vec::new() };
@@ -257,7 +257,7 @@ impl Actor for MemberNode {
         self.after(now, out);
     }
 
-    fn twist(&mut self, role: Role, packet: Post, random: &mut Random) -> Option<Post> {
+    fn misbehave(&mut self, role: Role, packet: Packet, random: &mut Random) -> Option<Packet> {
         match role {
             Role::Honest => Some(packet),
             Role::Silent => None,
@@ -268,12 +268,12 @@ impl Actor for MemberNode {
                 statement.capabilities = 1 + random.below(2) as u32;
                 let identity = self.common.cast.identity(self.node);
                 let other = Announcement::sign(identity, &mesh_key(MESH), &statement);
-                let mut letter = Letter::new();
-                let fits = letter.push(kind::ANNOUNCE, other.bytes());
-                debug_assert!(fits, "an announcement fits a letter");
+                let mut control_frame = ControlFrame::new();
+                let fits = control_frame.push(kind::ANNOUNCE, other.bytes());
+                debug_assert!(fits, "an announcement fits a control frame");
                 let twisted = random.permille(200);
                 Some(if twisted {
-                    self.seal(statement.version.micros() - WALL, Box::new(letter))
+                    self.seal(statement.version.micros() - WALL, Box::new(control_frame))
                 } else {
                     packet
                 })

@@ -12,7 +12,7 @@ pub struct Report {
     pub nodes: u32,
     /// The seed.
     pub seed: u64,
-    /// How letters, or frames, were signed.
+    /// How control frames, or frames, were signed.
     pub signatures: &'static str,
     /// Rounds of gossip that the last arrival took.
     pub rounds: u64,
@@ -66,7 +66,7 @@ impl Report {
         self.checkers.values().all(|pass| *pass)
     }
 
-    /// Takes in the times that things took, and what a round takes, microseconds. A round's letters arrive soon after it,
+    /// Takes in the times that things took, and what a round takes, microseconds. A round's control frames arrive soon after it,
     /// so that what is begun of the next does not count.
     pub fn set_times(&mut self, times: &mut [u32], round: u64) {
         times.sort_unstable();

@@ -7,12 +7,12 @@ use std::time::Instant;
 use octick_core::control::{Random, Settings};
 
 use crate::checkers::{self, Evidence, judge};
-use crate::engines::{self, EngineNode, Habits};
+use crate::engines::{self, EngineNode, Workload};
 use crate::link::{Links, Who};
 use crate::members::{self, MemberNode, Truth};
 use crate::report::Report;
-use crate::scenario::{Deed, Scenario, What};
-use crate::seal::{Cast, Signatures};
+use crate::scenario::{Fault, Scenario, What};
+use crate::seal::{Identities, Signatures};
 use crate::updates::{self, SpreadNode};
 use crate::world::{Actor, Host, Role, World};
 use crate::{MS, S};
@@ -41,20 +41,20 @@ fn run_engines(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     let started = Instant::now();
     let roles = roles(scenario);
     let honest = roles.iter().map(|role| *role == Role::Honest).collect();
-    let habits = Habits {
+    let workload = Workload {
         write_gap: scenario.write_millis * MS,
         write_until: scenario.millis * MS,
         refresh_gap: scenario.refresh_millis * MS,
         fanout: scenario.fanout,
     };
-    let common = Rc::new(engines::Common::new(scenario.seed, habits, honest));
+    let common = Rc::new(engines::Common::new(scenario.seed, workload, honest));
     let mut world = world(scenario, &roles, |node, now| EngineNode::new(common.clone(), node, now));
     let mut director = Director::new(scenario);
     director.act(&mut world, progress, &mut |_, _| (), &mut |_| ());
     let agreed_after = director.rest(&mut world, |world| checkers::tables::differences(world, &common) == 0);
     let mut ledger = common.ledger.borrow_mut();
     let mut report = begin(scenario, &world, started);
-    report.set_times(&mut ledger.seen_after, scenario.weather.near);
+    report.set_times(&mut ledger.seen_after, scenario.conditions.near);
     report.missed = checkers::tables::differences(&world, &common);
     report.signatures = "real";
     report.forged = ledger.forged;
@@ -85,7 +85,7 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         ..Truth::default()
     };
     let common = Rc::new(members::Common {
-        cast: Cast::new(scenario.nodes, scenario.seed, scenario.signatures()),
+        cast: Identities::new(scenario.nodes, scenario.seed, scenario.signatures()),
         regions: (0..scenario.nodes).map(|node| scenario.region(node)).collect(),
         truth: truth.into(),
         settings,
@@ -94,13 +94,13 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     let mut world = world(scenario, &roles, |node, now| MemberNode::new(common.clone(), node, now));
     let mut director = Director::new(scenario);
     let (mut worst, mut sum, mut samples): (f64, f64, u32) = (1.0, 0.0, 0);
-    let mut on_life = |node: u32, life: Life| {
+    let mut on_life = |node: u32, incarnation: Lifecycle| {
         let mut truth = common.truth.borrow_mut();
-        match life {
-            Life::Crash(at) => {
+        match incarnation {
+            Lifecycle::Crash(at) => {
                 (truth.up_since[node as usize], truth.crashed_at[node as usize]) = (None, at);
             }
-            Life::Start(at) => {
+            Lifecycle::Start(at) => {
                 truth.up_since[node as usize] = Some(at);
                 truth.life[node as usize] += 1;
             }
@@ -158,7 +158,9 @@ fn run_updates(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     for _ in 0..scenario.updates {
         world.call(0, |actor, now, out| actor.issue(now, out));
         let until = world.now() + gap;
-        let lives = &mut |node: u32, life: Life| crashed[node as usize] |= matches!(life, Life::Crash(_));
+        let lives = &mut |node: u32, incarnation: Lifecycle| {
+            crashed[node as usize] |= matches!(incarnation, Lifecycle::Crash(_))
+        };
         director.act_until(until, &mut world, progress, lives, &mut |_| ());
     }
     // Who was away is not dissemination's business, but reconciliation's.
@@ -191,7 +193,7 @@ fn run_updates(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
 
 /// A node's process begins or ends.
 #[derive(Clone, Copy, Debug)]
-pub enum Life {
+pub enum Lifecycle {
     /// It crashes, at this time.
     Crash(u64),
     /// It starts again, at this time.
@@ -201,7 +203,7 @@ pub enum Life {
 /// All nodes, as the scenario wants them.
 fn world<A: Actor>(scenario: &Scenario, roles: &[Role], actor: impl Fn(u32, u64) -> A) -> World<A> {
     let mut random = Random::new(scenario.seed);
-    let links = Links::new(scenario.weather.clone(), scenario.nodes as usize, random.fork());
+    let links = Links::new(scenario.conditions.clone(), scenario.nodes as usize, random.fork());
     let mut world = World::new(links, random.fork());
     for node in 0..scenario.nodes {
         let skew = random.below(u64::from(scenario.skew_millis) * MS + 1) as u32;
@@ -236,7 +238,7 @@ fn roles(scenario: &Scenario) -> Vec<Role> {
 
 /// Lets happen what the scenario wants, when it wants it.
 struct Director {
-    acts: VecDeque<(u64, Deed)>,
+    acts: VecDeque<(u64, Fault)>,
     until: u64,
     quiet: u64,
     step: u64,
@@ -244,7 +246,7 @@ struct Director {
 
 impl Director {
     fn new(scenario: &Scenario) -> Self {
-        let mut acts: Vec<(u64, Deed)> = scenario.acts.iter().map(|act| (act.at * MS, act.deed)).collect();
+        let mut acts: Vec<(u64, Fault)> = scenario.acts.iter().map(|act| (act.at * MS, act.fault)).collect();
         let mut random = Random::new(scenario.seed ^ 0xC4A5);
         let crashes = (f64::from(scenario.nodes) * scenario.churn * scenario.millis as f64 / 1e3) as u64;
         for _ in 0..crashes {
@@ -252,8 +254,8 @@ impl Director {
             let who = Who::Node(
                 2.min(scenario.nodes - 1) + random.below(u64::from(scenario.nodes.max(3) - 2)) as u32,
             );
-            acts.push((at, Deed::Crash { who }));
-            acts.push((at + scenario.down_millis * MS, Deed::Restart { who, disk: scenario.disk }));
+            acts.push((at, Fault::Crash { who }));
+            acts.push((at + scenario.down_millis * MS, Fault::Restart { who, disk: scenario.disk }));
         }
         acts.sort_by_key(|(at, _)| *at);
         let last = acts.last().map_or(0, |(at, _)| *at);
@@ -271,7 +273,7 @@ impl Director {
         &mut self,
         world: &mut World<A>,
         progress: Progress<'_>,
-        lives: &mut dyn FnMut(u32, Life),
+        lives: &mut dyn FnMut(u32, Lifecycle),
         sample: &mut dyn FnMut(&World<A>),
     ) {
         self.act_until(self.until, world, progress, lives, sample);
@@ -283,7 +285,7 @@ impl Director {
         until: u64,
         world: &mut World<A>,
         progress: Progress<'_>,
-        lives: &mut dyn FnMut(u32, Life),
+        lives: &mut dyn FnMut(u32, Lifecycle),
         sample: &mut dyn FnMut(&World<A>),
     ) {
         loop {
@@ -292,9 +294,9 @@ impl Director {
             let at = act_at.min(second).min(until);
             world.run_until(at);
             if at == act_at
-                && let Some((_, deed)) = self.acts.pop_front()
+                && let Some((_, fault)) = self.acts.pop_front()
             {
-                perform(world, deed, lives);
+                perform(world, fault, lives);
             } else if at == second {
                 sample(world);
                 progress(at, self.until + self.quiet, world.totals.events);
@@ -319,35 +321,35 @@ impl Director {
     }
 }
 
-fn perform<A: Actor>(world: &mut World<A>, deed: Deed, lives: &mut dyn FnMut(u32, Life)) {
+fn perform<A: Actor>(world: &mut World<A>, fault: Fault, lives: &mut dyn FnMut(u32, Lifecycle)) {
     let now = world.now();
     let meant = |world: &World<A>, who: Who| -> Vec<u32> {
         let hosts = world.hosts.iter().zip(0..);
         hosts.filter(|(host, node)| who.holds(*node, host.region)).map(|(_, node)| node).collect()
     };
-    match deed {
-        Deed::Cut { from, to } => world.cut(from, to),
-        Deed::Heal => world.heal(),
-        Deed::Stop { who, millis } => {
+    match fault {
+        Fault::Cut { from, to } => world.cut(from, to),
+        Fault::Heal => world.heal(),
+        Fault::Stop { who, millis } => {
             meant(world, who).into_iter().for_each(|node| world.stop(node, millis * MS))
         }
-        Deed::Crash { who } => {
+        Fault::Crash { who } => {
             for node in meant(world, who)
                 .into_iter()
                 .filter(|node| !world.hosts[*node as usize].down)
                 .collect::<Vec<_>>()
             {
-                lives(node, Life::Crash(now));
+                lives(node, Lifecycle::Crash(now));
                 world.crash(node);
             }
         }
-        Deed::Restart { who, disk } => {
+        Fault::Restart { who, disk } => {
             for node in meant(world, who)
                 .into_iter()
                 .filter(|node| world.hosts[*node as usize].down)
                 .collect::<Vec<_>>()
             {
-                lives(node, Life::Start(now));
+                lives(node, Lifecycle::Start(now));
                 world.restart(node, disk);
             }
         }

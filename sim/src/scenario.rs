@@ -3,7 +3,7 @@
 use octick_core::control::Random;
 use serde::Deserialize;
 
-use crate::link::{Weather, Who};
+use crate::link::{LinkConditions, Who};
 use crate::seal::Signatures;
 
 /// What runs on the nodes.
@@ -35,7 +35,7 @@ pub struct Scenario {
     pub millis: u64,
     /// How long the nodes then have to agree, at most.
     pub quiet_millis: u64,
-    /// How letters are signed: unless it says so, in earnest up to 64 nodes. Engines always sign in earnest.
+    /// How control frames are signed: unless it says so, in earnest up to 64 nodes. Engines always sign in earnest.
     pub signatures: Option<Signatures>,
     /// Share of nodes that crash a second; each starts again after `down_millis`.
     pub churn: f64,
@@ -52,7 +52,7 @@ pub struct Scenario {
     /// How long a slow node takes for each packet, microseconds.
     pub slow_micros: u32,
     /// How the links are.
-    pub weather: Weather,
+    pub conditions: LinkConditions,
     /// Whether members use Lifeguard.
     pub lifeguard: bool,
     /// Between two writes of an agent, milliseconds.
@@ -66,25 +66,25 @@ pub struct Scenario {
     /// Whether updates travel in push-pull rounds of 100 ms alone, as the theory has it.
     pub rounds_only: bool,
     /// What happens, and when.
-    pub acts: Vec<Act>,
+    pub acts: Vec<SpreadAction>,
     /// What the run must show, beyond the checkers.
     pub bars: Bars,
 }
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-pub struct Act {
+pub struct SpreadAction {
     /// When, milliseconds.
     pub at: u64,
     /// What.
     #[serde(flatten)]
-    pub deed: Deed,
+    pub fault: Fault,
 }
 
 /// What can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
-pub enum Deed {
+pub enum Fault {
     /// Links are cut, in one direction.
     Cut {
         /// From whom,
@@ -160,7 +160,7 @@ impl Default for Scenario {
             skew_millis: 0,
             slow_every: 0,
             slow_micros: 200,
-            weather: Weather::default(),
+            conditions: LinkConditions::default(),
             lifeguard: true,
             write_millis: 200,
             refresh_millis: 1_000,
@@ -190,16 +190,19 @@ impl Scenario {
             (self.nodes <= 1 << 20, "nodes are more than 1,048,576"),
             ((1..=self.nodes.min(65_536)).contains(&self.regions), "regions are none, or more than nodes"),
             (share(self.churn) && share(self.byzantine), "churn or byzantine is not a share"),
-            (share(self.weather.loss) && share(self.weather.duplicate), "loss or duplicate is not a share"),
-            (share(self.weather.reorder), "reorder is not a share"),
-            (self.weather.far[0] <= self.weather.far[1], "far ends before it begins"),
+            (
+                share(self.conditions.loss) && share(self.conditions.duplicate),
+                "loss or duplicate is not a share",
+            ),
+            (share(self.conditions.reorder), "reorder is not a share"),
+            (self.conditions.far[0] <= self.conditions.far[1], "far ends before it begins"),
             (self.write_millis > 0 && self.refresh_millis > 0, "write_millis or refresh_millis is zero"),
             (self.what != What::Engines || self.nodes <= 1_024, "engines are more than 1,024"),
         ];
         rules.iter().find(|(holds, _)| !holds).map(|(_, rule)| *rule)
     }
 
-    /// How letters are signed in the end.
+    /// How control frames are signed in the end.
     pub fn signatures(&self) -> Signatures {
         let usual = if self.nodes <= 64 { Signatures::Real } else { Signatures::StandIn };
         self.signatures.unwrap_or(usual)
@@ -212,37 +215,40 @@ impl Scenario {
 
     /// A small run that the seed alone decides: some of everything.
     pub fn random(seed: u64) -> Self {
-        let mut dice = Random::new(seed ^ 0x5CE4);
-        let what = if dice.permille(500) { What::Engines } else { What::Members };
-        let nodes = 3 + dice.below(if what == What::Engines { 6 } else { 14 }) as u32;
-        let share = |dice: &mut Random, odds: u32, most: f64| -> f64 {
-            if dice.permille(odds) { dice.below(1_000) as f64 / 1_000.0 * most } else { 0.0 }
+        let mut rng = Random::new(seed ^ 0x5CE4);
+        let what = if rng.permille(500) { What::Engines } else { What::Members };
+        let nodes = 3 + rng.below(if what == What::Engines { 6 } else { 14 }) as u32;
+        let share = |rng: &mut Random, odds: u32, most: f64| -> f64 {
+            if rng.permille(odds) { rng.below(1_000) as f64 / 1_000.0 * most } else { 0.0 }
         };
-        let weather = Weather {
-            loss: share(&mut dice, 600, 0.1),
-            burst: 1.0 + dice.below(4) as f64,
-            duplicate: share(&mut dice, 400, 0.1),
-            reorder: share(&mut dice, 400, 0.2),
-            ..Weather::default()
+        let conditions = LinkConditions {
+            loss: share(&mut rng, 600, 0.1),
+            burst: 1.0 + rng.below(4) as f64,
+            duplicate: share(&mut rng, 400, 0.1),
+            reorder: share(&mut rng, 400, 0.2),
+            ..LinkConditions::default()
         };
-        let millis = 2_000 + dice.below(2_000);
+        let millis = 2_000 + rng.below(2_000);
         let mut acts = Vec::new();
-        if dice.permille(300) {
-            let who = Who::Every(2 + dice.below(2) as u32, 0);
-            let at = 500 + dice.below(1_000);
-            acts.push(Act { at, deed: Deed::Cut { from: who, to: Who::All } });
-            acts.push(Act { at: at + dice.below(millis - 1_500), deed: Deed::Heal });
+        if rng.permille(300) {
+            let who = Who::Every(2 + rng.below(2) as u32, 0);
+            let at = 500 + rng.below(1_000);
+            acts.push(SpreadAction { at, fault: Fault::Cut { from: who, to: Who::All } });
+            acts.push(SpreadAction { at: at + rng.below(millis - 1_500), fault: Fault::Heal });
         }
-        if dice.permille(300) {
-            let who = Who::Every(2, dice.below(2) as u32);
-            acts.push(Act { at: dice.below(millis), deed: Deed::Stop { who, millis: dice.below(1_500) } });
+        if rng.permille(300) {
+            let who = Who::Every(2, rng.below(2) as u32);
+            acts.push(SpreadAction {
+                at: rng.below(millis),
+                fault: Fault::Stop { who, millis: rng.below(1_500) },
+            });
         }
-        if dice.permille(300) {
-            let who = Who::Node(2 + dice.below(u64::from(nodes) - 2) as u32);
-            let at = dice.below(millis / 2);
-            acts.push(Act { at, deed: Deed::Crash { who } });
-            let restart = Deed::Restart { who, disk: dice.permille(500) };
-            acts.push(Act { at: at + dice.below(millis / 2), deed: restart });
+        if rng.permille(300) {
+            let who = Who::Node(2 + rng.below(u64::from(nodes) - 2) as u32);
+            let at = rng.below(millis / 2);
+            acts.push(SpreadAction { at, fault: Fault::Crash { who } });
+            let restart = Fault::Restart { who, disk: rng.permille(500) };
+            acts.push(SpreadAction { at: at + rng.below(millis / 2), fault: restart });
         }
         Self {
             what,
@@ -250,13 +256,13 @@ impl Scenario {
             seed,
             millis,
             quiet_millis: 60_000,
-            signatures: dice.permille(800).then_some(Signatures::StandIn),
+            signatures: rng.permille(800).then_some(Signatures::StandIn),
             write_millis: 400,
             fanout: 2,
-            byzantine: share(&mut dice, 300, 0.34),
-            skew_millis: dice.below(500) as u32,
-            slow_every: dice.below(5) as u32,
-            weather,
+            byzantine: share(&mut rng, 300, 0.34),
+            skew_millis: rng.below(500) as u32,
+            slow_every: rng.below(5) as u32,
+            conditions,
             acts,
             ..Self::default()
         }

@@ -1,7 +1,7 @@
 //! Who is who, and signatures: real ones, or what stands in for them in large runs.
 //!
-//! A letter is a signed frame, as on the wire. In large runs it is a structure that carries a 64-bit code over its
-//! postmark and its messages, keyed by a secret of its origin that only the origin and the [`Cast`] know. So a letter
+//! A control frame is a signed frame, as on the wire. In large runs it is a structure that carries a 64-bit code over its
+//! packet and its messages, keyed by a secret of its origin that only the origin and the [`Identities`] know. So a control frame
 //! that its origin did not issue is refused as surely as the real signature refuses it, at a hundredth of the price;
 //! what the stand-in does not show is the cost of signatures. Announcements are signed in earnest in every run, and
 //! each is verified once for all nodes.
@@ -13,9 +13,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
-use octick_core::control::{Notary, Postmark, Random, Statement};
+use octick_core::control::{PacketInfo, Random, Signer, Statement};
 use octick_core::stamp::{Incarnation, Seq, Version};
-use octick_core::wire::{Entries, Frame, Kind, Letter, Messages, Sealer, Stamp};
+use octick_core::wire::{ControlFrame, Entries, Frame, Kind, Messages, Sealer, Stamp};
 use octick_crypto::train::{message, root_of};
 use octick_crypto::{Identity, Item, MeshKeys, NodeId, PublicKey, verify_many};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub const MESH: &str = "simulation";
 const AROUND: usize = 40 + 64;
 const PORT: u16 = 7_700;
 
-/// How letters are signed.
+/// How control frames are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signatures {
@@ -57,39 +57,39 @@ pub fn identity(seed: u64, node: u32) -> Identity {
     Identity::from_seed(&bytes)
 }
 
-/// A letter on its way.
+/// A control frame on its way.
 #[derive(Clone)]
-pub enum Post {
+pub enum Packet {
     /// A frame, signed by Ed25519.
     Frame(Rc<[u8]>),
-    /// A letter with a code.
+    /// A control frame with a code.
     Coded(Rc<Coded>),
 }
 
-/// A letter that is signed by a code.
+/// A control frame that is signed by a code.
 #[derive(Clone)]
 pub struct Coded {
     origin: NodeId,
     stamp: Stamp,
-    letter: Box<Letter>,
+    control_frame: Box<ControlFrame>,
     code: u64,
 }
 
-/// A letter that came, before anything of it is proven.
+/// A control frame that came, before anything of it is proven.
 pub struct Arrived<'a> {
     /// Whose it claims to be.
-    pub postmark: Postmark,
+    pub packet: PacketInfo,
     /// What it says.
     pub messages: Messages<'a>,
-    post: &'a Post,
+    post: &'a Packet,
 }
 
-impl Post {
+impl Packet {
     /// On the wire, bytes.
     pub fn len(&self) -> usize {
         match self {
             Self::Frame(bytes) => bytes.len(),
-            Self::Coded(coded) => AROUND + coded.letter.padded().len(),
+            Self::Coded(coded) => AROUND + coded.control_frame.padded().len(),
         }
     }
 
@@ -98,18 +98,18 @@ impl Post {
         self.len() == 0
     }
 
-    /// Reads it, as far as it is a letter.
+    /// Reads it, as far as it is a control frame.
     pub fn open(&self, from: SocketAddr) -> Option<Arrived<'_>> {
         match self {
             Self::Frame(bytes) => {
                 let frame = Frame::parse(bytes).ok()?;
                 let Entries::Control(messages) = frame.entries() else { return None };
-                Some(Arrived { postmark: Postmark::of(from, frame.header()), messages, post: self })
+                Some(Arrived { packet: PacketInfo::of(from, frame.header()), messages, post: self })
             }
             Self::Coded(coded) => {
                 let Stamp { incarnation, first_seq: seq, version } = coded.stamp;
-                let postmark = Postmark { from, origin: coded.origin, incarnation, seq, version };
-                Some(Arrived { postmark, messages: coded.letter.messages(), post: self })
+                let packet = PacketInfo { from, origin: coded.origin, incarnation, seq, version };
+                Some(Arrived { packet, messages: coded.control_frame.messages(), post: self })
             }
         }
     }
@@ -128,14 +128,14 @@ impl Post {
                 if random.permille(500) {
                     coded.origin = others[random.index(others.len())];
                 } else {
-                    let mut letter = Letter::new();
-                    for told in coded.letter.messages() {
+                    let mut control_frame = ControlFrame::new();
+                    for told in coded.control_frame.messages() {
                         let mut body = told.body.to_vec();
                         body.iter_mut().take(4).for_each(|byte| *byte ^= random.u64() as u8 | 1);
-                        let fits = letter.push(told.kind, &body);
-                        debug_assert!(fits, "a letter as long as the first fits");
+                        let fits = control_frame.push(told.kind, &body);
+                        debug_assert!(fits, "a control frame as long as the first fits");
                     }
-                    coded.letter = Box::new(letter);
+                    coded.control_frame = Box::new(control_frame);
                     coded.stamp.first_seq.0 += 1;
                 }
                 Self::Coded(Rc::new(coded))
@@ -145,7 +145,7 @@ impl Post {
 }
 
 /// Everybody's keys. Shared by all actors of a run.
-pub struct Cast {
+pub struct Identities {
     people: Vec<Person>,
     ids: Vec<NodeId>,
     by_id: HashMap<NodeId, u32>,
@@ -165,7 +165,7 @@ struct Person {
 /// Announcements that were judged.
 type Archive = Arc<Mutex<HashMap<Box<[u8]>, Result<Arc<Announcement>, Unsound>>>>;
 
-impl Cast {
+impl Identities {
     /// `nodes` nodes with keys from `seed`.
     pub fn new(nodes: u32, seed: u64, method: Signatures) -> Self {
         let mut secrets = Random::new(seed ^ 0x5EA1);
@@ -201,44 +201,44 @@ impl Cast {
     }
 
     /// Judges announcements for a node, each once for all.
-    pub fn notary(&self, node: u32) -> Box<dyn Notary> {
+    pub fn signer(&self, node: u32) -> Box<dyn Signer> {
         let identity = self.people[node as usize].identity.clone();
         Box::new(Shared { identity, archive: self.archive.clone() })
     }
 
-    /// Signs a letter of `node`.
+    /// Signs a control frame of `node`.
     pub fn seal(
         &self,
         node: u32,
         incarnation: Incarnation,
         seq: Seq,
         version: Version,
-        letter: Box<Letter>,
-    ) -> Post {
+        control_frame: Box<ControlFrame>,
+    ) -> Packet {
         let stamp = Stamp { incarnation, first_seq: seq, version };
         let person = &self.people[node as usize];
         match self.method {
             Signatures::Real => {
                 let mut sealer = self.sealer.borrow_mut();
                 sealer.clear();
-                sealer.frame(Kind::Control, |draft| draft.letter(&letter));
+                sealer.frame(Kind::Control, |draft| draft.control_frame(&control_frame));
                 sealer.seal(&person.identity, &self.keys, &stamp);
                 let bytes = sealer.frames().next().expect("one frame was made");
                 self.issued.borrow_mut().insert(name_of(bytes));
-                Post::Frame(bytes.into())
+                Packet::Frame(bytes.into())
             }
             Signatures::StandIn => {
                 let origin = self.ids[node as usize];
-                let code = code(person.secret, origin, &stamp, &letter);
-                Post::Coded(Rc::new(Coded { origin, stamp, letter, code }))
+                let code = code(person.secret, origin, &stamp, &control_frame);
+                Packet::Coded(Rc::new(Coded { origin, stamp, control_frame, code }))
             }
         }
     }
 
-    /// Whether a letter's origin signed it; `key` is that which the receiver knows the origin by.
+    /// Whether a control frame's origin signed it; `key` is that which the receiver knows the origin by.
     pub fn verify(&self, arrived: &Arrived<'_>, key: &PublicKey) -> bool {
         match arrived.post {
-            Post::Frame(bytes) => {
+            Packet::Frame(bytes) => {
                 let frame = Frame::reopen(bytes);
                 let (header, leaf) = (frame.header(), self.keys.leaf(frame.signed_part()));
                 let (index, len) = (header.train_index(), header.train_len());
@@ -248,18 +248,18 @@ impl Cast {
                 verify_many(&[Item { key, message: &message, signature: frame.signature() }], &mut verdict);
                 verdict[0]
             }
-            Post::Coded(coded) => self.find(coded.origin).is_some_and(|node| {
-                code(self.people[node as usize].secret, coded.origin, &coded.stamp, &coded.letter)
+            Packet::Coded(coded) => self.find(coded.origin).is_some_and(|node| {
+                code(self.people[node as usize].secret, coded.origin, &coded.stamp, &coded.control_frame)
                     == coded.code
             }),
         }
     }
 
-    /// Whether a letter that was taken for signed was issued by anybody at all. Codes are their own proof.
+    /// Whether a control frame that was taken for signed was issued by anybody at all. Codes are their own proof.
     pub fn was_issued(&self, arrived: &Arrived<'_>) -> bool {
         match arrived.post {
-            Post::Frame(bytes) => self.issued.borrow().contains(&name_of(bytes)),
-            Post::Coded(_) => true,
+            Packet::Frame(bytes) => self.issued.borrow().contains(&name_of(bytes)),
+            Packet::Coded(_) => true,
         }
     }
 }
@@ -270,16 +270,16 @@ fn name_of(bytes: &[u8]) -> u128 {
     u128::from_le_bytes(*hash.0.first_chunk().expect("a hash has 32 bytes"))
 }
 
-/// A code over all of a letter: multiply and fold, eight bytes a step, two lanes.
-fn code(secret: u64, origin: NodeId, stamp: &Stamp, letter: &Letter) -> u64 {
+/// A code over all of a control frame: multiply and fold, eight bytes a step, two lanes.
+fn code(secret: u64, origin: NodeId, stamp: &Stamp, control_frame: &ControlFrame) -> u64 {
     let id = u128::from_le_bytes(origin.0);
     let place = u64::from(stamp.incarnation.0) << 32 ^ stamp.first_seq.0.rotate_left(17) ^ stamp.version.0;
     let mut code = fold(secret ^ id as u64, place ^ (id >> 64) as u64);
-    for words in letter.padded().as_chunks::<16>().0 {
+    for words in control_frame.padded().as_chunks::<16>().0 {
         let word = u128::from_le_bytes(*words);
         code = fold(code ^ word as u64, (word >> 64) as u64 ^ 0xA076_1D64_78BD_642F) ^ code.rotate_left(23);
     }
-    fold(code ^ letter.len() as u64, secret | 1)
+    fold(code ^ control_frame.len() as u64, secret | 1)
 }
 
 fn fold(a: u64, b: u64) -> u64 {
@@ -292,7 +292,7 @@ struct Shared {
     archive: Archive,
 }
 
-impl Notary for Shared {
+impl Signer for Shared {
     fn announce(&mut self, statement: &Statement) -> Arc<Announcement> {
         Arc::new(Announcement::sign(&self.identity, &mesh_key(MESH), statement))
     }
@@ -315,14 +315,14 @@ mod tests {
     #[test]
     fn both_methods_take_what_was_issued_and_nothing_else() {
         for method in [Signatures::Real, Signatures::StandIn] {
-            let cast = Cast::new(3, 1, method);
-            let mut letter = Letter::new();
-            assert!(letter.push(0xF9, &[1, 2, 3, 4, 5, 6, 7, 8]));
+            let cast = Identities::new(3, 1, method);
+            let mut control_frame = ControlFrame::new();
+            assert!(control_frame.push(0xF9, &[1, 2, 3, 4, 5, 6, 7, 8]));
             let version = Version::new(crate::WALL, cast.ids()[1]);
-            let post = cast.seal(1, Incarnation(1), Seq(9), version, Box::new(letter));
-            let verdict = |post: &Post| {
+            let post = cast.seal(1, Incarnation(1), Seq(9), version, Box::new(control_frame));
+            let verdict = |post: &Packet| {
                 let arrived = post.open(address(1))?;
-                let node = cast.find(arrived.postmark.origin)?;
+                let node = cast.find(arrived.packet.origin)?;
                 Some(cast.verify(&arrived, cast.identity(node).public()))
             };
             assert_eq!(verdict(&post), Some(true), "{method:?}");

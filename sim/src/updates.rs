@@ -1,7 +1,7 @@
 //! Updates on their way to everybody: the dissemination of `core`, a hundred thousand nodes at a time.
 //!
 //! Each node is a [`Spread`] with the neighbours that [`rank`](octick_core::control::dissemination::rank) gives it; updates cross
-//! regions by [`Crossing`]. Membership is not run: everybody knows everybody, so a [`Place`] is a node's number. An update
+//! regions by [`Crossing`]. Membership is not run: everybody knows everybody, so a [`MemberIndex`] is a node's number. An update
 //! carries a code of its origin, as in [`seal`](crate::seal), and every node checks it before it takes the update in.
 
 use std::cell::RefCell;
@@ -9,8 +9,10 @@ use std::rc::Rc;
 
 use octick_core::control::dissemination::rank::{Purpose, RINGS, Ranking};
 use octick_core::control::dissemination::regions::{Crossing, RegionView};
-use octick_core::control::dissemination::spread::{Accepted, Act, Choices, Lane, Spot, Spread};
-use octick_core::control::membership::table::Place;
+use octick_core::control::dissemination::spread::{
+    Accepted, FrameRef, Lane, Spread, SpreadAction, SpreadSettings,
+};
+use octick_core::control::membership::table::MemberIndex;
 use octick_core::control::message::gossip::{Gossip, UpdateId};
 use octick_core::control::{Random, Region};
 use octick_crypto::NodeId;
@@ -25,10 +27,10 @@ const AGGREGATORS: usize = 6;
 
 /// What one node sends another.
 #[derive(Clone, Debug)]
-pub enum Parcel {
+pub enum Packet {
     /// An update.
     Update(Update),
-    /// Ids, in a letter.
+    /// Ids, in a control frame.
     Ids(Rc<Gossip>),
     /// Bytes that mean nothing.
     Noise,
@@ -62,9 +64,9 @@ pub struct Common {
     ids: Vec<NodeId>,
     secrets: u64,
     homes: Vec<u16>,
-    members: Vec<Vec<Place>>,
-    aggregators: Vec<Vec<Place>>,
-    choices: Choices,
+    members: Vec<Vec<MemberIndex>>,
+    aggregators: Vec<Vec<MemberIndex>>,
+    spread_settings: SpreadSettings,
     crossing: Crossing,
     /// Between two rounds of comparing, microseconds.
     round: u64,
@@ -86,9 +88,9 @@ impl Common {
         let ids: Vec<NodeId> = homes.iter().map(name).collect();
         let regions = homes.last().map_or(0, |last| usize::from(*last) + 1);
         let mut members = vec![Vec::new(); regions];
-        homes.iter().zip(0..).for_each(|(home, i)| members[usize::from(*home)].push(Place(i)));
+        homes.iter().zip(0..).for_each(|(home, i)| members[usize::from(*home)].push(MemberIndex(i)));
         let by_rank = ranking(seed, Purpose::Aggregators);
-        let named = |place: &Place| (*place, ids[place.0 as usize]);
+        let named = |place: &MemberIndex| (*place, ids[place.0 as usize]);
         let aggregators =
             members.iter().map(|there| by_rank.top(there.iter().map(named), AGGREGATORS)).collect();
         Self {
@@ -97,7 +99,7 @@ impl Common {
             homes,
             members,
             aggregators,
-            choices: Choices::default(),
+            spread_settings: SpreadSettings::default(),
             crossing: Crossing::default(),
             round,
             rounds_only,
@@ -159,7 +161,7 @@ impl SpreadNode {
     }
 
     /// Issues an update.
-    pub fn issue(&mut self, now: u64, out: &mut Out<Parcel>) {
+    pub fn issue(&mut self, now: u64, out: &mut Out<Packet>) {
         let number = {
             let mut ledger = self.common.ledger.borrow_mut();
             ledger.issued_at.push(now);
@@ -184,7 +186,7 @@ impl SpreadNode {
         fresh
     }
 
-    fn take_in(&mut self, now: u64, from: Option<u32>, update: Update, out: &mut Out<Parcel>) {
+    fn take_in(&mut self, now: u64, from: Option<u32>, update: Update, out: &mut Out<Packet>) {
         let common = self.common.clone();
         let id = id_of(&update);
         if from.is_some() {
@@ -197,23 +199,25 @@ impl SpreadNode {
         }
         if !self.hold(update.number) {
             if let Some(from) = from {
-                self.spread.duplicate(now, id, Place(from));
+                self.spread.duplicate(now, id, MemberIndex(from));
             }
             return;
         }
         let mut acts = Vec::new();
         let accepted = Accepted {
             id,
-            spot: Spot::default(),
-            origin: Place(update.origin),
-            from: from.map(Place),
+            frame_ref: FrameRef::default(),
+            origin: MemberIndex(update.origin),
+            from: from.map(MemberIndex),
             lane: Lane::Normal,
         };
-        self.spread.accepted(now, &common.choices, &accepted, &mut acts);
+        self.spread.accepted(now, &common.spread_settings, &accepted, &mut acts);
         let (home, mut to) = (Region(common.homes[self.node as usize]), Vec::new());
         if from.is_none() && !common.rounds_only {
             common.crossing.wave(home, &common.views(), &mut self.random, &mut to);
-        } else if common.aggregators[usize::from(home.0)].contains(&Place(self.node)) && !common.rounds_only {
+        } else if common.aggregators[usize::from(home.0)].contains(&MemberIndex(self.node))
+            && !common.rounds_only
+        {
             let came = Region(common.homes[update.origin as usize]);
             common.crossing.reforward(home, came, &common.views(), &mut self.random, &mut to);
         }
@@ -228,15 +232,25 @@ impl SpreadNode {
         self.carry_out(acts, out);
     }
 
-    fn carry_out(&mut self, acts: Vec<Act>, out: &mut Out<Parcel>) {
+    fn carry_out(&mut self, acts: Vec<SpreadAction>, out: &mut Out<Packet>) {
         for act in acts {
             match act {
-                Act::Forward { id, to, .. } => out.send.push((to.0, Parcel::Update(self.update(id)))),
-                Act::Announce { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Ids(ids).into()))),
-                Act::Pull { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Pull(ids).into()))),
-                Act::Offer { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Offer(ids).into()))),
-                Act::Prune { to, ids } => out.send.push((to.0, Parcel::Ids(Gossip::Prune(ids).into()))),
-                Act::Forget(_) => {}
+                SpreadAction::Forward { id, to, .. } => {
+                    out.send.push((to.0, Packet::Update(self.update(id))))
+                }
+                SpreadAction::Announce { to, ids } => {
+                    out.send.push((to.0, Packet::Ids(Gossip::Ids(ids).into())))
+                }
+                SpreadAction::Pull { to, ids } => {
+                    out.send.push((to.0, Packet::Ids(Gossip::Pull(ids).into())))
+                }
+                SpreadAction::Offer { to, ids } => {
+                    out.send.push((to.0, Packet::Ids(Gossip::Offer(ids).into())))
+                }
+                SpreadAction::Prune { to, ids } => {
+                    out.send.push((to.0, Packet::Ids(Gossip::Prune(ids).into())))
+                }
+                SpreadAction::Forget(_) => {}
             }
         }
     }
@@ -254,33 +268,36 @@ fn id_of(update: &Update) -> UpdateId {
 }
 
 impl Actor for SpreadNode {
-    type Packet = Parcel;
+    type Packet = Packet;
 
-    fn len(packet: &Parcel) -> usize {
-        // A letter: header 40, signature 64, a message's head 4 and its body, in units of 16.
-        let letter = |body: usize| 40 + 64 + (4 + body).next_multiple_of(16);
+    fn len(packet: &Packet) -> usize {
+        // A control frame: header 40, signature 64, a message's head 4 and its body, in units of 16.
+        let control_frame = |body: usize| 40 + 64 + (4 + body).next_multiple_of(16);
         match packet {
-            Parcel::Update(_) | Parcel::Noise => UPDATE_LEN,
-            Parcel::Ids(gossip) => match &**gossip {
+            Packet::Update(_) | Packet::Noise => UPDATE_LEN,
+            Packet::Ids(gossip) => match &**gossip {
                 Gossip::Ids(ids) | Gossip::Pull(ids) | Gossip::Offer(ids) | Gossip::Prune(ids) => {
-                    letter(UpdateId::LEN * ids.len())
+                    control_frame(UpdateId::LEN * ids.len())
                 }
-                _ => letter(0),
+                _ => control_frame(0),
             },
         }
     }
 
-    fn handle(&mut self, now: u64, from: u32, packet: &Parcel, out: &mut Out<Parcel>) {
+    fn handle(&mut self, now: u64, from: u32, packet: &Packet, out: &mut Out<Packet>) {
         let common = self.common.clone();
-        let (choices, from_place, mut acts) = (&common.choices, Place(from), Vec::new());
+        let (spread_settings, from_place, mut acts) =
+            (&common.spread_settings, MemberIndex(from), Vec::new());
         match packet {
-            Parcel::Update(update) => self.take_in(now, Some(from), *update, out),
-            Parcel::Noise => common.ledger.borrow_mut().forged += 1,
-            Parcel::Ids(gossip) => match &**gossip {
-                Gossip::Ids(ids) => self.spread.handle_ids(now, choices, from_place, ids, &mut acts),
-                Gossip::Pull(ids) => self.spread.handle_pull(now, choices, from_place, ids, &mut acts),
+            Packet::Update(update) => self.take_in(now, Some(from), *update, out),
+            Packet::Noise => common.ledger.borrow_mut().forged += 1,
+            Packet::Ids(gossip) => match &**gossip {
+                Gossip::Ids(ids) => self.spread.handle_ids(now, spread_settings, from_place, ids, &mut acts),
+                Gossip::Pull(ids) => {
+                    self.spread.handle_pull(now, spread_settings, from_place, ids, &mut acts)
+                }
                 Gossip::Offer(ids) => {
-                    self.spread.handle_offer(now, choices, from_place, ids, &mut acts);
+                    self.spread.handle_offer(now, spread_settings, from_place, ids, &mut acts);
                 }
                 Gossip::Prune(ids) => self.spread.handle_prune(from_place, ids),
                 _ => {}
@@ -289,7 +306,7 @@ impl Actor for SpreadNode {
         self.carry_out(acts, out);
     }
 
-    fn tick(&mut self, now: u64, out: &mut Out<Parcel>) {
+    fn tick(&mut self, now: u64, out: &mut Out<Packet>) {
         let common = self.common.clone();
         let mut acts = Vec::new();
         if now >= self.round_at {
@@ -300,7 +317,7 @@ impl Actor for SpreadNode {
                 self.spread.offer(partner, &mut acts);
             }
         }
-        self.spread.tick(now, &common.choices, &mut acts);
+        self.spread.tick(now, &common.spread_settings, &mut acts);
         self.carry_out(acts, out);
     }
 
@@ -308,7 +325,7 @@ impl Actor for SpreadNode {
         self.spread.next_due().min(self.round_at)
     }
 
-    fn restart(&mut self, now: u64, disk: bool, _: &mut Out<Parcel>) {
+    fn restart(&mut self, now: u64, disk: bool, _: &mut Out<Packet>) {
         let held = std::mem::take(&mut self.held);
         *self = Self::new(self.common.clone(), self.node, now);
         if disk {
@@ -316,17 +333,17 @@ impl Actor for SpreadNode {
         }
     }
 
-    fn twist(&mut self, role: Role, packet: Parcel, random: &mut Random) -> Option<Parcel> {
+    fn misbehave(&mut self, role: Role, packet: Packet, random: &mut Random) -> Option<Packet> {
         match (role, packet) {
             (Role::Honest, packet) => Some(packet),
             (Role::Silent, _) => None,
-            (Role::Garbage, Parcel::Update(mut update)) => {
+            (Role::Garbage, Packet::Update(mut update)) => {
                 update.code ^= 1 << random.below(64);
-                Some(Parcel::Update(update))
+                Some(Packet::Update(update))
             }
             // It announces what it has, and what it does not, and sends nothing of either.
-            (Role::Garbage, Parcel::Ids(gossip)) => Some(Parcel::Ids(gossip)),
-            (Role::Garbage | Role::Equivocator, _) => Some(Parcel::Noise),
+            (Role::Garbage, Packet::Ids(gossip)) => Some(Packet::Ids(gossip)),
+            (Role::Garbage | Role::Equivocator, _) => Some(Packet::Noise),
         }
     }
 }

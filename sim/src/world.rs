@@ -34,7 +34,7 @@ pub trait Actor {
     fn restart(&mut self, now: u64, disk: bool, out: &mut Out<Self::Packet>);
 
     /// What a node of an evil role sends instead of `packet`.
-    fn twist(&mut self, role: Role, packet: Self::Packet, random: &mut Random) -> Option<Self::Packet>;
+    fn misbehave(&mut self, role: Role, packet: Self::Packet, random: &mut Random) -> Option<Self::Packet>;
 }
 
 /// How a node behaves.
@@ -283,7 +283,7 @@ impl<A: Actor> World<A> {
         let packet = if role == Role::Honest {
             packet
         } else {
-            let twisted = self.actors[from as usize].twist(role, packet, &mut self.random);
+            let twisted = self.actors[from as usize].misbehave(role, packet, &mut self.random);
             let Some(packet) = twisted else { return };
             packet
         };

@@ -72,7 +72,7 @@ fn push_pull_rounds_reach_all_as_the_theory_says() {
 
 /// In small; in full it is `octick-sim --scenario sim/scenarios/s3.toml`.
 #[test]
-fn updates_reach_everybody_in_all_weathers() {
+fn updates_reach_everybody_under_all_conditions() {
     for name in ["s0.toml", "s3.toml"] {
         let small = Scenario { nodes: 3_000, regions: 6, bars: Bars::default(), ..read(name) };
         let Outcome { report, .. } = run(&small, &mut |_, _, _| ());

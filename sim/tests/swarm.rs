@@ -1,4 +1,4 @@
-//! Hundreds of small random runs: each seed decides its nodes, weather, faults and evil ones.
+//! Hundreds of small random runs: each seed decides its nodes, conditions, faults and evil ones.
 
 use octick_sim::run::{Outcome, run};
 use octick_sim::scenario::Scenario;

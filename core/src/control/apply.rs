@@ -1,4 +1,4 @@
-//! The way of updates through the machines: what was merged goes on, and what others say of it is heeded.
+//! The way of updates through the machines: what was merged goes on, and what others say of it is handled.
 
 use core::net::SocketAddr;
 
@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
-use crate::control::control::{Control, Intention};
+use crate::control::control::{Control, Output};
 use crate::control::dissemination::dissemination::{Dissemination, SOMEBODY, Taken};
-use crate::control::dissemination::spread::{Act, Spot};
-use crate::control::membership::table::Place;
+use crate::control::dissemination::spread::{FrameRef, SpreadAction};
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::gossip::{Gossip, LinkOp, UpdateId};
-use crate::control::message::membership::Note;
+use crate::control::message::membership::MembershipMsg;
 use crate::control::message::refusal::Refusal;
 use crate::stamp::{Incarnation, Seq};
 use crate::wire::Message;
@@ -21,12 +21,12 @@ use crate::wire::Message;
 pub struct Update {
     /// Who issued it.
     pub origin: NodeId,
-    /// In which life.
+    /// In which incarnation.
     pub incarnation: Incarnation,
-    /// Its number among that life's frames.
+    /// Its number among that incarnation's frames.
     pub seq: Seq,
     /// Where its bytes are.
-    pub spot: Spot,
+    pub frame_ref: FrameRef,
     /// Where it came from; nowhere if this node issued it.
     pub from: Option<SocketAddr>,
     /// Whether it should hurry: it goes to more neighbours at once, and is announced to the others at once.
@@ -36,29 +36,29 @@ pub struct Update {
 impl Control {
     /// Whether anybody is there to be told of updates.
     pub fn has_company(&self) -> bool {
-        !self.members.live().is_empty() || self.members.abroad_len() > 0
+        !self.members.live().is_empty() || self.members.remote_len() > 0
     }
 
     /// An update was merged, or issued: it goes on its way. Returns its name.
-    pub fn take_update(&mut self, now: u64, update: &Update) -> UpdateId {
+    pub fn handle_update(&mut self, now: u64, update: &Update) -> UpdateId {
         let id = UpdateId::of(&self.mesh, update.origin, update.incarnation, update.seq);
         let from = update.from.map(|from| self.neighbour_at(from));
         let origin = self.members.find(update.origin);
-        let taken = Taken { id, spot: update.spot, origin, from, critical: update.critical };
-        self.dissemination.take(now, &self.members, &taken, &mut self.wishes);
+        let taken = Taken { id, frame_ref: update.frame_ref, origin, from, critical: update.critical };
+        self.dissemination.take(now, &self.members, &taken, &mut self.actions);
         self.fulfil(now);
-        self.hasten(now);
+        self.wake_by(now);
         id
     }
 
     /// A further copy of a frame came. Nobody need have verified it: whoever sends the like in another's name makes that one
     /// wait for an announcement now and then.
-    pub fn meet_again(&mut self, now: u64, update: &Update) {
+    pub fn handle_duplicate(&mut self, now: u64, update: &Update) {
         let from = update.from.map_or(SOMEBODY, |from| self.neighbour_at(from));
         if from != SOMEBODY {
             let id = UpdateId::of(&self.mesh, update.origin, update.incarnation, update.seq);
             self.dissemination.duplicate(now, id, from);
-            self.hasten(now);
+            self.wake_by(now);
         }
     }
 
@@ -66,8 +66,8 @@ impl Control {
     /// a member and the update is here.
     pub fn send_update(&mut self, now: u64, id: UpdateId, to: NodeId) -> bool {
         let Some(place) = self.members.find(to) else { return false };
-        self.dissemination.send(id, place, &mut self.wishes);
-        let sent = !self.wishes.acts.is_empty();
+        self.dissemination.send(id, place, &mut self.actions);
+        let sent = !self.actions.spread.is_empty();
         self.fulfil(now);
         sent
     }
@@ -84,15 +84,15 @@ impl Control {
     }
 
     /// A message of a member about updates or links.
-    pub(in crate::control) fn take_gossip(
+    pub(in crate::control) fn handle_gossip(
         &mut self,
         now: u64,
-        from: Place,
+        from: MemberIndex,
         address: SocketAddr,
         Message { kind, body }: Message<'_>,
     ) -> Result<(), Refusal> {
         if kind == crate::control::reconcile::message::KIND {
-            return self.take_talk(now, from, address, body);
+            return self.handle_reconcile(now, from, address, body);
         }
         let gossip = match Gossip::decode(kind, body) {
             Some(Ok(gossip)) => gossip,
@@ -100,7 +100,7 @@ impl Control {
             None => {
                 self.check_proven(now, from, address)?;
                 let from = self.members.get(from).id();
-                self.want(Intention::Deliver { from, kind, body: body.into() });
+                self.want(Output::Deliver { from, kind, body: body.into() });
                 return Ok(());
             }
         };
@@ -109,10 +109,10 @@ impl Control {
             self.check_proven(now, from, address)?;
         }
         match gossip {
-            Gossip::Shuffle { answer, descriptors } => self.take_samples(now, from, answer, &descriptors),
-            Gossip::Heartbeat(_) => self.take_beat(now, from),
+            Gossip::Shuffle { answer, descriptors } => self.handle_shuffle(now, from, answer, &descriptors),
+            Gossip::Heartbeat(_) => self.handle_heartbeat(now, from),
             gossip => {
-                self.dissemination.handle(now, from, &gossip, &mut self.wishes);
+                self.dissemination.handle(now, from, &gossip, &mut self.actions);
                 self.fulfil(now);
             }
         }
@@ -120,68 +120,68 @@ impl Control {
     }
 
     /// A member has come, gone or changed.
-    pub(in crate::control) fn follow(&mut self, now: u64, place: Place) {
+    pub(in crate::control) fn follow(&mut self, now: u64, place: MemberIndex) {
         if self.members.get(place).region() != self.statement.region {
             self.scout.wake(now);
         }
-        self.dissemination.follow(now, &self.members, place, &mut self.wishes);
+        self.dissemination.follow(now, &self.members, place, &mut self.actions);
         self.fulfil(now);
     }
 
     /// Says and sends what the dissemination wants.
     pub(in crate::control) fn fulfil(&mut self, now: u64) {
-        let mut wishes = core::mem::take(&mut self.wishes);
-        for place in wishes.behind.drain(..) {
+        let mut actions = core::mem::take(&mut self.actions);
+        for place in actions.behind.drain(..) {
             self.catch_up(now, place);
         }
-        for (to, op) in wishes.links.drain(..) {
+        for (to, op) in actions.links.drain(..) {
             self.gossip_to(to, &Gossip::Link(op));
             if op != LinkOp::Disconnect {
                 self.get_proof_of(now, to);
             }
         }
-        for act in wishes.acts.drain(..) {
+        for act in actions.spread.drain(..) {
             match act {
-                Act::Forward { spot, to, .. } => self.forward(spot, to),
-                Act::Announce { to, ids } => self.gossip_to(to, &Gossip::Ids(ids)),
-                Act::Pull { to, ids } => self.gossip_to(to, &Gossip::Pull(ids)),
-                Act::Offer { to, ids } => self.gossip_to(to, &Gossip::Offer(ids)),
-                Act::Prune { to, ids } => self.gossip_to(to, &Gossip::Prune(ids)),
+                SpreadAction::Forward { frame_ref, to, .. } => self.forward(frame_ref, to),
+                SpreadAction::Announce { to, ids } => self.gossip_to(to, &Gossip::Ids(ids)),
+                SpreadAction::Pull { to, ids } => self.gossip_to(to, &Gossip::Pull(ids)),
+                SpreadAction::Offer { to, ids } => self.gossip_to(to, &Gossip::Offer(ids)),
+                SpreadAction::Prune { to, ids } => self.gossip_to(to, &Gossip::Prune(ids)),
                 // Bytes make room for others by themselves.
-                Act::Forget(_) => {}
+                SpreadAction::Forget(_) => {}
             }
         }
-        self.wishes = wishes;
+        self.actions = actions;
     }
 
     /// A neighbour shows that it receives what is sent to its address before it asks for anything.
-    fn get_proof_of(&mut self, now: u64, place: Place) {
+    fn get_proof_of(&mut self, now: u64, place: MemberIndex) {
         let member = self.members.get(place);
         if let Some(address) = member.address().filter(|_| !member.proven) {
-            let token = self.challenger.token(member.id(), address, now);
-            self.mail_to(place, &Note::Challenge { token, seen_at: address });
+            let token = self.address_prover.token(member.id(), address, now);
+            self.send_to(place, &MembershipMsg::Challenge { token, seen_at: address });
         }
     }
 
     /// What an update makes due is due at `now` at the earliest: else it would look as if this node had been stopped.
-    fn hasten(&mut self, now: u64) {
+    fn wake_by(&mut self, now: u64) {
         self.due = self.due.min(self.dissemination.next_due().max(now));
     }
 
-    fn forward(&mut self, spot: Spot, to: Place) {
+    fn forward(&mut self, frame_ref: FrameRef, to: MemberIndex) {
         let member = self.members.get(to);
         if let Some(to) = member.address().filter(|_| member.state().is_live()) {
-            self.want(Intention::Forward { spot, to });
+            self.want(Output::Forward { frame_ref, to });
         }
     }
 
-    pub(in crate::control) fn gossip_to(&mut self, to: Place, gossip: &Gossip) {
+    pub(in crate::control) fn gossip_to(&mut self, to: MemberIndex, gossip: &Gossip) {
         let mut body = Vec::with_capacity(64);
         gossip.encode(&mut body);
-        self.mail_to(to, &Note::Other(Message { kind: gossip.kind(), body: &body }));
+        self.send_to(to, &MembershipMsg::Other(Message { kind: gossip.kind(), body: &body }));
     }
 
-    fn neighbour_at(&self, address: SocketAddr) -> Place {
+    fn neighbour_at(&self, address: SocketAddr) -> MemberIndex {
         let mut neighbours = self.dissemination.neighbours();
         let found = neighbours.find(|place| self.members.get(*place).address() == Some(address));
         found.unwrap_or(SOMEBODY)

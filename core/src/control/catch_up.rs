@@ -6,9 +6,9 @@ use core::net::SocketAddr;
 use super::control::Control;
 use super::reconcile::message::KIND;
 use super::reconcile::session::{End, Output};
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::gossip::UpdateId;
-use crate::control::message::membership::Note;
+use crate::control::message::membership::MembershipMsg;
 use crate::control::message::refusal::Refusal;
 use crate::wire::Message;
 
@@ -17,7 +17,7 @@ const UPDATES: u8 = 0;
 
 impl Control {
     /// A member offered what is mostly unknown here: compares all of it.
-    pub(super) fn catch_up(&mut self, now: u64, with: Place) {
+    pub(super) fn catch_up(&mut self, now: u64, with: MemberIndex) {
         let names = self.dissemination.held(now);
         if self.reconciler.open(now, with, UPDATES, names.into_iter()) {
             self.settle_sessions(now);
@@ -25,10 +25,10 @@ impl Control {
     }
 
     /// A member says something in a session.
-    pub(super) fn take_talk(
+    pub(super) fn handle_reconcile(
         &mut self,
         now: u64,
-        from: Place,
+        from: MemberIndex,
         address: SocketAddr,
         body: &[u8],
     ) -> Result<(), Refusal> {
@@ -53,14 +53,14 @@ impl Control {
         while let Some(output) = self.reconciler.poll() {
             match output {
                 Output::Say { to, body } => {
-                    self.mail_to(to, &Note::Other(Message { kind: KIND, body: &body }));
+                    self.send_to(to, &MembershipMsg::Other(Message { kind: KIND, body: &body }));
                 }
                 Output::Serve { to, names, .. } => {
                     let ids: Vec<UpdateId> = names.into_iter().map(UpdateId).collect();
-                    self.dissemination.serve(now, to, &ids, &mut self.wishes);
+                    self.dissemination.serve(now, to, &ids, &mut self.actions);
                 }
                 Output::Ended { with, how: End::Partly, .. } => again.push(with),
-                // What is expected was asked for; what ends otherwise has had its letters.
+                // What is expected was asked for; what ends otherwise has had its control frames.
                 Output::Expect { .. } | Output::Ended { .. } => {}
             }
         }

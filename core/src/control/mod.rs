@@ -1,6 +1,6 @@
 //! The control plane: who is in the mesh, who is gone, and what the nodes tell each other about it.
 //!
-//! Machines without sockets or clocks, one a file: letters, time and dice go in, [`Intention`]s come out. It knows
+//! Machines without sockets or clocks, one a file: control frames, time and randomness go in, [`Output`]s come out. It knows
 //! nothing of the data plane, nor that of it.
 //!
 //! | folder or file | idea |
@@ -12,7 +12,7 @@
 //! | [`reconcile`] | what one of two nodes has and the other lacks |
 //! | [`control`] | the composition root; `apply` carries outputs of the machines into queues |
 //! | [`output`] | what goes into it, and what comes out |
-//! | [`send_queue`] | letters in the making |
+//! | [`send_queue`] | control frames in the making |
 
 mod apply;
 mod catch_up;
@@ -29,10 +29,10 @@ pub mod send_queue;
 
 pub use crate::random::Random;
 pub use apply::Update;
-pub use control::{Birth, Control, Intention, Postmark};
+pub use control::{Control, NodeInit, Output, PacketInfo};
 pub use membership::quorum::Partition;
 pub use membership::settings::Settings;
-pub use membership::signer::{Notary, Signed};
+pub use membership::signer::{Signed, Signer};
 pub use membership::table::{Member, Members, PeerState};
 pub use message::announcement::{Announcement, Claim, Region, Statement};
 pub use message::refusal::{Refusal, Refusals};

@@ -7,16 +7,16 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use crate::control::dissemination::spread::Spot;
+use crate::control::dissemination::spread::FrameRef;
 use crate::control::membership::quorum::Partition;
 use crate::control::membership::table::PeerState;
 use crate::control::message::announcement::{Announcement, Region};
 use crate::stamp::{Incarnation, Run, Seq, Version};
-use crate::wire::{Header, Letter};
+use crate::wire::{ControlFrame, Header};
 
 /// How a node begins: what only the embedder can know.
 #[derive(Clone, Debug)]
-pub struct Birth {
+pub struct NodeInit {
     /// The mesh's key: [`mesh_key`](crate::control::message::announcement::mesh_key) of its name.
     pub mesh: [u8; 32],
     /// The monotonic clock, microseconds.
@@ -25,9 +25,9 @@ pub struct Birth {
     pub wall: u64,
     /// This node's name.
     pub id: NodeId,
-    /// This life; greater than the one before. The time of the start in seconds will do.
+    /// This incarnation; greater than the one before. The time of the start in seconds will do.
     pub incarnation: Incarnation,
-    /// Where this node is at home.
+    /// Where this node is at is_local.
     pub region: Region,
     /// What this node can do.
     pub capabilities: u32,
@@ -35,28 +35,28 @@ pub struct Birth {
     pub addresses: Vec<SocketAddr>,
     /// The slots that it speaks for.
     pub runs: Vec<Run>,
-    /// Decides all dice.
+    /// Decides all randomness.
     pub seed: u64,
     /// Random bytes that nobody else knows: they make return-address tokens.
     pub secret: [u8; 32],
 }
 
-/// Whose letter it is, from its frame's header, and where it came from.
+/// Whose control frame it is, from its frame's header, and where it came from.
 #[derive(Clone, Copy, Debug)]
-pub struct Postmark {
+pub struct PacketInfo {
     /// The address that the datagram came from.
     pub from: SocketAddr,
     /// Who signed it.
     pub origin: NodeId,
-    /// In which life.
+    /// In which incarnation.
     pub incarnation: Incarnation,
-    /// Its number among that life's letters.
+    /// Its number among that incarnation's control frames.
     pub seq: Seq,
     /// When.
     pub version: Version,
 }
 
-impl Postmark {
+impl PacketInfo {
     /// That of a frame.
     pub fn of(from: SocketAddr, header: &Header) -> Self {
         Self {
@@ -71,24 +71,24 @@ impl Postmark {
 
 /// What the control plane wants done.
 #[derive(Debug)]
-pub enum Intention {
-    /// Sign a letter and send it.
+pub enum Output {
+    /// Sign a control frame and send it.
     Send {
         /// Where to.
         to: SocketAddr,
         /// What it says.
-        letter: Box<Letter>,
+        control_frame: Box<ControlFrame>,
     },
     /// Send the bytes of an update as they were received.
     Forward {
         /// Where they are.
-        spot: Spot,
+        frame_ref: FrameRef,
         /// Where to.
         to: SocketAddr,
     },
     /// A member is new, or something of it changed: keep the directory in step.
     Member {
-        /// Its key, life, addresses.
+        /// Its key, incarnation, addresses.
         announcement: Arc<Announcement>,
         /// What it is believed to be.
         state: PeerState,
@@ -113,7 +113,7 @@ pub enum Intention {
         /// Where the other one was met, as far as known.
         other: Option<SocketAddr>,
     },
-    /// The mesh remembers a later life of this node than the one it lives: start again with a greater one.
+    /// The mesh remembers a later incarnation of this node than the one it lives: start again with a greater one.
     Outlived(Incarnation),
     /// More, or fewer, members are reachable than before.
     Partition(Partition),

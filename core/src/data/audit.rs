@@ -47,7 +47,7 @@ const BUSY: u64 = u64::MAX;
 
 /// What nodes say to each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Compare {
+pub enum AuditMsg {
     /// Is this your root?
     Root(u64),
     /// It is not: these are my sections, of one table, from number `first` on.
@@ -84,7 +84,7 @@ pub enum Compare {
     },
 }
 
-impl Compare {
+impl AuditMsg {
     /// Appends the body.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let words = |out: &mut Vec<u8>, words: &[u64]| {
@@ -167,7 +167,7 @@ pub enum Answer {
     /// Nothing.
     Nothing,
     /// Say this to whoever sent it.
-    Reply(Vec<Compare>),
+    Reply(Vec<AuditMsg>),
     /// These cells differ: whoever owns them should send them again.
     Differ(TableKind, Vec<Run>),
     /// Send these cells again.
@@ -233,7 +233,7 @@ impl Audit {
     }
 
     /// Hashes a little, and says what to ask somebody, if it is time.
-    pub fn tick(&mut self, now: u64, state: &mut State) -> Option<Compare> {
+    pub fn tick(&mut self, now: u64, state: &mut State) -> Option<AuditMsg> {
         if now >= self.pass_at {
             self.step(now, state);
         }
@@ -248,7 +248,7 @@ impl Audit {
         self.next_at = now + self.gap;
         self.open_until = now + PATIENCE;
         self.counts.begun += 1;
-        Some(Compare::Root(root(state)))
+        Some(AuditMsg::Root(root(state)))
     }
 
     fn step(&mut self, now: u64, state: &mut State) {
@@ -265,17 +265,17 @@ impl Audit {
     }
 
     /// A message came.
-    pub fn handle(&mut self, now: u64, state: &State, message: &Compare) -> Answer {
+    pub fn handle(&mut self, now: u64, state: &State, message: &AuditMsg) -> Answer {
         match message {
-            Compare::Root(theirs) if *theirs == root(state) => Answer::Nothing,
-            Compare::Root(_) => Answer::Reply(self.show_sections(state)),
-            Compare::Sections { table, first, hashes } => {
+            AuditMsg::Root(theirs) if *theirs == root(state) => Answer::Nothing,
+            AuditMsg::Root(_) => Answer::Reply(self.show_sections(state)),
+            AuditMsg::Sections { table, first, hashes } => {
                 self.find_sections(now, state, *table, *first, hashes)
             }
-            Compare::AskRanges { table, sections } => {
+            AuditMsg::AskRanges { table, sections } => {
                 let show = |section: &u16| {
                     let hashes = ranges_of(state, *table, usize::from(*section));
-                    (!hashes.is_empty()).then_some(Compare::Ranges {
+                    (!hashes.is_empty()).then_some(AuditMsg::Ranges {
                         table: *table,
                         section: *section,
                         hashes,
@@ -283,15 +283,15 @@ impl Audit {
                 };
                 Answer::Reply(sections.iter().filter_map(show).collect())
             }
-            Compare::Ranges { table, section, hashes } => {
+            AuditMsg::Ranges { table, section, hashes } => {
                 self.find_ranges(now, state, *table, *section, hashes)
             }
-            Compare::Refresh { table, runs } => self.repeat(now, *table, runs),
+            AuditMsg::Refresh { table, runs } => self.repeat(now, *table, runs),
         }
     }
 
     /// The sections of one table: another one each time, and another part of a large one.
-    fn show_sections(&mut self, state: &State) -> Vec<Compare> {
+    fn show_sections(&mut self, state: &State) -> Vec<AuditMsg> {
         let parts = TableKind::ALL.iter().flat_map(|table| {
             let sections = state.ranges(*table).div_ceil(SECTION);
             (0..sections).step_by(SECTIONS_MAX).map(move |first| (*table, first, sections))
@@ -303,12 +303,12 @@ impl Audit {
         };
         let hashes =
             (first..sections.min(first + SECTIONS_MAX)).map(|i| section_hash(state, table, i)).collect();
-        let mut shown = alloc::vec![Compare::Sections { table, first: first as u16, hashes }];
+        let mut shown = alloc::vec![AuditMsg::Sections { table, first: first as u16, hashes }];
         // Small tables go together.
         if parts.len() <= TableKind::ALL.len() {
             for &(other, first, sections) in parts.iter().filter(|(other, ..)| *other != table) {
                 let hashes = (first..sections).map(|i| section_hash(state, other, i)).collect();
-                shown.push(Compare::Sections { table: other, first: first as u16, hashes });
+                shown.push(AuditMsg::Sections { table: other, first: first as u16, hashes });
             }
         }
         shown
@@ -338,7 +338,7 @@ impl Audit {
         let begin = self.turn * ASKED_MAX % differing.len();
         let sections =
             differing.iter().cycle().skip(begin).take(ASKED_MAX.min(differing.len())).copied().collect();
-        Answer::Reply(alloc::vec![Compare::AskRanges { table, sections }])
+        Answer::Reply(alloc::vec![AuditMsg::AskRanges { table, sections }])
     }
 
     fn find_ranges(

@@ -18,7 +18,7 @@ pub struct Checked<'a> {
 pub struct Batch<'a> {
     frames: [Option<Checked<'a>>; BATCH_MAX],
     live: u64,
-    /// A bit for each sound letter of an unknown origin, which nobody has verified: for the control plane to judge.
+    /// A bit for each sound control frame of an unknown origin, which nobody has verified: for the control plane to judge.
     pub strangers: u64,
     /// A bit for each frame that was merged before; nobody has verified this copy.
     pub repeats: u64,

@@ -221,7 +221,7 @@ impl Ingress {
         batch
     }
 
-    /// Lets the senders of letters by unknown signers pay before anybody looks at them.
+    /// Lets the senders of control frames by unknown signers pay before anybody looks at them.
     #[cold]
     fn charge_strangers(&mut self, batch: &mut Batch<'_>, senders: &[Sender], now_micros: u64) {
         for i in bits(batch.strangers) {
@@ -232,7 +232,7 @@ impl Ingress {
         }
     }
 
-    /// Whether this is a sound letter of somebody who may want to become known.
+    /// Whether this is a sound control frame of somebody who may want to become known.
     #[cold]
     fn may_introduce(&self, envelope: Envelope<'_>, now_micros: u64) -> bool {
         let dated = envelope.header().version().micros();

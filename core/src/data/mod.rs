@@ -12,7 +12,7 @@
 //! | [`verify`] | leaves, paths, roots, and the signatures still needed |
 //! | [`publish`] | what changed, in merge order, for readers that nobody waits for |
 //! | [`outbox`] | this node's own writes, on their way into frames |
-//! | [`shelf`] | frames that others may ask for |
+//! | [`frame_cache`] | frames that others may ask for |
 //! | [`audit`] | comparing tables, and what differs |
 //! | [`report`] | the numbers that a pong carries |
 
@@ -21,12 +21,12 @@ pub mod audit;
 pub mod batch;
 pub mod budget;
 pub mod directory;
+pub mod frame_cache;
 pub mod ingress;
 pub mod outbox;
 pub mod publish;
 pub mod report;
 pub mod roster;
-pub mod shelf;
 pub mod verify;
 pub mod window;
 

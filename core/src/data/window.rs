@@ -8,19 +8,19 @@
 //!
 //! # Why a view that races with the owner never hides a new frame
 //!
-//! A line holds the incarnation `life`, the highest accepted sequence `top`, and bit `s mod 384` for each `s` in
-//! `(top - 384, top]`. All are atomics with one writer. A view reads `life`, `top` and the bit in this order, the
+//! A line holds the incarnation `incarnation`, the highest accepted sequence `top`, and bit `s mod 384` for each `s` in
+//! `(top - 384, top]`. All are atomics with one writer. A view reads `incarnation`, `top` and the bit in this order, the
 //! first two with acquire. For a frame (i, s) it can refuse for three reasons:
 //!
-//! 1. **i < life.** Lives only rise, so the owner refuses it too.
-//! 2. **i = life, s <= top - 384.** Within a life `top` only rises. The owner empties the bits and zeroes `top`
-//!    *before* it publishes a new life (release), so who has read that life reads a `top` of that life, or of a
-//!    later one, and then the owner refuses the frame as one of an old life.
-//! 3. **i = life, top - 384 < s <= top, bit set.** The bit's writer meant s, or s - 384, or s + 384, and so on, in
-//!    this life or a later one. If s: a true duplicate. If a later number or life: the owner refuses s as behind
-//!    its window, or as one of an old life. An *earlier* number is what must not be: before the owner raises `top`
+//! 1. **i < incarnation.** Lives only rise, so the owner refuses it too.
+//! 2. **i = incarnation, s <= top - 384.** Within an incarnation `top` only rises. The owner empties the bits and zeroes `top`
+//!    *before* it publishes a new incarnation (release), so who has read that incarnation reads a `top` of that incarnation, or of a
+//!    later one, and then the owner refuses the frame as one of an old incarnation.
+//! 3. **i = incarnation, top - 384 < s <= top, bit set.** The bit's writer meant s, or s - 384, or s + 384, and so on, in
+//!    this incarnation or a later one. If s: a true duplicate. If a later number or incarnation: the owner refuses s as behind
+//!    its window, or as one of an old incarnation. An *earlier* number is what must not be: before the owner raises `top`
 //!    to or past s (release), it has cleared the bits of all numbers that it skips and set that of the new top, so
-//!    who has read `top >= s` reads the bit of s after that. The same goes for bits of an earlier life, by 2.
+//!    who has read `top >= s` reads the bit of s after that. The same goes for bits of an earlier incarnation, by 2.
 //!
 //! In the other direction a view may read a bit or a top that is behind, and call a duplicate new: that costs one
 //! needless signature check.
@@ -42,10 +42,10 @@ const WORDS: u64 = WINDOW / 64;
 struct Line {
     /// Bit `s mod WINDOW` says that s was accepted, for the `WINDOW` numbers up to `top`.
     accepted: [AtomicU64; WORDS as usize],
-    /// The highest number accepted in this life; 0 at first.
+    /// The highest number accepted in this incarnation; 0 at first.
     top: AtomicU64,
     /// The incarnation that the rest is about.
-    life: AtomicU64,
+    incarnation: AtomicU64,
 }
 
 const _: () = assert!(WINDOW.is_multiple_of(64) && size_of::<Line>() == 64);
@@ -59,7 +59,7 @@ pub enum Seen {
     Duplicate,
     /// Too far below the highest accepted number for the window to tell.
     Behind,
-    /// Of an earlier life of its origin.
+    /// Of an earlier incarnation of its origin.
     OldIncarnation,
 }
 
@@ -95,10 +95,10 @@ impl Windows {
     /// # Panics
     /// When there is no such origin.
     #[inline]
-    pub fn insert(&mut self, origin: OriginIndex, life: Incarnation, seq: Seq) -> Result<(), Reject> {
+    pub fn insert(&mut self, origin: OriginIndex, incarnation: Incarnation, seq: Seq) -> Result<(), Reject> {
         let line = &self.lines[origin.0 as usize];
-        match line.ask(life, seq) {
-            Seen::New => line.accept(life, seq),
+        match line.ask(incarnation, seq) {
+            Seen::New => line.accept(incarnation, seq),
             Seen::Duplicate => return Err(Reject::Duplicate),
             Seen::Behind => return Err(Reject::BehindWindow),
             Seen::OldIncarnation => return Err(Reject::OldIncarnation),
@@ -119,8 +119,8 @@ impl WindowsView {
     /// # Panics
     /// When there is no such origin.
     #[inline]
-    pub fn ask(&self, origin: OriginIndex, life: Incarnation, seq: Seq) -> Seen {
-        self.lines[origin.0 as usize].ask(life, seq)
+    pub fn ask(&self, origin: OriginIndex, incarnation: Incarnation, seq: Seq) -> Seen {
+        self.lines[origin.0 as usize].ask(incarnation, seq)
     }
 
     /// Begins to fetch an origin's line; call it a batch ahead of [`WindowsView::ask`].
@@ -132,11 +132,11 @@ impl WindowsView {
 
 impl Line {
     #[inline]
-    fn ask(&self, life: Incarnation, seq: Seq) -> Seen {
-        let known = self.life.load(Acquire);
+    fn ask(&self, incarnation: Incarnation, seq: Seq) -> Seen {
+        let known = self.incarnation.load(Acquire);
         let top = self.top.load(Acquire);
-        if u64::from(life.0) != known {
-            return if u64::from(life.0) > known { Seen::New } else { Seen::OldIncarnation };
+        if u64::from(incarnation.0) != known {
+            return if u64::from(incarnation.0) > known { Seen::New } else { Seen::OldIncarnation };
         }
         if seq.0 > top {
             return Seen::New;
@@ -150,9 +150,9 @@ impl Line {
 
     /// Only for the owner, and only for what `ask` calls new. The order of the stores is what views rely on.
     #[inline]
-    fn accept(&self, life: Incarnation, seq: Seq) {
-        if u64::from(life.0) != self.life.load(Relaxed) {
-            self.begin(life);
+    fn accept(&self, incarnation: Incarnation, seq: Seq) {
+        if u64::from(incarnation.0) != self.incarnation.load(Relaxed) {
+            self.begin(incarnation);
         }
         let top = self.top.load(Relaxed);
         if seq.0 > top + 1 {
@@ -165,12 +165,12 @@ impl Line {
         }
     }
 
-    /// Empties the line, then publishes the new life.
+    /// Empties the line, then publishes the new incarnation.
     #[cold]
-    fn begin(&self, life: Incarnation) {
+    fn begin(&self, incarnation: Incarnation) {
         self.accepted.iter().for_each(|word| word.store(0, Relaxed));
         self.top.store(0, Relaxed);
-        self.life.store(life.0.into(), Release);
+        self.incarnation.store(incarnation.0.into(), Release);
     }
 
     /// Clears the bits of `from..to`, which stand for numbers that leave the window.
@@ -206,20 +206,20 @@ mod tests {
 
     const ORIGIN: OriginIndex = OriginIndex(0);
 
-    /// The dull twin: every accepted number of the current life.
+    /// The dull twin: every accepted number of the current incarnation.
     #[derive(Default)]
     struct Twin {
-        life: u32,
+        incarnation: u32,
         accepted: BTreeSet<u64>,
     }
 
     impl Twin {
-        fn insert(&mut self, life: u32, seq: u64) -> Result<(), Reject> {
-            if life < self.life {
+        fn insert(&mut self, incarnation: u32, seq: u64) -> Result<(), Reject> {
+            if incarnation < self.incarnation {
                 return Err(Reject::OldIncarnation);
             }
-            if life > self.life {
-                *self = Self { life, accepted: BTreeSet::new() };
+            if incarnation > self.incarnation {
+                *self = Self { incarnation, accepted: BTreeSet::new() };
             }
             if self.accepted.last().is_some_and(|top| seq + WINDOW <= *top) {
                 return Err(Reject::BehindWindow);
@@ -243,14 +243,14 @@ mod tests {
         #[test]
         fn window_equals_the_dull_twin(steps in prop::collection::vec(step(), 1..400)) {
             let (mut windows, mut twin) = (Windows::new(1), Twin::default());
-            let (mut life, mut near) = (0_u32, 1_000_i64);
+            let (mut incarnation, mut near) = (0_u32, 1_000_i64);
             for (restart, distance) in steps {
-                life += u32::from(restart);
+                incarnation += u32::from(restart);
                 let seq = (near + distance).max(1) as u64;
-                let expected = twin.insert(life, seq);
-                let asked = windows.view().ask(ORIGIN, Incarnation(life), Seq(seq));
+                let expected = twin.insert(incarnation, seq);
+                let asked = windows.view().ask(ORIGIN, Incarnation(incarnation), Seq(seq));
                 prop_assert_eq!(asked == Seen::New, expected.is_ok());
-                prop_assert_eq!(windows.insert(ORIGIN, Incarnation(life), Seq(seq)), expected);
+                prop_assert_eq!(windows.insert(ORIGIN, Incarnation(incarnation), Seq(seq)), expected);
                 if expected.is_ok() {
                     near = near.max(seq as i64);
                 }
@@ -285,24 +285,24 @@ mod tests {
         race(600_000, 2);
     }
 
-    /// In life n the owner accepts only numbers that are n modulo 5. So a view that refuses another number before
+    /// In incarnation n the owner accepts only numbers that are n modulo 5. So a view that refuses another number before
     /// the origin has moved on has hidden a frame that the owner would accept. (5 does not divide the window, so
     /// every bit is used.) One number in 256 jumps by 400.
-    fn race(numbers: u64, numbers_a_life: u64) {
+    fn race(numbers: u64, numbers_an_incarnation: u64) {
         let mut windows = Windows::new(1);
         let view = windows.view();
-        // The life and number that the owner is about to accept: life << 32 | number.
+        // The incarnation and number that the owner is about to accept: incarnation << 32 | number.
         let (announced, done) = (AtomicU64::new(0), AtomicBool::new(false));
         let both_are_there = Barrier::new(2);
         thread::scope(|scope| {
             scope.spawn(|| {
                 both_are_there.wait();
                 for i in 1..=numbers {
-                    let (life, count) = (i / numbers_a_life, i % numbers_a_life);
-                    let seq = 200 + 5 * (count + 80 * (count >> 8)) + life % 5;
-                    announced.store(life << 32 | seq, Relaxed);
+                    let (incarnation, count) = (i / numbers_an_incarnation, i % numbers_an_incarnation);
+                    let seq = 200 + 5 * (count + 80 * (count >> 8)) + incarnation % 5;
+                    announced.store(incarnation << 32 | seq, Relaxed);
                     fence(Release);
-                    windows.insert(ORIGIN, Incarnation(life as u32), Seq(seq)).unwrap();
+                    windows.insert(ORIGIN, Incarnation(incarnation as u32), Seq(seq)).unwrap();
                 }
                 done.store(true, Release);
             });
@@ -311,16 +311,20 @@ mod tests {
             while !is_over {
                 is_over = done.load(Acquire);
                 let now = announced.load(Acquire);
-                let (life, near) = (now >> 32, now & 0xFFFF_FFFF);
-                let reach = numbers_a_life.min(400);
-                for seq in (near.saturating_sub(reach)..near + reach).filter(|seq| seq % 5 != life % 5) {
-                    if view.ask(ORIGIN, Incarnation(life as u32), Seq(seq)) == Seen::New {
+                let (incarnation, near) = (now >> 32, now & 0xFFFF_FFFF);
+                let reach = numbers_an_incarnation.min(400);
+                for seq in (near.saturating_sub(reach)..near + reach).filter(|seq| seq % 5 != incarnation % 5)
+                {
+                    if view.ask(ORIGIN, Incarnation(incarnation as u32), Seq(seq)) == Seen::New {
                         continue;
                     }
                     fence(Acquire);
                     let later = announced.load(Relaxed);
-                    let moved_on = later >> 32 > life || (later & 0xFFFF_FFFF) >= seq + WINDOW;
-                    assert!(moved_on, "life {life}: {seq} hidden near {near}, owner at {later:#x}");
+                    let moved_on = later >> 32 > incarnation || (later & 0xFFFF_FFFF) >= seq + WINDOW;
+                    assert!(
+                        moved_on,
+                        "incarnation {incarnation}: {seq} hidden near {near}, owner at {later:#x}"
+                    );
                 }
             }
         });

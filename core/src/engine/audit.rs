@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
-use crate::data::audit::{Answer, Compare, Counts, RUNS_MAX};
+use crate::data::audit::{Answer, AuditMsg, Counts, RUNS_MAX};
 use crate::engine::Engine;
 use crate::engine::router::Mesh;
 use crate::stamp::Run;
@@ -29,7 +29,7 @@ impl Mesh {
         }
     }
 
-    fn say(&mut self, to: NodeId, message: &Compare) {
+    fn say(&mut self, to: NodeId, message: &AuditMsg) {
         let mut body = Vec::new();
         message.encode(&mut body);
         self.control.write(to, Message { kind: KIND, body: &body });
@@ -62,7 +62,7 @@ impl Engine {
         let Some(mesh) = &mut self.mesh else { return };
         mesh.collect(self.identity.id());
         for (from, body) in core::mem::take(&mut mesh.inbox) {
-            let Some(message) = Compare::decode(&body) else { continue };
+            let Some(message) = AuditMsg::decode(&body) else { continue };
             let Some(mesh) = &mut self.mesh else { return };
             match mesh.audit.handle(now, &self.state, &message) {
                 Answer::Nothing => {}
@@ -93,7 +93,7 @@ impl Engine {
         wanted.remove(&self.identity.id());
         let Some(mesh) = &mut self.mesh else { return };
         for (owner, runs) in wanted {
-            mesh.say(owner, &Compare::Refresh { table, runs });
+            mesh.say(owner, &AuditMsg::Refresh { table, runs });
         }
     }
 }

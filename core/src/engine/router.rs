@@ -1,7 +1,7 @@
-//! Between the planes: letters to the control plane, and what it decides to the directory.
+//! Between the planes: control frames to the control plane, and what it decides to the directory.
 //!
-//! In come frames of kind Control, verified if their origin is known; out come sealed letters, the members' rights as
-//! origins of the directory, and [`MeshEvent`]s for whoever watches. Only routes: what a letter means is for
+//! In come frames of kind Control, verified if their origin is known; out come sealed control frames, the members' rights as
+//! origins of the directory, and [`MeshEvent`]s for whoever watches. Only routes: what a control frame means is for
 //! [`control`](crate::control) to say.
 
 use alloc::boxed::Box;
@@ -12,19 +12,19 @@ use core::net::SocketAddr;
 use octick_crypto::train::{message, root_of};
 use octick_crypto::{Item, NodeId, verify_many};
 
-use crate::control::dissemination::spread::Spot;
+use crate::control::dissemination::spread::FrameRef;
 use crate::control::message::gossip::UpdateId;
-use crate::control::{Control, Intention, Members, Partition, PeerState, Postmark, Region, Update};
+use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState, Region, Update};
 use crate::counters::Counter;
 use crate::data::audit::Audit;
+use crate::data::frame_cache::FrameCache;
 use crate::data::roster::Origin;
-use crate::data::shelf::Shelf;
 use crate::engine::audit::Inbox;
 use crate::engine::{Engine, NotLearnt};
 use crate::limits::{BATCH_MAX, EVENTS_MAX};
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
-use crate::wire::{Entries, Envelope, Frame, Header, Kind, Letter, Stamp};
+use crate::wire::{ControlFrame, Entries, Envelope, Frame, Header, Kind, Stamp};
 
 /// Members that one train may concern.
 const CONCERNED_MAX: usize = 16;
@@ -59,7 +59,7 @@ pub enum MeshEvent {
         /// Where the one that does not count was met, as far as known.
         other: Option<SocketAddr>,
     },
-    /// The mesh remembers a later life of this node: start again with a greater one.
+    /// The mesh remembers a later incarnation of this node: start again with a greater one.
     Outlived(Incarnation),
     /// More, or fewer, members are reachable than before.
     Partition(Partition),
@@ -83,16 +83,16 @@ pub(super) struct Mesh {
     /// Whether a newcomer's first comparisons of members were over, and whether it was cut off, when last looked.
     pub(super) standing: (bool, Partition),
     /// Frames that others may ask for.
-    shelf: Shelf,
+    frame_cache: FrameCache,
     /// Frames to be sent on, by their spots.
-    forwards: Vec<(SocketAddr, Spot)>,
+    forwards: Vec<(SocketAddr, FrameRef)>,
     /// Where some of them go.
     to: Vec<SocketAddr>,
     /// Whether the next own train should hurry, and whom it concerns.
     critical: bool,
     concerned: Vec<NodeId>,
-    letters: VecDeque<(SocketAddr, Box<Letter>)>,
-    next_letter: Seq,
+    control_frames: VecDeque<(SocketAddr, Box<ControlFrame>)>,
+    next_control_frame: Seq,
     /// Members whose rights changed, in the order of the news.
     changed: Vec<Origin>,
     /// Where members are to be written to from now on.
@@ -101,21 +101,21 @@ pub(super) struct Mesh {
 }
 
 impl Engine {
-    /// The same engine as a member of a mesh that `control` finds and keeps. It keeps the last `shelf` bytes of frames
+    /// The same engine as a member of a mesh that `control` finds and keeps. It keeps the last `frame_cache` bytes of frames
     /// for members that miss some.
-    pub fn with_control(mut self, control: Control, shelf: usize) -> Self {
+    pub fn with_control(mut self, control: Control, frame_cache: usize) -> Self {
         self.mesh = Some(Mesh {
             control,
             audit: Audit::new(0),
             inbox: Inbox::new(),
             standing: (false, Partition::Healthy),
-            shelf: Shelf::new(shelf),
+            frame_cache: FrameCache::new(frame_cache),
             forwards: Vec::new(),
             to: Vec::new(),
             critical: false,
             concerned: Vec::new(),
-            letters: VecDeque::new(),
-            next_letter: Seq(1),
+            control_frames: VecDeque::new(),
+            next_control_frame: Seq(1),
             changed: Vec::new(),
             aims: Vec::new(),
             events: VecDeque::new(),
@@ -133,16 +133,16 @@ impl Engine {
         self.mesh.as_mut().map(|mesh| &mut mesh.control)
     }
 
-    /// Takes a letter that was verified, from a known origin. `now` is the monotonic clock.
-    pub fn take_letter(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
+    /// Takes a control frame that was verified, from a known origin. `now` is the monotonic clock.
+    pub fn handle_control_frame(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
         let (Some(mesh), Entries::Control(messages)) = (&mut self.mesh, frame.entries()) else { return };
         // Refusals are counted by the control plane.
-        let _ = mesh.control.handle_letter(now, &Postmark::of(from, frame.header()), messages);
+        let _ = mesh.control.handle_control_frame(now, &PacketInfo::of(from, frame.header()), messages);
         self.compare(now);
     }
 
-    /// Takes a letter of an unknown origin, which nobody has verified: its first message must say who writes.
-    pub fn take_stranger(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
+    /// Takes a control frame of an unknown origin, which nobody has verified: its first message must say who writes.
+    pub fn handle_stranger(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
         let Some(mesh) = &mut self.mesh else { return self.counters.reject(Reject::UnknownOrigin) };
         let (header, Entries::Control(messages)) = (frame.header(), frame.entries()) else { return };
         let Ok(announcement) = mesh.control.introduce(now, from, header.origin(), messages.clone()) else {
@@ -157,7 +157,7 @@ impl Engine {
         if !holds[0] {
             return self.counters.reject(Reject::BadSignature);
         }
-        let _ = mesh.control.handle_letter(now, &Postmark::of(from, header), messages);
+        let _ = mesh.control.handle_control_frame(now, &PacketInfo::of(from, header), messages);
         self.compare(now);
     }
 
@@ -170,9 +170,9 @@ impl Engine {
     }
 
     /// Takes note of a frame in a batch's [`repeats`](crate::data::Batch::repeats).
-    pub fn meet_again(&mut self, now: u64, from: SocketAddr, bytes: &[u8]) {
+    pub fn handle_duplicate(&mut self, now: u64, from: SocketAddr, bytes: &[u8]) {
         if let (Some(mesh), Ok(envelope)) = (&mut self.mesh, Envelope::open(bytes)) {
-            mesh.control.meet_again(now, &update(envelope.header(), Spot::default(), Some(from)));
+            mesh.control.handle_duplicate(now, &update(envelope.header(), FrameRef::default(), Some(from)));
         }
     }
 
@@ -210,7 +210,7 @@ impl Engine {
             mesh.to.clear();
             mesh.to.push(group[0].0);
             // Whoever gets the same gets it in the same calls of the socket.
-            let same = |next: &&[(SocketAddr, Spot)]| {
+            let same = |next: &&[(SocketAddr, FrameRef)]| {
                 next.len() == group.len() && next.iter().zip(group).all(|(a, b)| a.1 == b.1)
             };
             while let Some(same) = groups.next_if(same) {
@@ -219,7 +219,7 @@ impl Engine {
             for part in group.chunks(BATCH_MAX) {
                 let mut frames = [&[][..]; BATCH_MAX];
                 let mut len = 0;
-                for frame in part.iter().filter_map(|(_, spot)| mesh.shelf.get(spot.0)) {
+                for frame in part.iter().filter_map(|(_, frame_ref)| mesh.frame_cache.get(frame_ref.0)) {
                     frames[len] = frame;
                     len += 1;
                 }
@@ -251,30 +251,30 @@ impl Engine {
         })
     }
 
-    /// The next letter to be sent, sealed, and where to. To be called until there is none, after every other call that
+    /// The next control frame to be sent, sealed, and where to. To be called until there is none, after every other call that
     /// concerns the mesh. Each costs a signature.
-    pub fn next_letter(&mut self, wall_micros: u64) -> Option<(SocketAddr, &[u8])> {
+    pub fn next_control_frame(&mut self, wall_micros: u64) -> Option<(SocketAddr, &[u8])> {
         let mesh = self.mesh.as_mut()?;
         mesh.collect(self.identity.id());
-        let (to, letter) = mesh.letters.pop_front()?;
-        self.seal_letter(to, &letter, wall_micros)
+        let (to, control_frame) = mesh.control_frames.pop_front()?;
+        self.seal_control_frame(to, &control_frame, wall_micros)
     }
 
-    fn seal_letter(
+    fn seal_control_frame(
         &mut self,
         to: SocketAddr,
-        letter: &Letter,
+        control_frame: &ControlFrame,
         wall_micros: u64,
     ) -> Option<(SocketAddr, &[u8])> {
         let mesh = self.mesh.as_mut()?;
         self.train.clear();
-        self.train.frame(Kind::Control, |draft| draft.letter(letter));
+        self.train.frame(Kind::Control, |draft| draft.control_frame(control_frame));
         let stamp = Stamp {
             incarnation: self.incarnation,
-            first_seq: mesh.next_letter,
+            first_seq: mesh.next_control_frame,
             version: self.clock.tick(wall_micros),
         };
-        mesh.next_letter = Seq(mesh.next_letter.0 + 1);
+        mesh.next_control_frame = Seq(mesh.next_control_frame.0 + 1);
         self.train.seal(&self.identity, &self.keys, &stamp);
         self.counters.add(Counter::LettersMade, 1);
         self.train.frames().next().map(|frame| (to, frame))
@@ -321,29 +321,29 @@ impl Engine {
     }
 }
 
-fn update(header: &Header, spot: Spot, from: Option<SocketAddr>) -> Update {
+fn update(header: &Header, frame_ref: FrameRef, from: Option<SocketAddr>) -> Update {
     let (origin, incarnation, seq) = (header.origin(), header.incarnation(), header.seq());
-    Update { origin, incarnation, seq, spot, from, critical: false }
+    Update { origin, incarnation, seq, frame_ref, from, critical: false }
 }
 
 impl Mesh {
     fn set_out(&mut self, now: u64, bytes: &[u8], from: Option<SocketAddr>) -> UpdateId {
-        let spot = Spot(self.shelf.put(bytes));
-        let update = update(Frame::reopen(bytes).header(), spot, from);
+        let frame_ref = FrameRef(self.frame_cache.put(bytes));
+        let update = update(Frame::reopen(bytes).header(), frame_ref, from);
         let critical = self.critical && from.is_none();
-        self.control.take_update(now, &Update { critical, ..update })
+        self.control.handle_update(now, &Update { critical, ..update })
     }
 
     /// Takes what the control plane wants done.
     pub(super) fn collect(&mut self, own: NodeId) {
-        while let Some(intention) = self.control.poll() {
-            self.note(intention, own);
+        while let Some(output) = self.control.poll() {
+            self.note(output, own);
         }
     }
 
-    fn note(&mut self, intention: Intention, own: NodeId) {
-        let event = match intention {
-            Intention::Member { announcement, state, runs } => {
+    fn note(&mut self, output: Output, own: NodeId) {
+        let event = match output {
+            Output::Member { announcement, state, runs } => {
                 let id = announcement.id();
                 let address = self.address(id);
                 if id != own {
@@ -352,15 +352,15 @@ impl Mesh {
                 }
                 MeshEvent::Member { id, state, region: announcement.statement().region, address }
             }
-            Intention::Forgotten(id) => MeshEvent::Forgotten(id),
-            Intention::SlotsLost { run, to } => MeshEvent::SlotsLost { run, to },
-            Intention::Conflict { id, other, .. } => MeshEvent::Conflict { id, other },
-            Intention::Outlived(incarnation) => MeshEvent::Outlived(incarnation),
-            Intention::Partition(partition) => MeshEvent::Partition(partition),
-            Intention::Alone => MeshEvent::Alone,
-            Intention::Send { to, letter } => return self.letters.push_back((to, letter)),
-            Intention::Forward { spot, to } => return self.forwards.push((to, spot)),
-            Intention::Deliver { from, kind, body } => return self.put_aside(from, kind, body),
+            Output::Forgotten(id) => MeshEvent::Forgotten(id),
+            Output::SlotsLost { run, to } => MeshEvent::SlotsLost { run, to },
+            Output::Conflict { id, other, .. } => MeshEvent::Conflict { id, other },
+            Output::Outlived(incarnation) => MeshEvent::Outlived(incarnation),
+            Output::Partition(partition) => MeshEvent::Partition(partition),
+            Output::Alone => MeshEvent::Alone,
+            Output::Send { to, control_frame } => return self.control_frames.push_back((to, control_frame)),
+            Output::Forward { frame_ref, to } => return self.forwards.push((to, frame_ref)),
+            Output::Deliver { from, kind, body } => return self.put_aside(from, kind, body),
         };
         self.tell(event);
     }

@@ -2,10 +2,10 @@
 
 use zerocopy::IntoBytes;
 
+use super::control_frame::ControlFrame;
 use super::header::{Header, Kind, MAGIC, WIRE_VERSION};
-use super::letter::Letter;
 use super::{Block8, Block16, Stat};
-use crate::limits::{FRAME_MAX, HEADER_LEN, LETTER_UNIT, ROWS_MAX};
+use crate::limits::{CONTROL_FRAME_UNIT, FRAME_MAX, HEADER_LEN, ROWS_MAX};
 
 /// Entries of one kind, collected for one frame.
 ///
@@ -69,12 +69,12 @@ impl<'b> Draft<'b> {
         n
     }
 
-    /// Fills the frame with a letter. A second call begins again.
-    pub fn letter(&mut self, letter: &Letter) {
+    /// Fills the frame with a control frame. A second call begins again.
+    pub fn control_frame(&mut self, control_frame: &ControlFrame) {
         debug_assert_eq!(self.kind, Kind::Control);
-        let bytes = letter.padded();
+        let bytes = control_frame.padded();
         self.buffer[HEADER_LEN..][..bytes.len()].copy_from_slice(bytes);
-        self.count = bytes.len() / LETTER_UNIT;
+        self.count = bytes.len() / CONTROL_FRAME_UNIT;
     }
 
     /// Number of entries so far.

@@ -16,7 +16,7 @@ use crate::stamp::Version;
 
 /// A frame on one line, without its entries:
 ///
-/// `block8 1200 bytes  1a2b3c4d life 3 seq 1001  train 2 of 64  2026-11-20T23:38:28.123456Z  13 blocks`
+/// `block8 1200 bytes  1a2b3c4d incarnation 3 seq 1001  train 2 of 64  2026-11-20T23:38:28.123456Z  13 blocks`
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a>(pub Frame<'a>);
 
@@ -25,7 +25,13 @@ impl fmt::Display for Line<'_> {
         let Self(frame) = self;
         let header = frame.header();
         write!(f, "{} {} bytes  ", name(frame.kind()), frame.bytes().len())?;
-        write!(f, "{} life {} seq {}  ", header.origin().short(), header.incarnation().0, header.seq().0)?;
+        write!(
+            f,
+            "{} incarnation {} seq {}  ",
+            header.origin().short(),
+            header.incarnation().0,
+            header.seq().0
+        )?;
         write!(f, "train {} of {}  ", header.train_index() + 1, header.train_len())?;
         write!(f, "{}  {} {}", Time(header.version()), header.count(), unit(frame.kind(), header.count()))
     }
@@ -234,14 +240,14 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "block8 240 bytes  83561adb life 3 seq 1001  train 1 of 4  2026-11-20T23:38:28.123456Z  1 block",
+                "block8 240 bytes  83561adb incarnation 3 seq 1001  train 1 of 4  2026-11-20T23:38:28.123456Z  1 block",
                 "block 42 age 12us  336=17 337=18 343=9",
-                "block16 240 bytes  83561adb life 3 seq 1002  train 2 of 4  2026-11-20T23:38:28.123456Z  1 block",
+                "block16 240 bytes  83561adb incarnation 3 seq 1002  train 2 of 4  2026-11-20T23:38:28.123456Z  1 block",
                 "block 4294967295 age 2048us  68719476720=5 68719476735=5",
-                "rows 200 bytes  83561adb life 3 seq 1003  train 3 of 4  2026-11-20T23:38:28.123456Z  2 rows",
+                "rows 200 bytes  83561adb incarnation 3 seq 1003  train 3 of 4  2026-11-20T23:38:28.123456Z  2 rows",
                 "slot 7 age 3us  value 70",
                 "slot 99 age 0us  value 18446744073709551615",
-                "pong 200 bytes  83561adb life 3 seq 1004  train 4 of 4  2026-11-20T23:38:28.123456Z  2 stats",
+                "pong 200 bytes  83561adb incarnation 3 seq 1004  train 4 of 4  2026-11-20T23:38:28.123456Z  2 stats",
                 "stat 0 = 1",
                 "stat 3 = 1200",
             ]

@@ -6,8 +6,8 @@ use octick_crypto::SIGNATURE_LEN;
 use octick_crypto::train::{TRAIN_MAX, depth};
 use zerocopy::FromBytes;
 
+use super::control_frame::{self, Messages};
 use super::header::{MAGIC, WIRE_VERSION};
-use super::letter::{self, Messages};
 use super::{Block8, Block16, Header, Kind, Rows, Stat, rows};
 use crate::limits::{FRAME_MAX, FRAME_MIN, HEADER_LEN};
 use crate::reject::Reject;
@@ -152,7 +152,7 @@ impl<'a> Frame<'a> {
             Entries::Block16(blocks) => check_blocks16(blocks),
             Entries::Rows(rows) => rows::check(&rows),
             Entries::Stats(stats) => check_stats(stats),
-            Entries::Control(_) => letter::check(&self.bytes[HEADER_LEN..self.signed_len()])
+            Entries::Control(_) => control_frame::check(&self.bytes[HEADER_LEN..self.signed_len()])
                 .map_err(|(reject, offset)| Damage { reject, at: HEADER_LEN + offset }),
         }
     }

@@ -5,7 +5,7 @@ use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::limits::{
-    BLOCK_LEN, BLOCKS_MAX, ENTRIES_MAX, HEADER_LEN, LETTER_MAX, LETTER_UNIT, ROW_LEN, ROWS_MAX,
+    BLOCK_LEN, BLOCKS_MAX, CONTROL_FRAME_MAX, CONTROL_FRAME_UNIT, ENTRIES_MAX, HEADER_LEN, ROW_LEN, ROWS_MAX,
 };
 use crate::stamp::{Incarnation, Seq, Version};
 
@@ -28,7 +28,7 @@ pub enum Kind {
     Block16 = 0x09,
     /// Single cells of eight bytes, in columns.
     Rows = 0x0A,
-    /// A [letter](super::letter) from control plane to control plane, in units of 16 bytes.
+    /// A [control frame](super::control frame) from control plane to control plane, in units of 16 bytes.
     Control = 0x0B,
 }
 
@@ -57,7 +57,7 @@ impl Kind {
         match self {
             Self::Block8 | Self::Block16 => BLOCK_LEN,
             Self::Rows | Self::Ping | Self::Pong => ROW_LEN,
-            Self::Control => LETTER_UNIT,
+            Self::Control => CONTROL_FRAME_UNIT,
         }
     }
 
@@ -68,7 +68,7 @@ impl Kind {
             Self::Block8 | Self::Block16 => BLOCKS_MAX,
             Self::Rows | Self::Pong => ROWS_MAX,
             Self::Ping => 1,
-            Self::Control => LETTER_MAX / LETTER_UNIT,
+            Self::Control => CONTROL_FRAME_MAX / CONTROL_FRAME_UNIT,
         }
     }
 
@@ -110,13 +110,13 @@ impl Header {
         NodeId(self.origin)
     }
 
-    /// The origin's life in which it was made.
+    /// The origin's incarnation in which it was made.
     #[inline]
     pub fn incarnation(&self) -> Incarnation {
         Incarnation(self.incarnation.get())
     }
 
-    /// Its number in that life.
+    /// Its number in that incarnation.
     #[inline]
     pub fn seq(&self) -> Seq {
         Seq(self.place.get() & Seq::MAX.0)

@@ -11,20 +11,20 @@
 //! byte diagrams.
 
 pub mod block;
+pub mod control_frame;
 pub mod draft;
 pub mod dump;
 pub mod frame;
 pub mod header;
-pub mod letter;
 pub mod rows;
 pub mod seal;
 pub mod stat;
 
 pub use block::{Block8, Block16};
+pub use control_frame::{ControlFrame, Message, Messages};
 pub use draft::{Draft, Full};
 pub use frame::{Damage, Entries, Envelope, Frame};
 pub use header::{Header, Kind};
-pub use letter::{Letter, Message, Messages};
 pub use rows::Rows;
 pub use seal::{Sealer, Stamp};
 pub use stat::Stat;

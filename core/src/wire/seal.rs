@@ -15,7 +15,7 @@ use crate::stamp::{Incarnation, Seq, Version};
 /// What all frames of a train have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
-    /// The origin's life.
+    /// The origin's incarnation.
     pub incarnation: Incarnation,
     /// Number of the train's first frame; the others follow.
     pub first_seq: Seq,
@@ -96,7 +96,7 @@ impl Sealer {
         let count = self.lens.len();
         assert!(
             stamp.first_seq.0.saturating_add(count as u64) <= Seq::MAX.0 + 1,
-            "a life has 2^48 - 1 frames"
+            "an incarnation has 2^48 - 1 frames"
         );
         let mut parts = [&[][..]; TRAIN_MAX];
         for (index, (buffer, len)) in self.buffers.iter_mut().zip(&self.lens).enumerate() {

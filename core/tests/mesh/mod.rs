@@ -8,21 +8,21 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use octick_core::control::dissemination::spread::Spot;
+use octick_core::control::dissemination::spread::FrameRef;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::{
-    Birth, Control, Intention, Notary, Partition, PeerState, Postmark, Random, Region, Settings, Statement,
+    Control, NodeInit, Output, PacketInfo, Partition, PeerState, Random, Region, Settings, Signer, Statement,
     Update,
 };
 use octick_core::crypto::{Identity, NodeId};
 use octick_core::stamp::{Incarnation, Run, Seq, Version};
-use octick_core::wire::Letter;
+use octick_core::wire::ControlFrame;
 
 pub(crate) const MS: u64 = 1_000;
 pub(crate) const S: u64 = 1_000_000;
 /// What the wall clocks show when a run begins.
 pub(crate) const WALL: u64 = 1_700_000_000_000_000;
-/// Bytes of a frame around a letter, without its signature.
+/// Bytes of a frame around a control frame, without its signature.
 const HEADER: u64 = 40;
 const SIGNATURE: u64 = 64;
 
@@ -34,7 +34,7 @@ struct Shared {
     archive: Archive,
 }
 
-impl Notary for Shared {
+impl Signer for Shared {
     fn announce(&mut self, statement: &Statement) -> Arc<Announcement> {
         Arc::new(Announcement::sign(&self.identity, &mesh_key("test"), statement))
     }
@@ -51,7 +51,7 @@ pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) incarnation: Incarnation,
     pub(crate) dead: bool,
-    /// Letters and wakes before this time wait.
+    /// Control frames and wakes before this time wait.
     stopped_until: u64,
     seq: u64,
     /// What was last said of each member.
@@ -63,7 +63,7 @@ pub(crate) struct Node {
     pub(crate) alone: bool,
     pub(crate) outlived: bool,
     pub(crate) bytes: u64,
-    pub(crate) letters: u64,
+    pub(crate) control_frames: u64,
     pub(crate) group: u32,
     pub(crate) suspicions: u64,
     /// Updates that are here, by origin and number, and when they came.
@@ -74,7 +74,7 @@ pub(crate) struct Node {
 
 enum Event {
     Wake(usize),
-    Letter { to: usize, postmark: Postmark, letter: Box<Letter> },
+    ControlFrame { to: usize, packet: PacketInfo, control_frame: Box<ControlFrame> },
     Update { to: usize, from: SocketAddr, update: (usize, u64) },
 }
 
@@ -90,8 +90,8 @@ pub(crate) struct Mesh {
     pub(crate) largest: usize,
     /// Nodes take them by turns.
     pub(crate) regions: u16,
-    /// Every letter that was sent, when they are being recorded.
-    pub(crate) record: Option<Vec<(usize, Postmark, Letter)>>,
+    /// Every control frame that was sent, when they are being recorded.
+    pub(crate) record: Option<Vec<(usize, PacketInfo, ControlFrame)>>,
     archive: Archive,
     random: Random,
     seed: u64,
@@ -159,7 +159,7 @@ impl Mesh {
         let id = identity.id();
         let seeds = if self.nodes.is_empty() { Vec::new() } else { vec![address(0)] };
         let settings = Settings { seeds, ..self.settings.clone() };
-        let birth = Birth {
+        let init = NodeInit {
             mesh: mesh_key("test"),
             now: self.now,
             wall: WALL + self.now,
@@ -172,9 +172,9 @@ impl Mesh {
             seed: self.random.u64(),
             secret: [key as u8; 32],
         };
-        let notary = Shared { identity, archive: self.archive.clone() };
+        let signer = Shared { identity, archive: self.archive.clone() };
         Node {
-            control: Control::new(settings, birth, Box::new(notary)),
+            control: Control::new(settings, init, Box::new(signer)),
             address: address_of,
             id,
             incarnation,
@@ -188,7 +188,7 @@ impl Mesh {
             alone: false,
             outlived: false,
             bytes: 0,
-            letters: 0,
+            control_frames: 0,
             group: 0,
             suspicions: 0,
             held: BTreeMap::new(),
@@ -209,7 +209,7 @@ impl Mesh {
         self.nodes[i].dead = true;
     }
 
-    /// Starts a dead node again, in its next life, knowing nothing but the first node (and the first, the second).
+    /// Starts a dead node again, in its next incarnation, knowing nothing but the first node (and the first, the second).
     pub(crate) fn restart(&mut self, i: usize) {
         let incarnation = Incarnation(self.nodes[i].incarnation.0 + 1);
         let node = self.born(i, self.nodes[i].address, incarnation, &[]);
@@ -236,8 +236,8 @@ impl Mesh {
     }
 
     fn after(&mut self, i: usize) {
-        while let Some(intention) = self.nodes[i].control.poll() {
-            self.intend(i, intention);
+        while let Some(output) = self.nodes[i].control.poll() {
+            self.intend(i, output);
         }
         let due = self.nodes[i].control.next_due();
         if due != u64::MAX {
@@ -245,33 +245,33 @@ impl Mesh {
         }
     }
 
-    fn intend(&mut self, i: usize, intention: Intention) {
+    fn intend(&mut self, i: usize, output: Output) {
         let node = &mut self.nodes[i];
-        match intention {
-            Intention::Send { to, letter } => self.send(i, to, letter),
-            Intention::Member { announcement, state, runs } => {
+        match output {
+            Output::Send { to, control_frame } => self.send(i, to, control_frame),
+            Output::Member { announcement, state, runs } => {
                 node.runs.insert(announcement.id(), runs);
                 let before = node.said.insert(announcement.id(), state);
                 node.suspicions +=
                     u64::from(state == PeerState::Suspected && before != Some(PeerState::Suspected));
             }
-            Intention::Forgotten(id) => {
+            Output::Forgotten(id) => {
                 node.said.remove(&id);
             }
-            Intention::Conflict { id, .. } => node.conflicts.push(id),
-            Intention::SlotsLost { run, to } => node.lost.push((run, to)),
-            Intention::Alone => node.alone = true,
-            Intention::Outlived(_) => node.outlived = true,
-            Intention::Partition(_) | Intention::Deliver { .. } => {}
-            Intention::Forward { spot, to } => {
-                self.forward(i, (spot.0 as usize >> 32, spot.0 & 0xFFFF_FFFF), to)
+            Output::Conflict { id, .. } => node.conflicts.push(id),
+            Output::SlotsLost { run, to } => node.lost.push((run, to)),
+            Output::Alone => node.alone = true,
+            Output::Outlived(_) => node.outlived = true,
+            Output::Partition(_) | Output::Deliver { .. } => {}
+            Output::Forward { frame_ref, to } => {
+                self.forward(i, (frame_ref.0 as usize >> 32, frame_ref.0 & 0xFFFF_FFFF), to)
             }
         }
     }
 
     /// Node `i` issues its update of this number.
     pub(crate) fn issue(&mut self, i: usize, number: u64) {
-        self.take_update(i, None, (i, number));
+        self.handle_update(i, None, (i, number));
     }
 
     /// The same of one that cannot wait, and concerns a member.
@@ -279,26 +279,26 @@ impl Mesh {
         let now = self.now;
         let node = &mut self.nodes[i];
         node.held.insert((i, number), now);
-        let (origin, spot) = (node.id, Spot((i as u64) << 32 | number));
+        let (origin, frame_ref) = (node.id, FrameRef((i as u64) << 32 | number));
         let incarnation = Incarnation(1);
-        let update = Update { origin, incarnation, seq: Seq(number), spot, from: None, critical: true };
-        let id = node.control.take_update(now, &update);
+        let update = Update { origin, incarnation, seq: Seq(number), frame_ref, from: None, critical: true };
+        let id = node.control.handle_update(now, &update);
         assert!(node.control.send_update(now, id, to));
         self.after(i);
     }
 
-    fn take_update(&mut self, i: usize, from: Option<SocketAddr>, (of, number): (usize, u64)) {
+    fn handle_update(&mut self, i: usize, from: Option<SocketAddr>, (of, number): (usize, u64)) {
         let (now, origin) = (self.now, self.nodes[of].id);
         let node = &mut self.nodes[i];
         node.copies += u64::from(from.is_some());
-        let spot = Spot((of as u64) << 32 | number);
+        let frame_ref = FrameRef((of as u64) << 32 | number);
         let incarnation = Incarnation(1);
-        let update = Update { origin, incarnation, seq: Seq(number), spot, from, critical: false };
+        let update = Update { origin, incarnation, seq: Seq(number), frame_ref, from, critical: false };
         match node.held.entry((of, number)) {
-            Entry::Occupied(_) => node.control.meet_again(now, &update),
+            Entry::Occupied(_) => node.control.handle_duplicate(now, &update),
             Entry::Vacant(vacant) => {
                 vacant.insert(now);
-                node.control.take_update(now, &update);
+                node.control.handle_update(now, &update);
             }
         }
         self.after(i);
@@ -321,12 +321,12 @@ impl Mesh {
         self.nodes.iter().filter(|node| !node.dead && node.held.contains_key(&(of, number))).count()
     }
 
-    /// That of the next letter of node `i`.
-    pub(crate) fn postmark(&mut self, i: usize) -> Postmark {
+    /// That of the next control frame of node `i`.
+    pub(crate) fn packet(&mut self, i: usize) -> PacketInfo {
         let now = self.now;
         let node = &mut self.nodes[i];
         node.seq += 1;
-        Postmark {
+        PacketInfo {
             from: node.address,
             origin: node.id,
             incarnation: node.incarnation,
@@ -335,32 +335,32 @@ impl Mesh {
         }
     }
 
-    fn send(&mut self, i: usize, to: SocketAddr, letter: Box<Letter>) {
-        let postmark = self.postmark(i);
-        self.largest = self.largest.max(letter.padded().len());
+    fn send(&mut self, i: usize, to: SocketAddr, control_frame: Box<ControlFrame>) {
+        let packet = self.packet(i);
+        self.largest = self.largest.max(control_frame.padded().len());
         let node = &mut self.nodes[i];
-        node.letters += 1;
-        node.bytes += HEADER + letter.padded().len() as u64;
+        node.control_frames += 1;
+        node.bytes += HEADER + control_frame.padded().len() as u64;
         let (now, group) = (self.now, node.group);
         let Some(to) = self.nodes.iter().position(|node| node.address == to) else { return };
         if let Some(record) = &mut self.record {
-            record.push((to, postmark, (*letter).clone()));
+            record.push((to, packet, (*control_frame).clone()));
         }
         if self.nodes[to].group != group || self.random.permille(self.loss_permille) {
             return;
         }
         let at = now + self.delay / 2 + self.random.below(self.delay);
-        self.push(at, Event::Letter { to, postmark, letter });
+        self.push(at, Event::ControlFrame { to, packet, control_frame });
     }
 
-    /// Lets a letter arrive, whoever wrote it.
-    pub(crate) fn deliver(&mut self, to: usize, postmark: &Postmark, letter: &Letter) {
+    /// Lets a control frame arrive, whoever wrote it.
+    pub(crate) fn deliver(&mut self, to: usize, packet: &PacketInfo, control_frame: &ControlFrame) {
         let (now, control) = (self.now, &mut self.nodes[to].control);
-        let known = control.members().find(postmark.origin).is_some();
+        let known = control.members().find(packet.origin).is_some();
         let admitted =
-            known || control.introduce(now, postmark.from, postmark.origin, letter.messages()).is_ok();
+            known || control.introduce(now, packet.from, packet.origin, control_frame.messages()).is_ok();
         if admitted {
-            let _ = control.handle_letter(now, postmark, letter.messages());
+            let _ = control.handle_control_frame(now, packet, control_frame.messages());
         }
         self.after(to);
     }
@@ -374,7 +374,7 @@ impl Mesh {
             self.now = self.now.max(at);
             let event = self.events.remove(&order).unwrap();
             let i = match &event {
-                Event::Wake(i) | Event::Letter { to: i, .. } | Event::Update { to: i, .. } => *i,
+                Event::Wake(i) | Event::ControlFrame { to: i, .. } | Event::Update { to: i, .. } => *i,
             };
             let node = &mut self.nodes[i];
             if node.dead {
@@ -392,8 +392,10 @@ impl Mesh {
                         self.after(i);
                     }
                 }
-                Event::Letter { to, postmark, letter } => self.deliver(to, &postmark, &letter),
-                Event::Update { to, from, update } => self.take_update(to, Some(from), update),
+                Event::ControlFrame { to, packet, control_frame } => {
+                    self.deliver(to, &packet, &control_frame)
+                }
+                Event::Update { to, from, update } => self.handle_update(to, Some(from), update),
             }
         }
         self.now = self.now.max(until);
@@ -452,11 +454,11 @@ impl Mesh {
 
     /// Bytes a second and node without signatures, and of signatures, over a time of rest.
     pub(crate) fn traffic(&mut self, micros: u64) -> (f64, f64) {
-        self.nodes.iter_mut().for_each(|node| (node.bytes, node.letters) = (0, 0));
+        self.nodes.iter_mut().for_each(|node| (node.bytes, node.control_frames) = (0, 0));
         self.run(micros);
         let n = self.nodes.iter().filter(|node| !node.dead).count() as f64 * micros as f64 / S as f64;
         let bytes: u64 = self.nodes.iter().map(|node| node.bytes).sum();
-        let letters: u64 = self.nodes.iter().map(|node| node.letters).sum();
-        (bytes as f64 / n, (letters * SIGNATURE) as f64 / n)
+        let control_frames: u64 = self.nodes.iter().map(|node| node.control_frames).sum();
+        (bytes as f64 / n, (control_frames * SIGNATURE) as f64 / n)
     }
 }

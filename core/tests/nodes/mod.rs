@@ -45,7 +45,7 @@ impl Node {
         Self::with(n, 1, |_| ())
     }
 
-    pub(crate) fn with(n: u8, life: u32, change: impl FnOnce(&mut Vec<Origin>)) -> Self {
+    pub(crate) fn with(n: u8, incarnation: u32, change: impl FnOnce(&mut Vec<Origin>)) -> Self {
         let origin = |n| Origin { key: identity(n).public().clone(), runs: vec![run(n)], revoked: false };
         let mut origins = vec![origin(0), origin(1)];
         change(&mut origins);
@@ -55,7 +55,7 @@ impl Node {
         let engine = Engine::new(Parts {
             identity: identity(n),
             keys: keys.clone(),
-            incarnation: Incarnation(life),
+            incarnation: Incarnation(incarnation),
             directory: directory.clone(),
             origins_max: directory.len(),
             runs: vec![run(n)],

@@ -4,7 +4,7 @@
 
 use octick_core::crypto::{Identity, MeshKeys};
 use octick_core::stamp::{Incarnation, Seq, Version};
-use octick_core::wire::{Block8, Block16, Kind, Letter, Sealer, Stamp, Stat};
+use octick_core::wire::{Block8, Block16, ControlFrame, Kind, Sealer, Stamp, Stat};
 
 /// The first entries of one frame, rising from `first`, with recognisable values.
 pub(crate) fn fill(train: &mut Sealer, kind: Kind, first: u32, count: usize) {
@@ -21,9 +21,9 @@ pub(crate) fn fill(train: &mut Sealer, kind: Kind, first: u32, count: usize) {
         }
         Kind::Control => {
             // One message for each unit of 16 bytes: a head of four, and a body of twelve.
-            let mut letter = Letter::new();
-            numbers.for_each(|n| assert!(letter.push(n as u8 | 1, &[n as u8; 12])));
-            draft.letter(&letter);
+            let mut control_frame = ControlFrame::new();
+            numbers.for_each(|n| assert!(control_frame.push(n as u8 | 1, &[n as u8; 12])));
+            draft.control_frame(&control_frame);
         }
         Kind::Ping | Kind::Pong => {
             numbers.for_each(|n| draft.stat(&Stat::new(n, u64::from(n) << 8)).unwrap());

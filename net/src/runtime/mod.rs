@@ -1,10 +1,10 @@
 //! From settings to running threads.
 //!
 //! ```text
-//! solo     [ socket > door > keeper(engine, egress) ]                      one thread
+//! solo     [ socket > stage > engine_loop(engine, egress) ]                      one thread
 //!
-//! split    [ socket > door ] -ring-+
-//!          [ socket > door ] -ring-+-> [ keeper(engine, egress) ]          N + 1 threads
+//! split    [ socket > stage ] -ring-+
+//!          [ socket > stage ] -ring-+-> [ engine_loop(engine, egress) ]          N + 1 threads
 //! ```
 
 mod engine;
@@ -18,6 +18,6 @@ pub use shared::latency::Latencies;
 pub use start::{StartError, start};
 
 pub(crate) use engine::engine_loop::{Command, Urgency, Write, tally};
-pub(crate) use shared::thread_stats::Desk;
-pub(crate) use start::Crew;
-pub(crate) use threads::waker::Bell;
+pub(crate) use shared::thread_stats::ThreadStats;
+pub(crate) use start::Threads;
+pub(crate) use threads::waker::Waker;

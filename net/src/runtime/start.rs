@@ -10,7 +10,7 @@ use std::{fmt, io};
 use crossbeam::channel;
 use crossbeam::queue::ArrayQueue;
 use octick_core::control::message::announcement::mesh_key;
-use octick_core::control::{Birth, Control, Signed};
+use octick_core::control::{Control, NodeInit, Signed};
 use octick_core::data::accept::Terms;
 use octick_core::data::{Budgets, Ingress, Run};
 use octick_core::engine::{self, Engine};
@@ -27,16 +27,16 @@ use crate::memory;
 use crate::mesh::{Membership, Quorum};
 use crate::pool::Pool;
 use crate::runtime::engine::egress::{Egress, Target};
-use crate::runtime::engine::engine_loop::{self, Keeper};
-use crate::runtime::ingress::filter::Door;
+use crate::runtime::engine::engine_loop::{self, EngineLoop};
+use crate::runtime::ingress::filter::IngressStage;
 use crate::runtime::ingress::sender_table::Senders;
 use crate::runtime::ingress::verifier_upgrade::{Warmer, warm};
-use crate::runtime::shared::peer_snapshot::{Board, News};
-use crate::runtime::shared::thread_stats::Desk;
+use crate::runtime::shared::peer_snapshot::{News, PeerSnapshot};
+use crate::runtime::shared::thread_stats::ThreadStats;
 use crate::runtime::threads::pin::pin;
 use crate::runtime::threads::solo::Solo;
 use crate::runtime::threads::split::{Merger, RING, Receiver};
-use crate::runtime::threads::waker::{Dozer, Sleeper};
+use crate::runtime::threads::waker::{ParkWaiter, SocketWaiter};
 use crate::socket::{OpenError, Socket, SocketSettings};
 
 /// Starts a node on threads of its own.
@@ -64,14 +64,15 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         config.push.refresh = Duration::ZERO;
         membership.settings.seeds.extend(peers.filter_map(|peer| peer.addr).filter(|addr| *addr != local));
         let incarnation = Incarnation(incarnation);
-        let shelf = membership.shelf;
-        let notary = Identity::from_seed(&identity.seed());
-        let notary = Signed::new(notary, &config.mesh, config.verify.kernel);
-        (control(membership, &config.mesh, notary, incarnation, local, &runs), shelf)
+        let frame_cache = membership.frame_cache;
+        let signer = Identity::from_seed(&identity.seed());
+        let signer = Signed::new(signer, &config.mesh, config.verify.kernel);
+        (control(membership, &config.mesh, signer, incarnation, local, &runs), frame_cache)
     });
 
-    let desks: Vec<Desk> = (0..=ingress_threads(config.threads.mode)).map(|_| Desk::default()).collect();
-    let desk = desks[0].clone();
+    let all_stats: Vec<ThreadStats> =
+        (0..=ingress_threads(config.threads.mode)).map(|_| ThreadStats::default()).collect();
+    let thread_stats = all_stats[0].clone();
     let id = identity.id();
     let engine = Engine::new(engine::Parts {
         identity,
@@ -82,11 +83,11 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         runs: std::mem::take(&mut config.runs),
         state: State::new(config.layout, regions, kernel, clock::wall_micros()),
         changes: config.changes_ring,
-        counters: desk.counters.clone(),
+        counters: thread_stats.counters.clone(),
         ticks: clock::ticks,
     });
     let engine = match control {
-        Some((control, shelf)) => engine.with_control(control, shelf),
+        Some((control, frame_cache)) => engine.with_control(control, frame_cache),
         None => engine,
     };
     let writes = Arc::new(ArrayQueue::new(config.writes_queue));
@@ -94,81 +95,95 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let quorum = Quorum::default();
     let (commands, commanded) = channel::bounded(64);
     let (windows, reader, changes) = (engine.windows(), engine.state().reader(), engine.changes());
-    let board = Board::new(News { directory: directory.clone(), peers: targets.clone() });
+    let snapshot = PeerSnapshot::new(News { directory: directory.clone(), peers: targets.clone() });
     let egress =
-        Egress::new(sockets[0].sender(), targets, config.push, random_word(0), desk.counters.clone());
-    let keeper = Keeper::new(engine_loop::Parts {
+        Egress::new(sockets[0].sender(), targets, config.push, random_word(0), thread_stats.counters.clone());
+    let engine_loop = EngineLoop::new(engine_loop::Parts {
         engine,
         egress,
-        board: board.clone(),
+        snapshot: snapshot.clone(),
         events,
         quorum: quorum.clone(),
-        desk: desk.clone(),
+        thread_stats: thread_stats.clone(),
         writes: writes.clone(),
         commands: commanded,
-        desks: desks.clone(),
+        all_stats: all_stats.clone(),
         push: config.push,
     });
     let mut warmer = Warmer::new(config.verify);
-    let mut door = |desk: &Desk| {
+    let mut stage = |thread_stats: &ThreadStats| {
         let (signatures, promise) = if config.verify_at_once {
             (warm(config.verify), None)
         } else {
             let (signatures, promise) = warmer.promise();
             (signatures, Some(promise))
         };
-        let (directory, windows, counters) = (directory.clone(), windows.clone(), desk.counters.clone());
+        let (directory, windows, counters) =
+            (directory.clone(), windows.clone(), thread_stats.counters.clone());
         let ingress = Ingress::new(directory, windows, terms, keys.clone(), counters, clock::ticks)
             .with_signatures(signatures)
             .with_budgets(Budgets::new(&config.limits, config.origins_max as u32, STRANGERS));
-        Door::new(ingress, promise, Senders::new(config.origins_max), board.clone(), desk.clone())
+        IngressStage::new(
+            ingress,
+            promise,
+            Senders::new(config.origins_max),
+            snapshot.clone(),
+            thread_stats.clone(),
+        )
     };
 
-    let mut crew = Crew::new(&config.threads.cores);
+    let mut threads = Threads::new(&config.threads.cores);
     let wait = config.threads.wait;
-    let bell;
+    let waker;
     match config.threads.mode {
         Mode::Solo => {
             let mut sockets = sockets;
             let socket = sockets.pop().expect("one socket is open");
-            let dozer = Dozer::new(socket.alarm().clone());
-            bell = dozer.bell();
-            let solo = Solo { socket, door: door(&desk), keeper, dozer, wait };
-            crew.hire("octick", move |stop| solo.run(stop))?;
+            let dozer = SocketWaiter::new(socket.alarm().clone());
+            waker = dozer.waker();
+            let solo = Solo { socket, stage: stage(&thread_stats), engine_loop, dozer, wait };
+            threads.spawn("octick", move |stop| solo.run(stop))?;
         }
         Mode::Split { .. } => {
-            let sleeper = Sleeper::new();
-            bell = sleeper.bell();
+            let sleeper = ParkWaiter::new();
+            waker = sleeper.waker();
             let mut rings = Vec::new();
             for (i, socket) in sockets.into_iter().enumerate() {
                 let (ring, end) = rtrb::RingBuffer::new(RING);
                 rings.push(end);
-                let desk = desks[i + 1].clone();
-                let receiver = Receiver { socket, door: door(&desk), ring, bell: sleeper.bell(), desk, wait };
-                crew.hire(&format!("octick-in{i}"), move |stop| receiver.run(stop))?;
+                let thread_stats = all_stats[i + 1].clone();
+                let receiver = Receiver {
+                    socket,
+                    stage: stage(&thread_stats),
+                    ring,
+                    waker: sleeper.waker(),
+                    thread_stats,
+                    wait,
+                };
+                threads.spawn(&format!("octick-in{i}"), move |stop| receiver.run(stop))?;
             }
-            let merger = Merger { rings, keeper, sleeper, wait };
-            crew.hire("octick-engine", move |stop| {
+            let merger = Merger { rings, engine_loop, sleeper, wait };
+            threads.spawn("octick-engine", move |stop| {
                 merger.run(stop);
                 Ok(())
             })?;
         }
     }
     warmer.start().map_err(StartError::Thread)?;
-    let warnings = crew.warnings();
+    let warnings = threads.warnings();
     Ok(Handle::new(Inner {
         id,
         local,
         about,
         warnings,
-        crew,
+        threads,
         runs,
         writes,
         commands,
-        bell,
+        waker,
         reader,
         changes,
-        desks,
+        all_stats,
         events: watched,
         quorum,
     }))
@@ -178,7 +193,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
 fn control(
     membership: Membership,
     mesh: &str,
-    notary: Signed,
+    signer: Signed,
     incarnation: Incarnation,
     local: SocketAddr,
     runs: &[Run],
@@ -188,12 +203,12 @@ fn control(
         advertise => advertise.to_vec(),
     };
     let secret = std::array::from_fn(|i| random_word(i as u64) as u8);
-    let birth = Birth {
+    let init = NodeInit {
         mesh: mesh_key(mesh),
-        // The keeper's clock begins with it.
+        // The engine_loop's clock begins with it.
         now: 0,
         wall: clock::wall_micros(),
-        id: notary.id(),
+        id: signer.id(),
         incarnation,
         region: membership.region,
         capabilities: membership.capabilities,
@@ -202,7 +217,7 @@ fn control(
         seed: random_word(u64::from(incarnation.0)),
         secret,
     };
-    Control::new(membership.settings, birth, Box::new(notary))
+    Control::new(membership.settings, init, Box::new(signer))
 }
 
 /// One socket, or one for each ingress thread on a shared port.
@@ -234,20 +249,20 @@ fn targets(config: &Config, local: SocketAddr) -> Vec<Target> {
 }
 
 /// The threads of a node.
-pub(crate) struct Crew {
+pub(crate) struct Threads {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     cores: Vec<usize>,
     said: (channel::Sender<String>, channel::Receiver<String>),
 }
 
-impl Crew {
+impl Threads {
     fn new(cores: &[usize]) -> Self {
         Self { stop: Arc::default(), threads: Vec::new(), cores: cores.to_vec(), said: channel::unbounded() }
     }
 
     /// Starts a thread, pinned to the next core of the list.
-    fn hire(
+    fn spawn(
         &mut self,
         name: &str,
         work: impl FnOnce(&AtomicBool) -> io::Result<()> + Send + 'static,
@@ -291,7 +306,7 @@ impl Crew {
     }
 }
 
-impl Drop for Crew {
+impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // A panic of a thread was told on its way; dropping must not panic again.

@@ -23,7 +23,7 @@ pub(crate) fn ring(alarm: &OwnedFd) {
 }
 
 /// Ends the ringing.
-pub(super) fn hush(alarm: &OwnedFd) {
+pub(super) fn drain(alarm: &OwnedFd) {
     let mut count = 0_u64;
     // SAFETY: writes eight bytes of `count`, which outlives the call. It fails only when nothing rings.
     unsafe { libc::read(alarm.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };

@@ -88,7 +88,7 @@ impl Mmsg {
                 counters.syscalls += 1;
                 match sys::wait_readable([self.fd.as_fd(), self.alarm.as_fd()], at_most) {
                     Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                    Ok([_, true]) => alarm::hush(&self.alarm),
+                    Ok([_, true]) => alarm::drain(&self.alarm),
                     _ => {}
                 }
                 self.receive(out, counters)

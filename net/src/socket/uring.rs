@@ -130,7 +130,7 @@ impl Uring {
             let Some(completion) = completions.next() else { break };
             if completion.user_data() == ALARM {
                 self.alert = cqueue::more(completion.flags());
-                alarm::hush(&self.alarm);
+                alarm::drain(&self.alarm);
                 continue;
             }
             if !cqueue::more(completion.flags()) {

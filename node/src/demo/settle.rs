@@ -43,7 +43,7 @@ pub(super) fn equal(members: &[Member], digests: &[Option<Digests>]) -> bool {
     living.all(|(_, digests)| digests.as_ref().is_some_and(|digests| digests.tables == first.tables))
 }
 
-/// Waits until no node merges or makes a frame of cells any more; letters about members never end.
+/// Waits until no node merges or makes a frame of cells any more; control frames about members never end.
 fn wait_until_quiet(mesh: &mut Mesh, apart: Duration, until: Instant) -> bool {
     let frames = |mesh: &mut Mesh| {
         mesh.ask(Ask::Sample);

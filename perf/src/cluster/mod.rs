@@ -116,11 +116,11 @@ fn measure(options: &Options) -> Result<(Value, bool), Failure> {
     let nodes = options.nodes;
     let sites = Site::loopback(nodes + 1)?;
     let (mut cluster, met, mut names) = start(&sites[..nodes], options.plain_swim)?;
-    let (bytes, letters) = counts(&mut cluster)?;
+    let (bytes, control_frames) = counts(&mut cluster)?;
     progress(&format!(
-        "all know all after {:.2} s, {} letters and {} kB a node; resting",
+        "all know all after {:.2} s, {} control_frames and {} kB a node; resting",
         met.since_first,
-        letters / nodes as u64,
+        control_frames / nodes as u64,
         bytes / 1_000 / nodes as u64
     ));
     let mut false_suspicions = listen(&mut cluster, Duration::from_secs(5))?;
@@ -210,12 +210,12 @@ fn listen(cluster: &mut Cluster, time: Duration) -> Result<u64, Failure> {
     Ok(suspicions)
 }
 
-/// Bytes and letters that all nodes sent so far.
+/// Bytes and control frames that all nodes sent so far.
 fn counts(cluster: &mut Cluster) -> Result<(u64, u64), Failure> {
     let mut sum = (0, 0);
     cluster.ask_all(Ask::Counts, ANSWER, |_, tell| {
-        let Tell::Counts { bytes, letters } = tell else { return false };
-        sum = (sum.0 + bytes, sum.1 + letters);
+        let Tell::Counts { bytes, control_frames } = tell else { return false };
+        sum = (sum.0 + bytes, sum.1 + control_frames);
         true
     })?;
     Ok(sum)

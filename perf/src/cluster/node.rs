@@ -61,7 +61,7 @@ fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     config.runs = vec![Run { first: Slot(RUN * options.number as u32), len: RUN }];
     // As who puts a hundred on one machine would: the defaults are for a node that has a machine to itself.
     (config.writes_queue, config.changes_ring, config.socket.buffers) = (1_024, 1_024, 32);
-    let mut membership = Membership { shelf: 4 << 20, ..Membership::default() };
+    let mut membership = Membership { frame_cache: 4 << 20, ..Membership::default() };
     membership.settings.seeds = options.seed.into_iter().collect();
     membership.settings.lifeguard = !options.plain_swim;
     config.membership = Some(membership);
@@ -89,7 +89,7 @@ fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
                 let count = |counter| tally.get(counter);
                 tell(&Tell::Counts {
                     bytes: count(Counter::BytesOut),
-                    letters: count(Counter::LettersMade),
+                    control_frames: count(Counter::LettersMade),
                 })?;
             }
             Ask::Write(on) => writing.store(on, Ordering::Relaxed),

@@ -22,8 +22,8 @@ pub(super) enum Tell {
     Live(usize, u64),
     /// It believes a member, by its name, to be in a state, since then.
     State(String, State, u64),
-    /// To [`Ask::Counts`]: bytes of all frames, and letters, that it sent.
-    Counts { bytes: u64, letters: u64 },
+    /// To [`Ask::Counts`]: bytes of all frames, and control frames, that it sent.
+    Counts { bytes: u64, control_frames: u64 },
     /// To [`Ask::View`]: who it believes is there, by number, and a hash of its tables.
     View { live: Vec<usize>, digest: String },
 }

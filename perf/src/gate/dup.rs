@@ -23,7 +23,7 @@ struct Duplicates {
     windows: WindowsView,
     ids: Vec<NodeId>,
     seqs: Vec<Seq>,
-    dice: Dice,
+    rng: Dice,
 }
 
 pub(super) fn rows(gate: &mut Gate<'_>) {
@@ -40,7 +40,7 @@ pub(super) fn rows(gate: &mut Gate<'_>) {
         windows: windows.view(),
         ids: vec![NodeId([0; 16]); frames],
         seqs: vec![Seq(0); frames],
-        dice: Dice::new(2),
+        rng: Dice::new(2),
     };
     let batches = gate.options.batches();
     let mut row = |name, bar, refuse: fn(&mut Duplicates) -> usize| {
@@ -57,8 +57,8 @@ impl Duplicates {
     /// Other frames: random origins, and numbers of which the window knows.
     fn draw(&mut self) {
         for (id, seq) in self.ids.iter_mut().zip(&mut self.seqs) {
-            *id = self.crowd.ids[self.dice.below(ORIGINS as u32) as usize];
-            *seq = Seq(ACCEPTED - u64::from(self.dice.below(300)));
+            *id = self.crowd.ids[self.rng.below(ORIGINS as u32) as usize];
+            *seq = Seq(ACCEPTED - u64::from(self.rng.below(300)));
         }
     }
 

@@ -37,10 +37,10 @@ struct Signed {
 }
 
 fn dalek(batches: usize, report: &mut Report) {
-    let mut dice = Dice::new(3);
+    let mut rng = Dice::new(3);
     let sign = |_| {
-        let key = SigningKey::from_bytes(&[dice.below(ORIGINS as u32) as u8; 32]);
-        let message = [dice.roll() as u8; MESSAGE_LEN];
+        let key = SigningKey::from_bytes(&[rng.below(ORIGINS as u32) as u8; 32]);
+        let message = [rng.roll() as u8; MESSAGE_LEN];
         Signed { key: key.verifying_key(), message, signature: key.sign(&message) }
     };
     let mut signed: Vec<Signed> = (0..BATCH_MAX).map(sign).collect();

@@ -39,7 +39,7 @@ pub struct Evidence {
 
 /// Events that may wait, for each node: a seed answers many newcomers at once, and stopped nodes' packets wait.
 const QUEUE_PER_NODE: usize = 512;
-/// Bytes that a node may send a second, on average of all: several times what churn and hostile weather were seen to
+/// Bytes that a node may send a second, on average of all: several times what churn and hostile conditions were seen to
 /// take.
 const BYTES_PER_SECOND: u64 = 100_000;
 /// Bytes that a node may send to make itself known, for each other node.

@@ -87,7 +87,7 @@ impl Descriptor {
     }
 }
 
-/// Why a shuffle, or a descriptor in it, was not heeded.
+/// Why a shuffle, or a descriptor in it, was not handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
     /// Shuffles with more descriptors than one may carry.
@@ -106,7 +106,7 @@ pub struct Sampling {
     /// The exchange that was begun: with whom, until when an answer counts, and who was sent.
     begun: Option<(NodeId, u64)>,
     sent: Vec<NodeId>,
-    /// What was not heeded.
+    /// What was not handled.
     pub refused: Refused,
     random: Random,
 }

@@ -13,7 +13,7 @@ use core::net::SocketAddr;
 use crate::control::cross_region::cyclon::{Descriptor, Sampling};
 use crate::control::cross_region::phi::{Pace, Phi};
 use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::{Member, Members, Place};
+use crate::control::membership::table::{Member, MemberIndex, Members};
 use crate::control::message::announcement::Region;
 use crate::random::Random;
 
@@ -26,9 +26,9 @@ const GREETINGS: usize = 2;
 /// How long a member of another region may be silent before it is written to.
 const SILENCE: u64 = 60 * S;
 /// How often it is written to in vain before it counts as gone, a turn each.
-const KNOCKS: u8 = 3;
+const PINGS: u8 = 3;
 /// A leader that was heard within this time is there, whomever it sends its heartbeats to.
-const KNOCKS_FOR: u64 = 3 * S;
+const PINGS_FOR: u64 = 3 * S;
 /// Between two heartbeats of a leader.
 const BEAT: u64 = S;
 /// Phi at which a leader counts as gone: a mistake in a hundred million, at the pace it kept so far.
@@ -36,29 +36,29 @@ const CERTAIN: f64 = 8.0;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::control) enum Errand {
+pub(in crate::control) enum ScoutAction {
     /// Exchange samples.
-    Shuffle(Place, Vec<Descriptor>),
+    Shuffle(MemberIndex, Vec<Descriptor>),
     /// Say hello to somebody unknown.
     Greet(SocketAddr),
     /// Ask for more members of its region.
-    Ask(Place),
+    Ask(MemberIndex),
     /// See whether it is there.
-    Knock(Place),
+    Ping(MemberIndex),
     /// It does not answer.
-    Lost(Place),
+    Lost(MemberIndex),
     /// Send this node's heartbeat to a leader.
-    Beat(Place, u64),
+    Beat(MemberIndex, u64),
 }
 
 /// What the scout needs to know at a turn.
-pub(in crate::control) struct Lookout<'a> {
+pub(in crate::control) struct RegionView<'a> {
     /// Everybody on record.
     pub(in crate::control) members: &'a Members,
     /// A member each of regions of which too few are known.
-    pub(in crate::control) lacking: &'a [Place],
+    pub(in crate::control) lacking: &'a [MemberIndex],
     /// The leaders of the other regions, as far as known.
-    pub(in crate::control) leaders: &'a [(Region, Place)],
+    pub(in crate::control) leaders: &'a [(Region, MemberIndex)],
     /// Whether this node leads its own.
     pub(in crate::control) leads: bool,
     /// What this node says of itself; nothing while it does not know its address.
@@ -71,10 +71,10 @@ pub struct Scout {
     sampling: Sampling,
     next_at: u64,
     gap: u64,
-    /// Members abroad at the last turn.
+    /// Members in other regions at the last turn.
     known: usize,
     /// Who is being written to in vain, and how often.
-    knocked: BTreeMap<Place, u8>,
+    knocked: BTreeMap<MemberIndex, u8>,
     beat_at: u64,
     beats: u64,
     /// The heartbeats of the other leaders.
@@ -85,10 +85,10 @@ pub struct Scout {
 /// Another region's leader, as this one hears it.
 #[derive(Debug)]
 struct Leader {
-    place: Place,
+    place: MemberIndex,
     phi: Phi,
     /// How often it was asked in vain whether it is there.
-    knocks: u8,
+    pings: u8,
 }
 
 impl Scout {
@@ -112,7 +112,7 @@ impl Scout {
     }
 
     /// How sure this node is that the leaders of other regions are gone; only leaders listen to them.
-    pub fn phis(&self, now: u64) -> impl Iterator<Item = (Region, Place, f64)> {
+    pub fn phis(&self, now: u64) -> impl Iterator<Item = (Region, MemberIndex, f64)> {
         self.leaders.iter().map(move |(region, leader)| (*region, leader.place, leader.phi.phi(now)))
     }
 
@@ -130,22 +130,27 @@ impl Scout {
     }
 
     /// A member is gone, or its place is given to another.
-    pub(in crate::control) fn forget(&mut self, place: Place, members: &Members) {
+    pub(in crate::control) fn forget(&mut self, place: MemberIndex, members: &Members) {
         self.sampling.forget(members.get(place).id());
         self.knocked.remove(&place);
         self.leaders.retain(|_, leader| leader.place != place);
     }
 
     /// Does what is due.
-    pub(in crate::control) fn tick(&mut self, now: u64, lookout: &Lookout<'_>, errands: &mut Vec<Errand>) {
+    pub(in crate::control) fn tick(
+        &mut self,
+        now: u64,
+        view: &RegionView<'_>,
+        actions: &mut Vec<ScoutAction>,
+    ) {
         if now >= self.beat_at {
             self.beat_at = now + BEAT;
-            self.beat(now, lookout, errands);
+            self.beat(now, view, actions);
         }
         if now < self.next_at {
             return;
         }
-        let known = lookout.members.abroad_len();
+        let known = view.members.remote_len();
         if known == 0 && self.sampling.view().is_empty() {
             (self.next_at, self.beat_at) = (u64::MAX, u64::MAX);
             return;
@@ -153,39 +158,39 @@ impl Scout {
         let grows = known > core::mem::replace(&mut self.known, known);
         self.gap = if grows { GAP.0 } else { (self.gap * 2).min(GAP.1) };
         self.next_at = now + self.gap / 2 + self.random.below(self.gap);
-        let lacking = self.random.choose(lookout.lacking.len(), ASKS);
-        errands.extend(lacking.into_iter().map(|i| Errand::Ask(lookout.lacking[i])));
-        self.shuffle(now, lookout, errands);
-        self.knock(now, lookout.members, errands);
+        let lacking = self.random.choose(view.lacking.len(), ASKS);
+        actions.extend(lacking.into_iter().map(|i| ScoutAction::Ask(view.lacking[i])));
+        self.shuffle(now, view, actions);
+        self.ping(now, view.members, actions);
     }
 
-    fn shuffle(&mut self, now: u64, lookout: &Lookout<'_>, errands: &mut Vec<Errand>) {
-        let Some(own) = lookout.own else { return };
-        let members = lookout.members;
+    fn shuffle(&mut self, now: u64, view: &RegionView<'_>, actions: &mut Vec<ScoutAction>) {
+        let Some(own) = view.own else { return };
+        let members = view.members;
         if self.sampling.view().is_empty() {
-            let abroad =
+            let remote =
                 members.iter().filter(|(place, member)| *place != Members::ME && member.state().is_live());
-            let all: Vec<Descriptor> = abroad.filter_map(|(_, member)| member.descriptor()).collect();
+            let all: Vec<Descriptor> = remote.filter_map(|(_, member)| member.descriptor()).collect();
             for i in self.random.choose(all.len(), crate::control::cross_region::cyclon::VIEW / 2) {
                 self.sampling.meet(all[i]);
             }
         }
         let Some((partner, offered)) = self.sampling.begin(now, own) else { return };
-        errands.push(match members.find(partner.id) {
-            Some(place) if members.get(place).state().is_live() => Errand::Shuffle(place, offered),
-            _ => Errand::Greet(partner.address),
+        actions.push(match members.find(partner.id) {
+            Some(place) if members.get(place).state().is_live() => ScoutAction::Shuffle(place, offered),
+            _ => ScoutAction::Greet(partner.address),
         });
     }
 
     /// Samples came. Returns what to answer, if they ask for any.
-    pub(in crate::control) fn take_samples(
+    pub(in crate::control) fn handle_shuffle(
         &mut self,
         now: u64,
         wall: u64,
-        from: Place,
+        from: MemberIndex,
         (answer, theirs): (bool, &[Descriptor]),
         members: &Members,
-        errands: &mut Vec<Errand>,
+        actions: &mut Vec<ScoutAction>,
     ) -> Option<Vec<Descriptor>> {
         let id = members.get(from).id();
         self.wake(now);
@@ -206,62 +211,63 @@ impl Scout {
         // Where nothing is lacking, a new face is still met now and then.
         let greetings = if self.gap < GAP.1 || self.random.below(8) == 0 { GREETINGS } else { 0 };
         let chosen = self.random.choose(unknown.len(), greetings);
-        errands.extend(chosen.into_iter().map(|i| Errand::Greet(unknown[i])));
+        actions.extend(chosen.into_iter().map(|i| ScoutAction::Greet(unknown[i])));
         reply
     }
 
-    /// Writes to the member abroad that has been silent longest, and again to those that have not answered yet.
-    fn knock(&mut self, now: u64, members: &Members, errands: &mut Vec<Errand>) {
-        let home = members.get(Members::ME).region();
+    /// Writes to the member in other regions that has been silent longest, and again to those that have not answered yet.
+    fn ping(&mut self, now: u64, members: &Members, actions: &mut Vec<ScoutAction>) {
+        let is_local = members.get(Members::ME).region();
         let is_silent =
             |member: &Member| now.saturating_sub(member.heard_at.max(member.changed_at)) >= SILENCE;
         self.knocked.retain(|place, _| is_silent(members.get(*place)));
-        let abroad = members.iter().filter(|(_, member)| member.region() != home && member.state().is_live());
-        let silent = abroad.filter(|(place, member)| is_silent(member) && !self.knocked.contains_key(place));
+        let remote =
+            members.iter().filter(|(_, member)| member.region() != is_local && member.state().is_live());
+        let silent = remote.filter(|(place, member)| is_silent(member) && !self.knocked.contains_key(place));
         if let Some((place, _)) = silent.min_by_key(|(place, member)| (member.heard_at, *place)) {
             self.knocked.insert(place, 0);
         }
-        for (place, knocks) in &mut self.knocked {
-            errands.push(if *knocks < KNOCKS { Errand::Knock(*place) } else { Errand::Lost(*place) });
-            *knocks += 1;
+        for (place, pings) in &mut self.knocked {
+            actions.push(if *pings < PINGS { ScoutAction::Ping(*place) } else { ScoutAction::Lost(*place) });
+            *pings += 1;
         }
     }
 
     /// A leader's heartbeat came.
-    pub(in crate::control) fn hear_beat(&mut self, now: u64, region: Region, from: Place) {
+    pub(in crate::control) fn handle_heartbeat(&mut self, now: u64, region: Region, from: MemberIndex) {
         if let Some(leader) = self.leaders.get_mut(&region).filter(|leader| leader.place == from) {
             leader.phi.heartbeat(now);
-            leader.knocks = 0;
+            leader.pings = 0;
         }
     }
 
     /// Among leaders: shows that this one is there, and looks who is not.
-    fn beat(&mut self, now: u64, lookout: &Lookout<'_>, errands: &mut Vec<Errand>) {
-        if !lookout.leads {
+    fn beat(&mut self, now: u64, view: &RegionView<'_>, actions: &mut Vec<ScoutAction>) {
+        if !view.leads {
             self.leaders.clear();
             return;
         }
         self.beats += 1;
-        for (region, place) in lookout.leaders {
-            errands.push(Errand::Beat(*place, self.beats));
-            let new = || Leader { place: *place, phi: Phi::new(Pace::default(), now), knocks: 0 };
+        for (region, place) in view.leaders {
+            actions.push(ScoutAction::Beat(*place, self.beats));
+            let new = || Leader { place: *place, phi: Phi::new(Pace::default(), now), pings: 0 };
             let leader = self.leaders.entry(*region).or_insert_with(new);
             if leader.place != *place {
                 *leader = new();
             }
         }
         for leader in self.leaders.values_mut() {
-            let heard_at = lookout.members.get(leader.place).heard_at;
-            if leader.phi.phi(now) < CERTAIN || now < heard_at + KNOCKS_FOR {
+            let heard_at = view.members.get(leader.place).heard_at;
+            if leader.phi.phi(now) < CERTAIN || now < heard_at + PINGS_FOR {
                 continue;
             }
             // It may take another for this region's leader, and send its heartbeats there: so it is asked.
-            errands.push(if leader.knocks < KNOCKS {
-                Errand::Knock(leader.place)
+            actions.push(if leader.pings < PINGS {
+                ScoutAction::Ping(leader.place)
             } else {
-                Errand::Lost(leader.place)
+                ScoutAction::Lost(leader.place)
             });
-            leader.knocks += 1;
+            leader.pings += 1;
         }
     }
 }

@@ -4,7 +4,7 @@
 //! ```text
 //! members come and go ─> standing ─> overlay <─ link messages      accepted ─> spread <─ ids, pulls, offers
 //!                                       └─ linked, unlinked ────────────────────> │
-//! time ─> rate ─> a round: an offer to somebody ────────────────────────────────> │ ─> Act
+//! time ─> rate ─> a round: an offer to somebody ────────────────────────────────> │ ─> SpreadAction
 //! ```
 //!
 //! It follows the members and is told of updates; what is to be said or sent goes into the caller's vectors. Nothing is
@@ -20,16 +20,16 @@ use crate::control::dissemination::rate::Rate;
 use crate::control::dissemination::regions::{Crossing, RegionView};
 use crate::control::dissemination::select::{Candidate, Strategy, choose};
 use crate::control::dissemination::spread::{
-    Accepted, Act, Choices, Convergence, Counts, Lane, Spot, Spread,
+    Accepted, Convergence, Counts, FrameRef, Lane, Spread, SpreadAction, SpreadSettings,
 };
 use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::{Members, Place};
+use crate::control::membership::table::{MemberIndex, Members};
 use crate::control::message::announcement::Region;
 use crate::control::message::gossip::{Gossip, LinkOp, UpdateId};
 use crate::random::Random;
 
 /// A member who is no neighbour, or not on record: which one makes no difference.
-pub(in crate::control) const SOMEBODY: Place = Place(u32::MAX);
+pub(in crate::control) const SOMEBODY: MemberIndex = MemberIndex(u32::MAX);
 /// How long an order of ranks holds, microseconds of the wall clock.
 const EPOCH: u64 = 3_600 * S;
 /// How long rounds go on after the last update: twelve of them, in which a partner drawn at random misses a given node
@@ -46,32 +46,32 @@ pub struct Taken {
     /// Its name.
     pub id: UpdateId,
     /// Where its bytes are.
-    pub spot: Spot,
+    pub frame_ref: FrameRef,
     /// Who issued it, if that is a member.
-    pub origin: Option<Place>,
+    pub origin: Option<MemberIndex>,
     /// Who sent it; nobody if this node issued it.
-    pub from: Option<Place>,
+    pub from: Option<MemberIndex>,
     /// Whether it should hurry.
     pub critical: bool,
 }
 
 /// What is to be done about updates and links.
 #[derive(Debug, Default)]
-pub(in crate::control) struct Wishes {
+pub(in crate::control) struct Actions {
     /// Of the dissemination.
-    pub(in crate::control) acts: Vec<Act>,
+    pub(in crate::control) spread: Vec<SpreadAction>,
     /// Of the overlay: what to say.
-    pub(in crate::control) links: Vec<(Place, LinkOp)>,
+    pub(in crate::control) links: Vec<(MemberIndex, LinkOp)>,
     /// Members that have much of what is not here.
-    pub(in crate::control) behind: Vec<Place>,
+    pub(in crate::control) behind: Vec<MemberIndex>,
 }
 
 /// Members of another region.
 #[derive(Debug)]
-struct Abroad {
+struct Remote {
     region: Region,
-    members: Vec<Place>,
-    aggregators: Vec<Place>,
+    members: Vec<MemberIndex>,
+    aggregators: Vec<MemberIndex>,
 }
 
 /// The dissemination of one node.
@@ -81,11 +81,11 @@ pub struct Dissemination {
     overlay: Overlay,
     rate: Rate,
     crossing: Crossing,
-    choices: Choices,
+    spread_settings: SpreadSettings,
     selection: Strategy,
     mesh: [u8; 32],
     me: NodeId,
-    home: Region,
+    is_local: Region,
     epoch: u64,
     standing: Standing,
     /// Members whose neighbourhood is to be looked at; `u64::MAX` when it is as it should be.
@@ -94,8 +94,8 @@ pub struct Dissemination {
     anew: bool,
     /// Whether this node knows the mesh well enough to choose its neighbours.
     settled: bool,
-    abroad: Vec<Abroad>,
-    /// Whether `abroad` and `is_aggregator` are as of now.
+    remote: Vec<Remote>,
+    /// Whether `remote` and `is_aggregator` are as of now.
     surveyed: bool,
     is_aggregator: bool,
     rounds_until: u64,
@@ -105,9 +105,9 @@ pub struct Dissemination {
 
 impl Dissemination {
     pub(in crate::control) fn new(
-        (choices, selection): (Choices, Strategy),
+        (spread_settings, selection): (SpreadSettings, Strategy),
         mesh: [u8; 32],
-        (me, home): (NodeId, Region),
+        (me, is_local): (NodeId, Region),
         mut random: Random,
         now: u64,
     ) -> Self {
@@ -116,17 +116,17 @@ impl Dissemination {
             overlay: Overlay::default(),
             rate: Rate::new(now),
             crossing: Crossing::default(),
-            choices,
+            spread_settings,
             selection,
             standing: Ranking::new(&mesh, Purpose::Overlay, 0).standing(me, RINGS),
             mesh,
             me,
-            home,
+            is_local,
             epoch: 0,
             rank_at: u64::MAX,
             anew: true,
             settled: false,
-            abroad: Vec::new(),
+            remote: Vec::new(),
             surveyed: true,
             is_aggregator: false,
             rounds_until: 0,
@@ -136,7 +136,7 @@ impl Dissemination {
     }
 
     /// The neighbours.
-    pub fn neighbours(&self) -> impl Iterator<Item = Place> {
+    pub fn neighbours(&self) -> impl Iterator<Item = MemberIndex> {
         self.overlay.neighbours()
     }
 
@@ -155,18 +155,18 @@ impl Dissemination {
         if now < self.rounds_until { self.rate.per_second_milli() } else { 0 }
     }
 
-    /// Members, regions and aggregators of which updates are sent abroad, as far as known.
+    /// Members, regions and aggregators of which updates are sent in other regions, as far as known.
     pub fn regions(&self) -> impl Iterator<Item = (Region, usize)> {
-        self.abroad.iter().map(|abroad| (abroad.region, abroad.members.len()))
+        self.remote.iter().map(|remote| (remote.region, remote.members.len()))
     }
 
     /// Bytes of memory that this machine takes, its own size included.
     pub fn memory(&self) -> usize {
-        let places = |abroad: &Abroad| {
-            (abroad.members.capacity() + abroad.aggregators.capacity()) * size_of::<Place>()
+        let places = |remote: &Remote| {
+            (remote.members.capacity() + remote.aggregators.capacity()) * size_of::<MemberIndex>()
         };
-        let abroad: usize = self.abroad.iter().map(|abroad| size_of::<Abroad>() + places(abroad)).sum();
-        let parts = self.spread.memory() + self.overlay.memory() + abroad;
+        let remote: usize = self.remote.iter().map(|remote| size_of::<Remote>() + places(remote)).sum();
+        let parts = self.spread.memory() + self.overlay.memory() + remote;
         parts + size_of::<Self>() - size_of::<Spread>() - size_of::<Overlay>()
     }
 
@@ -175,13 +175,13 @@ impl Dissemination {
         &mut self,
         now: u64,
         members: &Members,
-        place: Place,
-        wishes: &mut Wishes,
+        place: MemberIndex,
+        actions: &mut Actions,
     ) {
         let member = members.get(place);
         let gather = if self.settled { GATHER.0 } else { GATHER.1 };
-        self.surveyed &= member.region() == self.home && self.abroad.is_empty();
-        let here = member.state().is_live() && member.region() == self.home && place != Members::ME;
+        self.surveyed &= member.region() == self.is_local && self.remote.is_empty();
+        let here = member.state().is_live() && member.region() == self.is_local && place != Members::ME;
         if here && !self.standing.has(place) {
             if self.standing.meet(place, member.id()) || members.live().len() <= WANTED {
                 self.rank_at = self.rank_at.min(now + gather);
@@ -192,7 +192,7 @@ impl Dissemination {
         }
         if !here {
             self.overlay.gone(place, &mut self.changes);
-            self.settle(wishes);
+            self.settle(actions);
         }
     }
 
@@ -201,8 +201,8 @@ impl Dissemination {
         &mut self,
         now: u64,
         members: &Members,
-        place: Place,
-        wishes: &mut Wishes,
+        place: MemberIndex,
+        actions: &mut Actions,
     ) {
         self.surveyed = false;
         if self.standing.has(place) {
@@ -210,11 +210,11 @@ impl Dissemination {
         }
         self.overlay.gone(place, &mut self.changes);
         self.spread.forget_origin(place);
-        self.settle(wishes);
+        self.settle(actions);
     }
 
     /// A further copy of an update came from a neighbour.
-    pub(in crate::control) fn duplicate(&mut self, now: u64, id: UpdateId, from: Place) {
+    pub(in crate::control) fn duplicate(&mut self, now: u64, id: UpdateId, from: MemberIndex) {
         self.spread.duplicate(now, id, from);
     }
 
@@ -231,7 +231,7 @@ impl Dissemination {
         now: u64,
         members: &Members,
         taken: &Taken,
-        wishes: &mut Wishes,
+        actions: &mut Actions,
     ) {
         let issued = taken.from.is_none();
         let direct = self.all_are_neighbours(members) && (issued || taken.from == taken.origin);
@@ -241,48 +241,60 @@ impl Dissemination {
             () => Lane::Normal,
         };
         let origin = taken.origin.unwrap_or(SOMEBODY);
-        let accepted = Accepted { id: taken.id, spot: taken.spot, origin, from: taken.from, lane };
-        self.spread.accepted(now, &self.choices, &accepted, &mut wishes.acts);
+        let accepted = Accepted { id: taken.id, frame_ref: taken.frame_ref, origin, from: taken.from, lane };
+        self.spread.accepted(now, &self.spread_settings, &accepted, &mut actions.spread);
         self.news(now);
         self.survey(members);
-        if self.abroad.is_empty() {
+        if self.remote.is_empty() {
             return;
         }
         let mut to = Vec::new();
-        let (views, random) = (views(&self.abroad), &mut self.random);
+        let (views, random) = (views(&self.remote), &mut self.random);
         if issued {
-            self.crossing.wave(self.home, &views, random, &mut to);
+            self.crossing.wave(self.is_local, &views, random, &mut to);
         } else if self.is_aggregator {
-            let came = taken.origin.map_or(self.home, |origin| members.get(origin).region());
-            self.crossing.reforward(self.home, came, &views, random, &mut to);
+            let came = taken.origin.map_or(self.is_local, |origin| members.get(origin).region());
+            self.crossing.reforward(self.is_local, came, &views, random, &mut to);
         }
-        to.into_iter().for_each(|place| self.spread.send(taken.id, place, &mut wishes.acts));
+        to.into_iter().for_each(|place| self.spread.send(taken.id, place, &mut actions.spread));
     }
 
     /// Sends an update straight to a member that it concerns.
-    pub(in crate::control) fn send(&mut self, id: UpdateId, to: Place, wishes: &mut Wishes) {
-        self.spread.send(id, to, &mut wishes.acts);
+    pub(in crate::control) fn send(&mut self, id: UpdateId, to: MemberIndex, actions: &mut Actions) {
+        self.spread.send(id, to, &mut actions.spread);
     }
 
     /// Updates that are here, but for those that came only just.
     pub(in crate::control) fn held(&self, now: u64) -> Vec<u64> {
-        self.spread.held(now, &self.choices).map(|id| id.0).collect()
+        self.spread.held(now, &self.spread_settings).map(|id| id.0).collect()
     }
 
     /// Sends a member what it lacks, as far as it is here.
-    pub(in crate::control) fn serve(&mut self, now: u64, to: Place, ids: &[UpdateId], wishes: &mut Wishes) {
-        self.spread.give(now, &self.choices, to, ids, &mut wishes.acts);
+    pub(in crate::control) fn serve(
+        &mut self,
+        now: u64,
+        to: MemberIndex,
+        ids: &[UpdateId],
+        actions: &mut Actions,
+    ) {
+        self.spread.give(now, &self.spread_settings, to, ids, &mut actions.spread);
     }
 
     /// A member says something about updates or links.
-    pub(in crate::control) fn handle(&mut self, now: u64, from: Place, gossip: &Gossip, wishes: &mut Wishes) {
-        let acts = &mut wishes.acts;
+    pub(in crate::control) fn handle(
+        &mut self,
+        now: u64,
+        from: MemberIndex,
+        gossip: &Gossip,
+        actions: &mut Actions,
+    ) {
+        let spread = &mut actions.spread;
         match gossip {
-            Gossip::Ids(ids) => self.spread.handle_ids(now, &self.choices, from, ids, acts),
-            Gossip::Pull(ids) => self.spread.handle_pull(now, &self.choices, from, ids, acts),
+            Gossip::Ids(ids) => self.spread.handle_ids(now, &self.spread_settings, from, ids, spread),
+            Gossip::Pull(ids) => self.spread.handle_pull(now, &self.spread_settings, from, ids, spread),
             Gossip::Offer(ids) => {
-                if self.spread.handle_offer(now, &self.choices, from, ids, acts) {
-                    wishes.behind.push(from);
+                if self.spread.handle_offer(now, &self.spread_settings, from, ids, spread) {
+                    actions.behind.push(from);
                 }
             }
             Gossip::Prune(ids) => self.spread.handle_prune(from, ids),
@@ -290,7 +302,7 @@ impl Dissemination {
             // Those are for the scout.
             Gossip::Shuffle { .. } | Gossip::Heartbeat(_) => {}
         }
-        self.settle(wishes);
+        self.settle(actions);
     }
 
     /// When [`Dissemination::tick`] has something to do.
@@ -300,8 +312,8 @@ impl Dissemination {
     }
 
     /// Does what is due; `wall` is the wall clock.
-    pub(in crate::control) fn tick(&mut self, now: u64, wall: u64, members: &Members, wishes: &mut Wishes) {
-        self.spread.tick(now, &self.choices, &mut wishes.acts);
+    pub(in crate::control) fn tick(&mut self, now: u64, wall: u64, members: &Members, actions: &mut Actions) {
+        self.spread.tick(now, &self.spread_settings, &mut actions.spread);
         if self.overlay.next_due() <= now && self.overlay.tick(now, &mut self.changes) {
             // Somebody does not answer: the next in rank is asked, and that one again after a while.
             (self.anew, self.rank_at) = (true, now);
@@ -324,31 +336,31 @@ impl Dissemination {
             }
         }
         if now < self.rounds_until && self.rate.tick(now) {
-            self.round(members, wishes);
+            self.round(members, actions);
         }
-        self.settle(wishes);
+        self.settle(actions);
     }
 
-    /// Compares what came last with somebody, now and then abroad.
-    fn round(&mut self, members: &Members, wishes: &mut Wishes) {
+    /// Compares what came last with somebody, now and then in other regions.
+    fn round(&mut self, members: &Members, actions: &mut Actions) {
         if let Some(partner) = self.draw_partner(members) {
-            self.spread.offer(partner, &mut wishes.acts);
+            self.spread.offer(partner, &mut actions.spread);
         }
     }
 
     /// A neighbour, or anybody of this region while there is none; now and then somebody of another.
-    pub(in crate::control) fn draw_partner(&mut self, members: &Members) -> Option<Place> {
+    pub(in crate::control) fn draw_partner(&mut self, members: &Members) -> Option<MemberIndex> {
         self.survey(members);
-        let candidate = |place: Place| {
+        let candidate = |place: MemberIndex| {
             let member = members.get(place);
             Candidate { place, region: member.region(), rtt: member.rtt }
         };
         let mut near: Vec<Candidate> = self.overlay.neighbours().map(candidate).collect();
-        let near = choose(self.selection, &mut near, 1, self.home, &mut self.random);
-        let home = if near.is_empty() { members.live() } else { &near };
-        let mut views = views(&self.abroad);
-        views.push(RegionView { region: self.home, aggregators: &[], members: home });
-        self.crossing.partner(self.home, &views, &mut self.random)
+        let near = choose(self.selection, &mut near, 1, self.is_local, &mut self.random);
+        let is_local = if near.is_empty() { members.live() } else { &near };
+        let mut views = views(&self.remote);
+        views.push(RegionView { region: self.is_local, aggregators: &[], members: is_local });
+        self.crossing.partner(self.is_local, &views, &mut self.random)
     }
 
     fn news(&mut self, now: u64) {
@@ -375,24 +387,24 @@ impl Dissemination {
     }
 
     /// A member each of the regions of which fewer are known than a wave should reach.
-    pub(in crate::control) fn lacking(&mut self, members: &Members) -> Vec<Place> {
+    pub(in crate::control) fn lacking(&mut self, members: &Members) -> Vec<MemberIndex> {
         self.survey(members);
         let (targets, random) = (self.crossing.targets, &mut self.random);
-        let lacking = self.abroad.iter().filter(|abroad| abroad.members.len() < targets);
-        lacking.map(|abroad| abroad.members[random.index(abroad.members.len())]).collect()
+        let lacking = self.remote.iter().filter(|remote| remote.members.len() < targets);
+        lacking.map(|remote| remote.members[random.index(remote.members.len())]).collect()
     }
 
     /// The leaders of other regions, and whether this node leads its own.
-    pub(in crate::control) fn leaders(&mut self, members: &Members) -> (Vec<(Region, Place)>, bool) {
+    pub(in crate::control) fn leaders(&mut self, members: &Members) -> (Vec<(Region, MemberIndex)>, bool) {
         self.survey(members);
         let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
-        let leader = |abroad: &Abroad| Some((abroad.region, *abroad.aggregators.first()?));
+        let leader = |remote: &Remote| Some((remote.region, *remote.aggregators.first()?));
         let others = members.live().iter().map(|place| members.get(*place).id());
-        (self.abroad.iter().filter_map(leader).collect(), ranking.is_top(self.me, others, 1))
+        (self.remote.iter().filter_map(leader).collect(), ranking.is_top(self.me, others, 1))
     }
 
     /// Members of this region that another should know: its aggregators, and some at random.
-    pub(in crate::control) fn delegates(&mut self, members: &Members) -> Vec<Place> {
+    pub(in crate::control) fn delegates(&mut self, members: &Members) -> Vec<MemberIndex> {
         let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
         let live = members.live();
         let named = live.iter().map(|place| (*place, members.get(*place).id()));
@@ -405,42 +417,42 @@ impl Dissemination {
         chosen
     }
 
-    /// Sorts out who is abroad, if that has changed.
+    /// Sorts out who is in other regions, if that has changed.
     fn survey(&mut self, members: &Members) {
         if self.surveyed {
             return;
         }
         self.surveyed = true;
-        self.abroad.clear();
-        if members.abroad_len() == 0 {
+        self.remote.clear();
+        if members.remote_len() == 0 {
             return;
         }
         let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
         for (place, member) in members.iter() {
-            if !member.state().is_live() || member.region() == self.home {
+            if !member.state().is_live() || member.region() == self.is_local {
                 continue;
             }
-            let at = self.abroad.binary_search_by_key(&member.region(), |abroad| abroad.region);
+            let at = self.remote.binary_search_by_key(&member.region(), |remote| remote.region);
             let at = at.unwrap_or_else(|at| {
-                let abroad = Abroad { region: member.region(), members: Vec::new(), aggregators: Vec::new() };
-                self.abroad.insert(at, abroad);
+                let remote = Remote { region: member.region(), members: Vec::new(), aggregators: Vec::new() };
+                self.remote.insert(at, remote);
                 at
             });
-            self.abroad[at].members.push(place);
+            self.remote[at].members.push(place);
         }
-        let named = |place: &Place| (*place, members.get(*place).id());
-        for abroad in &mut self.abroad {
-            abroad.aggregators = ranking.top(abroad.members.iter().map(named), self.crossing.aggregators);
+        let named = |place: &MemberIndex| (*place, members.get(*place).id());
+        for remote in &mut self.remote {
+            remote.aggregators = ranking.top(remote.members.iter().map(named), self.crossing.aggregators);
         }
         let others = members.live().iter().map(|place| members.get(*place).id());
         self.is_aggregator = ranking.is_top(self.me, others, self.crossing.aggregators);
     }
 
     /// Passes on what became of links.
-    fn settle(&mut self, wishes: &mut Wishes) {
+    fn settle(&mut self, actions: &mut Actions) {
         for change in self.changes.drain(..) {
             match change {
-                Change::Tell(to, op) => wishes.links.push((to, op)),
+                Change::Tell(to, op) => actions.links.push((to, op)),
                 Change::Linked(place) => {
                     let linked = self.spread.link(place);
                     debug_assert!(linked, "there is a place for every link of the overlay");
@@ -451,12 +463,12 @@ impl Dissemination {
     }
 }
 
-fn views(abroad: &[Abroad]) -> Vec<RegionView<'_>> {
-    let mut views = Vec::with_capacity(abroad.len() + 1);
-    views.extend(abroad.iter().map(|abroad| RegionView {
-        region: abroad.region,
-        aggregators: &abroad.aggregators,
-        members: &abroad.members,
+fn views(remote: &[Remote]) -> Vec<RegionView<'_>> {
+    let mut views = Vec::with_capacity(remote.len() + 1);
+    views.extend(remote.iter().map(|remote| RegionView {
+        region: remote.region,
+        aggregators: &remote.aggregators,
+        members: &remote.members,
     }));
     views
 }

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use crate::control::dissemination::rank::RINGS;
 use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::gossip::LinkOp;
 
 /// Links that a node wants.
@@ -37,14 +37,14 @@ const _: () =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Send this.
-    Tell(Place, LinkOp),
+    Tell(MemberIndex, LinkOp),
     /// A neighbour more.
-    Linked(Place),
+    Linked(MemberIndex),
     /// A neighbour less.
-    Unlinked(Place),
+    Unlinked(MemberIndex),
 }
 
-/// What was not heeded.
+/// What was not handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
     /// Links that others wanted and for which there was no room.
@@ -55,7 +55,7 @@ pub struct Refused {
 
 #[derive(Clone, Copy, Debug)]
 struct Link {
-    peer: Place,
+    peer: MemberIndex,
     /// When to ask again: for an answer, or for confirmation.
     due: u64,
     /// Asked so many times without answer.
@@ -69,24 +69,24 @@ struct Link {
 #[derive(Debug, Default)]
 pub struct Overlay {
     links: Vec<Link>,
-    passed_over: Vec<(Place, u64)>,
-    /// What was not heeded.
+    passed_over: Vec<(MemberIndex, u64)>,
+    /// What was not handled.
     pub refused: Refused,
 }
 
 impl Overlay {
     /// The neighbours.
-    pub fn neighbours(&self) -> impl Iterator<Item = Place> {
+    pub fn neighbours(&self) -> impl Iterator<Item = MemberIndex> {
         self.links.iter().filter(|link| link.stands).map(|link| link.peer)
     }
 
     /// Whether a member should not be wanted now: it refused, or did not answer. Leave it out when ranking.
-    pub fn passes_over(&self, peer: Place, now: u64) -> bool {
+    pub fn passes_over(&self, peer: MemberIndex, now: u64) -> bool {
         self.passed_over.iter().any(|(other, until)| *other == peer && now < *until)
     }
 
     /// Says whom the node wants now, when members or the epoch have changed: [`WANTED`] at most count.
-    pub fn want(&mut self, now: u64, wanted: &[Place], changes: &mut Vec<Change>) {
+    pub fn want(&mut self, now: u64, wanted: &[MemberIndex], changes: &mut Vec<Change>) {
         let wanted = &wanted[..wanted.len().min(WANTED)];
         self.links.iter_mut().for_each(|link| link.wanted = wanted.contains(&link.peer));
         for peer in wanted {
@@ -105,13 +105,13 @@ impl Overlay {
     }
 
     /// A member is gone.
-    pub fn gone(&mut self, peer: Place, changes: &mut Vec<Change>) {
+    pub fn gone(&mut self, peer: MemberIndex, changes: &mut Vec<Change>) {
         self.remove(peer, changes);
         self.passed_over.retain(|(other, _)| *other != peer);
     }
 
     /// A neighbour, or somebody who wants to be, says something about the link.
-    pub fn handle(&mut self, now: u64, from: Place, op: LinkOp, changes: &mut Vec<Change>) {
+    pub fn handle(&mut self, now: u64, from: MemberIndex, op: LinkOp, changes: &mut Vec<Change>) {
         match (op, self.find(from)) {
             (LinkOp::Connect, Some(at)) => {
                 self.stand(at, now, changes);
@@ -174,11 +174,11 @@ impl Overlay {
 
     /// Bytes of memory that this machine takes, its own size included.
     pub fn memory(&self) -> usize {
-        let passed_over = self.passed_over.capacity() * size_of::<(Place, u64)>();
+        let passed_over = self.passed_over.capacity() * size_of::<(MemberIndex, u64)>();
         size_of::<Self>() + self.links.capacity() * size_of::<Link>() + passed_over
     }
 
-    fn find(&self, peer: Place) -> Option<usize> {
+    fn find(&self, peer: MemberIndex) -> Option<usize> {
         self.links.iter().position(|link| link.peer == peer)
     }
 
@@ -218,7 +218,7 @@ impl Overlay {
         }
     }
 
-    fn remove(&mut self, peer: Place, changes: &mut Vec<Change>) {
+    fn remove(&mut self, peer: MemberIndex, changes: &mut Vec<Change>) {
         if let Some(at) = self.find(peer) {
             // In order, so that the longest-standing unwanted link is the first to go.
             if self.links.remove(at).stands {
@@ -227,7 +227,7 @@ impl Overlay {
         }
     }
 
-    fn pass_over(&mut self, peer: Place, now: u64) {
+    fn pass_over(&mut self, peer: MemberIndex, now: u64) {
         self.passed_over.retain(|(other, until)| *other != peer && now < *until);
         if self.passed_over.len() == PASSED_OVER_MAX {
             self.passed_over.remove(0);
@@ -250,7 +250,7 @@ mod tests {
         up: Vec<bool>,
         epoch: u64,
         now: u64,
-        mail: VecDeque<(u32, u32, LinkOp)>,
+        send_queue: VecDeque<(u32, u32, LinkOp)>,
         loss_permille: u32,
         random: Random,
     }
@@ -260,7 +260,7 @@ mod tests {
             let nodes = (0..count).map(|_| Overlay::default()).collect();
             let up = alloc::vec![true; count as usize];
             let random = Random::new(5);
-            Self { nodes, up, epoch: 1, now: 0, mail: VecDeque::new(), loss_permille, random }
+            Self { nodes, up, epoch: 1, now: 0, send_queue: VecDeque::new(), loss_permille, random }
         }
 
         fn want(&mut self, i: u32) {
@@ -269,9 +269,10 @@ mod tests {
             };
             let overlay = &self.nodes[i as usize];
             let others = (0..self.up.len() as u32).filter(|other| self.up[*other as usize]);
-            let others = others.filter(|other| !overlay.passes_over(Place(*other), self.now));
+            let others = others.filter(|other| !overlay.passes_over(MemberIndex(*other), self.now));
             let ranking = Ranking::new(&[3; 32], Purpose::Overlay, self.epoch);
-            let wanted = ranking.neighbours(id(i), others.map(|other| (Place(other), id(other))), RINGS);
+            let wanted =
+                ranking.neighbours(id(i), others.map(|other| (MemberIndex(other), id(other))), RINGS);
             let mut changes = Vec::new();
             self.nodes[i as usize].want(self.now, &wanted, &mut changes);
             self.post(i, changes);
@@ -290,7 +291,7 @@ mod tests {
                 if let Change::Tell(to, op) = change
                     && !self.random.permille(self.loss_permille)
                 {
-                    self.mail.push_back((from, to.0, op));
+                    self.send_queue.push_back((from, to.0, op));
                 }
             }
         }
@@ -298,11 +299,11 @@ mod tests {
         fn run(&mut self, until: u64) {
             while self.now < until {
                 self.now += 50 * MS;
-                for _ in 0..self.mail.len() {
-                    let (from, to, op) = self.mail.pop_front().unwrap();
+                for _ in 0..self.send_queue.len() {
+                    let (from, to, op) = self.send_queue.pop_front().unwrap();
                     if self.up[to as usize] {
                         let mut changes = Vec::new();
-                        self.nodes[to as usize].handle(self.now, Place(from), op, &mut changes);
+                        self.nodes[to as usize].handle(self.now, MemberIndex(from), op, &mut changes);
                         self.post(to, changes);
                     }
                 }
@@ -322,7 +323,7 @@ mod tests {
         fn fail(&mut self, gone: u32) {
             self.up[gone as usize] = false;
             for node in &mut self.nodes {
-                node.gone(Place(gone), &mut Vec::new());
+                node.gone(MemberIndex(gone), &mut Vec::new());
             }
         }
 
@@ -377,7 +378,7 @@ mod tests {
         let mut region = Region::new(120, 0);
         region.want_all();
         region.run(S);
-        let before: Vec<Place> = region.nodes[7].neighbours().collect();
+        let before: Vec<MemberIndex> = region.nodes[7].neighbours().collect();
         region.epoch = 2;
         region.want_all();
         for _ in 0..20 {
@@ -386,7 +387,7 @@ mod tests {
         }
         let (one_sided, least, most) = region.state();
         assert!(one_sided == 0 && least >= 10 && most <= WANTED + 4, "{one_sided} {least} {most}");
-        let after: Vec<Place> = region.nodes[7].neighbours().collect();
+        let after: Vec<MemberIndex> = region.nodes[7].neighbours().collect();
         assert!(after.iter().filter(|place| before.contains(place)).count() < 8);
     }
 
@@ -394,11 +395,11 @@ mod tests {
     fn a_crowd_that_wants_in_takes_no_wanted_link_and_no_more_room_than_there_is() {
         let mut overlay = Overlay::default();
         let mut changes = Vec::new();
-        let wanted: Vec<Place> = (0..14).map(Place).collect();
+        let wanted: Vec<MemberIndex> = (0..14).map(MemberIndex).collect();
         overlay.want(0, &wanted, &mut changes);
         wanted.iter().for_each(|peer| overlay.handle(0, *peer, LinkOp::Accept, &mut changes));
-        (100..10_000).for_each(|i| overlay.handle(0, Place(i), LinkOp::Connect, &mut changes));
-        let neighbours: BTreeSet<Place> = overlay.neighbours().collect();
+        (100..10_000).for_each(|i| overlay.handle(0, MemberIndex(i), LinkOp::Connect, &mut changes));
+        let neighbours: BTreeSet<MemberIndex> = overlay.neighbours().collect();
         assert_eq!(neighbours.len(), OVERLAY_MAX);
         assert!(wanted.iter().all(|peer| neighbours.contains(peer)));
     }
@@ -407,8 +408,8 @@ mod tests {
     fn an_acceptance_of_what_nobody_asked_for_makes_no_link() {
         let mut overlay = Overlay::default();
         let mut changes = Vec::new();
-        overlay.handle(0, Place(1), LinkOp::Accept, &mut changes);
-        assert_eq!(changes, [Change::Tell(Place(1), LinkOp::Disconnect)]);
+        overlay.handle(0, MemberIndex(1), LinkOp::Accept, &mut changes);
+        assert_eq!(changes, [Change::Tell(MemberIndex(1), LinkOp::Disconnect)]);
         assert_eq!((overlay.neighbours().count(), overlay.refused.unasked), (0, 1));
     }
 
@@ -416,7 +417,7 @@ mod tests {
     fn a_silent_member_is_passed_over_for_a_while() {
         let mut overlay = Overlay::default();
         let mut changes = Vec::new();
-        overlay.want(0, &[Place(1)], &mut changes);
+        overlay.want(0, &[MemberIndex(1)], &mut changes);
         let mut asked = 1;
         let now = loop {
             let now = overlay.next_due();
@@ -427,6 +428,9 @@ mod tests {
             asked += 1;
         };
         assert_eq!(asked, ASKS);
-        assert!(overlay.passes_over(Place(1), now) && !overlay.passes_over(Place(1), now + PASSED_OVER));
+        assert!(
+            overlay.passes_over(MemberIndex(1), now)
+                && !overlay.passes_over(MemberIndex(1), now + PASSED_OVER)
+        );
     }
 }

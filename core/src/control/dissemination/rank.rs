@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 
 /// Circles in the overlay: 14 neighbours. Two more would cost each node 120 bytes an update, and a third Byzantine leave
 /// one node of five million without an honest neighbour as it is.
@@ -49,8 +49,12 @@ impl Ranking {
     }
 
     /// The `count` members of the highest rank, best first.
-    pub fn top(&self, members: impl IntoIterator<Item = (Place, NodeId)>, count: usize) -> Vec<Place> {
-        let mut best: Vec<(u64, NodeId, Place)> = Vec::with_capacity(count + 1);
+    pub fn top(
+        &self,
+        members: impl IntoIterator<Item = (MemberIndex, NodeId)>,
+        count: usize,
+    ) -> Vec<MemberIndex> {
+        let mut best: Vec<(u64, NodeId, MemberIndex)> = Vec::with_capacity(count + 1);
         for (place, id) in members {
             let entry = (self.score(id), id, place);
             let at = best.partition_point(|other| *other > entry);
@@ -79,9 +83,9 @@ impl Ranking {
     pub fn neighbours(
         &self,
         id: NodeId,
-        members: impl IntoIterator<Item = (Place, NodeId)>,
+        members: impl IntoIterator<Item = (MemberIndex, NodeId)>,
         rings: usize,
-    ) -> Vec<Place> {
+    ) -> Vec<MemberIndex> {
         let mut standing = self.standing(id, rings);
         members.into_iter().for_each(|(place, other)| _ = standing.meet(place, other));
         standing.neighbours()
@@ -89,7 +93,7 @@ impl Ranking {
 
     /// [`Ranking::neighbours`] of all members at once, by sorting each circle: the whole overlay of a region, as
     /// simulators need it. In the order of `members`.
-    pub fn graph(&self, members: &[(Place, NodeId)], rings: usize) -> Vec<Vec<Place>> {
+    pub fn graph(&self, members: &[(MemberIndex, NodeId)], rings: usize) -> Vec<Vec<MemberIndex>> {
         let mut graph = alloc::vec![Vec::with_capacity(2 * rings); members.len()];
         for ring in 0..rings {
             let mut circle: Vec<usize> = (0..members.len()).collect();
@@ -126,12 +130,12 @@ pub struct Standing {
     id: NodeId,
     mine: Vec<u64>,
     /// Nearest so far in each circle: how far behind and how far before.
-    nearest: Vec<[(u64, Option<Place>); 2]>,
+    nearest: Vec<[(u64, Option<MemberIndex>); 2]>,
 }
 
 impl Standing {
     /// Takes in a member that has come. Returns whether it is a neighbour now. The member itself is passed over.
-    pub fn meet(&mut self, place: Place, other: NodeId) -> bool {
+    pub fn meet(&mut self, place: MemberIndex, other: NodeId) -> bool {
         let mut near = false;
         if other == self.id {
             return near;
@@ -148,12 +152,12 @@ impl Standing {
     }
 
     /// Whether a member is a neighbour: if one goes, all others are to be met anew.
-    pub fn has(&self, place: Place) -> bool {
+    pub fn has(&self, place: MemberIndex) -> bool {
         self.nearest.iter().flatten().any(|(_, near)| *near == Some(place))
     }
 
     /// The neighbours, in the order of the circles; nobody twice.
-    pub fn neighbours(&self) -> Vec<Place> {
+    pub fn neighbours(&self) -> Vec<MemberIndex> {
         let mut chosen = Vec::with_capacity(2 * self.nearest.len());
         for place in self.nearest.iter().flatten().filter_map(|(_, place)| *place) {
             if !chosen.contains(&place) {
@@ -175,10 +179,10 @@ mod tests {
     use super::*;
     use crate::control::Random;
 
-    fn members(count: u32, seed: u64) -> Vec<(Place, NodeId)> {
+    fn members(count: u32, seed: u64) -> Vec<(MemberIndex, NodeId)> {
         let mut random = Random::new(seed);
         let mut id = || NodeId(core::array::from_fn(|_| random.u64() as u8));
-        (0..count).map(|i| (Place(i), id())).collect()
+        (0..count).map(|i| (MemberIndex(i), id())).collect()
     }
 
     fn ranking(epoch: u64) -> Ranking {
@@ -216,7 +220,7 @@ mod tests {
         let graph = ranking(1).graph(&members(500, 3), 8);
         for (i, mine) in graph.iter().enumerate() {
             assert!((11..=16).contains(&mine.len()));
-            assert!(mine.iter().all(|other| graph[other.0 as usize].contains(&Place(i as u32))));
+            assert!(mine.iter().all(|other| graph[other.0 as usize].contains(&MemberIndex(i as u32))));
         }
     }
 
@@ -225,7 +229,7 @@ mod tests {
         let members = members(3, 4);
         let mut found = ranking(1).neighbours(members[0].1, members.iter().copied(), 8);
         found.sort_unstable();
-        assert_eq!(found, [Place(1), Place(2)]);
+        assert_eq!(found, [MemberIndex(1), MemberIndex(2)]);
         assert!(ranking(1).neighbours(members[0].1, [members[0]], 8).is_empty());
     }
 
@@ -233,7 +237,8 @@ mod tests {
     fn each_epoch_and_purpose_has_its_own_order() {
         let members = members(300, 5);
         let top = |ranking: Ranking| ranking.top(members.iter().copied(), 12);
-        let common = |a: &[Place], b: &[Place]| a.iter().filter(|place| b.contains(place)).count();
+        let common =
+            |a: &[MemberIndex], b: &[MemberIndex]| a.iter().filter(|place| b.contains(place)).count();
         let first = top(ranking(1));
         assert!(common(&first, &top(ranking(2))) < 6);
         assert!(common(&first, &top(Ranking::new(&[7; 32], Purpose::Aggregators, 1))) < 6);

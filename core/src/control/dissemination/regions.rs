@@ -7,11 +7,11 @@
 
 use alloc::vec::Vec;
 
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::announcement::Region;
 use crate::random::Random;
 
-/// The choices.
+/// The spread_settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crossing {
     /// Members of a region that a wave goes to; twelve or more.
@@ -36,20 +36,26 @@ pub struct RegionView<'a> {
     /// Which.
     pub region: Region,
     /// Its aggregators, best first.
-    pub aggregators: &'a [Place],
+    pub aggregators: &'a [MemberIndex],
     /// Its live members, aggregators included.
-    pub members: &'a [Place],
+    pub members: &'a [MemberIndex],
 }
 
 impl Crossing {
     /// Whom an update that this node issued is sent to: [`Crossing::targets`] of every other region, or all there are.
-    pub fn wave(&self, home: Region, regions: &[RegionView<'_>], random: &mut Random, to: &mut Vec<Place>) {
-        for view in regions.iter().filter(|view| view.region != home) {
+    pub fn wave(
+        &self,
+        is_local: Region,
+        regions: &[RegionView<'_>],
+        random: &mut Random,
+        to: &mut Vec<MemberIndex>,
+    ) {
+        for view in regions.iter().filter(|view| view.region != is_local) {
             let begin = to.len();
             to.extend(view.aggregators.iter().take(self.aggregators));
             let wanted = begin + self.targets.min(view.members.len());
             if view.members.len() <= 2 * self.targets {
-                let mut rest: Vec<Place> =
+                let mut rest: Vec<MemberIndex> =
                     view.members.iter().filter(|place| !to[begin..].contains(place)).copied().collect();
                 random.shuffle(&mut rest);
                 to.extend(rest.into_iter().take(wanted.saturating_sub(to.len())));
@@ -69,14 +75,15 @@ impl Crossing {
     /// neither its own nor the one it came from.
     pub fn reforward(
         &self,
-        home: Region,
+        is_local: Region,
         from: Region,
         regions: &[RegionView<'_>],
         random: &mut Random,
-        to: &mut Vec<Place>,
+        to: &mut Vec<MemberIndex>,
     ) {
-        let apart =
-            |view: &RegionView<'_>| view.region != home && view.region != from && !view.members.is_empty();
+        let apart = |view: &RegionView<'_>| {
+            view.region != is_local && view.region != from && !view.members.is_empty()
+        };
         let others = regions.iter().filter(|view| apart(view)).count();
         if others == 0 {
             return;
@@ -91,11 +98,16 @@ impl Crossing {
         }
     }
 
-    /// Whom to compare with in a round: mostly a member of the own region, now and then one abroad.
-    pub fn partner(&self, home: Region, regions: &[RegionView<'_>], random: &mut Random) -> Option<Place> {
-        let abroad = regions.len() > 1 && random.permille(self.abroad_permille);
-        let any = |abroad: bool, random: &mut Random| {
-            let there = |view: &&RegionView<'_>| (view.region != home) == abroad;
+    /// Whom to compare with in a round: mostly a member of the own region, now and then one in other regions.
+    pub fn partner(
+        &self,
+        is_local: Region,
+        regions: &[RegionView<'_>],
+        random: &mut Random,
+    ) -> Option<MemberIndex> {
+        let remote = regions.len() > 1 && random.permille(self.abroad_permille);
+        let any = |remote: bool, random: &mut Random| {
+            let there = |view: &&RegionView<'_>| (view.region != is_local) == remote;
             let count: usize = regions.iter().filter(there).map(|view| view.members.len()).sum();
             let mut drawn = if count == 0 { return None } else { random.index(count) };
             for view in regions.iter().filter(there) {
@@ -106,7 +118,7 @@ impl Crossing {
             }
             None
         };
-        any(abroad, random).or_else(|| any(!abroad, random))
+        any(remote, random).or_else(|| any(!remote, random))
     }
 }
 
@@ -117,9 +129,9 @@ mod tests {
 
     /// Regions of so many members each; the first six of each are its aggregators.
     fn with<T>(sizes: &[u32], test: impl FnOnce(&[RegionView<'_>]) -> T) -> T {
-        let members: Vec<Vec<Place>> = (0..)
+        let members: Vec<Vec<MemberIndex>> = (0..)
             .zip(sizes)
-            .map(|(region, size)| (0..*size).map(|i| Place(region * 1_000 + i)).collect())
+            .map(|(region, size)| (0..*size).map(|i| MemberIndex(region * 1_000 + i)).collect())
             .collect();
         let views: Vec<_> = (0..)
             .zip(&members)
@@ -132,7 +144,7 @@ mod tests {
         test(&views)
     }
 
-    fn wave(sizes: &[u32], seed: u64) -> Vec<Place> {
+    fn wave(sizes: &[u32], seed: u64) -> Vec<MemberIndex> {
         let mut to = Vec::new();
         with(sizes, |views| Crossing::default().wave(Region(0), views, &mut Random::new(seed), &mut to));
         to
@@ -141,13 +153,13 @@ mod tests {
     #[test]
     fn a_wave_reaches_twelve_of_each_other_region_six_of_them_aggregators() {
         for seed in 0..50 {
-            let to: BTreeSet<Place> = wave(&[100, 500, 30, 13], seed).into_iter().collect();
+            let to: BTreeSet<MemberIndex> = wave(&[100, 500, 30, 13], seed).into_iter().collect();
             for region in 1..4 {
                 let there: Vec<u32> =
                     to.iter().filter(|p| p.0 / 1_000 == region).map(|p| p.0 % 1_000).collect();
                 assert_eq!((there.len(), there[5]), (12, 5), "region {region}");
             }
-            assert_eq!(to.len(), 36, "nobody twice, and nobody at home");
+            assert_eq!(to.len(), 36, "nobody twice, and nobody at is_local");
         }
     }
 
@@ -182,13 +194,13 @@ mod tests {
     #[test]
     fn one_pull_in_fifty_leaves_the_region() {
         let mut random = Random::new(9);
-        let abroad = with(&[100; 10], |views| {
+        let remote = with(&[100; 10], |views| {
             let partners = (0..10_000).map(|_| Crossing::default().partner(Region(3), views, &mut random));
             partners.filter(|partner| partner.unwrap().0 / 1_000 != 3).count()
         });
-        assert!((150..250).contains(&abroad), "{abroad}");
+        assert!((150..250).contains(&remote), "{remote}");
         let alone = with(&[0, 7], |views| Crossing::default().partner(Region(0), views, &mut random));
-        assert!(alone.is_some(), "who is alone at home asks abroad");
+        assert!(alone.is_some(), "a region of one asks another region");
         assert_eq!(with(&[0], |views| Crossing::default().partner(Region(0), views, &mut random)), None);
     }
 }

@@ -1,9 +1,9 @@
-//! Whom to talk to, of those one could: anybody, the nearest, most of the nearest, or those at home.
+//! Whom to msg to, of those one could: anybody, the nearest, most of the nearest, or those at is_local.
 
 use alloc::vec::Vec;
 
 use crate::control::membership::rtt::Rtt;
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::announcement::Region;
 use crate::random::Random;
 
@@ -43,8 +43,8 @@ impl Strategy {
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
     /// Who.
-    pub place: Place,
-    /// At home where.
+    pub place: MemberIndex,
+    /// At is_local where.
     pub region: Region,
     /// How far.
     pub rtt: Rtt,
@@ -61,9 +61,9 @@ pub fn choose(
     strategy: Strategy,
     candidates: &mut [Candidate],
     count: usize,
-    home: Region,
+    is_local: Region,
     random: &mut Random,
-) -> Vec<Place> {
+) -> Vec<MemberIndex> {
     let count = count.min(candidates.len());
     // Equals, among them all whose distance nobody knows, must not be chosen by their place in the list.
     random.shuffle(candidates);
@@ -76,7 +76,7 @@ pub fn choose(
             random.shuffle(&mut candidates[near..]);
         }
         Strategy::Geographic => candidates.sort_by_key(|candidate| {
-            if candidate.region == home { (false, 0) } else { (true, candidate.distance()) }
+            if candidate.region == is_local { (false, 0) } else { (true, candidate.distance()) }
         }),
     }
     candidates[..count].iter().map(|candidate| candidate.place).collect()
@@ -86,7 +86,7 @@ pub fn choose(
 mod tests {
     use super::*;
 
-    /// A hundred candidates; number `i` is `i + 1` milliseconds away, every tenth at home, number 99 unmeasured.
+    /// A hundred candidates; number `i` is `i + 1` milliseconds away, every tenth at is_local, number 99 unmeasured.
     fn chosen(strategy: Strategy, count: usize, seed: u64) -> Vec<u32> {
         let mut candidates: Vec<Candidate> = (0..100)
             .map(|i| {
@@ -94,7 +94,7 @@ mod tests {
                 if i != 99 {
                     rtt.sample(u64::from(i + 1) * 1_000);
                 }
-                Candidate { place: Place(i), region: Region(i as u16 % 10), rtt }
+                Candidate { place: MemberIndex(i), region: Region(i as u16 % 10), rtt }
             })
             .collect();
         let places = choose(strategy, &mut candidates, count, Region(3), &mut Random::new(seed));

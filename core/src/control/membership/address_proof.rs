@@ -15,7 +15,7 @@ const SLOT: u64 = 10 * S;
 
 /// Makes and recognises tokens.
 #[derive(Debug)]
-pub struct Challenger {
+pub struct AddressProver {
     secret: [u8; 32],
     /// Strangers whose proof of identity may be looked at.
     strangers: Budget,
@@ -25,8 +25,8 @@ pub struct Challenger {
     challenges: Budget,
 }
 
-impl Challenger {
-    /// A challenger that lets `strangers` a second in. The secret must be random, and known to nobody.
+impl AddressProver {
+    /// A address_prover that lets `strangers` a second in. The secret must be random, and known to nobody.
     pub fn new(secret: [u8; 32], strangers: u32, now: u64) -> Self {
         let challenges = Budget::new(strangers.saturating_mul(4), now);
         let unproven = Budget::new(strangers.div_ceil(2), now);
@@ -78,15 +78,15 @@ mod tests {
 
     #[test]
     fn a_token_is_good_for_its_name_its_address_and_its_time() {
-        let challenger = Challenger::new([7; 32], 10, 0);
+        let address_prover = AddressProver::new([7; 32], 10, 0);
         let (id, here) = (NodeId([1; 16]), "127.0.0.1:1".parse().unwrap());
-        let token = challenger.token(id, here, 5 * S);
-        assert!(challenger.recognises(&token, id, here, 5 * S));
-        assert!(challenger.recognises(&token, id, here, 15 * S));
-        assert!(!challenger.recognises(&token, id, here, 25 * S), "too late");
-        assert!(!challenger.recognises(&token, NodeId([2; 16]), here, 5 * S), "another's");
-        assert!(!challenger.recognises(&token, id, "127.0.0.1:2".parse().unwrap(), 5 * S), "elsewhere");
-        let other = Challenger::new([8; 32], 10, 0);
+        let token = address_prover.token(id, here, 5 * S);
+        assert!(address_prover.recognises(&token, id, here, 5 * S));
+        assert!(address_prover.recognises(&token, id, here, 15 * S));
+        assert!(!address_prover.recognises(&token, id, here, 25 * S), "too late");
+        assert!(!address_prover.recognises(&token, NodeId([2; 16]), here, 5 * S), "another's");
+        assert!(!address_prover.recognises(&token, id, "127.0.0.1:2".parse().unwrap(), 5 * S), "elsewhere");
+        let other = AddressProver::new([8; 32], 10, 0);
         assert!(!other.recognises(&token, id, here, 5 * S), "of another node");
     }
 }

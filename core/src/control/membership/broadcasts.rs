@@ -1,6 +1,6 @@
-//! News on its way: what rides in the room that letters have left.
+//! News on its way: what rides in the room that control frames have left.
 //!
-//! A rumour names a member; what is said of it is looked up when a letter leaves, so it is never out of date, and there
+//! A broadcast names a member; what is said of it is looked up when a control frame leaves, so it is never out of date, and there
 //! is at most one a member. The one told least goes first, and each is told about log2(n) times (Demers et al., 1987;
 //! SWIM, section 4.1). Messages of other machines ride beside them: each kind of passenger has half of the room to
 //! itself, and takes what the other leaves.
@@ -8,14 +8,14 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 
-use crate::control::membership::table::{Members, Place};
-use crate::control::message::membership::Note;
-use crate::limits::LETTER_MAX;
-use crate::wire::letter::HEAD_LEN;
-use crate::wire::{Letter, Message};
+use crate::control::membership::table::{MemberIndex, Members};
+use crate::control::message::membership::MembershipMsg;
+use crate::limits::CONTROL_FRAME_MAX;
+use crate::wire::control_frame::HEAD_LEN;
+use crate::wire::{ControlFrame, Message};
 
-/// Rumours on their way at once; the most often told gives way.
-pub const RUMOURS_MAX: usize = 1 << 16;
+/// Broadcasts on their way at once; the most often told gives way.
+pub const BROADCASTS_MAX: usize = 1 << 16;
 /// Messages of other machines on their way at once; a further one is refused.
 pub const PASSENGERS_MAX: usize = 256;
 /// Longest message of another machine.
@@ -23,12 +23,12 @@ pub const PASSENGER_MAX: usize = 400;
 
 /// What is waiting to be told.
 #[derive(Debug, Default)]
-pub struct Rumours {
+pub struct BroadcastQueue {
     /// By how often each was told, then by age.
-    waiting: BTreeMap<u64, Place>,
+    waiting: BTreeMap<u64, MemberIndex>,
     passengers: VecDeque<Passenger>,
     next: u64,
-    /// Which kind has its half first in the next letter.
+    /// Which kind has its half first in the next control frame.
     turn: bool,
 }
 
@@ -49,31 +49,31 @@ fn times_max(members: &Members) -> u64 {
     u64::from((members.live().len() + 1).ilog2()) + 4
 }
 
-impl Rumours {
+impl BroadcastQueue {
     /// Whether nothing is waiting.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.passengers.is_empty()
     }
 
-    /// How many rumours wait.
+    /// How many broadcasts wait.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
     /// What is known of a member is news, whether it was before or not.
-    pub fn spread(&mut self, members: &mut Members, place: Place) {
+    pub fn spread(&mut self, members: &mut Members, place: MemberIndex) {
         self.begin(members, place, 0);
     }
 
     /// The same, and others know it, too: it is told but three times.
-    pub fn mention(&mut self, members: &mut Members, place: Place) {
+    pub fn mention(&mut self, members: &mut Members, place: MemberIndex) {
         let told = times_max(members).saturating_sub(MENTIONS);
         self.begin(members, place, told);
     }
 
-    fn begin(&mut self, members: &mut Members, place: Place, told: u64) {
+    fn begin(&mut self, members: &mut Members, place: MemberIndex, told: u64) {
         self.stop(members, place);
-        if self.waiting.len() == RUMOURS_MAX
+        if self.waiting.len() == BROADCASTS_MAX
             && let Some((_, stale)) = self.waiting.pop_last()
         {
             members.get_mut(stale).rumour = 0;
@@ -82,7 +82,7 @@ impl Rumours {
     }
 
     /// What is known of a member is no news any more.
-    pub fn stop(&mut self, members: &mut Members, place: Place) {
+    pub fn stop(&mut self, members: &mut Members, place: MemberIndex) {
         let key = core::mem::take(&mut members.get_mut(place).rumour);
         if key != 0 {
             self.waiting.remove(&key);
@@ -100,44 +100,44 @@ impl Rumours {
         room
     }
 
-    /// Fills a letter. `say` writes what is known of a member, and says whether that fitted.
+    /// Fills a control frame. `say` writes what is known of a member, and says whether that fitted.
     pub fn fill(
         &mut self,
-        letter: &mut Letter,
+        control_frame: &mut ControlFrame,
         members: &mut Members,
-        mut say: impl FnMut(&Members, Place, &mut Letter) -> bool,
+        mut say: impl FnMut(&Members, MemberIndex, &mut ControlFrame) -> bool,
     ) {
-        let half = letter.len() + (LETTER_MAX - letter.len()) / 2;
+        let half = control_frame.len() + (CONTROL_FRAME_MAX - control_frame.len()) / 2;
         self.turn = !self.turn;
         if self.turn {
-            self.board(letter, half);
-            self.tell(letter, LETTER_MAX, members, &mut say);
-            self.board(letter, LETTER_MAX);
+            self.board(control_frame, half);
+            self.tell(control_frame, CONTROL_FRAME_MAX, members, &mut say);
+            self.board(control_frame, CONTROL_FRAME_MAX);
         } else {
-            self.tell(letter, half, members, &mut say);
-            self.board(letter, LETTER_MAX);
-            self.tell(letter, LETTER_MAX, members, &mut say);
+            self.tell(control_frame, half, members, &mut say);
+            self.board(control_frame, CONTROL_FRAME_MAX);
+            self.tell(control_frame, CONTROL_FRAME_MAX, members, &mut say);
         }
     }
 
-    /// Tells rumours until the letter is `full`; each once.
+    /// Tells broadcasts until the control frame is `full`; each once.
     fn tell(
         &mut self,
-        letter: &mut Letter,
+        control_frame: &mut ControlFrame,
         full: usize,
         members: &mut Members,
-        say: &mut impl FnMut(&Members, Place, &mut Letter) -> bool,
+        say: &mut impl FnMut(&Members, MemberIndex, &mut ControlFrame) -> bool,
     ) {
         let times_max = times_max(members);
         let last = self.next;
         let mut from = 0;
-        while letter.len() + HEAD_LEN < full {
+        while control_frame.len() + HEAD_LEN < full {
             let Some((&key, &place)) = self.waiting.range(from..).next() else { break };
             from = key + 1;
             if key & ((1 << ORDER_BITS) - 1) > last {
-                continue; // told in this letter already
+                continue; // told in this control frame already
             }
-            if !say(members, place, letter) {
+            if !say(members, place, control_frame) {
                 break;
             }
             self.waiting.remove(&key);
@@ -149,13 +149,13 @@ impl Rumours {
         }
     }
 
-    /// Lets other machines' messages on until the letter is `full`.
-    fn board(&mut self, letter: &mut Letter, full: usize) {
+    /// Lets other machines' messages on until the control frame is `full`.
+    fn board(&mut self, control_frame: &mut ControlFrame, full: usize) {
         for _ in 0..self.passengers.len() {
             let Some(mut next) = self.passengers.pop_front() else { break };
-            let fits = letter.len() + HEAD_LEN + next.body.len().next_multiple_of(4) <= full;
-            let note = Note::Other(Message { kind: next.kind, body: &next.body });
-            if !fits || !note.write(letter) {
+            let fits = control_frame.len() + HEAD_LEN + next.body.len().next_multiple_of(4) <= full;
+            let note = MembershipMsg::Other(Message { kind: next.kind, body: &next.body });
+            if !fits || !note.write(control_frame) {
                 self.passengers.push_front(next);
                 break;
             }
@@ -166,7 +166,7 @@ impl Rumours {
         }
     }
 
-    fn put(&mut self, members: &mut Members, place: Place, times: u64) {
+    fn put(&mut self, members: &mut Members, place: MemberIndex, times: u64) {
         self.next += 1;
         let key = times << ORDER_BITS | self.next;
         members.get_mut(place).rumour = key;
@@ -206,78 +206,85 @@ mod tests {
         members
     }
 
-    /// Fills a letter with rumours of 100 bytes, and says of whom they were.
-    fn fill(rumours: &mut Rumours, members: &mut Members, said: &mut Vec<Place>) -> Letter {
-        let mut letter = Letter::new();
-        rumours.fill(&mut letter, members, |_, place, letter| {
-            let fits = letter.push(0xF7, &[0; 100]);
+    /// Fills a control frame with broadcasts of 100 bytes, and says of whom they were.
+    fn fill(
+        broadcasts: &mut BroadcastQueue,
+        members: &mut Members,
+        said: &mut Vec<MemberIndex>,
+    ) -> ControlFrame {
+        let mut control_frame = ControlFrame::new();
+        broadcasts.fill(&mut control_frame, members, |_, place, control_frame| {
+            let fits = control_frame.push(0xF7, &[0; 100]);
             if fits {
                 said.push(place);
             }
             fits
         });
-        letter
+        control_frame
     }
 
     #[test]
     fn each_rumour_is_told_often_enough_and_then_no_more() {
         let mut members = members(31);
-        let mut rumours = Rumours::default();
-        (1..31).for_each(|place| rumours.spread(&mut members, Place(place)));
+        let mut broadcasts = BroadcastQueue::default();
+        (1..31).for_each(|place| broadcasts.spread(&mut members, MemberIndex(place)));
         let mut told = Vec::new();
-        let mut letters = 0;
-        while !rumours.is_empty() {
+        let mut control_frames = 0;
+        while !broadcasts.is_empty() {
             let mut said = Vec::new();
-            fill(&mut rumours, &mut members, &mut said);
-            letters += 1;
-            assert!(said.len() == 8 || rumours.is_empty() || rumours.len() < 8, "a letter is filled");
+            fill(&mut broadcasts, &mut members, &mut said);
+            control_frames += 1;
+            assert!(
+                said.len() == 8 || broadcasts.is_empty() || broadcasts.len() < 8,
+                "a control frame is filled"
+            );
             let before = said.len();
             said.sort();
             said.dedup();
-            assert_eq!(said.len(), before, "nothing is told twice in a letter");
+            assert_eq!(said.len(), before, "nothing is told twice in a control frame");
             told.extend(said);
         }
         for place in 1..31 {
-            assert_eq!(told.iter().filter(|told| **told == Place(place)).count(), 8, "log2(31) and 4");
+            assert_eq!(told.iter().filter(|told| **told == MemberIndex(place)).count(), 8, "log2(31) and 4");
         }
-        assert!(letters >= 30);
+        assert!(control_frames >= 30);
     }
 
     #[test]
     fn the_newest_news_goes_first_and_replaces_what_was_said_of_the_same_member() {
         let mut members = members(31);
-        let mut rumours = Rumours::default();
-        (1..20).for_each(|place| rumours.spread(&mut members, Place(place)));
+        let mut broadcasts = BroadcastQueue::default();
+        (1..20).for_each(|place| broadcasts.spread(&mut members, MemberIndex(place)));
         let mut said = Vec::new();
         (0..3).for_each(|_| {
-            fill(&mut rumours, &mut members, &mut said);
+            fill(&mut broadcasts, &mut members, &mut said);
         });
-        rumours.spread(&mut members, Place(1));
-        assert_eq!(rumours.len(), 19);
+        broadcasts.spread(&mut members, MemberIndex(1));
+        assert_eq!(broadcasts.len(), 19);
         said.clear();
-        fill(&mut rumours, &mut members, &mut said);
-        assert_eq!(said[0], Place(1), "told least");
-        (1..20).for_each(|place| rumours.stop(&mut members, Place(place)));
-        assert!(rumours.is_empty());
+        fill(&mut broadcasts, &mut members, &mut said);
+        assert_eq!(said[0], MemberIndex(1), "told least");
+        (1..20).for_each(|place| broadcasts.stop(&mut members, MemberIndex(place)));
+        assert!(broadcasts.is_empty());
     }
 
     #[test]
     fn news_and_passengers_share_the_room() {
         let mut members = members(60);
-        let mut rumours = Rumours::default();
-        (1..60).for_each(|place| rumours.spread(&mut members, Place(place)));
+        let mut broadcasts = BroadcastQueue::default();
+        (1..60).for_each(|place| broadcasts.spread(&mut members, MemberIndex(place)));
         let passenger = Message { kind: 0x0C, body: &[9; 60] };
-        let aboard = (0..1_000).filter(|_| rumours.carry(passenger, 10)).count();
+        let aboard = (0..1_000).filter(|_| broadcasts.carry(passenger, 10)).count();
         assert_eq!(aboard, PASSENGERS_MAX);
-        assert!(!rumours.carry(Message { kind: 0x0C, body: &[0; PASSENGER_MAX + 1] }, 1));
+        assert!(!broadcasts.carry(Message { kind: 0x0C, body: &[0; PASSENGER_MAX + 1] }, 1));
         for _ in 0..20 {
-            let letter = fill(&mut rumours, &mut members, &mut Vec::new());
+            let control_frame = fill(&mut broadcasts, &mut members, &mut Vec::new());
             let bytes = |kind| -> usize {
-                letter.messages().filter(|m| m.kind == kind).map(|m| HEAD_LEN + m.body.len()).sum()
+                control_frame.messages().filter(|m| m.kind == kind).map(|m| HEAD_LEN + m.body.len()).sum()
             };
             let (news, passengers) = (bytes(0xF7), bytes(0x0C));
             assert!(
-                news >= LETTER_MAX / 2 - 104 && passengers >= LETTER_MAX / 2 - 104,
+                news >= CONTROL_FRAME_MAX / 2 - 104 && passengers >= CONTROL_FRAME_MAX / 2 - 104,
                 "{news} {passengers}"
             );
         }

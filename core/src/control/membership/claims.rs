@@ -9,16 +9,16 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::announcement::Claim;
 use crate::stamp::Run;
 
 /// Who claims what, and who holds it.
 #[derive(Debug, Default)]
 pub struct Claims {
-    claimants: BTreeMap<Place, Claimant>,
+    claimants: BTreeMap<MemberIndex, Claimant>,
     /// First slot to end and holder, of the runs that are held.
-    held: BTreeMap<u32, (u64, Place)>,
+    held: BTreeMap<u32, (u64, MemberIndex)>,
     /// Claims that do not hold.
     refused: usize,
 }
@@ -38,13 +38,13 @@ impl Claimant {
 
 impl Claims {
     /// The runs that a member holds, rising.
-    pub fn held_by(&self, place: Place) -> Vec<Run> {
+    pub fn held_by(&self, place: MemberIndex) -> Vec<Run> {
         let claims = self.claimants.get(&place).map_or(&[][..], |claimant| &claimant.claims);
         claims.iter().filter(|(_, holds)| *holds).map(|(claim, _)| claim.run).collect()
     }
 
     /// The runs that a member claims and does not hold, and who does.
-    pub fn refused_to(&self, place: Place) -> impl Iterator<Item = (Run, Place)> {
+    pub fn refused_to(&self, place: MemberIndex) -> impl Iterator<Item = (Run, MemberIndex)> {
         let claims = self.claimants.get(&place).map_or(&[][..], |claimant| &claimant.claims);
         let refused = claims.iter().filter(|(_, holds)| !holds).map(|(claim, _)| claim.run);
         refused.filter_map(|run| Some((run, self.holder_of(run)?)))
@@ -52,7 +52,7 @@ impl Claims {
 
     /// Takes in what a member claims now, instead of what it claimed before. Returns the members whose slots are other
     /// ones than before.
-    pub fn set(&mut self, place: Place, id: NodeId, gone: bool, claims: &[Claim]) -> Vec<Place> {
+    pub fn set(&mut self, place: MemberIndex, id: NodeId, gone: bool, claims: &[Claim]) -> Vec<MemberIndex> {
         let before = self.claimants.get(&place);
         let same = match before {
             None => claims.is_empty(),
@@ -79,7 +79,7 @@ impl Claims {
         if had == self.held_by(place) { Vec::new() } else { alloc::vec![place] }
     }
 
-    fn withdraw(&mut self, place: Place) {
+    fn withdraw(&mut self, place: MemberIndex) {
         let Some(claimant) = self.claimants.remove(&place) else { return };
         for (claim, holds) in claimant.claims {
             if holds {
@@ -91,8 +91,8 @@ impl Claims {
     }
 
     /// The slow way: all claims again, in their order.
-    fn decide_all(&mut self, place: Place, had: Vec<Run>, claimant: Claimant) -> Vec<Place> {
-        let mut before: BTreeMap<Place, Vec<Run>> =
+    fn decide_all(&mut self, place: MemberIndex, had: Vec<Run>, claimant: Claimant) -> Vec<MemberIndex> {
+        let mut before: BTreeMap<MemberIndex, Vec<Run>> =
             self.claimants.keys().map(|place| (*place, self.held_by(*place))).collect();
         before.insert(place, had);
         if !claimant.claims.is_empty() {
@@ -120,7 +120,7 @@ impl Claims {
     }
 
     /// Who holds any slot of a run: the last that begins before its end, if that does not end before it begins.
-    fn holder_of(&self, run: Run) -> Option<Place> {
+    fn holder_of(&self, run: Run) -> Option<MemberIndex> {
         let end = u32::try_from(run.end()).unwrap_or(u32::MAX);
         let (_, (held_end, holder)) = self.held.range(..end).next_back()?;
         (*held_end > u64::from(run.first.0)).then_some(*holder)
@@ -145,30 +145,43 @@ mod tests {
     fn the_older_claim_holds_whoever_came_first() {
         let (old, young) = ([claim(0, 32, 5)], [claim(16, 32, 9)]);
         let mut claims = Claims::default();
-        assert_eq!(claims.set(Place(1), id(1), false, &young), [Place(1)]);
-        assert_eq!(claims.set(Place(2), id(2), false, &old), [Place(1), Place(2)]);
-        assert_eq!((claims.held_by(Place(1)), claims.held_by(Place(2))), (Vec::new(), [old[0].run].into()));
-        assert!(claims.refused_to(Place(1)).eq([(young[0].run, Place(2))]));
+        assert_eq!(claims.set(MemberIndex(1), id(1), false, &young), [MemberIndex(1)]);
+        assert_eq!(claims.set(MemberIndex(2), id(2), false, &old), [MemberIndex(1), MemberIndex(2)]);
+        assert_eq!(
+            (claims.held_by(MemberIndex(1)), claims.held_by(MemberIndex(2))),
+            (Vec::new(), [old[0].run].into())
+        );
+        assert!(claims.refused_to(MemberIndex(1)).eq([(young[0].run, MemberIndex(2))]));
     }
 
     #[test]
     fn slots_move_when_their_owner_lets_go() {
         let mut claims = Claims::default();
-        claims.set(Place(1), id(1), false, &[claim(0, 32, 5)]);
-        claims.set(Place(2), id(2), false, &[claim(0, 16, 9)]);
-        assert!(claims.held_by(Place(2)).is_empty());
-        assert_eq!(claims.set(Place(1), id(1), false, &[claim(16, 16, 5)]), [Place(1), Place(2)]);
-        assert_eq!(claims.held_by(Place(2)).len(), 1);
+        claims.set(MemberIndex(1), id(1), false, &[claim(0, 32, 5)]);
+        claims.set(MemberIndex(2), id(2), false, &[claim(0, 16, 9)]);
+        assert!(claims.held_by(MemberIndex(2)).is_empty());
+        assert_eq!(
+            claims.set(MemberIndex(1), id(1), false, &[claim(16, 16, 5)]),
+            [MemberIndex(1), MemberIndex(2)]
+        );
+        assert_eq!(claims.held_by(MemberIndex(2)).len(), 1);
     }
 
     #[test]
     fn who_is_gone_keeps_its_slots_until_somebody_wants_them() {
         let mut claims = Claims::default();
-        claims.set(Place(1), id(1), false, &[claim(0, 32, 5)]);
-        assert!(claims.set(Place(1), id(1), true, &[claim(0, 32, 5)]).is_empty());
-        assert_eq!(claims.held_by(Place(1)).len(), 1);
-        assert_eq!(claims.set(Place(2), id(2), false, &[claim(0, 32, 9)]), [Place(1), Place(2)]);
-        assert_eq!(claims.set(Place(1), id(1), false, &[claim(0, 32, 5)]), [Place(1), Place(2)], "and back");
+        claims.set(MemberIndex(1), id(1), false, &[claim(0, 32, 5)]);
+        assert!(claims.set(MemberIndex(1), id(1), true, &[claim(0, 32, 5)]).is_empty());
+        assert_eq!(claims.held_by(MemberIndex(1)).len(), 1);
+        assert_eq!(
+            claims.set(MemberIndex(2), id(2), false, &[claim(0, 32, 9)]),
+            [MemberIndex(1), MemberIndex(2)]
+        );
+        assert_eq!(
+            claims.set(MemberIndex(1), id(1), false, &[claim(0, 32, 5)]),
+            [MemberIndex(1), MemberIndex(2)],
+            "and back"
+        );
     }
 
     /// Who claims, whether it is gone, and what.
@@ -207,16 +220,16 @@ mod tests {
         fn whatever_the_order_the_same_members_hold_the_same_slots(steps in steps()) {
             let (mut claims, mut said) = (Claims::default(), BTreeMap::new());
             for (who, gone, what) in steps {
-                let before: Vec<_> = (0..6).map(|who| claims.held_by(Place(who))).collect();
-                let changed = claims.set(Place(who), id(who), gone, &what);
+                let before: Vec<_> = (0..6).map(|who| claims.held_by(MemberIndex(who))).collect();
+                let changed = claims.set(MemberIndex(who), id(who), gone, &what);
                 said.insert(who, (gone, what));
                 let held: Vec<_> = (0..6)
-                    .flat_map(|who| claims.held_by(Place(who)).into_iter().map(move |run| (who, run)))
+                    .flat_map(|who| claims.held_by(MemberIndex(who)).into_iter().map(move |run| (who, run)))
                     .collect();
                 prop_assert_eq!(held, twin(&said));
                 for who in 0..6 {
-                    let differs = before[who as usize] != claims.held_by(Place(who));
-                    prop_assert_eq!(differs, changed.contains(&Place(who)));
+                    let differs = before[who as usize] != claims.held_by(MemberIndex(who));
+                    prop_assert_eq!(differs, changed.contains(&MemberIndex(who)));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! First contact, and contact again: whom to say hello to who is no live member.
+//! First joiner, and joiner again: whom to say hello to who is no live member.
 //!
 //! A node that knows nobody asks its seeds and the addresses that it remembers, more and more rarely while they do not
 //! answer. A node that knows somebody now and then writes to members that it believes failed, and to seeds that it
@@ -25,7 +25,7 @@ const TURNS_ALONE: u32 = 3;
 
 /// Decides whom to greet.
 #[derive(Debug)]
-pub struct Contact {
+pub struct Joiner {
     next_at: u64,
     gap: u64,
     turns: u32,
@@ -36,7 +36,7 @@ pub struct Contact {
     random: Random,
 }
 
-impl Contact {
+impl Joiner {
     /// Begins at once.
     pub fn new(random: Random, now: u64) -> Self {
         let greeted = BTreeMap::new();
@@ -63,7 +63,7 @@ impl Contact {
         }
     }
 
-    /// When [`Contact::tick`] has something to do.
+    /// When [`Joiner::tick`] has something to do.
     pub fn next_due(&self, members: &Members) -> u64 {
         if members.live().is_empty() { self.next_at } else { self.heal_at }
     }

@@ -38,15 +38,15 @@ impl PeerState {
 /// Where a member's record lies; good until the member is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
-pub struct Place(pub u32);
+pub struct MemberIndex(pub u32);
 
-/// What a letter of an answer costs who asked, microseconds.
+/// What a control frame of an answer costs who asked, microseconds.
 const ANSWER_COST: u64 = 1_000;
 /// What may be owed.
 const ANSWER_BURST: u64 = 1_000_000;
 /// No place in the list of live members.
 pub(in crate::control) const NOWHERE: u32 = u32::MAX;
-/// One member, in two cache lines: what a report is held against, and what a letter is.
+/// One member, in two cache lines: what a report is held against, and what a control frame is.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Member {
@@ -60,24 +60,24 @@ pub struct Member {
     pub(in crate::control) announcement: Arc<Announcement>,
     /// When the state last changed, microseconds.
     pub changed_at: u64,
-    /// Its key among the rumours, or zero; the queue's business.
+    /// Its key among the broadcasts, or zero; the queue's business.
     pub(in crate::control) rumour: u64,
     /// Its place in the list of live members.
     pub(in crate::control) turn: u32,
     /// Whether it has shown that it receives what is sent to that address.
     pub proven: bool,
-    /// When a letter of its own last came, microseconds; zero for never.
+    /// When a control frame of its own last came, microseconds; zero for never.
     pub heard_at: u64,
     /// How long its answers take.
     pub rtt: Rtt,
-    pub(in crate::control) letters: Window,
+    pub(in crate::control) control_frames: Window,
     /// Up to when what it was answered is paid for, microseconds.
     pub(in crate::control) answered_until: u64,
 }
 
 const _: () = assert!(size_of::<Member>() == 128);
 
-/// The last 256 numbers of a member's letters, so that none counts twice. A member numbers all its letters, whoever
+/// The last 256 numbers of a member's control frames, so that none counts twice. A member numbers all its control frames, whoever
 /// they go to, so more of them pass each other on the way than one receiver sees.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::control) struct Window {
@@ -134,12 +134,12 @@ impl Member {
         self.state
     }
 
-    /// Its life and its word.
+    /// Its incarnation and its word.
     pub fn rank(&self) -> Rank {
         (self.incarnation, self.version)
     }
 
-    /// Where it is at home.
+    /// Where it is at is_local.
     pub fn region(&self) -> Region {
         self.region
     }
@@ -160,23 +160,23 @@ impl Member {
         Some(Descriptor { id: self.id, version: self.version, address: self.address()? })
     }
 
-    /// Takes note of a letter: returns whether its number is new in this life.
-    pub fn take_letter(&mut self, seq: u64) -> bool {
-        self.letters.insert(seq)
+    /// Takes note of a control frame: returns whether its number is new in this incarnation.
+    pub fn is_new_control_frame(&mut self, seq: u64) -> bool {
+        self.control_frames.insert(seq)
     }
 
-    /// Whether it may be answered at length now: a letter in a millisecond, and a second's worth at once.
+    /// Whether it may be answered at length now: a control frame in a millisecond, and a second's worth at once.
     pub fn may_be_answered(&self, now: u64) -> bool {
         self.answered_until < now + ANSWER_BURST
     }
 
-    /// Takes note of what an answer took, letters.
-    pub fn answered(&mut self, letters: u64, now: u64) {
-        self.answered_until = self.answered_until.max(now) + (1 + letters) * ANSWER_COST;
+    /// Takes note of what an answer took, control frames.
+    pub fn answered(&mut self, control_frames: u64, now: u64) {
+        self.answered_until = self.answered_until.max(now) + (1 + control_frames) * ANSWER_COST;
     }
 
-    /// Takes note of where a letter came from. Returns whether that is an address it announces; any other is not
-    /// written to, for letters can be carried elsewhere by anyone.
+    /// Takes note of where a control frame came from. Returns whether that is an address it announces; any other is not
+    /// written to, for control frames can be carried elsewhere by anyone.
     pub fn heard_from(&mut self, from: SocketAddr, now: u64) -> bool {
         self.heard_at = now.max(1);
         let addresses = &self.announcement.statement().addresses;
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_letter_counts_once(seqs in prop::collection::vec(0..2_000_u64, 1..600)) {
+        fn a_control_frame_counts_once(seqs in prop::collection::vec(0..2_000_u64, 1..600)) {
             let (mut window, mut seen, mut last) = (Window::default(), BTreeSet::new(), 0);
             for seq in seqs {
                 last = last.max(seq);

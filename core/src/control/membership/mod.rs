@@ -2,7 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `on_message` | the way of a letter through the machines, message by message |
+//! | `on_message` | the way of a control frame through the machines, message by message |
 //! | `on_suspicion` | a suspicion is opened, confirmed, refuted, or comes true |
 //! | `on_timer` | what is due |
 //! | `verified` | announcements, verified together |
@@ -12,7 +12,7 @@
 //! | [`claims`] | whose slots these are when two claim them |
 //! | [`probe`] | whether members answer |
 //! | [`suspicion`] | how long a silent member has to say that it is there |
-//! | [`broadcasts`] | news, piggybacked on letters |
+//! | [`broadcasts`] | news, piggybacked on control frames |
 //! | [`sync`] | comparing tables |
 //! | `newcomers` | telling newcomers who came after them |
 //! | [`join`] | whom to say hello to who is no live member |

@@ -1,62 +1,62 @@
-//! Lessons: who was asked by newcomers tells them who came after them.
+//! Newcomers: who was asked by newcomers tells them who came after them.
 //!
 //! Whoever comes asks one member for everybody. While others come, too, that member learns of all of them, and those
-//! that came before would hear of each by rumour, some ten times. So it tells them itself: each once, many in a letter.
-//! Rumours and comparisons go on beside, and find what a lost lesson leaves out.
+//! that came before would hear of each by broadcast, some ten times. So it tells them itself: each once, many in a control frame.
+//! Broadcasts and comparisons go on beside, and find what a lost lesson leaves out.
 
 use alloc::vec::Vec;
 
 use crate::control::membership::settings::{Budget, MS, S, Settings};
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 
 /// From the first thing to tell until it is told: others will come meanwhile.
 const GAP: u64 = 40 * MS;
-/// Things to tell that are not waited for: they fill a letter.
-const LETTER: usize = 7;
+/// Things to tell that are not waited for: they fill a control frame.
+const CONTROL_FRAME: usize = 7;
 /// Things to tell at once.
 const NEWS_MAX: usize = 24;
-/// Newcomers that are told at once; further ones hear rumours.
-const PUPILS_MAX: usize = 256;
+/// Newcomers that are told at once; further ones hear broadcasts.
+const NEWCOMERS_MAX: usize = 256;
 /// How long after its last question a newcomer is told.
 pub(in crate::control) const TERM: u64 = S;
 
 /// Whom a node teaches, and what it has not told them yet.
 #[derive(Debug)]
-pub(in crate::control) struct Lessons {
-    pupils: Vec<Pupil>,
-    news: Vec<Place>,
+pub(in crate::control) struct Newcomers {
+    pupils: Vec<Newcomer>,
+    news: Vec<MemberIndex>,
     due: u64,
-    /// Letters: half of what answers may take, so that newcomers who ask are not kept waiting by those who came before.
+    /// Control frames: half of what answers may take, so that newcomers who ask are not kept waiting by those who came before.
     budget: Budget,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Pupil {
-    place: Place,
+struct Newcomer {
+    place: MemberIndex,
     until: u64,
     /// What it was told of the news in its first answer.
     told: usize,
 }
 
-impl Lessons {
-    /// Nobody to teach yet.
+impl Newcomers {
+    /// Nobody to tell_newcomers yet.
     pub(in crate::control) fn new(settings: &Settings, now: u64) -> Self {
         let budget = Budget::new(settings.sync_letters.div_ceil(2), now);
         Self { pupils: Vec::new(), news: Vec::new(), due: 0, budget }
     }
 
     /// A member asks: as one that knows nobody if `new`.
-    pub(in crate::control) fn asked_by(&mut self, place: Place, new: bool, now: u64) {
+    pub(in crate::control) fn asked_by(&mut self, place: MemberIndex, new: bool, now: u64) {
         let until = now + TERM;
-        if let Some(pupil) = self.pupils.iter_mut().find(|pupil| pupil.place == place) {
-            pupil.until = until;
-        } else if new && self.pupils.len() < PUPILS_MAX {
-            self.pupils.push(Pupil { place, until, told: self.news.len() });
+        if let Some(newcomer) = self.pupils.iter_mut().find(|newcomer| newcomer.place == place) {
+            newcomer.until = until;
+        } else if new && self.pupils.len() < NEWCOMERS_MAX {
+            self.pupils.push(Newcomer { place, until, told: self.news.len() });
         }
     }
 
     /// There is something new to say of a member.
-    pub(in crate::control) fn hear(&mut self, place: Place, now: u64) {
+    pub(in crate::control) fn hear(&mut self, place: MemberIndex, now: u64) {
         if self.pupils.is_empty() || self.news.contains(&place) || self.news.len() == NEWS_MAX {
             return;
         }
@@ -64,40 +64,41 @@ impl Lessons {
             self.due = now + GAP;
         }
         self.news.push(place);
-        if self.news.len() >= LETTER {
+        if self.news.len() >= CONTROL_FRAME {
             self.due = now;
         }
     }
 
-    /// When [`Lessons::give`] has something to do.
+    /// When [`Newcomers::give`] has something to do.
     pub(in crate::control) fn next_due(&self) -> u64 {
         if self.news.is_empty() { u64::MAX } else { self.due }
     }
 
-    /// Who is to be told of whom now, as far as the budget goes; the others hear rumours.
-    pub(in crate::control) fn give(&mut self, now: u64) -> Vec<(Place, Vec<Place>)> {
+    /// Who is to be told of whom now, as far as the budget goes; the others hear broadcasts.
+    pub(in crate::control) fn give(&mut self, now: u64) -> Vec<(MemberIndex, Vec<MemberIndex>)> {
         if now < self.next_due() {
             return Vec::new();
         }
         let news = core::mem::take(&mut self.news);
-        self.pupils.retain(|pupil| now < pupil.until);
+        self.pupils.retain(|newcomer| now < newcomer.until);
         let budget = &mut self.budget;
-        let lesson = |pupil: &mut Pupil| {
-            let told = core::mem::take(&mut pupil.told);
-            let place = pupil.place;
-            let news: Vec<Place> = news[told..].iter().copied().filter(|other| *other != place).collect();
-            let letters = news.len().div_ceil(LETTER) as u64;
-            (letters > 0 && budget.take(letters, now)).then_some((place, news))
+        let lesson = |newcomer: &mut Newcomer| {
+            let told = core::mem::take(&mut newcomer.told);
+            let place = newcomer.place;
+            let news: Vec<MemberIndex> =
+                news[told..].iter().copied().filter(|other| *other != place).collect();
+            let control_frames = news.len().div_ceil(CONTROL_FRAME) as u64;
+            (control_frames > 0 && budget.take(control_frames, now)).then_some((place, news))
         };
         self.pupils.iter_mut().filter_map(lesson).collect()
     }
 
     /// Forgets a place that is given to another member.
-    pub(in crate::control) fn forget(&mut self, place: Place) {
-        self.pupils.retain(|pupil| pupil.place != place);
+    pub(in crate::control) fn forget(&mut self, place: MemberIndex) {
+        self.pupils.retain(|newcomer| newcomer.place != place);
         if let Some(at) = self.news.iter().position(|other| *other == place) {
             self.news.remove(at);
-            self.pupils.iter_mut().for_each(|pupil| pupil.told -= usize::from(at < pupil.told));
+            self.pupils.iter_mut().for_each(|newcomer| newcomer.told -= usize::from(at < newcomer.told));
         }
     }
 }
@@ -108,53 +109,56 @@ mod tests {
 
     #[test]
     fn each_newcomer_is_told_of_those_after_it_and_of_nobody_twice() {
-        let mut lessons = Lessons::new(&Settings::default(), 0);
-        lessons.hear(Place(1), 0);
-        assert_eq!(lessons.next_due(), u64::MAX, "there is nobody to tell");
-        lessons.asked_by(Place(1), true, 0);
-        lessons.hear(Place(2), 0);
-        lessons.asked_by(Place(2), true, 0);
-        lessons.hear(Place(3), 5);
-        lessons.hear(Place(3), 6);
-        lessons.asked_by(Place(4), false, 7);
-        assert!(lessons.give(GAP - 1).is_empty());
-        let told = lessons.give(GAP);
-        assert_eq!(told, [(Place(1), [2, 3].map(Place).to_vec()), (Place(2), [Place(3)].to_vec())]);
-        assert!(lessons.give(GAP).is_empty());
+        let mut newcomers = Newcomers::new(&Settings::default(), 0);
+        newcomers.hear(MemberIndex(1), 0);
+        assert_eq!(newcomers.next_due(), u64::MAX, "there is nobody to tell");
+        newcomers.asked_by(MemberIndex(1), true, 0);
+        newcomers.hear(MemberIndex(2), 0);
+        newcomers.asked_by(MemberIndex(2), true, 0);
+        newcomers.hear(MemberIndex(3), 5);
+        newcomers.hear(MemberIndex(3), 6);
+        newcomers.asked_by(MemberIndex(4), false, 7);
+        assert!(newcomers.give(GAP - 1).is_empty());
+        let told = newcomers.give(GAP);
+        assert_eq!(
+            told,
+            [(MemberIndex(1), [2, 3].map(MemberIndex).to_vec()), (MemberIndex(2), [MemberIndex(3)].to_vec())]
+        );
+        assert!(newcomers.give(GAP).is_empty());
     }
 
     #[test]
     fn who_does_not_ask_any_more_is_left_to_rumours() {
-        let mut lessons = Lessons::new(&Settings::default(), 0);
-        lessons.asked_by(Place(1), true, 0);
-        lessons.asked_by(Place(2), true, 0);
-        lessons.asked_by(Place(2), false, TERM / 2);
-        lessons.hear(Place(3), TERM);
-        lessons.hear(Place(4), TERM);
-        lessons.forget(Place(3));
-        assert_eq!(lessons.give(TERM + GAP), [(Place(2), [Place(4)].to_vec())]);
+        let mut newcomers = Newcomers::new(&Settings::default(), 0);
+        newcomers.asked_by(MemberIndex(1), true, 0);
+        newcomers.asked_by(MemberIndex(2), true, 0);
+        newcomers.asked_by(MemberIndex(2), false, TERM / 2);
+        newcomers.hear(MemberIndex(3), TERM);
+        newcomers.hear(MemberIndex(4), TERM);
+        newcomers.forget(MemberIndex(3));
+        assert_eq!(newcomers.give(TERM + GAP), [(MemberIndex(2), [MemberIndex(4)].to_vec())]);
     }
 
     #[test]
     fn many_at_once_are_told_at_once() {
-        let mut lessons = Lessons::new(&Settings::default(), 0);
-        (0..2 * PUPILS_MAX as u32).for_each(|i| lessons.asked_by(Place(i), true, 0));
-        (0..2 * NEWS_MAX as u32).for_each(|i| lessons.hear(Place(1_000 + i), 1));
-        let told = lessons.give(1);
-        assert_eq!(told.len(), PUPILS_MAX);
+        let mut newcomers = Newcomers::new(&Settings::default(), 0);
+        (0..2 * NEWCOMERS_MAX as u32).for_each(|i| newcomers.asked_by(MemberIndex(i), true, 0));
+        (0..2 * NEWS_MAX as u32).for_each(|i| newcomers.hear(MemberIndex(1_000 + i), 1));
+        let told = newcomers.give(1);
+        assert_eq!(told.len(), NEWCOMERS_MAX);
         assert!(told.iter().all(|(_, news)| news.len() == NEWS_MAX));
     }
 
     #[test]
     fn who_makes_up_members_does_not_make_a_teacher_talk_without_end() {
         let settings = Settings { sync_letters: 100, ..Settings::default() };
-        let mut lessons = Lessons::new(&settings, 0);
-        (0..10).for_each(|i| lessons.asked_by(Place(i), true, 0));
-        let mut letters = 0;
+        let mut newcomers = Newcomers::new(&settings, 0);
+        (0..10).for_each(|i| newcomers.asked_by(MemberIndex(i), true, 0));
+        let mut control_frames = 0;
         for i in 0..1_000 {
-            lessons.hear(Place(100 + i), 0);
-            letters += lessons.give(GAP).len();
+            newcomers.hear(MemberIndex(100 + i), 0);
+            control_frames += newcomers.give(GAP).len();
         }
-        assert_eq!(letters, 50);
+        assert_eq!(control_frames, 50);
     }
 }

@@ -2,11 +2,11 @@
 
 use core::net::SocketAddr;
 
-use crate::control::control::{Control, Intention, accusation};
+use crate::control::control::{Control, Output, accusation};
 use crate::control::membership::settings::MS;
 use crate::control::membership::suspicion::terms;
-use crate::control::membership::table::{Applied, Members, PeerState, Place};
-use crate::control::message::membership::{Accusation, Note};
+use crate::control::membership::table::{Applied, MemberIndex, Members, PeerState};
+use crate::control::message::membership::{Accusation, MembershipMsg};
 use crate::control::message::refusal::Refusal;
 
 /// Least time between two refutations, microseconds: each is a signature, and news for everybody.
@@ -16,10 +16,10 @@ const WITNESSES: u64 = 5;
 
 impl Control {
     /// Somebody says that a member is suspected, or failed.
-    pub(in crate::control) fn heed(
+    pub(in crate::control) fn handle(
         &mut self,
         now: u64,
-        from: Place,
+        from: MemberIndex,
         said: Accusation,
     ) -> Result<(), Refusal> {
         if said.id == self.me().id() {
@@ -42,8 +42,8 @@ impl Control {
             PeerState::Failed | PeerState::Left => return Ok(()),
             PeerState::Alive if heard && self.settings.lifeguard => {
                 // It was just here. Whoever else may think otherwise, it had better say so itself.
-                let note = Note::Accuse(said);
-                self.mail_to(place, &note);
+                let note = MembershipMsg::Accuse(said);
+                self.send_to(place, &note);
                 return Ok(());
             }
             PeerState::Alive => self.suspect(place, said, now),
@@ -55,7 +55,7 @@ impl Control {
         }
         if said.state == PeerState::Failed && self.settings.lifeguard {
             // Nobody is declared dead on another's word alone; but there is no need to wait for more opinions.
-            self.suspicions.hasten(place);
+            self.suspicions.wake_by(place);
         } else if said.state == PeerState::Failed {
             self.fail(place, now);
         }
@@ -63,7 +63,7 @@ impl Control {
     }
 
     /// Opens a suspicion, tells it, and perhaps looks for itself.
-    pub(in crate::control) fn suspect(&mut self, place: Place, said: Accusation, now: u64) {
+    pub(in crate::control) fn suspect(&mut self, place: MemberIndex, said: Accusation, now: u64) {
         let applied = self.members.report_at(place, said.rank, PeerState::Suspected, now);
         if !matches!(applied, Applied::Changed(..)) {
             return;
@@ -80,16 +80,16 @@ impl Control {
     }
 
     /// A suspicion proves unfounded.
-    pub(in crate::control) fn acquit(&mut self, place: Place, now: u64) {
-        if self.members.absolve(place, now) {
+    pub(in crate::control) fn clear_suspicion(&mut self, place: MemberIndex, now: u64) {
+        if self.members.clear_suspicion(place, now) {
             self.suspicions.close(place);
-            self.rumours.stop(&mut self.members, place);
+            self.broadcasts.stop(&mut self.members, place);
             self.changed(now, place);
         }
     }
 
     /// A member is gone, as far as this node is concerned.
-    pub(in crate::control) fn fail(&mut self, place: Place, now: u64) {
+    pub(in crate::control) fn fail(&mut self, place: MemberIndex, now: u64) {
         let rank = self.members.get(place).rank();
         self.suspicions.close(place);
         if let Applied::Changed(..) = self.members.report_at(place, rank, PeerState::Failed, now) {
@@ -100,38 +100,38 @@ impl Control {
     }
 
     /// This node is said to be gone, and says that it is not.
-    fn refute(&mut self, now: u64, from: Place, said: &Accusation) -> Result<(), Refusal> {
+    fn refute(&mut self, now: u64, from: MemberIndex, said: &Accusation) -> Result<(), Refusal> {
         let rank = self.members.get(Members::ME).rank();
         if said.rank > rank {
             if said.rank.0 > rank.0 {
-                self.want(Intention::Outlived(said.rank.0));
+                self.want(Output::Outlived(said.rank.0));
             }
             return Err(Refusal::Unheard);
         }
         let recent = now < self.refuted_at + REFUTE_GAP;
         if said.rank == rank && !self.statement.leaves && !recent {
             self.refuted_at = now;
-            self.prober.feel(&self.settings, 1);
+            self.prober.adjust_health(&self.settings, 1);
             self.restate(now, |_| ());
         }
-        // Whoever said so may be on the far side of a cut, where no rumour of this node arrives.
+        // Whoever said so may be on the far side of a cut, where no broadcast of this node arrives.
         self.say_word_of(Members::ME, from);
         Ok(())
     }
 
     /// Who writes, lives; and is told if others may think otherwise, so that it can say so to all.
-    pub(in crate::control) fn reassure(&mut self, place: Place, from: SocketAddr, now: u64) {
+    pub(in crate::control) fn tell_state(&mut self, place: MemberIndex, from: SocketAddr, now: u64) {
         let state = self.members.get(place).state();
         if state == PeerState::Alive {
             return;
         }
-        let note = Note::Accuse(accusation(self.members.get(place), self.me().id()));
+        let note = MembershipMsg::Accuse(accusation(self.members.get(place), self.me().id()));
         match state {
             PeerState::Suspected if self.settings.lifeguard => {
-                self.mail.write(from, Some(place), &note);
-                self.acquit(place, now);
+                self.send_queue.write(from, Some(place), &note);
+                self.clear_suspicion(place, now);
             }
-            PeerState::Failed => self.mail.write(from, None, &note),
+            PeerState::Failed => self.send_queue.write(from, None, &note),
             _ => {}
         }
     }

@@ -1,16 +1,16 @@
 //! What is due by the clock, and what the prober wants done.
 
-use crate::control::control::{Control, Intention};
-use crate::control::membership::probe::Act;
+use crate::control::control::{Control, Output};
+use crate::control::membership::probe::ProbeAction;
 use crate::control::membership::settings::{MS, S};
 use crate::control::membership::suspicion::terms;
-use crate::control::membership::table::{Members, PeerState, Place};
-use crate::control::message::membership::{Accusation, Note};
+use crate::control::membership::table::{MemberIndex, Members, PeerState};
+use crate::control::message::membership::{Accusation, MembershipMsg};
 
-/// Rumours that fill a letter, about.
-const RUMOURS_A_LETTER: usize = 8;
-/// Letters to one member in one turn.
-const LETTERS_A_TURN: usize = 3;
+/// Broadcasts that fill a control frame, about.
+const BROADCASTS_A_FRAME: usize = 8;
+/// Control frames to one member in one turn.
+const CONTROL_FRAMES_A_TURN: usize = 3;
 /// Between two looks at how much of the mesh is reachable.
 const LOOK_GAP: u64 = 500 * MS;
 
@@ -27,7 +27,7 @@ impl Control {
         if let Some(place) = self.sync.tick(now, &self.members) {
             self.ask_for_all(place, 0);
         }
-        self.teach(now);
+        self.tell_newcomers(now);
         self.greet(now);
         self.gossip(now);
         if self.announce_at <= now {
@@ -37,59 +37,59 @@ impl Control {
             self.look(now);
         }
         if self.scout.next_due() <= now {
-            self.look_abroad(now);
+            self.look_remote(now);
         }
         self.tick_sessions(now);
         if self.sync.is_settled() {
             self.dissemination.settle_in(now);
         }
         let wall = self.wall(now);
-        self.dissemination.tick(now, wall, &self.members, &mut self.wishes);
+        self.dissemination.tick(now, wall, &self.members, &mut self.actions);
         self.fulfil(now);
     }
 
     /// Tells newcomers who came after them.
-    fn teach(&mut self, now: u64) {
-        for (pupil, news) in self.lessons.give(now) {
-            news.into_iter().for_each(|place| self.say_word_of(place, pupil));
+    fn tell_newcomers(&mut self, now: u64) {
+        for (newcomer, news) in self.newcomers.give(now) {
+            news.into_iter().for_each(|place| self.say_word_of(place, newcomer));
         }
     }
 
     /// Says hello to whoever may be out there.
     fn greet(&mut self, now: u64) {
-        for address in self.contact.tick(now, &self.settings, &self.members) {
+        for address in self.joiner.tick(now, &self.settings, &self.members) {
             self.greet_at(address);
         }
         let alone = self.is_alone();
         if alone && !self.was_alone {
-            self.want(Intention::Alone);
+            self.want(Output::Alone);
         }
         self.was_alone = alone;
     }
 
     pub(in crate::control) fn greet_at(&mut self, address: core::net::SocketAddr) {
         let me = self.me().clone();
-        self.mail.write(address, None, &Note::Announce(me.bytes()));
-        self.mail.write(address, None, &Note::Hello);
+        self.send_queue.write(address, None, &MembershipMsg::Announce(me.bytes()));
+        self.send_queue.write(address, None, &MembershipMsg::Hello);
         if self.members.live().is_empty() {
-            self.mail.write(address, None, &Note::SyncAsk { cursor: 0, digests: None });
+            self.send_queue.write(address, None, &MembershipMsg::SyncAsk { cursor: 0, digests: None });
         }
     }
 
     /// Tells what is new to a few members, while there is anything.
     fn gossip(&mut self, now: u64) {
-        if self.rumours.is_empty() || now < self.gossip_at || self.members.live().is_empty() {
+        if self.broadcasts.is_empty() || now < self.gossip_at || self.members.live().is_empty() {
             return;
         }
-        // A few news go on quickly; many wait for each other, for each letter is a signature.
-        let few = self.rumours.len() <= RUMOURS_A_LETTER;
+        // A few news go on quickly; many wait for each other, for each control frame is a signature.
+        let few = self.broadcasts.len() <= BROADCASTS_A_FRAME;
         self.gossip_at = now + self.settings.gossip_interval / if few { 4 } else { 1 };
         let live = self.members.live();
         let chosen = self.random.choose(live.len(), self.settings.gossip_fanout);
-        let chosen: alloc::vec::Vec<Place> = chosen.into_iter().map(|i| live[i]).collect();
-        let letters = (self.rumours.len() / RUMOURS_A_LETTER).clamp(1, LETTERS_A_TURN);
+        let chosen: alloc::vec::Vec<MemberIndex> = chosen.into_iter().map(|i| live[i]).collect();
+        let control_frames = (self.broadcasts.len() / BROADCASTS_A_FRAME).clamp(1, CONTROL_FRAMES_A_TURN);
         for place in chosen {
-            (0..letters).for_each(|_| self.blank(place));
+            (0..control_frames).for_each(|_| self.blank(place));
         }
     }
 
@@ -99,7 +99,7 @@ impl Control {
         let since = now.saturating_sub(self.settings.missing_for);
         let missing = self.members.failed_since(since).count();
         if let Some(status) = self.watch.look(self.members.live().len() + 1, missing, now) {
-            self.want(Intention::Partition(status));
+            self.want(Output::Partition(status));
         }
         let then = now.saturating_sub(self.settings.forget_after);
         while let Some(place) = self.members.gone_before(then) {
@@ -118,25 +118,26 @@ impl Control {
         }
     }
 
-    fn act_once(&mut self, now: u64, act: Act) {
+    fn act_once(&mut self, now: u64, act: ProbeAction) {
         let digest = self.members.digest();
         match act {
-            Act::Probe(target, nonce) => {
-                self.mail_to(target, &Note::Probe { nonce, digest });
+            ProbeAction::Probe(target, nonce) => {
+                self.send_to(target, &MembershipMsg::Probe { nonce, digest });
                 let member = self.members.get(target);
                 if member.state() == PeerState::Suspected && self.settings.lifeguard {
                     // The suspected member learns of it with the next question, and can say that it is there.
-                    let note = Note::Accuse(crate::control::control::accusation(member, self.me().id()));
-                    self.mail_to(target, &note);
+                    let note =
+                        MembershipMsg::Accuse(crate::control::control::accusation(member, self.me().id()));
+                    self.send_to(target, &note);
                 }
             }
-            Act::Help(helper, nonce, target) => {
+            ProbeAction::Help(helper, nonce, target) => {
                 let target = self.members.get(target).id();
-                self.mail_to(helper, &Note::ProbeFor { nonce, target });
+                self.send_to(helper, &MembershipMsg::ProbeFor { nonce, target });
             }
-            Act::Nack(client, nonce) => self.mail_to(client, &Note::Nack { nonce }),
-            Act::Relay(client, nonce) => self.mail_to(client, &Note::Ack { nonce, digest }),
-            Act::Silent(target) => {
+            ProbeAction::Nack(client, nonce) => self.send_to(client, &MembershipMsg::Nack { nonce }),
+            ProbeAction::Relay(client, nonce) => self.send_to(client, &MembershipMsg::Ack { nonce, digest }),
+            ProbeAction::Silent(target) => {
                 let member = self.members.get(target);
                 let by = self.members.get(Members::ME).id();
                 let said =

@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::control::membership::settings::{MS, Settings};
-use crate::control::membership::table::{Members, Place};
+use crate::control::membership::table::{MemberIndex, Members};
 use crate::random::Random;
 
 /// Probes under way at once, those for others included; a further one is not sent.
@@ -19,17 +19,17 @@ pub const HEALTH_WORST: u32 = 4;
 
 /// What the prober wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum ProbeAction {
     /// Send a probe.
-    Probe(Place, u32),
+    Probe(MemberIndex, u32),
     /// Ask a helper for one.
-    Help(Place, u32, Place),
+    Help(MemberIndex, u32, MemberIndex),
     /// Tell a member for which this node probes that nothing came back.
-    Nack(Place, u32),
+    Nack(MemberIndex, u32),
     /// Pass on that the target answered.
-    Relay(Place, u32),
+    Relay(MemberIndex, u32),
     /// The member answered neither this node nor any helper.
-    Silent(Place),
+    Silent(MemberIndex),
 }
 
 /// Asks and waits.
@@ -39,24 +39,24 @@ pub struct Prober {
     next_at: u64,
     cursor: usize,
     neighbour_turn: bool,
-    neighbour: Option<(u64, Place)>,
+    neighbour: Option<(u64, MemberIndex)>,
     health: u32,
     random: Random,
 }
 
 #[derive(Clone, Debug)]
 struct Probe {
-    target: Place,
+    target: MemberIndex,
     /// When the target itself was asked, once.
     asked_at: u64,
     /// When something happens next if no answer comes.
     due: u64,
     /// When the probe fails; the same as `due` from then on.
     fails_at: u64,
-    helpers: Vec<Place>,
+    helpers: Vec<MemberIndex>,
     nacks: u32,
     /// For whom, and under which nonce.
-    client: Option<(Place, u32)>,
+    client: Option<(MemberIndex, u32)>,
 }
 
 impl Prober {
@@ -79,7 +79,7 @@ impl Prober {
     }
 
     /// Something speaks for, or against, this node's own health.
-    pub fn feel(&mut self, settings: &Settings, worse: i32) {
+    pub fn adjust_health(&mut self, settings: &Settings, worse: i32) {
         if settings.lifeguard {
             self.health = self.health.saturating_add_signed(worse).min(HEALTH_WORST);
         }
@@ -101,40 +101,52 @@ impl Prober {
     }
 
     /// What is due at `now`.
-    pub fn tick(&mut self, now: u64, settings: &Settings, members: &mut Members, acts: &mut Vec<Act>) {
+    pub fn tick(
+        &mut self,
+        now: u64,
+        settings: &Settings,
+        members: &mut Members,
+        actions: &mut Vec<ProbeAction>,
+    ) {
         let due: Vec<u32> =
             self.pending.iter().filter(|(_, probe)| probe.due <= now).map(|(nonce, _)| *nonce).collect();
-        due.into_iter().for_each(|nonce| self.wait_ends(nonce, now, settings, members, acts));
+        due.into_iter().for_each(|nonce| self.wait_ends(nonce, now, settings, members, actions));
         if self.next_at <= now {
             self.next_at =
                 (self.next_at + settings.probe_interval * u64::from(1 + self.health)).max(now + MS);
             if let Some(target) = self.next_target(members) {
-                self.probe(target, now, settings, acts);
+                self.probe(target, now, settings, actions);
             }
         }
     }
 
     /// Probes a member out of turn, unless it is being probed.
-    pub fn probe(&mut self, target: Place, now: u64, settings: &Settings, acts: &mut Vec<Act>) {
+    pub fn probe(
+        &mut self,
+        target: MemberIndex,
+        now: u64,
+        settings: &Settings,
+        actions: &mut Vec<ProbeAction>,
+    ) {
         let under_way = self.pending.values().any(|probe| probe.target == target && probe.client.is_none());
         if !under_way {
             let patience = u64::from(1 + self.health);
             let fails_at = now + (settings.probe_interval - settings.probe_interval / 8) * patience;
             let due = now + settings.probe_timeout * patience;
             let (asked_at, helpers) = (now, Vec::new());
-            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client: None }, acts);
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client: None }, actions);
         }
     }
 
     /// Probes `target` for a member that heard nothing from it.
     pub fn help(
         &mut self,
-        client: Place,
+        client: MemberIndex,
         nonce: u32,
-        target: Place,
+        target: MemberIndex,
         now: u64,
         settings: &Settings,
-        acts: &mut Vec<Act>,
+        actions: &mut Vec<ProbeAction>,
     ) {
         let served = self.pending.values().filter(|probe| probe.client.is_some_and(|c| c.0 == client));
         if served.count() < 8 {
@@ -142,7 +154,7 @@ impl Prober {
             let due = now + settings.probe_timeout * 2;
             let client = Some((client, nonce));
             let (asked_at, fails_at, helpers) = (now, due, Vec::new());
-            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client }, acts);
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client }, actions);
         }
     }
 
@@ -152,10 +164,10 @@ impl Prober {
         &mut self,
         now: u64,
         nonce: u32,
-        from: Place,
+        from: MemberIndex,
         settings: &Settings,
-        acts: &mut Vec<Act>,
-    ) -> Option<(Place, Option<u64>)> {
+        actions: &mut Vec<ProbeAction>,
+    ) -> Option<(MemberIndex, Option<u64>)> {
         let probe = self.pending.get(&nonce)?;
         let direct = probe.target == from;
         if !direct && !probe.helpers.contains(&from) {
@@ -163,14 +175,14 @@ impl Prober {
         }
         let probe = self.pending.remove(&nonce)?;
         match probe.client {
-            Some((client, nonce)) => acts.push(Act::Relay(client, nonce)),
-            None => self.feel(settings, -1),
+            Some((client, nonce)) => actions.push(ProbeAction::Relay(client, nonce)),
+            None => self.adjust_health(settings, -1),
         }
         Some((probe.target, direct.then(|| now.saturating_sub(probe.asked_at))))
     }
 
     /// A helper heard nothing, but is there itself.
-    pub fn nacked(&mut self, nonce: u32, from: Place) {
+    pub fn nacked(&mut self, nonce: u32, from: MemberIndex) {
         if let Some(probe) = self.pending.get_mut(&nonce)
             && probe.helpers.contains(&from)
         {
@@ -179,17 +191,17 @@ impl Prober {
     }
 
     /// Forgets whatever concerns a place that is given to another member, or to nobody.
-    pub fn forget(&mut self, place: Place) {
+    pub fn forget(&mut self, place: MemberIndex) {
         self.pending.retain(|_, probe| {
             probe.helpers.retain(|helper| *helper != place);
             probe.target != place && probe.client.is_none_or(|(client, _)| client != place)
         });
     }
 
-    fn send(&mut self, probe: Probe, acts: &mut Vec<Act>) {
+    fn send(&mut self, probe: Probe, actions: &mut Vec<ProbeAction>) {
         if self.pending.len() < PROBES_MAX {
             let nonce = self.random.u64() as u32;
-            acts.push(Act::Probe(probe.target, nonce));
+            actions.push(ProbeAction::Probe(probe.target, nonce));
             self.pending.insert(nonce, probe);
         }
     }
@@ -201,11 +213,11 @@ impl Prober {
         now: u64,
         settings: &Settings,
         members: &Members,
-        acts: &mut Vec<Act>,
+        actions: &mut Vec<ProbeAction>,
     ) {
         let Some(probe) = self.pending.get_mut(&nonce) else { return };
         if let Some((client, nonce_of_client)) = probe.client {
-            acts.push(Act::Nack(client, nonce_of_client));
+            actions.push(ProbeAction::Nack(client, nonce_of_client));
             self.pending.remove(&nonce);
             return;
         }
@@ -215,19 +227,20 @@ impl Prober {
             let chosen = self.random.choose(live.len(), settings.helpers + 1);
             let helpers = chosen.into_iter().map(|i| live[i]).filter(|helper| *helper != probe.target);
             probe.helpers = helpers.take(settings.helpers).collect();
-            acts.extend(probe.helpers.iter().map(|helper| Act::Help(*helper, nonce, probe.target)));
+            actions
+                .extend(probe.helpers.iter().map(|helper| ProbeAction::Help(*helper, nonce, probe.target)));
             return;
         }
         let Some(probe) = self.pending.remove(&nonce) else { return };
         // A helper that says nothing at all speaks against this node's own ears.
         let mute = probe.helpers.len() as i32 - probe.nacks as i32;
         let worse = if probe.helpers.is_empty() { 1 } else { mute };
-        self.feel(settings, worse.max(0));
+        self.adjust_health(settings, worse.max(0));
         debug_assert!(now >= probe.fails_at);
-        acts.push(Act::Silent(probe.target));
+        actions.push(ProbeAction::Silent(probe.target));
     }
 
-    fn next_target(&mut self, members: &mut Members) -> Option<Place> {
+    fn next_target(&mut self, members: &mut Members) -> Option<MemberIndex> {
         if members.live().is_empty() {
             return None;
         }
@@ -244,7 +257,7 @@ impl Prober {
     }
 
     /// The live member that follows this node in the order of names, round the circle.
-    fn neighbour(&mut self, members: &Members) -> Option<Place> {
+    fn neighbour(&mut self, members: &Members) -> Option<MemberIndex> {
         if let Some((changes, place)) = self.neighbour
             && changes == members.changes()
         {

@@ -27,12 +27,12 @@ pub enum Partition {
 
 /// Keeps the status.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct QuorumWatch {
     status: Partition,
     since: u64,
 }
 
-impl Watch {
+impl QuorumWatch {
     /// The status.
     pub fn status(&self) -> Partition {
         self.status
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_node_is_cut_off_below_the_quorum_and_recovers_after_a_while() {
-        let mut watch = Watch::default();
+        let mut watch = QuorumWatch::default();
         assert_eq!(watch.look(1, 0, 0), None, "alone is not cut off");
         assert_eq!(watch.look(7, 3, 1), None);
         let cut = Partition::Partitioned { reachable: 6, required: 7 };

@@ -5,14 +5,14 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use crate::control::dissemination::select::Strategy;
-use crate::control::dissemination::spread::Choices;
+use crate::control::dissemination::spread::SpreadSettings;
 
 /// Microseconds in a millisecond.
 pub(in crate::control) const MS: u64 = 1_000;
 /// Microseconds in a second.
 pub(in crate::control) const S: u64 = 1_000_000;
 
-/// The choices. Times are microseconds.
+/// The spread_settings. Times are microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Between two probes of a node that feels well. At rest a node sends one probe and one answer an interval, 56
@@ -37,28 +37,28 @@ pub struct Settings {
     pub gossip_fanout: usize,
     /// Least time between two comparisons of the table with another member's.
     pub sync_interval: u64,
-    /// Letters that answering comparisons may take a second.
+    /// Control frames that answering comparisons may take a second.
     pub sync_letters: u32,
     /// Longest time between two attempts to reach a seed.
     pub contact_max: u64,
     /// Where to begin.
     pub seeds: Vec<SocketAddr>,
-    /// Where members were met in an earlier life.
+    /// Where members were met in an earlier incarnation.
     pub remembered: Vec<SocketAddr>,
     /// Members on record, those that are gone included: 128 bytes each besides the announcement.
     pub members_max: usize,
     /// Live members of other regions on record: to be written to, not watched.
-    pub abroad_max: usize,
+    pub remote_max: usize,
     /// How long who is gone stays on record. Members announce themselves anew in a third of it, and an announcement
     /// that is older is refused: so old gossip brings nobody back after that either.
     pub forget_after: u64,
     /// How long a failed member counts among those that should be reachable.
     pub missing_for: u64,
     /// How updates spread.
-    pub choices: Choices,
+    pub spread_settings: SpreadSettings,
     /// Which neighbour is compared with in a round.
     pub selection: Strategy,
-    /// Strangers a second whose announcement and letter are verified; others must wait.
+    /// Strangers a second whose announcement and control frame are verified; others must wait.
     pub strangers: u32,
 }
 
@@ -80,10 +80,10 @@ impl Default for Settings {
             seeds: Vec::new(),
             remembered: Vec::new(),
             members_max: 1 << 17,
-            abroad_max: 4_096,
+            remote_max: 4_096,
             forget_after: 24 * 3_600 * S,
             missing_for: 600 * S,
-            choices: Choices::default(),
+            spread_settings: SpreadSettings::default(),
             selection: Strategy::Random,
             strangers: 1_000,
         }
@@ -95,7 +95,7 @@ impl Default for Settings {
 pub struct Contradiction(pub &'static str);
 
 impl Settings {
-    /// Checks the choices against each other.
+    /// Checks the spread_settings against each other.
     ///
     /// # Errors
     /// The first contradiction.
@@ -119,7 +119,7 @@ impl Settings {
             (self.forget_after >= self.missing_for, "forget_after is less than missing_for"),
         ];
         rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(Contradiction(rule)))?;
-        self.choices.check()
+        self.spread_settings.check()
     }
 }
 

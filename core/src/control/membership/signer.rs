@@ -9,7 +9,7 @@ use octick_crypto::{Identity, NodeId, Verifier};
 use crate::control::message::announcement::{Announcement, Statement, Unsound, mesh_key};
 
 /// Makes and judges announcements. The default is [`Signed`]; a simulation may remember what it has judged.
-pub trait Notary: Send {
+pub trait Signer: Send {
     /// Signs what this node says of itself.
     fn announce(&mut self, statement: &Statement) -> Arc<Announcement>;
 
@@ -35,7 +35,7 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// A notary of the mesh called `mesh`, which verifies with `kernel`, or with the best that this CPU has.
+    /// A signer of the mesh called `mesh`, which verifies with `kernel`, or with the best that this CPU has.
     pub fn new(identity: Identity, mesh: &str, kernel: Option<Kernel>) -> Self {
         let settings = Settings { kernel, base: Base::Short, ..Settings::default() };
         Self { identity, mesh: mesh_key(mesh), verifier: Verifier::new(settings) }
@@ -47,7 +47,7 @@ impl Signed {
     }
 }
 
-impl Notary for Signed {
+impl Signer for Signed {
     fn announce(&mut self, statement: &Statement) -> Arc<Announcement> {
         Arc::new(Announcement::sign(&self.identity, &self.mesh, statement))
     }

@@ -10,7 +10,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use octick_crypto::NodeId;
 
 use crate::control::membership::settings::Settings;
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 
 /// Confirmations that are kept of one suspicion.
 const CONFIRMERS_MAX: usize = 9;
@@ -18,8 +18,8 @@ const CONFIRMERS_MAX: usize = 9;
 /// The open suspicions.
 #[derive(Debug, Default)]
 pub struct Suspicions {
-    open: BTreeMap<Place, Suspicion>,
-    due: BTreeSet<(u64, Place)>,
+    open: BTreeMap<MemberIndex, Suspicion>,
+    due: BTreeSet<(u64, MemberIndex)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ impl Suspicions {
     }
 
     /// Begins a suspicion of `place`, noticed `by` somebody.
-    pub fn open(&mut self, place: Place, by: NodeId, (min, max, needed): (u64, u64, u32), now: u64) {
+    pub fn open(&mut self, place: MemberIndex, by: NodeId, (min, max, needed): (u64, u64, u32), now: u64) {
         self.close(place);
         let mut confirmers = [NodeId([0; 16]); CONFIRMERS_MAX];
         confirmers[0] = by;
@@ -92,7 +92,7 @@ impl Suspicions {
     }
 
     /// Another opinion on `place`. Returns whether it counts: its author had none yet, and more are wanted.
-    pub fn confirm(&mut self, place: Place, by: NodeId) -> bool {
+    pub fn confirm(&mut self, place: MemberIndex, by: NodeId) -> bool {
         let Some(suspicion) = self.open.get_mut(&place) else { return false };
         let count = usize::from(suspicion.count);
         let known = suspicion.confirmers[..count].contains(&by);
@@ -108,7 +108,7 @@ impl Suspicions {
     }
 
     /// Somebody is sure: the suspicion becomes as short as any, and stays one.
-    pub fn hasten(&mut self, place: Place) {
+    pub fn wake_by(&mut self, place: MemberIndex) {
         if let Some(suspicion) = self.open.get_mut(&place) {
             self.due.remove(&(suspicion.deadline, place));
             suspicion.max = suspicion.min;
@@ -118,14 +118,14 @@ impl Suspicions {
     }
 
     /// The suspicion is settled, one way or the other.
-    pub fn close(&mut self, place: Place) {
+    pub fn close(&mut self, place: MemberIndex) {
         if let Some(suspicion) = self.open.remove(&place) {
             self.due.remove(&(suspicion.deadline, place));
         }
     }
 
     /// Who began the suspicion of `place`.
-    pub fn author(&self, place: Place) -> Option<NodeId> {
+    pub fn author(&self, place: MemberIndex) -> Option<NodeId> {
         self.open.get(&place).map(|suspicion| suspicion.confirmers[usize::from(suspicion.count) - 1])
     }
 
@@ -135,7 +135,7 @@ impl Suspicions {
     }
 
     /// Takes a suspicion that has run out. By now more may be suspected than when it began: it lasts at least `least`.
-    pub fn expire(&mut self, now: u64, least: u64) -> Option<Place> {
+    pub fn expire(&mut self, now: u64, least: u64) -> Option<MemberIndex> {
         loop {
             let (deadline, place) = *self.due.first()?;
             if deadline > now {
@@ -168,7 +168,7 @@ impl Suspicions {
 mod tests {
     use super::*;
 
-    const A: Place = Place(1);
+    const A: MemberIndex = MemberIndex(1);
 
     fn id(byte: u8) -> NodeId {
         NodeId([byte; 16])

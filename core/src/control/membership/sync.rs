@@ -2,7 +2,7 @@
 //!
 //! The asker sends a digest of each of 64 buckets of members; the answerer sends the announcements of buckets that the
 //! asker has nothing in, and lists of names for buckets that differ; the asker wants what it lacks and offers what the
-//! answerer lacks. An answer has a bounded number of letters and ends with the bucket to go on with, so the asker sets
+//! answerer lacks. An answer has a bounded number of control frames and ends with the bucket to go on with, so the asker sets
 //! the pace and the answerer keeps nothing.
 //!
 //! Probes and their answers carry a digest of the whole table: at rest, tables are compared all the time and at no
@@ -12,16 +12,16 @@ use alloc::vec::Vec;
 
 use crate::control::membership::newcomers::TERM;
 use crate::control::membership::settings::{Budget, MS, S, Settings};
-use crate::control::membership::table::{Members, PeerState, Place};
-use crate::control::message::membership::{BUCKETS, Listed, Note};
-use crate::limits::LETTER_MAX;
+use crate::control::membership::table::{MemberIndex, Members, PeerState};
+use crate::control::message::membership::{BUCKETS, Listed, MembershipMsg};
+use crate::limits::CONTROL_FRAME_MAX;
 use crate::random::Random;
-use crate::wire::letter::HEAD_LEN;
+use crate::wire::control_frame::HEAD_LEN;
 
-/// Letters of one answer: a newcomer in a region of 5,000 asks some 30 times.
-const ANSWER_LETTERS: usize = 28;
+/// Control frames of one answer: a newcomer in a region of 5,000 asks some 30 times.
+const ANSWER_CONTROL_FRAMES: usize = 28;
 /// Members of its own region that a member of another is told: they tell it the rest.
-const ABROAD_MAX: usize = 64;
+const REMOTE_MAX: usize = 64;
 /// Names in one list.
 const LIST_MAX: usize = 64;
 /// How long an answer may take to begin, and then to go on.
@@ -38,7 +38,7 @@ const REST: u64 = 200 * MS;
 pub struct Sync {
     asked: Option<Asked>,
     /// Who answered the first greeting: it knew the mesh when this node knew nobody.
-    teacher: Option<Place>,
+    join_peer: Option<MemberIndex>,
     /// Until when it tells this node who came later.
     taught_until: u64,
     to_teacher: bool,
@@ -52,7 +52,7 @@ pub struct Sync {
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    place: Place,
+    place: MemberIndex,
     until: u64,
 }
 
@@ -62,9 +62,9 @@ pub struct Differences {
     /// Names that it knows better.
     pub wanted: Vec<[u8; 8]>,
     /// Members that it does not know, or not so well.
-    pub offered: Vec<Place>,
+    pub offered: Vec<MemberIndex>,
     /// Members that it believes live, and this node does not.
-    pub accused: Vec<Place>,
+    pub accused: Vec<MemberIndex>,
 }
 
 impl Sync {
@@ -73,7 +73,7 @@ impl Sync {
         let budget = Budget::new(settings.sync_letters, now);
         Self {
             asked: None,
-            teacher: None,
+            join_peer: None,
             taught_until: 0,
             to_teacher: true,
             next_at: u64::MAX,
@@ -90,13 +90,13 @@ impl Sync {
     }
 
     /// Whether what `place` says is what it was asked for, or a lesson, more likely than news.
-    pub fn is_teaching(&self, place: Place, now: u64) -> bool {
-        let lesson = self.teacher == Some(place) && now < self.taught_until;
+    pub fn is_join_peer(&self, place: MemberIndex, now: u64) -> bool {
+        let lesson = self.join_peer == Some(place) && now < self.taught_until;
         lesson || (self.unsettled > 0 && self.asked(place))
     }
 
     /// Whether `place` was asked and may answer.
-    pub fn asked(&self, place: Place) -> bool {
+    pub fn asked(&self, place: MemberIndex) -> bool {
         self.asked.is_some_and(|asked| asked.place == place)
     }
 
@@ -108,10 +108,10 @@ impl Sync {
 
     /// A member wants proof of this node's address, and can be asked along with it. Returns whether it should be:
     /// because that is what it wants the proof for, or because it is the first to answer.
-    pub fn greet(&mut self, place: Place, home: bool, now: u64) -> bool {
-        let asks = self.asked(place) || (self.teacher.is_none() && self.asked.is_none());
-        if asks && home {
-            self.teacher.get_or_insert(place);
+    pub fn greet(&mut self, place: MemberIndex, is_local: bool, now: u64) -> bool {
+        let asks = self.asked(place) || (self.join_peer.is_none() && self.asked.is_none());
+        if asks && is_local {
+            self.join_peer.get_or_insert(place);
         }
         if asks {
             self.ask(place, now);
@@ -129,20 +129,20 @@ impl Sync {
     }
 
     /// A member to be asked now, if any.
-    pub fn tick(&mut self, now: u64, members: &Members) -> Option<Place> {
+    pub fn tick(&mut self, now: u64, members: &Members) -> Option<MemberIndex> {
         if self.asked.is_some_and(|asked| asked.until <= now) {
             self.asked = None;
             self.next_at = self.next_at.min(now);
         }
         let live = members.live();
-        self.teacher.take_if(|teacher| !members.get(*teacher).state().is_live());
+        self.join_peer.take_if(|join_peer| !members.get(*join_peer).state().is_live());
         if self.asked.is_some() || self.unsettled == 0 || live.is_empty() || now < self.next_at {
             return None;
         }
-        // The teacher and others by turns: it knows most, and must not be asked by all the world for ever.
+        // The join_peer and others by turns: it knows most, and must not be asked by all the world for ever.
         self.to_teacher = !self.to_teacher;
-        let teacher = self.teacher.filter(|_| !self.to_teacher);
-        let place = teacher.unwrap_or_else(|| live[self.random.index(live.len())]);
+        let join_peer = self.join_peer.filter(|_| !self.to_teacher);
+        let place = join_peer.unwrap_or_else(|| live[self.random.index(live.len())]);
         self.ask(place, now);
         Some(place)
     }
@@ -151,7 +151,7 @@ impl Sync {
     /// nothing is on its way.
     pub fn compare(
         &mut self,
-        place: Place,
+        place: MemberIndex,
         same: bool,
         changed_at: u64,
         now: u64,
@@ -167,7 +167,7 @@ impl Sync {
     }
 
     /// An answer ended. Returns the bucket to go on with, if any.
-    pub fn done(&mut self, place: Place, next: u8, same: bool, now: u64) -> Option<u8> {
+    pub fn done(&mut self, place: MemberIndex, next: u8, same: bool, now: u64) -> Option<u8> {
         if !self.asked(place) {
             return None;
         }
@@ -176,8 +176,8 @@ impl Sync {
             return Some(next);
         }
         self.asked = None;
-        // Two newcomers that know equally little agree, too: the last word is the teacher's.
-        if same && (self.unsettled > 1 || self.teacher.is_none_or(|teacher| teacher == place)) {
+        // Two newcomers that know equally little agree, too: the last word is the join_peer's.
+        if same && (self.unsettled > 1 || self.join_peer.is_none_or(|join_peer| join_peer == place)) {
             self.unsettled = self.unsettled.saturating_sub(1);
         }
         if self.unsettled > 0 {
@@ -190,7 +190,7 @@ impl Sync {
     }
 
     /// An answer goes on.
-    pub fn goes_on(&mut self, place: Place, now: u64) {
+    pub fn goes_on(&mut self, place: MemberIndex, now: u64) {
         if let Some(asked) = &mut self.asked
             && asked.place == place
         {
@@ -199,11 +199,11 @@ impl Sync {
     }
 
     /// Forgets a place that is given to another member.
-    pub fn forget(&mut self, place: Place) {
+    pub fn forget(&mut self, place: MemberIndex) {
         if self.asked(place) {
             self.asked = None;
         }
-        self.teacher.take_if(|teacher| *teacher == place);
+        self.join_peer.take_if(|join_peer| *join_peer == place);
     }
 
     /// Whether another question may be answered now.
@@ -211,14 +211,14 @@ impl Sync {
         self.budget.take(1, now)
     }
 
-    /// Takes note of what an answer took besides its first letter, letters.
-    pub fn answered(&mut self, letters: u64) {
-        self.budget.spend(letters);
+    /// Takes note of what an answer took besides its first control frame, control frames.
+    pub fn answered(&mut self, control_frames: u64) {
+        self.budget.spend(control_frames);
     }
 
-    fn ask(&mut self, place: Place, now: u64) {
+    fn ask(&mut self, place: MemberIndex, now: u64) {
         self.asked = Some(Asked { place, until: now + PATIENCE });
-        if self.teacher == Some(place) {
+        if self.join_peer == Some(place) {
             self.taught_until = now + TERM;
         }
     }
@@ -230,17 +230,17 @@ pub fn answer(
     members: &Members,
     cursor: u8,
     theirs: Option<&[[u8; 4]; BUCKETS]>,
-    mut say: impl FnMut(&Note<'_>),
+    mut say: impl FnMut(&MembershipMsg<'_>),
 ) -> usize {
     let ours = members.digests();
-    let mut left = ANSWER_LETTERS * LETTER_MAX;
+    let mut left = ANSWER_CONTROL_FRAMES * CONTROL_FRAME_MAX;
     let mut next = BUCKETS;
     for bucket in usize::from(cursor)..BUCKETS {
         let theirs = theirs.map_or([0; 4], |theirs| theirs[bucket]);
         if theirs == ours[bucket] {
             continue;
         }
-        if left < LETTER_MAX {
+        if left < CONTROL_FRAME_MAX {
             next = bucket;
             break;
         }
@@ -248,7 +248,7 @@ pub fn answer(
         if theirs == [0; 4] {
             for (_, member) in members.bucket(bucket) {
                 let bytes = member.announcement().bytes();
-                say(&Note::Announce(bytes));
+                say(&MembershipMsg::Announce(bytes));
                 spent += HEAD_LEN + bytes.len().next_multiple_of(4);
             }
         } else {
@@ -258,36 +258,36 @@ pub fn answer(
             let mut chunks = entries.chunks(LIST_MAX);
             let mut chunk = Some(chunks.next().unwrap_or_default());
             while let Some(entries) = chunk {
-                say(&Note::SyncList { bucket: bucket as u8, entries });
+                say(&MembershipMsg::SyncList { bucket: bucket as u8, entries });
                 spent += HEAD_LEN + 4 + Listed::LEN * entries.len();
                 chunk = chunks.next();
             }
         }
         left = left.saturating_sub(spent);
     }
-    say(&Note::SyncDone { next: next as u8, digest: members.digest() });
-    ANSWER_LETTERS * LETTER_MAX - left
+    say(&MembershipMsg::SyncDone { next: next as u8, digest: members.digest() });
+    ANSWER_CONTROL_FRAMES * CONTROL_FRAME_MAX - left
 }
 
 /// Answers a member of another region: whom this node knows there, if it is a `newcomer`, and the `delegates` of this
 /// region.
-pub fn answer_abroad(
+pub fn answer_remote(
     members: &Members,
-    asker: Place,
+    asker: MemberIndex,
     newcomer: bool,
-    delegates: &[Place],
-    mut say: impl FnMut(&Note<'_>),
+    delegates: &[MemberIndex],
+    mut say: impl FnMut(&MembershipMsg<'_>),
 ) -> usize {
     let region = members.get(asker).region();
     let mut bytes = 0;
-    let abroad = members.abroad(region).map(|(place, _)| place).filter(|place| *place != asker);
-    let abroad = abroad.take(if newcomer { ABROAD_MAX } else { 0 });
-    for place in abroad.chain(delegates.iter().copied()) {
+    let remote = members.remote(region).map(|(place, _)| place).filter(|place| *place != asker);
+    let remote = remote.take(if newcomer { REMOTE_MAX } else { 0 });
+    for place in remote.chain(delegates.iter().copied()) {
         let word = members.get(place).announcement().bytes();
-        say(&Note::Announce(word));
+        say(&MembershipMsg::Announce(word));
         bytes += HEAD_LEN + word.len();
     }
-    say(&Note::SyncDone { next: BUCKETS as u8, digest: 0 });
+    say(&MembershipMsg::SyncDone { next: BUCKETS as u8, digest: 0 });
     bytes
 }
 
@@ -295,7 +295,7 @@ pub fn answer_abroad(
 pub fn differences(members: &Members, bucket: u8, entries: &[[u8; Listed::LEN]]) -> Differences {
     let mut found = Differences::default();
     let theirs: Vec<Listed> = entries.iter().take(LIST_MAX).map(Listed::decode).collect();
-    let ours: Vec<(Listed, Place)> =
+    let ours: Vec<(Listed, MemberIndex)> =
         members.bucket(bucket.into()).map(|(place, member)| (member.listed(), place)).collect();
     let gone = gone_in(members, bucket.into());
     for listed in &theirs {
@@ -316,7 +316,7 @@ pub fn differences(members: &Members, bucket: u8, entries: &[[u8; Listed::LEN]])
 }
 
 /// Members of a bucket that are gone, of those that went last.
-fn gone_in(members: &Members, bucket: usize) -> Vec<(Listed, Place)> {
+fn gone_in(members: &Members, bucket: usize) -> Vec<(Listed, MemberIndex)> {
     members
         .gone_places()
         .take(4_096)
@@ -331,7 +331,7 @@ pub fn wanted<'m>(
     members: &'m Members,
     bucket: u8,
     names: &'m [[u8; 8]],
-) -> impl Iterator<Item = Place> + 'm {
+) -> impl Iterator<Item = MemberIndex> + 'm {
     members
         .bucket(bucket.into())
         .filter(move |(_, member)| names.contains(&member.listed().name))

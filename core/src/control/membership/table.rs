@@ -1,7 +1,7 @@
 //! Who is in the mesh: one compact record a member, found by name at a price that does not depend on how many there are.
 //!
 //! **Finding, in words**: a hash map from name to place. Departures: (1) records lie in one vector and never move, so a
-//! [`Place`] stays good until its member is forgotten; (2) the index is keyed by a secret seed; (3) what two nodes compare, a digest of each of 64 buckets of
+//! [`MemberIndex`] stays good until its member is forgotten; (2) the index is keyed by a secret seed; (3) what two nodes compare, a digest of each of 64 buckets of
 //! members, is kept up with every change.
 //!
 //! A member is `alive`, `suspected`, `failed` or `left`. Between two reports of one announcement the later of these
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
-pub use crate::control::membership::member::{Member, PeerState, Place, Rank};
+pub use crate::control::membership::member::{Member, MemberIndex, PeerState, Rank};
 use crate::control::membership::member::{NOWHERE, Window, fold, halves};
 use crate::control::membership::rtt::Rtt;
 use crate::control::message::announcement::{Announcement, Region};
@@ -27,13 +27,13 @@ use crate::stamp::Incarnation;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// A member that nobody here had heard of.
-    New(Place),
+    New(MemberIndex),
     /// A later word, or a later state; and what the member was before.
-    Changed(Place, PeerState),
+    Changed(MemberIndex, PeerState),
     /// Nothing that was not known.
-    Old(Place),
+    Old(MemberIndex),
     /// A later word is spoken of, and not known here.
-    Ahead(Place),
+    Ahead(MemberIndex),
     /// A member that nobody here has heard of, and there is no word of its own.
     Unknown,
     /// No room is left; forgetting who is gone would make some.
@@ -42,14 +42,14 @@ pub enum Applied {
 
 /// Live members, those of one bucket beside each other.
 #[derive(Debug)]
-struct Shelves {
-    places: Vec<Place>,
+struct BucketIndex {
+    places: Vec<MemberIndex>,
     /// Where each bucket ends.
     ends: [u32; BUCKETS],
     made_at: u64,
 }
 
-impl Default for Shelves {
+impl Default for BucketIndex {
     fn default() -> Self {
         Self { places: Vec::new(), ends: [0; BUCKETS], made_at: u64::MAX }
     }
@@ -65,15 +65,15 @@ pub struct Members {
     region: Region,
     me: NodeId,
     /// The live members of the region but for this node, in the order in which they are probed.
-    live: Vec<Place>,
+    live: Vec<MemberIndex>,
     /// Who is gone, in the order in which that was noticed; places may have changed since.
-    gone: VecDeque<Place>,
+    gone: VecDeque<MemberIndex>,
     gone_count: usize,
     digests: [u64; BUCKETS],
     /// Counts the comings and goings of live members.
     changes: u64,
     /// The live members by bucket, as of some count of changes: made when tables are compared.
-    shelves: Shelves,
+    buckets: BucketIndex,
     capacity: usize,
     /// Moves live members to places where they cannot be expected.
     random: Random,
@@ -94,7 +94,7 @@ impl Members {
             gone_count: 0,
             digests: [0; BUCKETS],
             changes: 0,
-            shelves: Shelves::default(),
+            buckets: BucketIndex::default(),
             capacity: capacity.max(1),
             random,
         };
@@ -104,7 +104,7 @@ impl Members {
     }
 
     /// This node's own place.
-    pub const ME: Place = Place(0);
+    pub const ME: MemberIndex = MemberIndex(0);
 
     /// Members on record, whatever their state.
     pub fn len(&self) -> usize {
@@ -127,7 +127,7 @@ impl Members {
     }
 
     /// Members of the region that failed at or after `then`, the latest first.
-    pub fn failed_since(&self, then: u64) -> impl Iterator<Item = (Place, &Member)> {
+    pub fn failed_since(&self, then: u64) -> impl Iterator<Item = (MemberIndex, &Member)> {
         self.gone
             .iter()
             .rev()
@@ -137,12 +137,12 @@ impl Members {
     }
 
     /// Places of members that are gone, the latest first; some may be there again, or vacant.
-    pub fn gone_places(&self) -> impl Iterator<Item = Place> {
+    pub fn gone_places(&self) -> impl Iterator<Item = MemberIndex> {
         self.gone.iter().rev().copied()
     }
 
     /// Live members of the region, without this node, in probing order.
-    pub fn live(&self) -> &[Place] {
+    pub fn live(&self) -> &[MemberIndex] {
         &self.live
     }
 
@@ -155,18 +155,18 @@ impl Members {
     }
 
     /// All members on record, in order of their places.
-    pub fn iter(&self) -> impl Iterator<Item = (Place, &Member)> {
+    pub fn iter(&self) -> impl Iterator<Item = (MemberIndex, &Member)> {
         let vacant = |place: &u32| self.records[*place as usize].incarnation == VACANT;
         (0..self.records.len() as u32)
             .filter(move |place| !vacant(place))
-            .map(|place| (Place(place), &self.records[place as usize]))
+            .map(|place| (MemberIndex(place), &self.records[place as usize]))
     }
 
     /// The member at a place.
     ///
     /// # Panics
     /// When there is no such place.
-    pub fn get(&self, place: Place) -> &Member {
+    pub fn get(&self, place: MemberIndex) -> &Member {
         &self.records[place.0 as usize]
     }
 
@@ -174,14 +174,14 @@ impl Members {
     ///
     /// # Panics
     /// When there is no such place.
-    pub fn get_mut(&mut self, place: Place) -> &mut Member {
+    pub fn get_mut(&mut self, place: MemberIndex) -> &mut Member {
         &mut self.records[place.0 as usize]
     }
 
     /// Where a member's record lies.
-    pub fn find(&self, id: NodeId) -> Option<Place> {
+    pub fn find(&self, id: NodeId) -> Option<MemberIndex> {
         let is = |place: u32| self.records[place as usize].id == id;
-        self.index.find(self.hash(id), is).map(Place)
+        self.index.find(self.hash(id), is).map(MemberIndex)
     }
 
     /// Digests of the live members of the region, a bucket each; zero for an empty one.
@@ -197,38 +197,38 @@ impl Members {
     }
 
     /// Sorts the live members of the region by bucket, unless nobody came or went since the last time.
-    pub fn shelve(&mut self) {
-        if self.shelves.made_at == self.changes {
+    pub fn index_buckets(&mut self) {
+        if self.buckets.made_at == self.changes {
             return;
         }
-        let mut shelves = core::mem::take(&mut self.shelves);
-        shelves.places.clear();
-        shelves.places.extend(core::iter::once(Self::ME).chain(self.live.iter().copied()));
-        shelves.places.retain(|place| self.get(*place).state.is_live());
-        shelves.places.sort_unstable_by_key(|place| (bucket_of(self.get(*place).id), *place));
-        for (bucket, end) in shelves.ends.iter_mut().enumerate() {
-            *end = shelves.places.partition_point(|place| bucket_of(self.get(*place).id) <= bucket) as u32;
+        let mut buckets = core::mem::take(&mut self.buckets);
+        buckets.places.clear();
+        buckets.places.extend(core::iter::once(Self::ME).chain(self.live.iter().copied()));
+        buckets.places.retain(|place| self.get(*place).state.is_live());
+        buckets.places.sort_unstable_by_key(|place| (bucket_of(self.get(*place).id), *place));
+        for (bucket, end) in buckets.ends.iter_mut().enumerate() {
+            *end = buckets.places.partition_point(|place| bucket_of(self.get(*place).id) <= bucket) as u32;
         }
-        shelves.made_at = self.changes;
-        self.shelves = shelves;
+        buckets.made_at = self.changes;
+        self.buckets = buckets;
     }
 
-    /// The live members of the region in one bucket, this node among them, as of the last [`Members::shelve`].
-    pub fn bucket(&self, bucket: usize) -> impl Iterator<Item = (Place, &Member)> {
-        let end = |bucket: usize| self.shelves.ends[bucket] as usize;
+    /// The live members of the region in one bucket, this node among them, as of the last [`Members::index_buckets`].
+    pub fn bucket(&self, bucket: usize) -> impl Iterator<Item = (MemberIndex, &Member)> {
+        let end = |bucket: usize| self.buckets.ends[bucket] as usize;
         let start = if bucket == 0 { 0 } else { end(bucket - 1) };
-        self.shelves.places[start..end(bucket)].iter().map(|place| (*place, self.get(*place)))
+        self.buckets.places[start..end(bucket)].iter().map(|place| (*place, self.get(*place)))
     }
 
     /// Live members of another region, as far as known here; nobody here watches them.
-    pub fn abroad(&self, region: Region) -> impl Iterator<Item = (Place, &Member)> {
+    pub fn remote(&self, region: Region) -> impl Iterator<Item = (MemberIndex, &Member)> {
         self.iter().filter(move |(_, member)| member.region == region && member.state.is_live())
     }
 
     /// How many live members of all other regions are known.
-    pub fn abroad_len(&self) -> usize {
-        let home = usize::from(self.get(Self::ME).state.is_live()) + self.live.len();
-        self.len() - self.gone_count - home
+    pub fn remote_len(&self) -> usize {
+        let is_local = usize::from(self.get(Self::ME).state.is_live()) + self.live.len();
+        self.len() - self.gone_count - is_local
     }
 
     /// Takes in an announcement that was verified.
@@ -244,8 +244,8 @@ impl Members {
         self.withdraw(place);
         let member = self.get_mut(place);
         if rank.0 > member.incarnation {
-            // The new life knows nobody yet.
-            (member.letters, member.heard_at) = (Window::default(), 0);
+            // The new incarnation knows nobody yet.
+            (member.control_frames, member.heard_at) = (Window::default(), 0);
         }
         let address = member.address();
         (member.incarnation, member.version) = rank;
@@ -272,7 +272,7 @@ impl Members {
     }
 
     /// As [`Members::report`], of a member whose place is known.
-    pub fn report_at(&mut self, place: Place, rank: Rank, state: PeerState, now: u64) -> Applied {
+    pub fn report_at(&mut self, place: MemberIndex, rank: Rank, state: PeerState, now: u64) -> Applied {
         let member = self.get(place);
         let before = member.state;
         if rank > member.rank() {
@@ -286,7 +286,7 @@ impl Members {
     }
 
     /// Clears a suspicion: the member was heard itself.
-    pub fn absolve(&mut self, place: Place, now: u64) -> bool {
+    pub fn clear_suspicion(&mut self, place: MemberIndex, now: u64) -> bool {
         let suspected = self.get(place).state == PeerState::Suspected;
         if suspected {
             self.put(place, PeerState::Alive, now);
@@ -294,7 +294,7 @@ impl Members {
         suspected
     }
 
-    fn put(&mut self, place: Place, state: PeerState, now: u64) {
+    fn put(&mut self, place: MemberIndex, state: PeerState, now: u64) {
         let before = self.get(place).state;
         if before.is_live() != state.is_live() {
             self.withdraw(place);
@@ -307,7 +307,7 @@ impl Members {
         }
     }
 
-    fn count(&mut self, place: Place, before: PeerState, after: PeerState) {
+    fn count(&mut self, place: MemberIndex, before: PeerState, after: PeerState) {
         match (before.is_live(), after.is_live()) {
             (true, false) => {
                 self.gone_count += 1;
@@ -334,7 +334,7 @@ impl Members {
             changed_at: now,
             heard_at: 0,
             rtt: Rtt::default(),
-            letters: Window::default(),
+            control_frames: Window::default(),
             answered_until: 0,
             incarnation: statement.incarnation,
             turn: NOWHERE,
@@ -347,11 +347,11 @@ impl Members {
         let place = match self.free.pop() {
             Some(place) => {
                 self.records[place as usize] = member;
-                Place(place)
+                MemberIndex(place)
             }
             None => {
                 self.records.push(member);
-                Place(self.records.len() as u32 - 1)
+                MemberIndex(self.records.len() as u32 - 1)
             }
         };
         self.index.insert(self.hash(announcement.id()), place.0);
@@ -361,7 +361,7 @@ impl Members {
     }
 
     /// The member that has been gone longest, if that is since before `then`: to be [removed](Members::remove).
-    pub fn gone_before(&mut self, then: u64) -> Option<Place> {
+    pub fn gone_before(&mut self, then: u64) -> Option<MemberIndex> {
         while let Some(&place) = self.gone.front() {
             let member = self.get(place);
             let there = member.incarnation == VACANT || member.state.is_live();
@@ -377,7 +377,7 @@ impl Members {
     ///
     /// # Panics
     /// When the member is not gone.
-    pub fn remove(&mut self, place: Place) {
+    pub fn remove(&mut self, place: MemberIndex) {
         assert!(!self.get(place).state.is_live(), "only who is gone is forgotten");
         self.index.remove(self.hash(self.get(place).id), place.0);
         self.gone_count -= 1;
@@ -387,7 +387,7 @@ impl Members {
     }
 
     /// Counts a live member into the digests and, unless it is this node, into the list.
-    fn enlist(&mut self, place: Place) {
+    fn enlist(&mut self, place: MemberIndex) {
         let member = self.get(place);
         if !member.state.is_live() || member.region != self.region {
             return;
@@ -409,7 +409,7 @@ impl Members {
     }
 
     /// The reverse of [`Members::enlist`].
-    fn withdraw(&mut self, place: Place) {
+    fn withdraw(&mut self, place: MemberIndex) {
         let member = self.get(place);
         if !member.state.is_live() || member.region != self.region {
             return;
@@ -433,7 +433,7 @@ impl Members {
     }
 }
 
-/// The incarnation of a record that holds nobody. No node can live it: its next life would not be later.
+/// The incarnation of a record that holds nobody. No node can live it: its next incarnation would not be later.
 const VACANT: Incarnation = Incarnation(u32::MAX);
 
 /// Which bucket a member is compared in.
@@ -519,7 +519,7 @@ mod tests {
                     }
                     Step::Absolve(key) => {
                         if let Some(place) = members.find(all[key as usize][0].id()) {
-                            members.absolve(place, now);
+                            members.clear_suspicion(place, now);
                         }
                         if let Some(known) = twin.get_mut(&key) && known.1 == PeerState::Suspected {
                             known.1 = PeerState::Alive;
@@ -537,17 +537,17 @@ mod tests {
                     let found = members.find(all[key as usize][0].id()).map(|place| members.get(place));
                     prop_assert_eq!(found.map(|member| (member.rank(), member.state())), twin.get(&key).copied());
                 }
-                let home = |key: &u8| key % 8 != 7;
+                let is_local = |key: &u8| key % 8 != 7;
                 let live: BTreeSet<NodeId> = members.live().iter().map(|place| members.get(*place).id()).collect();
                 let expected: BTreeSet<NodeId> = twin
                     .iter()
-                    .filter(|(key, known)| known.1.is_live() && home(key))
+                    .filter(|(key, known)| known.1.is_live() && is_local(key))
                     .map(|(key, _)| all[*key as usize][0].id())
                     .collect();
                 prop_assert_eq!(&live, &expected);
                 prop_assert_eq!(members.gone(), twin.values().filter(|known| !known.1.is_live()).count());
                 prop_assert_eq!(members.len(), twin.len() + 1);
-                members.shelve();
+                members.index_buckets();
                 let listed = (0..BUCKETS).map(|bucket| members.bucket(bucket).count()).sum::<usize>();
                 prop_assert_eq!(listed, live.len() + 1);
                 // The digest depends on who is live and announced how, and on nothing that happened before.

@@ -1,4 +1,4 @@
-//! What a letter announces: of a stranger before its letter is verified, and of others together.
+//! What a control frame announces: of a stranger before its control frame is verified, and of others together.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -9,7 +9,7 @@ use octick_crypto::NodeId;
 
 use crate::control::control::Control;
 use crate::control::message::announcement::{Announcement, peek};
-use crate::control::message::membership::Note;
+use crate::control::message::membership::MembershipMsg;
 use crate::control::message::refusal::Refusal;
 use crate::wire::Messages;
 
@@ -17,8 +17,8 @@ use crate::wire::Messages;
 pub(in crate::control) type Ahead = Result<Arc<Announcement>, Box<[u8]>>;
 
 impl Control {
-    /// Who a letter of an unknown origin comes from: its announcement, whose key the frame is to be verified with before
-    /// [`Control::handle_letter`] gets it. For a known origin, that one's; costs nothing then.
+    /// Who a control frame of an unknown origin comes from: its announcement, whose key the frame is to be verified with before
+    /// [`Control::handle_control_frame`] gets it. For a known origin, that one's; costs nothing then.
     ///
     /// # Errors
     /// Why nothing more should be done about the frame. A stranger that does not announce itself is asked to, and one
@@ -44,16 +44,16 @@ impl Control {
         if let Some(place) = self.members.find(origin) {
             return Ok(self.members.get(place).announcement().clone());
         }
-        let proven = self.contact.expects(from, now) || {
-            let mut tokens = messages.clone().filter_map(|message| match Note::decode(message) {
-                Ok(Note::Response(token)) => Some(token),
+        let proven = self.joiner.expects(from, now) || {
+            let mut tokens = messages.clone().filter_map(|message| match MembershipMsg::decode(message) {
+                Ok(MembershipMsg::Response(token)) => Some(token),
                 _ => None,
             });
-            tokens.next().is_some_and(|token| self.challenger.recognises(&token, origin, from, now))
+            tokens.next().is_some_and(|token| self.address_prover.recognises(&token, origin, from, now))
         };
-        let first = messages.next().map(Note::decode);
+        let first = messages.next().map(MembershipMsg::decode);
         let announces = match first {
-            Some(Ok(Note::Announce(bytes))) => {
+            Some(Ok(MembershipMsg::Announce(bytes))) => {
                 Some(bytes).filter(|bytes| peek(bytes).is_some_and(|(id, ..)| id == origin))
             }
             _ => None,
@@ -62,7 +62,7 @@ impl Control {
             self.challenge(from, origin, true, now);
             return Err(Refusal::Stranger);
         };
-        if !self.challenger.may_introduce(proven, now) {
+        if !self.address_prover.may_introduce(proven, now) {
             if !proven {
                 self.challenge(from, origin, true, now);
             }
@@ -73,29 +73,29 @@ impl Control {
         Ok(announcement)
     }
 
-    /// Asks whoever writes from `to` to show that it receives there. To a `stranger`, of whom there is no word here in the life
+    /// Asks whoever writes from `to` to show that it receives there. To a `stranger`, of whom there is no word here in the incarnation
     /// that it lives, this node introduces itself, for whoever is asked so introduces itself as well.
     pub(in crate::control) fn challenge(&mut self, to: SocketAddr, id: NodeId, stranger: bool, now: u64) {
-        if self.challenger.may_challenge(now) {
-            let token = self.challenger.token(id, to, now);
+        if self.address_prover.may_challenge(now) {
+            let token = self.address_prover.token(id, to, now);
             if stranger {
                 let me = self.me().clone();
-                self.mail.write(to, None, &Note::Announce(me.bytes()));
+                self.send_queue.write(to, None, &MembershipMsg::Announce(me.bytes()));
             }
-            self.mail.write(to, None, &Note::Challenge { token, seen_at: to });
+            self.send_queue.write(to, None, &MembershipMsg::Challenge { token, seen_at: to });
         }
     }
 
-    /// Verifies together whatever a letter has to say that is new, for together it costs less.
+    /// Verifies together whatever a control frame has to say that is new, for together it costs less.
     pub(in crate::control) fn read_ahead(&mut self, now: u64, messages: Messages<'_>) {
-        let announced = messages.filter_map(|message| match Note::decode(message) {
-            Ok(Note::Announce(bytes)) if self.is_news(now, bytes) => Some(bytes),
+        let announced = messages.filter_map(|message| match MembershipMsg::decode(message) {
+            Ok(MembershipMsg::Announce(bytes)) if self.is_news(now, bytes) => Some(bytes),
             _ => None,
         });
         let mut new: Vec<&[u8]> = announced.collect();
         new.retain(|bytes| !self.ahead.iter().any(|ahead| said(ahead) == *bytes));
         if new.len() > 1 {
-            let read = self.notary.read_all(&new).into_iter().zip(new);
+            let read = self.signer.read_all(&new).into_iter().zip(new);
             self.ahead.extend(read.map(|(read, bytes)| read.map_err(|_| bytes.into())));
         }
     }
@@ -113,7 +113,7 @@ impl Control {
         if let Some(at) = self.ahead.iter().position(|ahead| said(ahead) == bytes) {
             return self.ahead.swap_remove(at).map_err(|_| Refusal::Unsound);
         }
-        self.notary.read(bytes).map_err(|_| Refusal::Unsound)
+        self.signer.read(bytes).map_err(|_| Refusal::Unsound)
     }
 }
 

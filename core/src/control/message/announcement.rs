@@ -36,9 +36,9 @@ const FIXED: usize = 60;
 const LEAVES: u8 = 1;
 const DOMAIN: &[u8; 31] = b"octick v1 member's announcement";
 
-const _: () = assert!(ANNOUNCEMENT_MAX <= crate::wire::letter::BODY_MAX);
+const _: () = assert!(ANNOUNCEMENT_MAX <= crate::wire::control_frame::BODY_MAX);
 
-/// Where a node is at home: members of one region watch each other.
+/// Where a node is at is_local: members of one region watch each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Region(pub u16);
@@ -55,7 +55,7 @@ pub struct Claim {
 /// What a member is about to announce: everything but its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// The member's life.
+    /// The member's incarnation.
     pub incarnation: Incarnation,
     /// Drawn when the process started: tells two processes with one key apart.
     pub boot: u32,
@@ -63,7 +63,7 @@ pub struct Statement {
     pub version: Version,
     /// What the member can do; bits are given out in the documentation.
     pub capabilities: u32,
-    /// Where it is at home.
+    /// Where it is at is_local.
     pub region: Region,
     /// Whether this is its last word.
     pub leaves: bool,
@@ -203,7 +203,7 @@ impl Announcement {
         &self.statement
     }
 
-    /// Which of two counts: the later life, then the later word.
+    /// Which of two counts: the later incarnation, then the later word.
     pub fn rank(&self) -> (Incarnation, Version) {
         (self.statement.incarnation, self.statement.version)
     }

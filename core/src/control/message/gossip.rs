@@ -1,4 +1,4 @@
-//! What nodes say to each other about updates, links and samples: bodies of messages that travel in letters.
+//! What nodes say to each other about updates, links and samples: bodies of messages that travel in control frames.
 //!
 //! | kind | name | body, little endian |
 //! |---|---|---|
@@ -46,11 +46,11 @@ pub const OFFER_MAX: usize = 96;
 pub const SHUFFLE_MAX: usize = 8;
 
 const _: () = {
-    assert!(OFFER_MAX * UpdateId::LEN <= crate::wire::letter::BODY_MAX);
-    assert!(4 + SHUFFLE_MAX * Descriptor::LEN <= crate::wire::letter::BODY_MAX);
+    assert!(OFFER_MAX * UpdateId::LEN <= crate::wire::control_frame::BODY_MAX);
+    assert!(4 + SHUFFLE_MAX * Descriptor::LEN <= crate::wire::control_frame::BODY_MAX);
 };
 
-/// Names one update: half a BLAKE3 half-block over who issued it, in which life, and its number, keyed by the mesh.
+/// Names one update: half a BLAKE3 half-block over who issued it, in which incarnation, and its number, keyed by the mesh.
 ///
 /// Eight bytes, because announcements of ids are most of what dissemination costs. Two updates of one origin may be
 /// made to share an id by trying 2^32 numbers, which hides one of them from its own neighbours; to hide another
@@ -74,7 +74,7 @@ impl UpdateId {
     }
 }
 
-/// A body that is not what its kind requires. Nothing was heeded.
+/// A body that is not what its kind requires. Nothing was handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// Not a whole number of entries, or bytes after the last field.
@@ -271,8 +271,8 @@ mod tests {
 
     #[test]
     fn ids_differ_by_origin_life_number_and_mesh() {
-        let id = |mesh, origin, life, seq| {
-            UpdateId::of(&[mesh; 32], NodeId([origin; 16]), Incarnation(life), Seq(seq))
+        let id = |mesh, origin, incarnation, seq| {
+            UpdateId::of(&[mesh; 32], NodeId([origin; 16]), Incarnation(incarnation), Seq(seq))
         };
         let all = [id(1, 1, 1, 1), id(2, 1, 1, 1), id(1, 2, 1, 1), id(1, 1, 2, 1), id(1, 1, 1, 2)];
         assert!(all.iter().enumerate().all(|(i, id)| !all[..i].contains(id)));

@@ -1,7 +1,7 @@
-//! What control planes say to each other about members, one [`Note`] a message of a letter.
+//! What control planes say to each other about members, one [`MembershipMsg`] a message of a control frame.
 //!
-//! Decoding borrows from the letter, allocates nothing and never panics; a body of the wrong length or with a number
-//! out of its range is [`Garbled`]. Kinds that are not about members pass as [`Note::Other`].
+//! Decoding borrows from the control frame, allocates nothing and never panics; a body of the wrong length or with a number
+//! out of its range is [`Garbled`]. Kinds that are not about members pass as [`MembershipMsg::Other`].
 
 use core::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use octick_crypto::NodeId;
 use crate::control::membership::table::{PeerState, Rank};
 use crate::control::message::announcement::{put_address, take_address};
 use crate::stamp::{Incarnation, Version};
-use crate::wire::{Letter, Message};
+use crate::wire::{ControlFrame, Message};
 
 /// Bytes of a return-address token.
 pub const TOKEN_LEN: usize = 16;
@@ -22,7 +22,7 @@ pub type Token = [u8; TOKEN_LEN];
 
 /// One message about members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Note<'a> {
+pub enum MembershipMsg<'a> {
     /// The sender would like to be known, and to know who answers.
     Hello,
     /// Asks what the sender does not know, from bucket `cursor` on. Without digests: everything.
@@ -57,14 +57,14 @@ pub enum Note<'a> {
     Probe {
         /// To be returned.
         nonce: u32,
-        /// As in [`Note::SyncDone`].
+        /// As in [`MembershipMsg::SyncDone`].
         digest: u32,
     },
     /// The answer to a probe, by whom was asked or by a helper.
     Ack {
         /// That of the question.
         nonce: u32,
-        /// As in [`Note::SyncDone`].
+        /// As in [`MembershipMsg::SyncDone`].
         digest: u32,
     },
     /// Asks the receiver to probe another member.
@@ -145,27 +145,27 @@ pub struct Garbled;
 
 /// The kinds of messages, by their names in the documentation.
 pub mod kind {
-    /// [`Note::Hello`](super::Note::Hello).
+    /// [`MembershipMsg::Hello`](super::MembershipMsg::Hello).
     pub const HELLO: u8 = 0x01;
     /// The four notes of a sync; the first byte of the body tells them apart.
     pub const SYNC: u8 = 0x03;
-    /// [`Note::Probe`](super::Note::Probe).
+    /// [`MembershipMsg::Probe`](super::MembershipMsg::Probe).
     pub const PROBE: u8 = 0x05;
-    /// [`Note::Ack`](super::Note::Ack).
+    /// [`MembershipMsg::Ack`](super::MembershipMsg::Ack).
     pub const ACK: u8 = 0x06;
-    /// [`Note::Challenge`](super::Note::Challenge).
+    /// [`MembershipMsg::Challenge`](super::MembershipMsg::Challenge).
     pub const CHALLENGE: u8 = 0x60;
-    /// [`Note::Response`](super::Note::Response).
+    /// [`MembershipMsg::Response`](super::MembershipMsg::Response).
     pub const RESPONSE: u8 = 0x61;
-    /// [`Note::Refuse`](super::Note::Refuse).
+    /// [`MembershipMsg::Refuse`](super::MembershipMsg::Refuse).
     pub const REFUSE: u8 = 0x62;
-    /// [`Note::Announce`](super::Note::Announce).
+    /// [`MembershipMsg::Announce`](super::MembershipMsg::Announce).
     pub const ANNOUNCE: u8 = 0x70;
-    /// [`Note::ProbeFor`](super::Note::ProbeFor).
+    /// [`MembershipMsg::ProbeFor`](super::MembershipMsg::ProbeFor).
     pub const PROBE_FOR: u8 = 0xF5;
-    /// [`Note::Nack`](super::Note::Nack).
+    /// [`MembershipMsg::Nack`](super::MembershipMsg::Nack).
     pub const NACK: u8 = 0xF6;
-    /// [`Note::Accuse`](super::Note::Accuse).
+    /// [`MembershipMsg::Accuse`](super::MembershipMsg::Accuse).
     pub const ACCUSE: u8 = 0xF7;
 }
 
@@ -174,7 +174,7 @@ const LIST: u8 = 1;
 const WANT: u8 = 2;
 const DONE: u8 = 3;
 
-impl<'a> Note<'a> {
+impl<'a> MembershipMsg<'a> {
     /// Reads a message.
     ///
     /// # Errors
@@ -246,44 +246,44 @@ impl<'a> Note<'a> {
         })
     }
 
-    /// Adds the note to a letter. Returns whether it fitted; if not, the letter is as it was.
+    /// Adds the note to a control frame. Returns whether it fitted; if not, the control frame is as it was.
     #[must_use]
-    pub fn write(&self, letter: &mut Letter) -> bool {
+    pub fn write(&self, control_frame: &mut ControlFrame) -> bool {
         match *self {
-            Self::Hello => letter.push(kind::HELLO, &[]),
+            Self::Hello => control_frame.push(kind::HELLO, &[]),
             Self::SyncAsk { cursor, digests } => {
                 let digests = digests.map_or(&[][..], |digests| digests.as_flattened());
-                push(letter, kind::SYNC, &[&[ASK, cursor], digests])
+                push(control_frame, kind::SYNC, &[&[ASK, cursor], digests])
             }
             Self::SyncList { bucket, entries } => {
-                push(letter, kind::SYNC, &[&[LIST, bucket], entries.as_flattened()])
+                push(control_frame, kind::SYNC, &[&[LIST, bucket], entries.as_flattened()])
             }
             Self::SyncWant { bucket, names } => {
-                push(letter, kind::SYNC, &[&[WANT, bucket], names.as_flattened()])
+                push(control_frame, kind::SYNC, &[&[WANT, bucket], names.as_flattened()])
             }
             Self::SyncDone { next, digest } => {
-                push(letter, kind::SYNC, &[&[DONE, next], &digest.to_le_bytes()])
+                push(control_frame, kind::SYNC, &[&[DONE, next], &digest.to_le_bytes()])
             }
             Self::Probe { nonce, digest } => {
-                push(letter, kind::PROBE, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
+                push(control_frame, kind::PROBE, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
             }
             Self::Ack { nonce, digest } => {
-                push(letter, kind::ACK, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
+                push(control_frame, kind::ACK, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
             }
             Self::ProbeFor { nonce, target } => {
-                push(letter, kind::PROBE_FOR, &[&nonce.to_le_bytes(), &target.0])
+                push(control_frame, kind::PROBE_FOR, &[&nonce.to_le_bytes(), &target.0])
             }
-            Self::Nack { nonce } => letter.push(kind::NACK, &nonce.to_le_bytes()),
-            Self::Accuse(accusation) => letter.push(kind::ACCUSE, &accusation.encode()),
+            Self::Nack { nonce } => control_frame.push(kind::NACK, &nonce.to_le_bytes()),
+            Self::Accuse(accusation) => control_frame.push(kind::ACCUSE, &accusation.encode()),
             Self::Challenge { token, seen_at } => {
                 let mut body = token.to_vec();
                 put_address(&mut body, seen_at);
-                letter.push(kind::CHALLENGE, &body)
+                control_frame.push(kind::CHALLENGE, &body)
             }
-            Self::Response(token) => letter.push(kind::RESPONSE, &token),
-            Self::Refuse => letter.push(kind::REFUSE, &[]),
-            Self::Announce(bytes) => letter.push(kind::ANNOUNCE, bytes),
-            Self::Other(Message { kind, body }) => letter.push(kind, body),
+            Self::Response(token) => control_frame.push(kind::RESPONSE, &token),
+            Self::Refuse => control_frame.push(kind::REFUSE, &[]),
+            Self::Announce(bytes) => control_frame.push(kind::ANNOUNCE, bytes),
+            Self::Other(Message { kind, body }) => control_frame.push(kind, body),
         }
     }
 }
@@ -326,15 +326,15 @@ fn exact<const N: usize>(body: &[u8]) -> Result<[u8; N], Garbled> {
 }
 
 /// Adds a message whose body comes in parts.
-fn push(letter: &mut Letter, kind: u8, parts: &[&[u8]]) -> bool {
-    let mut body = [0; crate::wire::letter::BODY_MAX];
+fn push(control_frame: &mut ControlFrame, kind: u8, parts: &[&[u8]]) -> bool {
+    let mut body = [0; crate::wire::control_frame::BODY_MAX];
     let mut len = 0;
     for part in parts {
         let Some(place) = body.get_mut(len..len + part.len()) else { return false };
         place.copy_from_slice(part);
         len += part.len();
     }
-    letter.push(kind, &body[..len])
+    control_frame.push(kind, &body[..len])
 }
 
 #[cfg(test)]
@@ -347,10 +347,11 @@ mod tests {
         NodeId([byte; 16])
     }
 
-    fn roundtrip(notes: &[Note<'_>]) {
-        let mut letter = Letter::new();
-        notes.iter().for_each(|note| assert!(note.write(&mut letter), "{note:?}"));
-        let read: Vec<_> = letter.messages().map(|message| Note::decode(message).unwrap()).collect();
+    fn roundtrip(notes: &[MembershipMsg<'_>]) {
+        let mut control_frame = ControlFrame::new();
+        notes.iter().for_each(|note| assert!(note.write(&mut control_frame), "{note:?}"));
+        let read: Vec<_> =
+            control_frame.messages().map(|message| MembershipMsg::decode(message).unwrap()).collect();
         assert_eq!(read, notes);
     }
 
@@ -364,32 +365,32 @@ mod tests {
             by: id(2),
         };
         roundtrip(&[
-            Note::Hello,
-            Note::SyncAsk { cursor: 3, digests: Some(&digests) },
-            Note::SyncAsk { cursor: 0, digests: None },
-            Note::SyncList { bucket: 63, entries: &[[1; 12], [2; 12]] },
-            Note::SyncWant { bucket: 1, names: &[[7; 8]] },
-            Note::SyncDone { next: 64, digest: 5 },
-            Note::Probe { nonce: 1, digest: 2 },
-            Note::Ack { nonce: 3, digest: 4 },
-            Note::ProbeFor { nonce: 3, target: id(4) },
-            Note::Nack { nonce: 8 },
-            Note::Accuse(accusation),
-            Note::Accuse(Accusation { state: PeerState::Failed, ..accusation }),
-            Note::Challenge { token: [3; 16], seen_at: "127.0.0.1:9".parse().unwrap() },
-            Note::Response([4; 16]),
-            Note::Refuse,
-            Note::Announce(&[1, 2, 3]),
-            Note::Other(Message { kind: 0xF9, body: &[1] }),
+            MembershipMsg::Hello,
+            MembershipMsg::SyncAsk { cursor: 3, digests: Some(&digests) },
+            MembershipMsg::SyncAsk { cursor: 0, digests: None },
+            MembershipMsg::SyncList { bucket: 63, entries: &[[1; 12], [2; 12]] },
+            MembershipMsg::SyncWant { bucket: 1, names: &[[7; 8]] },
+            MembershipMsg::SyncDone { next: 64, digest: 5 },
+            MembershipMsg::Probe { nonce: 1, digest: 2 },
+            MembershipMsg::Ack { nonce: 3, digest: 4 },
+            MembershipMsg::ProbeFor { nonce: 3, target: id(4) },
+            MembershipMsg::Nack { nonce: 8 },
+            MembershipMsg::Accuse(accusation),
+            MembershipMsg::Accuse(Accusation { state: PeerState::Failed, ..accusation }),
+            MembershipMsg::Challenge { token: [3; 16], seen_at: "127.0.0.1:9".parse().unwrap() },
+            MembershipMsg::Response([4; 16]),
+            MembershipMsg::Refuse,
+            MembershipMsg::Announce(&[1, 2, 3]),
+            MembershipMsg::Other(Message { kind: 0xF9, body: &[1] }),
         ]);
     }
 
     #[test]
-    fn a_note_that_does_not_fit_leaves_the_letter_as_it_was() {
-        let mut letter = Letter::new();
-        assert!(Note::Announce(&[1; 900]).write(&mut letter));
-        assert!(!Note::SyncList { bucket: 0, entries: &[[0; 12]; 80] }.write(&mut letter));
-        assert_eq!(letter.messages().count(), 1);
+    fn a_message_that_does_not_fit_leaves_the_frame_as_it_was() {
+        let mut control_frame = ControlFrame::new();
+        assert!(MembershipMsg::Announce(&[1; 900]).write(&mut control_frame));
+        assert!(!MembershipMsg::SyncList { bucket: 0, entries: &[[0; 12]; 80] }.write(&mut control_frame));
+        assert_eq!(control_frame.messages().count(), 1);
     }
 
     proptest! {
@@ -401,10 +402,10 @@ mod tests {
                 body[1] %= 66;
             }
             for kind in [kind.max(1), kind::SYNC, kind::ACCUSE, kind::CHALLENGE] {
-                if let Ok(note) = Note::decode(Message { kind, body: &body }) {
-                    let mut letter = Letter::new();
-                    prop_assert!(note.write(&mut letter));
-                    let again = letter.messages().next().unwrap();
+                if let Ok(note) = MembershipMsg::decode(Message { kind, body: &body }) {
+                    let mut control_frame = ControlFrame::new();
+                    prop_assert!(note.write(&mut control_frame));
+                    let again = control_frame.messages().next().unwrap();
                     prop_assert_eq!((again.kind, again.body), (kind, &body[..]));
                 }
             }

@@ -5,7 +5,7 @@
 //! | [`membership`] | about members |
 //! | [`announcement`] | what a member says of itself, signed |
 //! | [`gossip`] | about updates, links and samples |
-//! | [`refusal`] | why a letter was not heeded |
+//! | [`refusal`] | why a control frame was not handled |
 
 pub mod announcement;
 pub mod gossip;

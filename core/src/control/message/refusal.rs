@@ -1,10 +1,10 @@
-//! Why a letter, or a part of it, was not heeded. The list numbers the counters and names the metrics.
+//! Why a control frame, or a part of it, was not handled. The list numbers the counters and names the metrics.
 
 use core::fmt;
 
 macro_rules! refusals {
     ($($(#[doc = $doc:literal])+ $name:ident = $metric:literal,)+) => {
-        /// Why a letter, or a part of it, was not heeded. Nothing but a counter has changed by it.
+        /// Why a control frame, or a part of it, was not handled. Nothing but a counter has changed by it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Refusal {
@@ -39,13 +39,13 @@ refusals! {
     Unsound = "unsound",
     /// An announcement so old that who is gone since may be forgotten.
     Stale = "stale",
-    /// A letter of an earlier life of its origin.
-    OldLife = "old_life",
-    /// A letter of a later life of its origin than is known, without its announcement.
-    UnknownLife = "unknown_life",
-    /// A letter whose number was seen before, or is too old to tell.
+    /// A control frame of an earlier incarnation of its origin.
+    OldIncarnation = "old_incarnation",
+    /// A control frame of a later incarnation of its origin than is known, without its announcement.
+    UnknownIncarnation = "unknown_incarnation",
+    /// A control frame whose number was seen before, or is too old to tell.
     Duplicate = "duplicate",
-    /// A message whose body is not what its kind requires; what came before it was heeded.
+    /// A message whose body is not what its kind requires; what came before it was handled.
     Garbled = "garbled",
     /// An answer that nobody here asked for.
     Unasked = "unasked",
@@ -55,7 +55,7 @@ refusals! {
     Full = "full",
     /// A message of a session that breaks its rules, or that no session waits for.
     Session = "session",
-    /// A letter in this node's own name.
+    /// A control frame in this node's own name.
     Own = "own",
 }
 

@@ -5,43 +5,43 @@ use alloc::vec::Vec;
 use super::bloom::Bloom;
 use super::exchange::{Exchange, Stage};
 use super::key::Name;
-use super::message::{LIST_ENDS, LIST_GOES_ON, PAGE_LEN, Talk, names_max, read_names, write_names};
-use super::session::{Desk, Refused};
+use super::message::{LIST_ENDS, LIST_GOES_ON, PAGE_LEN, ReconcileMsg, names_max, read_names, write_names};
+use super::session::{Context, Refused};
 
 impl<P: Copy + Ord, N: Name> Exchange<P, N> {
-    pub(super) fn heed_far(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+    pub(super) fn handle_far(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
         if matches!(self.stage, Stage::Waiting { .. }) {
             self.stage = Stage::Listing { cursor: 0 };
-            self.send_filter(desk);
-            self.say(desk, Talk::Next { cursor: 0 });
-            self.wait(desk);
+            self.send_filter(ctx);
+            self.say(ctx, ReconcileMsg::Next { cursor: 0 });
+            self.wait(ctx);
         }
         Ok(())
     }
 
-    pub(super) fn send_filter(&mut self, desk: &mut Desk<'_, P, N>) {
-        let most = desk.settings.filter_bytes_max.min(desk.settings.round_bytes);
+    pub(super) fn send_filter(&mut self, ctx: &mut Context<'_, P, N>) {
+        let most = ctx.settings.filter_bytes_max.min(ctx.settings.round_bytes);
         let bloom = Bloom::of(self.key("filter"), &self.names, most);
         let (share, size, total) = (self.share, self.names.len() as u32, bloom.bytes().len() as u32);
         for (i, bytes) in bloom.bytes().chunks(PAGE_LEN).enumerate() {
-            self.say(desk, Talk::Filter { share, size, total, at: (i * PAGE_LEN) as u32, bytes });
+            self.say(ctx, ReconcileMsg::Filter { share, size, total, at: (i * PAGE_LEN) as u32, bytes });
         }
         if total == 0 {
-            self.say(desk, Talk::Filter { share, size, total, at: 0, bytes: &[] });
+            self.say(ctx, ReconcileMsg::Filter { share, size, total, at: 0, bytes: &[] });
         }
     }
 
     /// A piece of the peer's filter. What does not come counts as full of names, so nothing is taken for missing that may be
     /// there.
-    pub(super) fn heed_filter(
+    pub(super) fn handle_filter(
         &mut self,
-        desk: &mut Desk<'_, P, N>,
+        ctx: &mut Context<'_, P, N>,
         (size, total): (u32, u32),
         at: u32,
         bytes: &[u8],
     ) -> Result<(), Refused> {
         let (whole, first) = (total as usize, matches!(self.stage, Stage::Waiting { .. }));
-        if whole > desk.settings.filter_bytes_max
+        if whole > ctx.settings.filter_bytes_max
             || !at.is_multiple_of(PAGE_LEN as u32)
             || bytes.len() != whole.saturating_sub(at as usize).min(PAGE_LEN)
         {
@@ -70,27 +70,27 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         if self.opener && pages.len() == whole.div_ceil(PAGE_LEN).max(1) {
             *asked = true;
         }
-        self.wait(desk);
+        self.wait(ctx);
         Ok(())
     }
 
-    pub(super) fn heed_next(&mut self, desk: &mut Desk<'_, P, N>, cursor: u32) -> Result<(), Refused> {
+    pub(super) fn handle_next(&mut self, ctx: &mut Context<'_, P, N>, cursor: u32) -> Result<(), Refused> {
         let Stage::Filtering { asked, at, .. } = &mut self.stage else { return Err(Refused::Unknown) };
         if self.opener || cursor as usize > self.names.len() {
             return Err(Refused::Bound);
         }
         (*asked, *at) = (true, cursor as usize);
-        self.wait(desk);
+        self.wait(ctx);
         Ok(())
     }
 
     /// Looks up a slice of the set in the peer's filter.
-    pub(super) fn filter(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+    pub(super) fn filter(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
         let Stage::Filtering { bloom, asked, at, .. } = &mut self.stage else { return Ok(()) };
         let from = *at;
-        let most = if self.opener { usize::MAX } else { desk.settings.round_bytes / N::LEN };
+        let most = if self.opener { usize::MAX } else { ctx.settings.round_bytes / N::LEN };
         let (mut end, mut lacking) = (from, Vec::new());
-        let slice = self.names[from..].iter().take(desk.settings.names_per_turn);
+        let slice = self.names[from..].iter().take(ctx.settings.names_per_turn);
         for name in slice {
             if lacking.len() >= most {
                 break;
@@ -105,7 +105,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             self.serve.append(&mut lacking);
             if end == self.names.len() {
                 self.settled = false;
-                self.begin_to_settle(desk);
+                self.begin_to_settle(ctx);
             }
             return Ok(());
         }
@@ -116,18 +116,18 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         let cursor = from as u32;
         while let Some(list) = lists.next() {
             let next = if lists.peek().is_some() { LIST_GOES_ON } else { next };
-            bodies.push(Talk::List { cursor, next, names: &write_names(list) }.encode(self.topic));
+            bodies.push(ReconcileMsg::List { cursor, next, names: &write_names(list) }.encode(self.topic));
         }
         if bodies.is_empty() {
-            bodies.push(Talk::List { cursor, next, names: &[] }.encode(self.topic));
+            bodies.push(ReconcileMsg::List { cursor, next, names: &[] }.encode(self.topic));
         }
-        bodies.into_iter().try_for_each(|body| self.send(desk, body))
+        bodies.into_iter().try_for_each(|body| self.send(ctx, body))
     }
 
     /// Lists may overtake each other, the last of all the others too.
-    pub(super) fn heed_list(
+    pub(super) fn handle_list(
         &mut self,
-        desk: &mut Desk<'_, P, N>,
+        ctx: &mut Context<'_, P, N>,
         asked: u32,
         next: u32,
         names: &[u8],
@@ -142,7 +142,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             return Err(Refused::Bound);
         }
         self.served += names.len();
-        if self.served > 2 * desk.settings.set_max {
+        if self.served > 2 * ctx.settings.set_max {
             return Err(Refused::Greedy);
         }
         self.pull.extend(names);
@@ -152,11 +152,11 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         self.tries = 0;
         if next == LIST_ENDS {
             self.settled = false;
-            self.begin_to_settle(desk);
+            self.begin_to_settle(ctx);
         } else {
             self.stage = Stage::Listing { cursor: next };
-            self.say(desk, Talk::Next { cursor: next });
-            self.wait(desk);
+            self.say(ctx, ReconcileMsg::Next { cursor: next });
+            self.wait(ctx);
         }
         Ok(())
     }

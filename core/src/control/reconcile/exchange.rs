@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use super::bloom::Bloom;
 use super::key::{Key, Name};
-use super::message::{SYMBOLS_AT, Talk, Topic, names_max, read_names, write_names};
+use super::message::{ReconcileMsg, SYMBOLS_AT, Topic, names_max, read_names, write_names};
 use super::riblt::{Coder, Decoder, Undecodable};
-use super::session::{Desk, End, Output, Refused};
+use super::session::{Context, End, Output, Refused};
 use super::sketch::{self, Sketch};
 use super::symbol::Symbol;
-use crate::wire::letter::BODY_MAX;
+use crate::wire::control_frame::BODY_MAX;
 
 /// What a session does at the moment.
 #[derive(Debug)]
@@ -139,49 +139,55 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         size_of::<Self>() + names * size_of::<N>() + stage
     }
 
-    pub(super) fn heed(&mut self, desk: &mut Desk<'_, P, N>, talk: Talk<'_>) -> Result<(), Refused> {
-        let heeded = match talk {
-            Talk::Symbols { share, size, first, bytes } => {
-                self.meet(desk, share, size)?;
-                self.heed_symbols(desk, first, bytes)
+    pub(super) fn handle(
+        &mut self,
+        ctx: &mut Context<'_, P, N>,
+        msg: ReconcileMsg<'_>,
+    ) -> Result<(), Refused> {
+        let handled = match msg {
+            ReconcileMsg::Symbols { share, size, first, bytes } => {
+                self.meet(ctx, share, size)?;
+                self.handle_symbols(ctx, first, bytes)
             }
-            Talk::More { first, end } => self.heed_more(desk, first, end),
-            Talk::Far { share, size } => {
-                self.meet(desk, share, size)?;
-                self.heed_far(desk)
+            ReconcileMsg::More { first, end } => self.handle_more(ctx, first, end),
+            ReconcileMsg::Far { share, size } => {
+                self.meet(ctx, share, size)?;
+                self.handle_far(ctx)
             }
-            Talk::Filter { share, size, total, at, bytes } => {
-                self.meet(desk, share, size)?;
-                self.heed_filter(desk, (size, total), at, bytes)
+            ReconcileMsg::Filter { share, size, total, at, bytes } => {
+                self.meet(ctx, share, size)?;
+                self.handle_filter(ctx, (size, total), at, bytes)
             }
-            Talk::Next { cursor } => self.heed_next(desk, cursor),
-            Talk::List { cursor, next, names } => self.heed_list(desk, cursor, next, names),
-            Talk::Want { names } => self.heed_want(desk, names),
-            Talk::Done => {
+            ReconcileMsg::Next { cursor } => self.handle_next(ctx, cursor),
+            ReconcileMsg::List { cursor, next, names } => self.handle_list(ctx, cursor, next, names),
+            ReconcileMsg::Want { names } => self.handle_want(ctx, names),
+            ReconcileMsg::Done => {
                 self.ended = Some(End::Complete);
                 Ok(())
             }
-            Talk::Busy if matches!(self.stage, Stage::Waiting { .. }) => {
+            ReconcileMsg::Busy if matches!(self.stage, Stage::Waiting { .. }) => {
                 self.ended = Some(End::Silent);
                 Ok(())
             }
-            Talk::Open { share, .. } if self.theirs.is_some_and(|theirs| theirs.0 == share) => {
-                self.answer_again(desk)
+            ReconcileMsg::Open { share, .. } if self.theirs.is_some_and(|theirs| theirs.0 == share) => {
+                self.answer_again(ctx)
             }
-            Talk::Busy | Talk::Open { .. } | Talk::Vector { .. } => Err(Refused::Unknown),
+            ReconcileMsg::Busy | ReconcileMsg::Open { .. } | ReconcileMsg::Vector { .. } => {
+                Err(Refused::Unknown)
+            }
         };
-        if let Err(refused @ (Refused::TooLong | Refused::Contradiction | Refused::Greedy)) = heeded {
+        if let Err(refused @ (Refused::TooLong | Refused::Contradiction | Refused::Greedy)) = handled {
             self.ended = Some(End::Refused(refused));
         }
-        heeded
+        handled
     }
 
-    pub(super) fn tick(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+    pub(super) fn tick(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
         if self.ends_at == u64::MAX {
-            self.ends_at = desk.now.saturating_add(desk.settings.lifetime);
-            self.bytes_left = desk.settings.session_bytes;
+            self.ends_at = ctx.now.saturating_add(ctx.settings.lifetime);
+            self.bytes_left = ctx.settings.session_bytes;
         }
-        if desk.now >= self.ends_at {
+        if ctx.now >= self.ends_at {
             self.ended = Some(End::Silent);
             return Ok(());
         }
@@ -192,29 +198,29 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
                     if self.opener { self.share } else { self.theirs.map_or(0, |t| t.0) },
                     0,
                 );
-                let end = (*at + desk.settings.names_per_turn).min(self.names.len());
+                let end = (*at + ctx.settings.names_per_turn).min(self.names.len());
                 self.names[*at..end].iter().for_each(|name| sketch.add(name.under(&key)));
                 *at = end;
                 if end == self.names.len() {
                     let sketch = core::mem::take(sketch);
-                    self.sketched(desk, &sketch);
+                    self.sketched(ctx, &sketch);
                 }
                 Ok(())
             }
             Stage::Coding { coder, end, sent } if *sent < *end => {
-                if !coder.extend(*end, desk.settings.names_per_turn) {
+                if !coder.extend(*end, ctx.settings.names_per_turn) {
                     return Ok(());
                 }
-                self.send_symbols(desk)
+                self.send_symbols(ctx)
             }
-            Stage::Decoding(apart) if apart.early.contains_key(&apart.decoder.taken()) => self.decode(desk),
-            Stage::Filtering { asked: true, .. } => self.filter(desk),
+            Stage::Decoding(apart) if apart.early.contains_key(&apart.decoder.taken()) => self.decode(ctx),
+            Stage::Filtering { asked: true, .. } => self.filter(ctx),
             Stage::Settling => {
-                self.settle(desk);
+                self.settle(ctx);
                 Ok(())
             }
-            _ if desk.now >= self.due => {
-                self.ask_again(desk);
+            _ if ctx.now >= self.due => {
+                self.ask_again(ctx);
                 Ok(())
             }
             _ => Ok(()),
@@ -226,14 +232,14 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
     }
 
     /// The whole set is in the sketch.
-    fn sketched(&mut self, desk: &mut Desk<'_, P, N>, sketch: &Sketch) {
+    fn sketched(&mut self, ctx: &mut Context<'_, P, N>, sketch: &Sketch) {
         let (Some((their_share, their_size)), Some(theirs)) = (self.theirs, self.their_sketch) else {
             let sketch = sketch.encode();
             self.stage = Stage::Waiting { sketch };
-            self.ask_again(desk);
+            self.ask_again(ctx);
             return;
         };
-        let (size, settings) = (self.names.len() as u32, desk.settings);
+        let (size, settings) = (self.names.len() as u32, ctx.settings);
         let apart = size.abs_diff(their_size);
         let differ = sketch.differs_by(&theirs).max(apart);
         let symbols = differ.saturating_add(differ / 20 * 17).saturating_add(differ % 20 * 17 / 20 + 10);
@@ -243,14 +249,14 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         let dear = u64::from(differ) * 17 > u64::from(size.min(their_size)) * 5 / 4;
         if (lopsided && dear) || symbols > settings.symbols_max / 4 * 3 {
             if their_size <= size {
-                self.say(desk, Talk::Far { share: self.share, size });
+                self.say(ctx, ReconcileMsg::Far { share: self.share, size });
                 let bloom = Bloom::empty(self.key("filter"), 0, 0);
                 self.stage = Stage::Filtering { bloom, pages: Vec::new(), asked: false, at: 0 };
             } else {
-                self.send_filter(desk);
+                self.send_filter(ctx);
                 self.stage = Stage::Serving;
             }
-            self.wait(desk);
+            self.wait(ctx);
             return;
         }
         let key = Key::of("symbols", their_share, self.share);
@@ -259,9 +265,9 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
     }
 
     /// Sends as many complete symbols as a round allows.
-    fn send_symbols(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+    fn send_symbols(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
         let Stage::Coding { coder, end, sent } = &mut self.stage else { return Ok(()) };
-        let (size, mut round, mut bodies) = (coder.size(), desk.settings.round_bytes, Vec::new());
+        let (size, mut round, mut bodies) = (coder.size(), ctx.settings.round_bytes, Vec::new());
         while *sent < *end && round > 0 {
             let (first, mut bytes) = (*sent, Vec::new());
             while *sent < *end && bytes.len() + Symbol::<N>::LEN_MAX <= BODY_MAX - SYMBOLS_AT {
@@ -269,20 +275,22 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
                 *sent += 1;
             }
             round = round.saturating_sub(bytes.len());
-            bodies.push(Talk::Symbols { share: self.share, size, first, bytes: &bytes }.encode(self.topic));
+            bodies.push(
+                ReconcileMsg::Symbols { share: self.share, size, first, bytes: &bytes }.encode(self.topic),
+            );
         }
         // What did not fit the round is asked for.
         *end = *sent;
         for body in bodies {
-            self.send(desk, body)?;
+            self.send(ctx, body)?;
         }
-        self.wait(desk);
+        self.wait(ctx);
         Ok(())
     }
 
-    fn heed_symbols(
+    fn handle_symbols(
         &mut self,
-        desk: &mut Desk<'_, P, N>,
+        ctx: &mut Context<'_, P, N>,
         first: u32,
         mut bytes: &[u8],
     ) -> Result<(), Refused> {
@@ -291,14 +299,14 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             let key = Key::of("symbols", self.share, share);
             self.stage = Stage::Decoding(Apart {
                 coder: Coder::of(key, self.names.iter().copied()),
-                decoder: Decoder::new(key, desk.settings.symbols_max as usize),
+                decoder: Decoder::new(key, ctx.settings.symbols_max as usize),
                 early: BTreeMap::new(),
                 their_size: size,
                 end: 0,
             });
         }
         let Stage::Decoding(apart) = &mut self.stage else { return Ok(()) };
-        if first >= desk.settings.symbols_max {
+        if first >= ctx.settings.symbols_max {
             return Err(Refused::Bound);
         }
         let mut symbols = Vec::new();
@@ -306,10 +314,10 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             let index = first.saturating_add(symbols.len() as u32);
             symbols.push(Symbol::read(index, apart.their_size, &mut bytes).ok_or(Refused::Garbled)?);
         }
-        // Every key is a first below the bound, so what waits is bounded by letters of the symbols that may come: yet one
-        // that sends each letter shifted by one could make it many times as much.
+        // Every key is a first below the bound, so what waits is bounded by control frames of the symbols that may come: yet one
+        // that sends each control frame shifted by one could make it many times as much.
         let waiting: usize = apart.early.values().map(Vec::len).sum();
-        if waiting + symbols.len() > 2 * desk.settings.symbols_max as usize {
+        if waiting + symbols.len() > 2 * ctx.settings.symbols_max as usize {
             return Err(Refused::Greedy);
         }
         if first >= apart.decoder.taken() && !symbols.is_empty() {
@@ -317,19 +325,19 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             apart.early.entry(first).or_insert(symbols);
         }
         self.tries = 0;
-        self.due = desk.now + desk.settings.patience;
+        self.due = ctx.now + ctx.settings.patience;
         Ok(())
     }
 
     /// A slice of coding, and of taking apart what is there on both sides.
-    fn decode(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+    fn decode(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
         let Stage::Decoding(apart) = &mut self.stage else { return Ok(()) };
-        let reach = apart.end.min(desk.settings.symbols_max);
+        let reach = apart.end.min(ctx.settings.symbols_max);
         // Code for all that is there at once: each pass over the set has its price.
         let coded = apart.coder.symbols().len() as u32;
         let next = apart.decoder.taken();
         let chunk_end = next + apart.early[&next].len() as u32;
-        if coded < chunk_end && !apart.coder.extend(reach.max(chunk_end), desk.settings.names_per_turn) {
+        if coded < chunk_end && !apart.coder.extend(reach.max(chunk_end), ctx.settings.names_per_turn) {
             return Ok(());
         }
         while let Some(theirs) = apart.early.remove(&apart.decoder.taken()) {
@@ -343,7 +351,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
                 Ok(true) => {
                     let difference = apart.decoder.difference();
                     (self.pull, self.serve) = (difference.theirs, difference.ours);
-                    self.begin_to_settle(desk);
+                    self.begin_to_settle(ctx);
                     return Ok(());
                 }
                 Err(Undecodable::TooLong) => return Err(Refused::TooLong),
@@ -354,25 +362,25 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         apart.early.retain(|first, _| *first >= taken);
         // Everything that was sent is in, and it was not enough.
         if taken >= apart.end && apart.early.is_empty() {
-            if taken >= desk.settings.symbols_max {
+            if taken >= ctx.settings.symbols_max {
                 return Err(Refused::TooLong);
             }
-            // Letters of the same burst may still be on their way: a little patience.
-            self.due = desk.now + desk.settings.patience / 8;
+            // Control frames of the same burst may still be on their way: a little patience.
+            self.due = ctx.now + ctx.settings.patience / 8;
         }
         Ok(())
     }
 
-    fn heed_more(&mut self, desk: &mut Desk<'_, P, N>, first: u32, last: u32) -> Result<(), Refused> {
+    fn handle_more(&mut self, ctx: &mut Context<'_, P, N>, first: u32, last: u32) -> Result<(), Refused> {
         let Stage::Coding { coder, end, sent } = &mut self.stage else { return Err(Refused::Unknown) };
-        if first >= last || last > desk.settings.symbols_max || first > coder.symbols().len() as u32 {
+        if first >= last || last > ctx.settings.symbols_max || first > coder.symbols().len() as u32 {
             return Err(Refused::Bound);
         }
         (*sent, *end) = (first, last);
         Ok(())
     }
 
-    fn heed_want(&mut self, desk: &mut Desk<'_, P, N>, names: &[u8]) -> Result<(), Refused> {
+    fn handle_want(&mut self, ctx: &mut Context<'_, P, N>, names: &[u8]) -> Result<(), Refused> {
         if self.opener {
             return Err(Refused::Unknown);
         }
@@ -382,96 +390,96 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         if self.served > 2 * self.names.len() {
             return Err(Refused::Greedy);
         }
-        desk.out.push_back(Output::Serve { to: self.peer, set: self.topic.set, names });
-        self.wait(desk);
+        ctx.out.push_back(Output::Serve { to: self.peer, set: self.topic.set, names });
+        self.wait(ctx);
         Ok(())
     }
 
     /// The question came once more: the answer may have been lost.
-    fn answer_again(&mut self, desk: &mut Desk<'_, P, N>) -> Result<(), Refused> {
+    fn answer_again(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
         self.tries += 1;
-        if self.tries > desk.settings.tries {
+        if self.tries > ctx.settings.tries {
             return Err(Refused::Greedy);
         }
         match &mut self.stage {
             Stage::Coding { end, sent, .. } if sent == end => *sent = 0,
             Stage::Filtering { pages, .. } if pages.is_empty() => {
-                self.say(desk, Talk::Far { share: self.share, size: self.names.len() as u32 });
+                self.say(ctx, ReconcileMsg::Far { share: self.share, size: self.names.len() as u32 });
             }
-            Stage::Serving => self.send_filter(desk),
+            Stage::Serving => self.send_filter(ctx),
             _ => {}
         }
         Ok(())
     }
 
-    pub(super) fn begin_to_settle(&mut self, desk: &mut Desk<'_, P, N>) {
+    pub(super) fn begin_to_settle(&mut self, ctx: &mut Context<'_, P, N>) {
         self.stage = Stage::Settling;
         self.names = Vec::new();
-        self.due = desk.now;
-        self.settle(desk);
+        self.due = ctx.now;
+        self.settle(ctx);
     }
 
     /// Asks for a batch, and sends a batch.
-    fn settle(&mut self, desk: &mut Desk<'_, P, N>) {
-        if desk.now < self.due {
+    fn settle(&mut self, ctx: &mut Context<'_, P, N>) {
+        if ctx.now < self.due {
             return;
         }
         // What was wanted last has had the time to arrive before the end is said.
         if self.pull.is_empty() && self.serve.is_empty() {
-            self.say(desk, Talk::Done);
+            self.say(ctx, ReconcileMsg::Done);
             self.ended = Some(if self.settled { End::Complete } else { End::Partly });
             return;
         }
-        let batch = desk.settings.batch;
+        let batch = ctx.settings.batch;
         let wanted = self.pull.split_off(self.pull.len().saturating_sub(batch));
         for names in wanted.chunks(names_max::<N>()) {
-            self.say(desk, Talk::Want { names: &write_names(names) });
+            self.say(ctx, ReconcileMsg::Want { names: &write_names(names) });
         }
         let (peer, set) = (self.peer, self.topic.set);
         if !wanted.is_empty() {
-            desk.out.push_back(Output::Expect { from: peer, set, names: wanted });
+            ctx.out.push_back(Output::Expect { from: peer, set, names: wanted });
         }
         let served = self.serve.split_off(self.serve.len().saturating_sub(batch));
         if !served.is_empty() {
-            desk.out.push_back(Output::Serve { to: peer, set, names: served });
+            ctx.out.push_back(Output::Serve { to: peer, set, names: served });
         }
-        self.due = desk.now + desk.settings.batch_gap;
+        self.due = ctx.now + ctx.settings.batch_gap;
     }
 
     /// Nothing came for a while.
-    fn ask_again(&mut self, desk: &mut Desk<'_, P, N>) {
+    fn ask_again(&mut self, ctx: &mut Context<'_, P, N>) {
         self.tries += 1;
-        if !self.opener || self.tries > desk.settings.tries {
+        if !self.opener || self.tries > ctx.settings.tries {
             self.ended = Some(End::Silent);
             return;
         }
         let (share, size) = (self.share, self.names.len() as u32);
         let body = match &self.stage {
-            Stage::Waiting { sketch } => Some(Talk::Open { share, size, sketch }.encode(self.topic)),
+            Stage::Waiting { sketch } => Some(ReconcileMsg::Open { share, size, sketch }.encode(self.topic)),
             Stage::Decoding(apart) => {
                 // Up to what came before its turn, or a quarter as many again.
                 let first = apart.decoder.taken();
                 let hole = apart.early.keys().find(|early| **early > first).copied();
-                let end = hole.unwrap_or(first + first / 4 + 6).min(desk.settings.symbols_max);
-                Some(Talk::More { first, end }.encode(self.topic))
+                let end = hole.unwrap_or(first + first / 4 + 6).min(ctx.settings.symbols_max);
+                Some(ReconcileMsg::More { first, end }.encode(self.topic))
             }
-            Stage::Listing { cursor } => Some(Talk::Next { cursor: *cursor }.encode(self.topic)),
+            Stage::Listing { cursor } => Some(ReconcileMsg::Next { cursor: *cursor }.encode(self.topic)),
             _ => None,
         };
         if let Some(body) = body {
-            desk.out.push_back(Output::Say { to: self.peer, body });
+            ctx.out.push_back(Output::Say { to: self.peer, body });
         }
         if let Stage::Filtering { asked, .. } = &mut self.stage
             && self.opener
         {
             *asked = true;
         }
-        self.wait(desk);
+        self.wait(ctx);
     }
 
     /// The peer's share and size, which must stay what they were.
-    fn meet(&mut self, desk: &Desk<'_, P, N>, share: u64, size: u32) -> Result<(), Refused> {
-        if size as usize > desk.settings.set_max {
+    fn meet(&mut self, ctx: &Context<'_, P, N>, share: u64, size: u32) -> Result<(), Refused> {
+        if size as usize > ctx.settings.set_max {
             return Err(Refused::Bound);
         }
         let met = *self.theirs.get_or_insert((share, size));
@@ -484,21 +492,21 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         Key::of(purpose, opener, answerer)
     }
 
-    pub(super) fn wait(&mut self, desk: &Desk<'_, P, N>) {
+    pub(super) fn wait(&mut self, ctx: &Context<'_, P, N>) {
         // An answerer waits as long as the opener may go on asking.
-        let turns = if self.opener { 1 } else { u64::from(desk.settings.tries) + 2 };
-        self.due = desk.now + turns * desk.settings.patience;
+        let turns = if self.opener { 1 } else { u64::from(ctx.settings.tries) + 2 };
+        self.due = ctx.now + turns * ctx.settings.patience;
     }
 
-    pub(super) fn say(&mut self, desk: &mut Desk<'_, P, N>, talk: Talk<'_>) {
-        let body = talk.encode(self.topic);
-        desk.out.push_back(Output::Say { to: self.peer, body });
+    pub(super) fn say(&mut self, ctx: &mut Context<'_, P, N>, msg: ReconcileMsg<'_>) {
+        let body = msg.encode(self.topic);
+        ctx.out.push_back(Output::Say { to: self.peer, body });
     }
 
     /// Says what the peer asked for, at its price.
-    pub(super) fn send(&mut self, desk: &mut Desk<'_, P, N>, body: Vec<u8>) -> Result<(), Refused> {
+    pub(super) fn send(&mut self, ctx: &mut Context<'_, P, N>, body: Vec<u8>) -> Result<(), Refused> {
         self.bytes_left = self.bytes_left.checked_sub(body.len()).ok_or(Refused::Greedy)?;
-        desk.out.push_back(Output::Say { to: self.peer, body });
+        ctx.out.push_back(Output::Say { to: self.peer, body });
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What two nodes say to each other to find out how their sets differ: bodies of messages that travel in letters.
+//! What two nodes say to each other to find out how their sets differ: bodies of messages that travel in control frames.
 //!
 //! Every body begins with op u8, set u8, session u32. All numbers are little-endian.
 //!
@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 
 use super::key::Name;
 use super::sketch;
-use crate::wire::letter::BODY_MAX;
+use crate::wire::control_frame::BODY_MAX;
 
 /// The kind of these messages.
 pub const KIND: u8 = 0x0C;
@@ -42,7 +42,7 @@ pub struct Topic {
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Talk<'a> {
+pub enum ReconcileMsg<'a> {
     /// How does your set differ from this one?
     Open {
         /// The sender's part of the key.
@@ -120,9 +120,9 @@ pub enum Talk<'a> {
     },
 }
 
-/// See [`Talk::List`].
+/// See [`ReconcileMsg::List`].
 pub const LIST_GOES_ON: u32 = u32::MAX - 1;
-/// See [`Talk::List`].
+/// See [`ReconcileMsg::List`].
 pub const LIST_ENDS: u32 = u32::MAX;
 
 /// How many names fit a message.
@@ -142,7 +142,7 @@ pub fn read_names<N: Name>(bytes: &[u8]) -> Option<Vec<N>> {
     bytes.len().is_multiple_of(N::LEN).then(|| bytes.chunks_exact(N::LEN).map(N::take).collect())
 }
 
-impl<'a> Talk<'a> {
+impl<'a> ReconcileMsg<'a> {
     /// The body of the message.
     pub fn encode(&self, topic: Topic) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
@@ -183,7 +183,7 @@ impl<'a> Talk<'a> {
         };
         let topic = Topic { set, session: word()? };
         let mut long = || Some(u64::from(word()?) | u64::from(word()?) << 32);
-        let talk = match op {
+        let msg = match op {
             0 => Self::Open { share: long()?, size: word()?, sketch: rest.try_into().ok()? },
             1 => Self::Symbols { share: long()?, size: word()?, first: word()?, bytes: rest },
             2 => Self::More { first: word()?, end: word()? },
@@ -198,7 +198,7 @@ impl<'a> Talk<'a> {
             _ => return None,
         };
         let takes_rest = matches!(op, 0 | 1 | 4 | 6 | 7 | 10);
-        (takes_rest || rest.is_empty()).then_some((topic, talk))
+        (takes_rest || rest.is_empty()).then_some((topic, msg))
     }
 
     fn op(&self) -> u8 {
@@ -230,8 +230,8 @@ mod tests {
             if let Some(first) = body.first_mut() {
                 *first = op;
             }
-            if let Some((topic, talk)) = Talk::decode(&body) {
-                prop_assert_eq!(talk.encode(topic), body);
+            if let Some((topic, msg)) = ReconcileMsg::decode(&body) {
+                prop_assert_eq!(msg.encode(topic), body);
             }
         }
     }
@@ -240,19 +240,19 @@ mod tests {
     fn a_message_is_as_long_as_its_op_says() {
         let topic = Topic { set: 1, session: 9 };
         let sketch = [3; sketch::LEN];
-        for talk in [
-            Talk::Open { share: 1 << 40, size: 2, sketch: &sketch },
-            Talk::More { first: 1, end: 2 },
-            Talk::Far { share: 1, size: 2 },
-            Talk::Next { cursor: 7 },
-            Talk::Done,
-            Talk::Busy,
+        for msg in [
+            ReconcileMsg::Open { share: 1 << 40, size: 2, sketch: &sketch },
+            ReconcileMsg::More { first: 1, end: 2 },
+            ReconcileMsg::Far { share: 1, size: 2 },
+            ReconcileMsg::Next { cursor: 7 },
+            ReconcileMsg::Done,
+            ReconcileMsg::Busy,
         ] {
-            let mut body = talk.encode(topic);
-            assert_eq!(Talk::decode(&body), Some((topic, talk)));
+            let mut body = msg.encode(topic);
+            assert_eq!(ReconcileMsg::decode(&body), Some((topic, msg)));
             body.push(0);
-            assert_eq!(Talk::decode(&body), None);
-            assert_eq!(Talk::decode(&body[..body.len() - 2]), None);
+            assert_eq!(ReconcileMsg::decode(&body), None);
+            assert_eq!(ReconcileMsg::decode(&body[..body.len() - 2]), None);
         }
     }
 }

@@ -10,8 +10,8 @@
 //!               want ──────────────────────────────────>  sends what is wanted
 //! ```
 //!
-//! In come letters, time and snapshots of sets; out come [`Output`]s. A set is hashed and coded a slice a tick, so that
-//! nothing else waits. Lost letters are asked for again. Who wastes this node's time is told to the embedder by
+//! In come control frames, time and snapshots of sets; out come [`Output`]s. A set is hashed and coded a slice a tick, so that
+//! nothing else waits. Lost control frames are asked for again. Who wastes this node's time is told to the embedder by
 //! [`Refused`], which takes it from the peer's account.
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 
 use super::exchange::Exchange;
 use super::key::Name;
-use super::message::{Talk, Topic};
+use super::message::{ReconcileMsg, Topic};
 use crate::random::Random;
 
 /// What a node spends on reconciling.
@@ -33,7 +33,7 @@ pub struct Settings {
     pub names_per_turn: usize,
     /// Symbols that are made or looked at in one session.
     pub symbols_max: u32,
-    /// Bytes that one letter or one tick may lead a session to send.
+    /// Bytes that one control frame or one tick may lead a session to send.
     pub round_bytes: usize,
     /// Bytes that a session may send in all.
     pub session_bytes: usize,
@@ -76,7 +76,7 @@ impl Default for Settings {
     }
 }
 
-/// Why something that a peer said was not heeded.
+/// Why something that a peer said was not handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Refused {
@@ -183,7 +183,7 @@ pub enum Output<P, N> {
 }
 
 /// What all sessions share.
-pub(super) struct Desk<'a, P, N> {
+pub(super) struct Context<'a, P, N> {
     pub(super) now: u64,
     pub(super) settings: &'a Settings,
     pub(super) out: &'a mut VecDeque<Output<P, N>>,
@@ -202,7 +202,7 @@ pub struct Reconciler<P, N> {
 }
 
 impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
-    /// No sessions. The dice draw the shares of keys: seed them with a secret, or keys can be guessed.
+    /// No sessions. The randomness draw the shares of keys: seed them with a secret, or keys can be guessed.
     pub fn new(settings: Settings, random: Random) -> Self {
         Self {
             settings,
@@ -248,11 +248,11 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
         true
     }
 
-    /// Heeds the body of a message of kind [`KIND`](super::message::KIND). `names` gives a snapshot of a set, and is asked for
+    /// Takes the body of a message of kind [`KIND`](super::message::KIND). `names` gives a snapshot of a set, and is asked for
     /// only when a session is to be answered; nothing means that there is no such set.
     ///
     /// # Errors
-    /// [`Refused`]: it was not heeded, or ended its session. The peer's account pays.
+    /// [`Refused`]: it was not handled, or ended its session. The peer's account pays.
     pub fn handle<I: Iterator<Item = N>>(
         &mut self,
         now: u64,
@@ -260,22 +260,22 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
         body: &[u8],
         names: impl FnOnce(u8) -> Option<I>,
     ) -> Result<(), Refused> {
-        let heeded = self.heed(now, from, body, names);
-        if let Err(refused) = heeded {
+        let handled = self.handle_body(now, from, body, names);
+        if let Err(refused) = handled {
             self.refused[refused as usize] += 1;
         }
-        heeded
+        handled
     }
 
-    fn heed<I: Iterator<Item = N>>(
+    fn handle_body<I: Iterator<Item = N>>(
         &mut self,
         now: u64,
         from: P,
         body: &[u8],
         names: impl FnOnce(u8) -> Option<I>,
     ) -> Result<(), Refused> {
-        let (topic, talk) = Talk::decode(body).ok_or(Refused::Garbled)?;
-        if let Talk::Open { share, size, sketch } = talk
+        let (topic, msg) = ReconcileMsg::decode(body).ok_or(Refused::Garbled)?;
+        if let ReconcileMsg::Open { share, size, sketch } = msg
             && !self.sessions.contains_key(&(from, topic, false))
         {
             self.admit(now, from, topic)?;
@@ -287,18 +287,22 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
         }
         // What only an answerer says is for a session that was opened here.
         let opened = matches!(
-            talk,
-            Talk::Symbols { .. } | Talk::Far { .. } | Talk::Filter { .. } | Talk::List { .. } | Talk::Busy
+            msg,
+            ReconcileMsg::Symbols { .. }
+                | ReconcileMsg::Far { .. }
+                | ReconcileMsg::Filter { .. }
+                | ReconcileMsg::List { .. }
+                | ReconcileMsg::Busy
         );
         let mut key = (from, topic, opened);
-        if matches!(talk, Talk::Filter { .. }) && !self.sessions.contains_key(&key) {
+        if matches!(msg, ReconcileMsg::Filter { .. }) && !self.sessions.contains_key(&key) {
             key.2 = false;
         }
         let exchange = self.sessions.get_mut(&key).ok_or(Refused::Unknown)?;
-        let mut desk = Desk { now, settings: &self.settings, out: &mut self.out };
-        let heeded = exchange.heed(&mut desk, talk);
+        let mut ctx = Context { now, settings: &self.settings, out: &mut self.out };
+        let handled = exchange.handle(&mut ctx, msg);
         self.bury(now, key);
-        heeded
+        handled
     }
 
     /// Whether a peer may open this session now.
@@ -309,7 +313,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
             return Err(Refused::TooSoon);
         }
         if self.sessions.len() >= self.settings.sessions_max {
-            self.out.push_back(Output::Say { to: from, body: Talk::Busy.encode(topic) });
+            self.out.push_back(Output::Say { to: from, body: ReconcileMsg::Busy.encode(topic) });
             return Err(Refused::Full);
         }
         if self.heard.len() >= self.settings.peers_max {
@@ -334,8 +338,8 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
             if now < exchange.next_due() {
                 continue;
             }
-            let mut desk = Desk { now, settings: &self.settings, out: &mut self.out };
-            if let Err(refused) = exchange.tick(&mut desk) {
+            let mut ctx = Context { now, settings: &self.settings, out: &mut self.out };
+            if let Err(refused) = exchange.tick(&mut ctx) {
                 self.refused[refused as usize] += 1;
             }
             self.bury(now, key);

@@ -1,6 +1,6 @@
 //! Version vectors: which frames of each origin a node has, in a few bytes an origin.
 //!
-//! An entry says of one life of one origin the highest number that came, and which below it did not, in a window of
+//! An entry says of one incarnation of one origin the highest number that came, and which below it did not, in a window of
 //! at most [`SPAN`] numbers. [`missing`] tells from two entries what the other has and this node lacks. A node with very many
 //! origins names a hundred a message, by turns, so that all are covered.
 //!
@@ -31,13 +31,13 @@ pub struct Gap {
     pub last: u64,
 }
 
-/// What a node has of one life of one origin.
+/// What a node has of one incarnation of one origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Whose frames.
     pub origin: NodeId,
-    /// In which life.
-    pub life: Incarnation,
+    /// In which incarnation.
+    pub incarnation: Incarnation,
     /// The highest number that came; 0 for none.
     pub top: Seq,
     /// What did not come of the [`SPAN`] numbers below, from the highest down.
@@ -46,7 +46,7 @@ pub struct Entry {
 
 impl Entry {
     /// Makes an entry by asking for each number of the window whether it came.
-    pub fn of(origin: NodeId, life: Incarnation, top: Seq, mut has: impl FnMut(Seq) -> bool) -> Self {
+    pub fn of(origin: NodeId, incarnation: Incarnation, top: Seq, mut has: impl FnMut(Seq) -> bool) -> Self {
         let mut gaps: Vec<Gap> = Vec::new();
         let lowest = top.0.saturating_sub(SPAN - 1).max(1);
         for number in (lowest..top.0).rev().filter(|number| !has(Seq(*number))) {
@@ -57,7 +57,7 @@ impl Entry {
                 _ => gaps.push(Gap { first: number, last: number }),
             }
         }
-        Self { origin, life, top, gaps }
+        Self { origin, incarnation, top, gaps }
     }
 
     /// Whether the number came, as far as the entry tells.
@@ -69,7 +69,7 @@ impl Entry {
     /// Appends it.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.origin.0);
-        write_varint(out, self.life.0);
+        write_varint(out, self.incarnation.0);
         // The top has 48 bits: the high 24 and the low ones.
         write_varint(out, (self.top.0 >> 24) as u32);
         write_varint(out, (self.top.0 & 0xFF_FFFF) as u32);
@@ -85,7 +85,7 @@ impl Entry {
     /// Takes one off the front of `bytes`; nothing if it is cut short, or says what no entry can.
     pub fn read(bytes: &mut &[u8]) -> Option<Self> {
         let (origin, mut rest) = bytes.split_first_chunk()?;
-        let life = Incarnation(read_varint(&mut rest)?);
+        let incarnation = Incarnation(read_varint(&mut rest)?);
         let (high, low) = (read_varint(&mut rest)?, read_varint(&mut rest)?);
         if high >= 1 << 24 || low >= 1 << 24 {
             return None;
@@ -108,17 +108,17 @@ impl Entry {
             above = first;
         }
         *bytes = rest;
-        Some(Self { origin: NodeId(*origin), life, top, gaps })
+        Some(Self { origin: NodeId(*origin), incarnation, top, gaps })
     }
 }
 
 /// What `theirs` has and `ours` lacks, the lowest first, at most `most` numbers. `ours` is nothing if this node knows no
-/// frame of that life; of an earlier life of the origin nothing is wanted.
+/// frame of that incarnation; of an earlier incarnation of the origin nothing is wanted.
 pub fn missing(ours: Option<&Entry>, theirs: &Entry, most: usize) -> Vec<Seq> {
-    if ours.is_some_and(|ours| ours.life > theirs.life) {
+    if ours.is_some_and(|ours| ours.incarnation > theirs.incarnation) {
         return Vec::new();
     }
-    let ours = ours.filter(|ours| ours.life == theirs.life);
+    let ours = ours.filter(|ours| ours.incarnation == theirs.incarnation);
     let lowest = theirs.top.0.saturating_sub(SPAN - 1).max(1);
     let numbers = (lowest..=theirs.top.0).filter(|number| theirs.has(*number));
     let numbers = numbers.filter(|number| {
@@ -186,9 +186,9 @@ mod tests {
 
     const ORIGIN: NodeId = NodeId([7; 16]);
 
-    fn entry(life: u32, had: &BTreeSet<u64>) -> Entry {
+    fn entry(incarnation: u32, had: &BTreeSet<u64>) -> Entry {
         let top = had.last().copied().unwrap_or(0);
-        Entry::of(ORIGIN, Incarnation(life), Seq(top), |seq| had.contains(&seq.0))
+        Entry::of(ORIGIN, Incarnation(incarnation), Seq(top), |seq| had.contains(&seq.0))
     }
 
     /// Clustered, so that gaps fit an entry.
@@ -205,9 +205,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_entry_is_read_as_it_was_written(had in numbers(), life in any::<u32>(), base in 0..1_u64 << 47) {
+        fn an_entry_is_read_as_it_was_written(had in numbers(), incarnation in any::<u32>(), base in 0..1_u64 << 47) {
             let had: BTreeSet<u64> = had.into_iter().map(|number| number + base).collect();
-            let entry = entry(life, &had);
+            let entry = entry(incarnation, &had);
             let mut bytes = Vec::new();
             entry.write(&mut bytes);
             prop_assert_eq!(read_all(&bytes), Some([entry].to_vec()));
@@ -263,7 +263,7 @@ mod tests {
             assert!(bytes.len() <= 900);
             let entries = read_all(&bytes).unwrap();
             assert_eq!(entries.len(), told);
-            entries.iter().for_each(|entry| met[entry.life.0 as usize] += 1);
+            entries.iter().for_each(|entry| met[entry.incarnation.0 as usize] += 1);
         }
         assert!((0..260).all(|i| (met[i] > 0) == (i % 7 != 0)), "{met:?}");
     }

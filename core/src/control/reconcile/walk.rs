@@ -22,7 +22,7 @@ pub const END: u32 = u32::MAX;
 /// One name's way through the symbols.
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
-    dice: u64,
+    rng: u64,
     next: u32,
 }
 
@@ -30,7 +30,7 @@ impl Walk {
     /// The way of the name with this hash. Every way begins at symbol 0.
     #[inline]
     pub fn new(hash: u64) -> Self {
-        Self { dice: hash, next: 0 }
+        Self { rng: hash, next: 0 }
     }
 
     /// The next symbol on the way.
@@ -42,8 +42,8 @@ impl Walk {
     /// Goes on behind that symbol.
     #[inline]
     pub fn step(&mut self) {
-        self.dice = self.dice.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let product = u128::from(self.dice) * u128::from(self.dice ^ 0xD1B5_4A32_D192_ED03);
+        self.rng = self.rng.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let product = u128::from(self.rng) * u128::from(self.rng ^ 0xD1B5_4A32_D192_ED03);
         let drawn = (product >> 64) as u64 ^ product as u64;
         // Gaps are below (2i + 3) 2^57 / 2^33: 57 bits and more for the largest i, so they are counted in 128.
         let gap = ((u128::from(self.next) * 2 + 3) * u128::from(inverse_root(drawn) - (1 << 32))) >> 33;

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | a frame that is refused before hashing: damaged, unknown, seen before | nothing |
 //! | a frame of a root that is known | a sixteenth of a check |
-//! | a frame whose signature must be checked, and any ping, pong or letter | a check |
+//! | a frame whose signature must be checked, and any ping, pong or control frame | a check |
 //! | the first check of a key that is not known yet | 64 checks, of all strangers' account besides, whoever sent it |
 //! | a frame whose signature does not hold | as many checks as the rates say, often hundreds |
 //!
@@ -36,7 +36,7 @@ pub struct Sender(pub u32);
 
 /// How a sender behaved so far, in frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Conduct {
+pub struct SenderScore {
     /// Frames that were new and proved themselves.
     pub good: u64,
     /// Frames whose signature did not hold.
@@ -45,28 +45,28 @@ pub struct Conduct {
     pub refused: u64,
 }
 
-impl Conduct {
+impl SenderScore {
     /// How bad it was: frames that were refused, or should have been.
-    pub const fn guilt(&self) -> u64 {
+    pub const fn score(&self) -> u64 {
         self.bad + self.refused
     }
 }
 
-/// One sender's tokens and conduct, on a cache line of its own.
+/// One sender's tokens and score, on a cache line of its own.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 struct Account {
     tokens: i64,
     /// When it was filled last, microseconds.
     filled: u64,
-    conduct: Conduct,
+    score: SenderScore,
 }
 
 const _: () = assert!(size_of::<Account>() == 64);
 
 impl Account {
     const fn new(prices: &Prices) -> Self {
-        Self { tokens: prices.full, filled: 0, conduct: Conduct { good: 0, bad: 0, refused: 0 } }
+        Self { tokens: prices.full, filled: 0, score: SenderScore { good: 0, bad: 0, refused: 0 } }
     }
 
     /// Adds what has come since the last time, and says whether anything is there. A clock that steps back brings
@@ -191,8 +191,8 @@ impl Budgets {
         } else {
             return None;
         };
-        account.conduct.refused += frames;
-        if account.conduct.refused == frames {
+        account.score.refused += frames;
+        if account.score.refused == frames {
             self.blame(sender);
         }
         Some(reject)
@@ -212,9 +212,9 @@ impl Budgets {
                 self.strangers.tokens -= self.strangers_prices.of_frame(checked, good);
             }
             if good {
-                account.conduct.good += 1;
+                account.score.good += 1;
             } else {
-                account.conduct.bad += 1;
+                account.score.bad += 1;
                 self.blame(sender);
             }
         }
@@ -236,7 +236,7 @@ impl Budgets {
         let is_peer = self.is_peer(sender);
         let account = &mut self.accounts[sender.0 as usize];
         if !self.strangers.has_tokens(&self.strangers_prices, now_micros) {
-            account.conduct.refused += 1;
+            account.score.refused += 1;
             return Err(Reject::StrangersOverBudget);
         }
         account.tokens -= if is_peer { self.peer.unknown } else { self.stranger.unknown };
@@ -254,13 +254,13 @@ impl Budgets {
     ///
     /// # Panics
     /// When there is no such sender.
-    pub fn conduct(&self, sender: Sender) -> Conduct {
-        self.accounts[sender.0 as usize].conduct
+    pub fn score(&self, sender: Sender) -> SenderScore {
+        self.accounts[sender.0 as usize].score
     }
 
     /// Up to [`OFFENDERS_MAX`] senders of bad or refused frames, in no order: the worst of those that were met.
-    pub fn offenders(&self) -> impl Iterator<Item = (Sender, Conduct)> + '_ {
-        self.worst[..self.worst_len].iter().map(|&sender| (sender, self.conduct(sender)))
+    pub fn offenders(&self) -> impl Iterator<Item = (Sender, SenderScore)> + '_ {
+        self.worst[..self.worst_len].iter().map(|&sender| (sender, self.score(sender)))
     }
 
     /// Keeps `sender` among the worst if it belongs there.
@@ -275,9 +275,9 @@ impl Budgets {
             self.worst_len += 1;
             return;
         }
-        let guilt = |sender: Sender| self.conduct(sender).guilt();
-        let least = (0..OFFENDERS_MAX).min_by_key(|&i| guilt(self.worst[i])).expect("the list is full");
-        if guilt(sender) > guilt(self.worst[least]) {
+        let score = |sender: Sender| self.score(sender).score();
+        let least = (0..OFFENDERS_MAX).min_by_key(|&i| score(self.worst[i])).expect("the list is full");
+        if score(sender) > score(self.worst[least]) {
             self.worst[least] = sender;
         }
     }
@@ -319,8 +319,8 @@ mod tests {
         let mut budgets = budgets();
         // The first second holds a full account besides: a quarter of a second's.
         assert_eq!(flood(&mut budgets, Sender(0), false, 1_000_000, 1), 3 + 10);
-        let conduct = budgets.conduct(Sender(0));
-        assert_eq!(conduct, Conduct { good: 0, bad: 13, refused: 1_000_000 - 13 });
+        let score = budgets.score(Sender(0));
+        assert_eq!(score, SenderScore { good: 0, bad: 13, refused: 1_000_000 - 13 });
     }
 
     #[test]
@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(of_another, Err(Reject::StrangersOverBudget), "another peer draws on the same");
         assert!(send(&mut budgets, Sender(0), true, NOW), "what is known is not held up");
         assert!(budgets.admit_unknown(Sender(1), NOW + 10_000).is_ok(), "time fills the account");
-        assert_eq!(budgets.conduct(Sender(1)), Conduct { good: 0, bad: 0, refused: 1 });
+        assert_eq!(budgets.score(Sender(1)), SenderScore { good: 0, bad: 0, refused: 1 });
     }
 
     #[test]
@@ -420,7 +420,7 @@ mod tests {
             let frames = (1_u64 << (sender % 60)) - 1;
             budgets.settle(&[Sender(sender); BATCH_MAX], &Proof { hashed: frames, checked: 0, good: 0 });
         }
-        let mut bad: std::vec::Vec<u64> = budgets.offenders().map(|(_, conduct)| conduct.bad).collect();
+        let mut bad: std::vec::Vec<u64> = budgets.offenders().map(|(_, score)| score.bad).collect();
         bad.sort_unstable();
         assert_eq!(bad, (44..60).collect::<std::vec::Vec<_>>());
     }
@@ -429,7 +429,7 @@ mod tests {
     fn the_unlimited_are_accounted_for_and_never_refused() {
         let mut budgets = Budgets::unlimited();
         assert_eq!(flood(&mut budgets, Sender(0), false, 1_000, 0), 1_000);
-        assert_eq!(budgets.conduct(Sender(0)).bad, 1_000);
+        assert_eq!(budgets.score(Sender(0)).bad, 1_000);
     }
 
     proptest! {

@@ -21,10 +21,10 @@ use crate::config::{Peer, Push};
 use crate::mesh::{MemberView, MeshView, Quorum, Steering, TravelView};
 use crate::runtime::engine::egress::Egress;
 use crate::runtime::engine::timers::Timers;
-use crate::runtime::ingress::batches::Place;
+use crate::runtime::ingress::batches::BatchPos;
 use crate::runtime::shared::latency::Latencies;
-use crate::runtime::shared::peer_snapshot::{Board, News};
-use crate::runtime::shared::thread_stats::Desk;
+use crate::runtime::shared::peer_snapshot::{News, PeerSnapshot};
+use crate::runtime::shared::thread_stats::ThreadStats;
 use crate::socket::{self, Arrival};
 
 /// Writes taken from the queue before the sockets are looked at again.
@@ -66,7 +66,7 @@ pub(crate) enum Command {
 }
 
 /// The engine with its surroundings, on whichever thread runs it.
-pub(in crate::runtime) struct Keeper {
+pub(in crate::runtime) struct EngineLoop {
     parts: Parts,
     /// Counts of the socket that this thread receives from, if it does; the loop brings them up to date.
     pub(in crate::runtime) received: socket::Counters,
@@ -78,31 +78,31 @@ pub(in crate::runtime) struct Keeper {
     timers: Timers,
 }
 
-/// What a keeper is made of.
+/// What a engine_loop is made of.
 pub(in crate::runtime) struct Parts {
     /// The state machine.
     pub(in crate::runtime) engine: Engine,
     /// The way out.
     pub(in crate::runtime) egress: Egress,
     /// Where the receivers look for a new directory.
-    pub(in crate::runtime) board: Board,
+    pub(in crate::runtime) snapshot: PeerSnapshot,
     /// Who watches the mesh.
     pub(in crate::runtime) events: Sender<MeshEvent>,
     /// Where writers look whether enough members are reachable.
     pub(in crate::runtime) quorum: Quorum,
-    /// This thread's desk.
-    pub(in crate::runtime) desk: Desk,
+    /// This thread's thread_stats.
+    pub(in crate::runtime) thread_stats: ThreadStats,
     /// The agents' writes.
     pub(in crate::runtime) writes: Arc<ArrayQueue<Write>>,
     /// What handles ask.
     pub(in crate::runtime) commands: Receiver<Command>,
-    /// All threads' desks, this one's among them.
-    pub(in crate::runtime) desks: Vec<Desk>,
+    /// All threads' all_stats, this one's among them.
+    pub(in crate::runtime) all_stats: Vec<ThreadStats>,
     /// How updates leave.
     pub(in crate::runtime) push: Push,
 }
 
-impl Keeper {
+impl EngineLoop {
     pub(in crate::runtime) fn new(parts: Parts) -> Self {
         Self {
             timers: Timers::new(&parts.push),
@@ -120,18 +120,18 @@ impl Keeper {
         &mut self,
         batch: &Batch<'_>,
         frames: &[&[u8]],
-        places: &[Place],
+        places: &[BatchPos],
         arrivals: &[Arrival],
     ) {
         self.unpaid_ticks += batch.ticks;
         for i in bits(batch.strangers) {
             let frame = Frame::reopen(frames[i]);
-            self.parts.engine.take_stranger(self.now(), arrivals[places[i].arrival].from(), &frame);
+            self.parts.engine.handle_stranger(self.now(), arrivals[places[i].arrival].from(), &frame);
         }
         if batch.repeats != 0 && self.parts.engine.control().is_some() {
             let now = self.now();
             for i in bits(batch.repeats) {
-                self.parts.engine.meet_again(now, arrivals[places[i].arrival].from(), frames[i]);
+                self.parts.engine.handle_duplicate(now, arrivals[places[i].arrival].from(), frames[i]);
             }
         }
         if batch.mask() == 0 {
@@ -158,10 +158,10 @@ impl Keeper {
         for i in bits(absorbed.answers) {
             self.hear(batch, i);
         }
-        for i in bits(absorbed.letters) {
+        for i in bits(absorbed.control_frames) {
             let (now, from) = (self.now(), arrivals[places[i].arrival].from());
             if let Some(checked) = batch.get(i) {
-                self.parts.engine.take_letter(now, from, &checked.frame);
+                self.parts.engine.handle_control_frame(now, from, &checked.frame);
             }
         }
     }
@@ -182,8 +182,8 @@ impl Keeper {
         if self.timers.may_flush(now) {
             busy |= self.flush();
         }
-        if self.timers.take_lay_out(now) {
-            self.lay_out();
+        if self.timers.take_publish_stats(now) {
+            self.publish_stats();
         }
         busy
     }
@@ -215,8 +215,8 @@ impl Keeper {
     }
 
     /// Lets others read this thread's bulkier figures.
-    pub(in crate::runtime) fn lay_out(&mut self) {
-        self.parts.desk.lay_out(|bulk| {
+    pub(in crate::runtime) fn publish_stats(&mut self) {
+        self.parts.thread_stats.publish_stats(|bulk| {
             bulk.socket = self.received.plus(&self.parts.egress.socket_counters());
             bulk.latencies.drain(&mut self.latencies);
         });
@@ -277,15 +277,15 @@ impl Keeper {
     fn post(&self) {
         let (directory, peers) =
             (self.parts.engine.directory().clone(), self.parts.egress.targets().to_vec());
-        self.parts.board.post(News { directory, peers });
+        self.parts.snapshot.post(News { directory, peers });
     }
 
     /// Sends what the control plane wants sent, and follows its view of who is there.
     fn keep_mesh(&mut self) {
         let Parts { engine, egress, .. } = &mut self.parts;
         engine.forward(|frames, to| egress.forward(frames, to));
-        while let Some((to, letter)) = self.parts.engine.next_letter(clock::wall_micros()) {
-            self.parts.egress.reply(letter, to);
+        while let Some((to, control_frame)) = self.parts.engine.next_control_frame(clock::wall_micros()) {
+            self.parts.egress.reply(control_frame, to);
         }
         if let Some(aims) = self.parts.engine.settle_members() {
             aims.into_iter().for_each(|(origin, addr)| self.parts.egress.aim(origin, addr));
@@ -365,7 +365,7 @@ impl Keeper {
     }
 
     /// One reading of each clock a batch; one record a datagram.
-    fn measure(&mut self, batch: &Batch<'_>, places: &[Place], arrivals: &[Arrival]) {
+    fn measure(&mut self, batch: &Batch<'_>, places: &[BatchPos], arrivals: &[Arrival]) {
         let now_ns = clock::wall_ns();
         let mut last = usize::MAX;
         for (i, checked) in batch.live() {
@@ -389,7 +389,7 @@ impl Keeper {
         batch: &Batch<'_>,
         fresh: u64,
         frames: &[&[u8]],
-        places: &[Place],
+        places: &[BatchPos],
         arrivals: &[Arrival],
     ) {
         if self.parts.push.relay == 0 {
@@ -416,8 +416,8 @@ impl Keeper {
 
     fn answer(&mut self, batch: &Batch<'_>, i: usize, to: SocketAddr) {
         if let Some(token) = batch.get(i).and_then(|checked| token_of(&checked.frame.entries())) {
-            self.lay_out();
-            let report = report(&self.parts.desks);
+            self.publish_stats();
+            let report = report(&self.parts.all_stats);
             let answer = self.parts.engine.answer(token, &report, clock::wall_micros());
             answer.frames().for_each(|frame| self.parts.egress.reply(frame, to));
         }
@@ -451,19 +451,19 @@ fn token_of(entries: &Entries<'_>) -> Option<u64> {
 }
 
 /// All threads' counters together.
-pub(crate) fn tally(desks: &[Desk]) -> Tally {
-    desks.iter().fold(Tally::default(), |sum, desk| sum.plus(&desk.counters.snapshot()))
+pub(crate) fn tally(all_stats: &[ThreadStats]) -> Tally {
+    all_stats.iter().fold(Tally::default(), |sum, thread_stats| sum.plus(&thread_stats.counters.snapshot()))
 }
 
 /// What this node tells askers.
-fn report(desks: &[Desk]) -> Report {
-    let mut report = Report { tally: tally(desks), ..Report::default() };
+fn report(all_stats: &[ThreadStats]) -> Report {
+    let mut report = Report { tally: tally(all_stats), ..Report::default() };
     let mut set = |gauge: Gauge, value| report.gauges[gauge as usize] += value;
-    for desk in desks {
-        desk.look(|bulk| {
+    for thread_stats in all_stats {
+        thread_stats.look(|bulk| {
             set(Gauge::KernelDrops, bulk.socket.kernel_drops);
             let (wire, origin) = (&bulk.latencies.wire_ns, &bulk.latencies.origin_us);
-            // Only the engine's desk has latencies; the others add nothing.
+            // Only the engine's thread_stats has latencies; the others add nothing.
             if !wire.is_empty() || !origin.is_empty() {
                 set(Gauge::WireP50, wire.value_at_quantile(0.5));
                 set(Gauge::WireP99, wire.value_at_quantile(0.99));

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::config::Push;
-use crate::runtime::shared::thread_stats::LAY_OUT_MICROS;
+use crate::runtime::shared::thread_stats::PUBLISH_STATS_MICROS;
 
 /// Longest sleep with nothing to send: whoever writes or asks rings.
 const NAP_MICROS: u64 = 20_000;
@@ -53,10 +53,10 @@ impl Timers {
     }
 
     /// Whether to lay out figures; then the time runs anew.
-    pub(in crate::runtime) fn take_lay_out(&mut self, now: u64) -> bool {
+    pub(in crate::runtime) fn take_publish_stats(&mut self, now: u64) -> bool {
         let due = now >= self.lay_out_at;
         if due {
-            self.lay_out_at = now + LAY_OUT_MICROS;
+            self.lay_out_at = now + PUBLISH_STATS_MICROS;
         }
         due
     }

@@ -6,7 +6,7 @@ use crate::socket::Arrival;
 
 /// Where a frame of a batch lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::runtime) struct Place {
+pub(in crate::runtime) struct BatchPos {
     /// Which arrival.
     pub(in crate::runtime) arrival: usize,
     /// Which frame of it.
@@ -18,9 +18,9 @@ pub(in crate::runtime) struct Place {
 pub(in crate::runtime) fn for_batches<'a>(
     arrivals: &'a [Arrival],
     wanted: impl Fn(usize) -> u64,
-    mut stage: impl FnMut(&[&'a [u8]], &[Place]),
+    mut stage: impl FnMut(&[&'a [u8]], &[BatchPos]),
 ) {
-    let (mut frames, mut places) = ([&[][..]; BATCH_MAX], [Place::default(); BATCH_MAX]);
+    let (mut frames, mut places) = ([&[][..]; BATCH_MAX], [BatchPos::default(); BATCH_MAX]);
     let mut len = 0;
     for (i, arrival) in arrivals.iter().enumerate() {
         let wanted = wanted(i);
@@ -28,7 +28,7 @@ pub(in crate::runtime) fn for_batches<'a>(
             continue;
         }
         for (j, frame) in arrival.frames().enumerate().filter(|(j, _)| wanted >> j & 1 == 1) {
-            (frames[len], places[len]) = (frame, Place { arrival: i, frame: j });
+            (frames[len], places[len]) = (frame, BatchPos { arrival: i, frame: j });
             len += 1;
             if len == BATCH_MAX {
                 stage(&frames, &places);

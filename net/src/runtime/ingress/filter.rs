@@ -6,20 +6,20 @@ use octick_core::data::{Arrived, Ingress, Sender};
 use octick_core::limits::{BATCH_MAX, WAVE_MAX};
 
 use crate::clock;
-use crate::runtime::ingress::batches::{Place, for_batches};
+use crate::runtime::ingress::batches::{BatchPos, for_batches};
 use crate::runtime::ingress::sender_table::Senders;
 use crate::runtime::ingress::verifier_upgrade::Promise;
-use crate::runtime::shared::peer_snapshot::{Board, News};
-use crate::runtime::shared::thread_stats::Desk;
+use crate::runtime::shared::peer_snapshot::{News, PeerSnapshot};
+use crate::runtime::shared::thread_stats::ThreadStats;
 use crate::runtime::threads::solo::ARRIVALS;
 use crate::socket::Arrival;
 
-/// The door of one receiving thread.
-pub(in crate::runtime) struct Door {
+/// The stage of one receiving thread.
+pub(in crate::runtime) struct IngressStage {
     ingress: Ingress,
     senders: Senders,
-    board: Board,
-    desk: Desk,
+    snapshot: PeerSnapshot,
+    thread_stats: ThreadStats,
     wave: Box<Wave>,
     /// A faster verifier, while it is being made.
     promise: Option<Promise>,
@@ -28,7 +28,7 @@ pub(in crate::runtime) struct Door {
 /// Where the frames of a wave came from; memory that is used again.
 struct Wave {
     senders: [[Sender; BATCH_MAX]; WAVE_MAX],
-    places: [[Place; BATCH_MAX]; WAVE_MAX],
+    places: [[BatchPos; BATCH_MAX]; WAVE_MAX],
 }
 
 /// Who sent each arrival; nothing for those that were turned away.
@@ -45,37 +45,37 @@ impl Admitted {
     }
 
     /// Who sent the frames at `places`.
-    fn place(&self, places: &[Place], senders: &mut [Sender; BATCH_MAX]) {
+    fn place(&self, places: &[BatchPos], senders: &mut [Sender; BATCH_MAX]) {
         for (sender, place) in senders.iter_mut().zip(places) {
             *sender = self.senders[place.arrival].expect("frames of the others are not wanted");
         }
     }
 }
 
-impl Door {
+impl IngressStage {
     pub(in crate::runtime) fn new(
         ingress: Ingress,
         promise: Option<Promise>,
         senders: Senders,
-        board: Board,
-        desk: Desk,
+        snapshot: PeerSnapshot,
+        thread_stats: ThreadStats,
     ) -> Self {
         let wave = Wave {
             senders: [[Sender(0); BATCH_MAX]; WAVE_MAX],
-            places: [[Place::default(); BATCH_MAX]; WAVE_MAX],
+            places: [[BatchPos::default(); BATCH_MAX]; WAVE_MAX],
         };
-        Self { ingress, senders, board, desk, wave: Box::new(wave), promise }
+        Self { ingress, senders, snapshot, thread_stats, wave: Box::new(wave), promise }
     }
 
     /// Takes news of peers, and works a little on what makes later checks faster: what that delays is less than one
     /// check without it. False when there is nothing of the latter to do.
     pub(in crate::runtime) fn prepare(&mut self) -> bool {
-        if let Some(News { directory, peers }) = self.board.news() {
+        if let Some(News { directory, peers }) = self.snapshot.news() {
             self.ingress.set_directory(directory);
             self.senders.set_peers(&peers);
         }
         if let Some(promise) = &mut self.promise
-            && let Some(verifier) = promise.keep(|| self.desk.counters.read(Counter::Signatures))
+            && let Some(verifier) = promise.keep(|| self.thread_stats.counters.read(Counter::Signatures))
         {
             self.ingress.set_signatures(verifier);
             self.promise = None;
@@ -88,7 +88,7 @@ impl Door {
     pub(in crate::runtime) fn check<'a>(
         &mut self,
         arrivals: &'a [Arrival],
-        mut stage: impl FnMut(&Batch<'a>, &[&'a [u8]], &[Place]),
+        mut stage: impl FnMut(&Batch<'a>, &[&'a [u8]], &[BatchPos]),
     ) {
         if arrivals.is_empty() {
             return;
@@ -123,14 +123,14 @@ impl Door {
         admitted
     }
 
-    /// [`Door::check`] for more than a batch: trains of several batches share the lanes in which signatures are
+    /// [`IngressStage::check`] for more than a batch: trains of several batches share the lanes in which signatures are
     /// checked.
     fn check_waves<'a>(
         &mut self,
         arrivals: &'a [Arrival],
         admitted: &Admitted,
         now: u64,
-        mut stage: impl FnMut(&Batch<'a>, &[&'a [u8]], &[Place]),
+        mut stage: impl FnMut(&Batch<'a>, &[&'a [u8]], &[BatchPos]),
     ) {
         let mut frames = [[&[][..]; BATCH_MAX]; WAVE_MAX];
         let mut len = [0; WAVE_MAX];
@@ -169,10 +169,10 @@ impl Door {
     }
 
     /// Lets others see who behaved worst.
-    pub(in crate::runtime) fn lay_out(&self) {
+    pub(in crate::runtime) fn publish_stats(&self) {
         let offenders = self.ingress.budgets().offenders();
-        let described = offenders.map(|(sender, conduct)| self.senders.describe(sender, conduct));
-        self.desk.lay_out(|bulk| {
+        let described = offenders.map(|(sender, score)| self.senders.describe(sender, score));
+        self.thread_stats.publish_stats(|bulk| {
             bulk.senders.clear();
             bulk.senders.extend(described);
         });

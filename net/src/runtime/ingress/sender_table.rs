@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use octick_core::data::Sender;
-use octick_core::data::budget::Conduct;
+use octick_core::data::budget::SenderScore;
 use octick_core::limits::STRANGERS;
 
 use crate::config::random_word;
@@ -20,7 +20,7 @@ pub struct SenderStats {
     /// Whether it is a peer's.
     pub is_peer: bool,
     /// What its frames were.
-    pub conduct: Conduct,
+    pub score: SenderScore,
 }
 
 /// An address as hashed and compared: an IPv4 address inside IPv6 is what it stands for.
@@ -76,9 +76,9 @@ impl Senders {
     }
 
     /// What is to be said of a sender.
-    pub(in crate::runtime) fn describe(&self, sender: Sender, conduct: Conduct) -> SenderStats {
+    pub(in crate::runtime) fn describe(&self, sender: Sender, score: SenderScore) -> SenderStats {
         let is_peer = sender.0 < self.strangers;
-        SenderStats { addr: self.addresses[sender.0 as usize], is_peer, conduct }
+        SenderStats { addr: self.addresses[sender.0 as usize], is_peer, score }
     }
 
     /// The places to look at, each once.
@@ -153,7 +153,7 @@ mod tests {
         assert!((550..720).contains(&places.len()), "{} places", places.len());
         assert_eq!(senders.of(addr(10_000)), senders.of(addr(10_000)));
         let sender = senders.of(addr(10_000));
-        assert_eq!(senders.describe(sender, Conduct::default()).addr, addr(10_000));
+        assert_eq!(senders.describe(sender, SenderScore::default()).addr, addr(10_000));
     }
 
     #[test]

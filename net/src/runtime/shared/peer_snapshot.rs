@@ -17,9 +17,9 @@ pub(in crate::runtime) struct News {
     pub(in crate::runtime) peers: Vec<Target>,
 }
 
-/// Where news are posted. Clones are the same board.
+/// Where news are posted. Clones are the same snapshot.
 #[derive(Clone)]
-pub(in crate::runtime) struct Board {
+pub(in crate::runtime) struct PeerSnapshot {
     posted: Arc<Posted>,
     /// The number of the last post that this clone took.
     seen: u64,
@@ -30,8 +30,8 @@ struct Posted {
     latest: Mutex<News>,
 }
 
-impl Board {
-    /// A board with these news on it, which nobody has read yet.
+impl PeerSnapshot {
+    /// A snapshot with these news on it, which nobody has read yet.
     pub(in crate::runtime) fn new(news: News) -> Self {
         Self { posted: Arc::new(Posted { number: AtomicU64::new(1), latest: Mutex::new(news) }), seen: 0 }
     }
@@ -62,11 +62,11 @@ mod tests {
     #[test]
     fn every_reader_gets_the_latest_once() {
         let empty = || News { directory: Directory::new(Vec::new(), [1, 2]).unwrap(), peers: Vec::new() };
-        let board = Board::new(empty());
-        let mut readers = [board.clone(), board.clone()];
+        let snapshot = PeerSnapshot::new(empty());
+        let mut readers = [snapshot.clone(), snapshot.clone()];
         assert!(readers[0].news().is_some() && readers[0].news().is_none());
-        board.post(empty());
-        board.post(empty());
+        snapshot.post(empty());
+        snapshot.post(empty());
         for reader in &mut readers {
             assert!(reader.news().is_some());
             assert!(reader.news().is_none());

@@ -10,11 +10,11 @@ use crate::runtime::shared::latency::Latencies;
 use crate::socket;
 
 /// How often a thread lays out its bulkier figures, µs.
-pub(in crate::runtime) const LAY_OUT_MICROS: u64 = 100_000;
+pub(in crate::runtime) const PUBLISH_STATS_MICROS: u64 = 100_000;
 
-/// One thread's desk. Clones are the same desk.
+/// One thread's thread_stats. Clones are the same thread_stats.
 #[derive(Clone, Default)]
-pub(crate) struct Desk {
+pub(crate) struct ThreadStats {
     pub(crate) counters: Counters,
     bulk: Arc<Mutex<Bulk>>,
 }
@@ -37,9 +37,9 @@ impl Default for Bulk {
     }
 }
 
-impl Desk {
+impl ThreadStats {
     /// Updates the bulk, unless somebody is reading it just now; then the next time does. Never waits.
-    pub(in crate::runtime) fn lay_out(&self, update: impl FnOnce(&mut Bulk)) {
+    pub(in crate::runtime) fn publish_stats(&self, update: impl FnOnce(&mut Bulk)) {
         if let Ok(mut bulk) = self.bulk.try_lock() {
             update(&mut bulk);
         }

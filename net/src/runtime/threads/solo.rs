@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::config::Wait;
-use crate::runtime::engine::engine_loop::Keeper;
-use crate::runtime::ingress::filter::Door;
-use crate::runtime::shared::thread_stats::LAY_OUT_MICROS;
-use crate::runtime::threads::waker::Dozer;
+use crate::runtime::engine::engine_loop::EngineLoop;
+use crate::runtime::ingress::filter::IngressStage;
+use crate::runtime::shared::thread_stats::PUBLISH_STATS_MICROS;
+use crate::runtime::threads::waker::SocketWaiter;
 use crate::socket::{self, Arrival, Socket};
 
 /// Arrivals taken from the socket at a time.
@@ -18,9 +18,9 @@ pub(in crate::runtime) const ARRIVALS: usize = 64;
 /// What the one thread works with.
 pub(in crate::runtime) struct Solo {
     pub(in crate::runtime) socket: Socket,
-    pub(in crate::runtime) door: Door,
-    pub(in crate::runtime) keeper: Keeper,
-    pub(in crate::runtime) dozer: Dozer,
+    pub(in crate::runtime) stage: IngressStage,
+    pub(in crate::runtime) engine_loop: EngineLoop,
+    pub(in crate::runtime) dozer: SocketWaiter,
     pub(in crate::runtime) wait: Wait,
 }
 
@@ -34,35 +34,39 @@ impl Solo {
         let mut busy = false;
         let mut counted_at = 0;
         while !stop.load(Ordering::Relaxed) {
-            let building = self.door.prepare();
+            let building = self.stage.prepare();
             let hurry = busy || building;
-            let patience = if hurry { socket::Wait::None } else { patience(self.wait, || self.keeper.nap()) };
-            let (socket, keeper) = (&mut self.socket, &self.keeper);
-            let taken =
-                self.dozer.doze(patience, || keeper.is_idle(), |wait| socket.poll(wait, &mut arrivals))?;
+            let patience =
+                if hurry { socket::Wait::None } else { patience(self.wait, || self.engine_loop.nap()) };
+            let (socket, engine_loop) = (&mut self.socket, &self.engine_loop);
+            let taken = self.dozer.doze(
+                patience,
+                || engine_loop.is_idle(),
+                |wait| socket.poll(wait, &mut arrivals),
+            )?;
             self.process(&mut arrivals);
-            busy = self.keeper.turn() || taken == ARRIVALS;
+            busy = self.engine_loop.turn() || taken == ARRIVALS;
             let now = clock::wall_micros();
-            if now.abs_diff(counted_at) >= LAY_OUT_MICROS {
-                self.keeper.received = self.socket.counters();
-                self.door.lay_out();
+            if now.abs_diff(counted_at) >= PUBLISH_STATS_MICROS {
+                self.engine_loop.received = self.socket.counters();
+                self.stage.publish_stats();
                 counted_at = now;
             }
             if taken == 0 && self.wait == Wait::Yield {
                 std::thread::yield_now();
             }
         }
-        self.keeper.received = self.socket.counters();
-        self.keeper.lay_out();
-        self.door.lay_out();
+        self.engine_loop.received = self.socket.counters();
+        self.engine_loop.publish_stats();
+        self.stage.publish_stats();
         Ok(())
     }
 
     fn process(&mut self, arrivals: &mut Vec<Arrival>) {
-        self.door.check(arrivals, |batch, frames, places| {
-            self.keeper.absorb(batch, frames, places, arrivals);
+        self.stage.check(arrivals, |batch, frames, places| {
+            self.engine_loop.absorb(batch, frames, places, arrivals);
         });
-        self.keeper.release(arrivals.drain(..));
+        self.engine_loop.release(arrivals.drain(..));
     }
 }
 

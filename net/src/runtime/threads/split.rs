@@ -13,12 +13,12 @@ use rtrb::{Consumer, Producer};
 
 use crate::clock;
 use crate::config::Wait;
-use crate::runtime::engine::engine_loop::Keeper;
-use crate::runtime::ingress::batches::{Place, for_batches};
-use crate::runtime::ingress::filter::Door;
-use crate::runtime::shared::thread_stats::{Desk, LAY_OUT_MICROS};
+use crate::runtime::engine::engine_loop::EngineLoop;
+use crate::runtime::ingress::batches::{BatchPos, for_batches};
+use crate::runtime::ingress::filter::IngressStage;
+use crate::runtime::shared::thread_stats::{PUBLISH_STATS_MICROS, ThreadStats};
 use crate::runtime::threads::solo::{ARRIVALS, patience};
-use crate::runtime::threads::waker::{Bell, Sleeper};
+use crate::runtime::threads::waker::{ParkWaiter, Waker};
 use crate::socket::{self, Arrival, Socket};
 
 /// Arrivals that may wait between an ingress thread and the engine.
@@ -27,10 +27,10 @@ pub(in crate::runtime) const RING: usize = 1_024;
 const INGRESS_NAP: Duration = Duration::from_millis(50);
 
 /// An arrival of which the engine should hear.
-pub(in crate::runtime) struct Parcel {
+pub(in crate::runtime) struct Handoff {
     arrival: Arrival,
     masks: Masks,
-    /// Ticks that the ingress spent on the batch, on one parcel of it.
+    /// Ticks that the ingress spent on the batch, on one handoff of it.
     ticks: u64,
 }
 
@@ -39,7 +39,7 @@ pub(in crate::runtime) struct Parcel {
 struct Masks {
     /// Proved themselves.
     live: u64,
-    /// Letters of strangers, which nobody has verified.
+    /// Control frames of strangers, which nobody has verified.
     strangers: u64,
     /// Were merged before; nobody has verified these copies.
     repeats: u64,
@@ -54,10 +54,10 @@ impl Masks {
 /// What an ingress thread works with.
 pub(in crate::runtime) struct Receiver {
     pub(in crate::runtime) socket: Socket,
-    pub(in crate::runtime) door: Door,
-    pub(in crate::runtime) ring: Producer<Parcel>,
-    pub(in crate::runtime) bell: Bell,
-    pub(in crate::runtime) desk: Desk,
+    pub(in crate::runtime) stage: IngressStage,
+    pub(in crate::runtime) ring: Producer<Handoff>,
+    pub(in crate::runtime) waker: Waker,
+    pub(in crate::runtime) thread_stats: ThreadStats,
     pub(in crate::runtime) wait: Wait,
 }
 
@@ -70,20 +70,20 @@ impl Receiver {
         let mut arrivals: Vec<Arrival> = Vec::with_capacity(ARRIVALS);
         let mut counted_at = 0;
         while !stop.load(Ordering::Relaxed) {
-            let building = self.door.prepare();
+            let building = self.stage.prepare();
             let patience = if building { socket::Wait::None } else { patience(self.wait, || INGRESS_NAP) };
             let taken = self.socket.poll(patience, &mut arrivals)?;
             self.process(&mut arrivals);
             let now = clock::wall_micros();
-            if now.abs_diff(counted_at) >= LAY_OUT_MICROS {
-                self.lay_out();
+            if now.abs_diff(counted_at) >= PUBLISH_STATS_MICROS {
+                self.publish_stats();
                 counted_at = now;
             }
             if taken == 0 && self.wait == Wait::Yield {
                 std::thread::yield_now();
             }
         }
-        self.lay_out();
+        self.publish_stats();
         Ok(())
     }
 
@@ -93,7 +93,7 @@ impl Receiver {
         }
         let mut masks = [Masks::default(); ARRIVALS];
         let mut ticks = 0;
-        self.door.check(arrivals, |batch, _, places| {
+        self.stage.check(arrivals, |batch, _, places| {
             ticks += batch.ticks;
             batch.live().for_each(|(i, _)| masks[places[i].arrival].live |= 1 << places[i].frame);
             for (i, place) in places.iter().enumerate() {
@@ -113,24 +113,24 @@ impl Receiver {
                 hints -= 1;
             }
             let ticks = std::mem::take(&mut ticks);
-            if self.ring.push(Parcel { arrival, masks, ticks }).is_err() {
-                self.desk.counters.add(Counter::RingFull, wanted.into());
+            if self.ring.push(Handoff { arrival, masks, ticks }).is_err() {
+                self.thread_stats.counters.add(Counter::RingFull, wanted.into());
             }
         }
-        self.bell.ring();
+        self.waker.ring();
     }
 
-    fn lay_out(&self) {
-        self.desk.lay_out(|bulk| bulk.socket = self.socket.counters());
-        self.door.lay_out();
+    fn publish_stats(&self) {
+        self.thread_stats.publish_stats(|bulk| bulk.socket = self.socket.counters());
+        self.stage.publish_stats();
     }
 }
 
 /// What the engine's thread works with.
 pub(in crate::runtime) struct Merger {
-    pub(in crate::runtime) rings: Vec<Consumer<Parcel>>,
-    pub(in crate::runtime) keeper: Keeper,
-    pub(in crate::runtime) sleeper: Sleeper,
+    pub(in crate::runtime) rings: Vec<Consumer<Handoff>>,
+    pub(in crate::runtime) engine_loop: EngineLoop,
+    pub(in crate::runtime) sleeper: ParkWaiter,
     pub(in crate::runtime) wait: Wait,
 }
 
@@ -148,26 +148,26 @@ impl Merger {
                 |i| masks[i].all(),
                 |frames, places| {
                     let gather = |mask: fn(&Masks) -> u64| {
-                        let bit = |place: &Place| mask(&masks[place.arrival]) >> place.frame & 1;
+                        let bit = |place: &BatchPos| mask(&masks[place.arrival]) >> place.frame & 1;
                         places.iter().enumerate().fold(0, |all, (i, place)| all | bit(place) << i)
                     };
                     // What nobody has verified is not reopened, even if its origin has become known meanwhile.
                     let live = gather(|masks| masks.live);
-                    let directory = self.keeper.directory();
+                    let directory = self.engine_loop.directory();
                     let mut batch = Batch::reopen(frames.iter().copied(), live, directory);
                     batch.strangers = gather(|masks| masks.strangers);
                     batch.repeats = gather(|masks| masks.repeats);
                     batch.ticks = std::mem::take(&mut ticks);
-                    self.keeper.absorb(&batch, frames, places, &arrivals);
+                    self.engine_loop.absorb(&batch, frames, places, &arrivals);
                 },
             );
-            self.keeper.release(arrivals.drain(..));
+            self.engine_loop.release(arrivals.drain(..));
             masks.clear();
-            if !(self.keeper.turn() || busy) {
+            if !(self.engine_loop.turn() || busy) {
                 self.idle();
             }
         }
-        self.keeper.lay_out();
+        self.engine_loop.publish_stats();
     }
 
     /// Takes what has come, and says what the ingress threads spent on it.
@@ -177,10 +177,10 @@ impl Merger {
         for share in [ARRIVALS / self.rings.len().max(1), ARRIVALS] {
             for ring in &mut self.rings {
                 for _ in 0..share.min(ARRIVALS - arrivals.len()) {
-                    let Ok(parcel) = ring.pop() else { break };
-                    arrivals.push(parcel.arrival);
-                    masks.push(parcel.masks);
-                    ticks += parcel.ticks;
+                    let Ok(handoff) = ring.pop() else { break };
+                    arrivals.push(handoff.arrival);
+                    masks.push(handoff.masks);
+                    ticks += handoff.ticks;
                 }
             }
         }
@@ -192,8 +192,8 @@ impl Merger {
             Wait::Spin => std::hint::spin_loop(),
             Wait::Yield => std::thread::yield_now(),
             Wait::Park => {
-                let nothing = || self.rings.iter().all(Consumer::is_empty) && self.keeper.is_idle();
-                self.sleeper.sleep(self.keeper.nap(), nothing);
+                let nothing = || self.rings.iter().all(Consumer::is_empty) && self.engine_loop.is_idle();
+                self.sleeper.sleep(self.engine_loop.nap(), nothing);
             }
         }
     }

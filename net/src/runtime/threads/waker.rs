@@ -14,7 +14,7 @@ use crate::socket::{self, alarm};
 
 /// Wakes the sleeper, if it sleeps.
 #[derive(Clone)]
-pub(crate) struct Bell {
+pub(crate) struct Waker {
     asleep: Arc<AtomicBool>,
     wake: Wake,
 }
@@ -25,7 +25,7 @@ enum Wake {
     AtSocket(Arc<OwnedFd>),
 }
 
-impl Bell {
+impl Waker {
     /// Wakes the sleeper after something was put where it looks. Costs a load while it is awake.
     #[inline]
     pub(crate) fn ring(&self) {
@@ -41,18 +41,18 @@ impl Bell {
 }
 
 /// The end of a thread that sleeps on a parker.
-pub(in crate::runtime) struct Sleeper {
+pub(in crate::runtime) struct ParkWaiter {
     asleep: Arc<AtomicBool>,
     parker: Parker,
 }
 
-impl Sleeper {
+impl ParkWaiter {
     pub(in crate::runtime) fn new() -> Self {
         Self { asleep: Arc::new(AtomicBool::new(false)), parker: Parker::new() }
     }
 
-    pub(in crate::runtime) fn bell(&self) -> Bell {
-        Bell { asleep: self.asleep.clone(), wake: Wake::Parked(self.parker.unparker().clone()) }
+    pub(in crate::runtime) fn waker(&self) -> Waker {
+        Waker { asleep: self.asleep.clone(), wake: Wake::Parked(self.parker.unparker().clone()) }
     }
 
     /// Sleeps for `nap` at most, unless `nothing` is false once more.
@@ -66,19 +66,19 @@ impl Sleeper {
 }
 
 /// The end of a thread that sleeps at its socket.
-pub(in crate::runtime) struct Dozer {
+pub(in crate::runtime) struct SocketWaiter {
     asleep: Arc<AtomicBool>,
     alarm: Arc<OwnedFd>,
 }
 
-impl Dozer {
+impl SocketWaiter {
     /// That of the thread that polls the socket with this alarm.
     pub(in crate::runtime) fn new(alarm: Arc<OwnedFd>) -> Self {
         Self { asleep: Arc::new(AtomicBool::new(false)), alarm }
     }
 
-    pub(in crate::runtime) fn bell(&self) -> Bell {
-        Bell { asleep: self.asleep.clone(), wake: Wake::AtSocket(self.alarm.clone()) }
+    pub(in crate::runtime) fn waker(&self) -> Waker {
+        Waker { asleep: self.asleep.clone(), wake: Wake::AtSocket(self.alarm.clone()) }
     }
 
     /// Polls as `wait` says; does not sleep if `nothing` is false once more.

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::gossip::UpdateId;
 
 /// How urgent an update is.
@@ -20,60 +20,60 @@ pub enum Lane {
 
 /// Where the caller has laid an update's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spot(pub u64);
+pub struct FrameRef(pub u64);
 
 /// An update that was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// Its name.
     pub id: UpdateId,
-    /// Where its bytes are until [`Act::Forget`].
-    pub spot: Spot,
+    /// Where its bytes are until [`SpreadAction::Forget`].
+    pub frame_ref: FrameRef,
     /// Who issued it.
-    pub origin: Place,
+    pub origin: MemberIndex,
     /// Who sent it; nobody if this node issued it.
-    pub from: Option<Place>,
+    pub from: Option<MemberIndex>,
     /// How it is to go on.
     pub lane: Lane,
 }
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum SpreadAction {
     /// Send an update's bytes as they were received.
     Forward {
         /// Which.
         id: UpdateId,
         /// Where its bytes are.
-        spot: Spot,
+        frame_ref: FrameRef,
         /// To whom.
-        to: Place,
+        to: MemberIndex,
     },
     /// Say that these are here.
     Announce {
         /// To whom.
-        to: Place,
+        to: MemberIndex,
         /// Which; at most [`IDS_MAX`](crate::control::message::gossip::IDS_MAX).
         ids: Vec<UpdateId>,
     },
     /// Ask for these.
     Pull {
         /// Whom.
-        to: Place,
+        to: MemberIndex,
         /// Which; at most [`PULL_MAX`](crate::control::message::gossip::PULL_MAX).
         ids: Vec<UpdateId>,
     },
     /// Name what was taken in last, so that both sides get what they lack.
     Offer {
         /// To whom.
-        to: Place,
+        to: MemberIndex,
         /// Which; at most [`OFFER_MAX`](crate::control::message::gossip::OFFER_MAX).
         ids: Vec<UpdateId>,
     },
     /// Say that these came from there, and were here already.
     Prune {
         /// To whom.
-        to: Place,
+        to: MemberIndex,
         /// Which; at most [`IDS_MAX`](crate::control::message::gossip::IDS_MAX).
         ids: Vec<UpdateId>,
     },

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::control::membership::settings::S;
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::random::Random;
 
 /// Neighbours at most: bits of a set. The overlay keeps about 16.
@@ -25,7 +25,7 @@ pub(in crate::control) struct Links {
 
 #[derive(Clone, Copy, Debug)]
 struct Link {
-    place: Place,
+    place: MemberIndex,
     in_second: Second,
     /// Announcements that came to nothing, since one did not.
     broken: u8,
@@ -40,7 +40,7 @@ struct Second {
 }
 
 impl Links {
-    pub(in crate::control) fn add(&mut self, place: Place) -> bool {
+    pub(in crate::control) fn add(&mut self, place: MemberIndex) -> bool {
         if self.bit(place) != 0 {
             return true;
         }
@@ -59,18 +59,18 @@ impl Links {
     }
 
     /// Returns the bit that stands for nobody now, or zero.
-    pub(in crate::control) fn remove(&mut self, place: Place) -> u32 {
+    pub(in crate::control) fn remove(&mut self, place: MemberIndex) -> u32 {
         let bit = self.bit(place);
         self.taken &= !bit;
         bit
     }
 
     /// The bit of a neighbour; zero of anybody else.
-    pub(in crate::control) fn bit(&self, place: Place) -> u32 {
+    pub(in crate::control) fn bit(&self, place: MemberIndex) -> u32 {
         self.iter().find(|(_, other)| *other == place).map_or(0, |(bit, _)| bit)
     }
 
-    pub(in crate::control) fn place(&self, bit: u32) -> Place {
+    pub(in crate::control) fn place(&self, bit: u32) -> MemberIndex {
         self.links[bit.trailing_zeros() as usize].place
     }
 
@@ -80,17 +80,17 @@ impl Links {
     }
 
     /// The neighbours of a set of taken slots.
-    pub(in crate::control) fn places(&self, set: u32) -> impl Iterator<Item = Place> {
+    pub(in crate::control) fn places(&self, set: u32) -> impl Iterator<Item = MemberIndex> {
         self.iter().filter(move |(bit, _)| set & bit != 0).map(|(_, place)| place)
     }
 
-    pub(in crate::control) fn iter(&self) -> impl Iterator<Item = (u32, Place)> {
+    pub(in crate::control) fn iter(&self) -> impl Iterator<Item = (u32, MemberIndex)> {
         let links = self.links.iter().enumerate().map(|(slot, link)| (1 << slot, link.place));
         links.filter(|(bit, _)| self.taken & bit != 0)
     }
 
     /// Any neighbour of a set, each as likely as the next.
-    pub(in crate::control) fn draw(&self, set: u32, random: &mut Random) -> Option<(u32, Place)> {
+    pub(in crate::control) fn draw(&self, set: u32, random: &mut Random) -> Option<(u32, MemberIndex)> {
         let mut set = set & self.taken;
         if set == 0 {
             return None;

@@ -2,15 +2,15 @@
 
 use alloc::vec::Vec;
 
-use crate::control::dissemination::spread::action::{Accepted, Act, Counts, Lane, Spot};
+use crate::control::dissemination::spread::action::{Accepted, Counts, FrameRef, Lane, SpreadAction};
 use crate::control::dissemination::spread::convergence::{Convergence, QUIET};
 use crate::control::dissemination::spread::links::{LINKS_MAX, Links};
 use crate::control::dissemination::spread::pull::Pulls;
-use crate::control::dissemination::spread::settings::Choices;
+use crate::control::dissemination::spread::settings::SpreadSettings;
 use crate::control::dissemination::spread::trees::Trees;
 use crate::control::dissemination::spread::updates::{Ordinal, State, Update, Updates};
 use crate::control::membership::settings::S;
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX, UpdateId};
 use crate::random::Random;
 
@@ -33,7 +33,7 @@ pub struct Spread {
     /// Whether anything was asked for since.
     served: bool,
     /// What came twice, and from where, that was not said yet.
-    prunes: Vec<(Place, UpdateId)>,
+    prunes: Vec<(MemberIndex, UpdateId)>,
     /// The first update that has not converged yet.
     unsettled: u64,
     round: u16,
@@ -70,12 +70,12 @@ impl Spread {
     }
 
     /// Makes `peer` a neighbour. Returns whether there was room for it; it is one already, or there is.
-    pub fn link(&mut self, peer: Place) -> bool {
+    pub fn link(&mut self, peer: MemberIndex) -> bool {
         self.links.add(peer)
     }
 
     /// `peer` is no neighbour any longer.
-    pub fn unlink(&mut self, peer: Place) {
+    pub fn unlink(&mut self, peer: MemberIndex) {
         let bit = self.links.remove(peer);
         if bit != 0 {
             self.trees.forget(bit);
@@ -87,18 +87,24 @@ impl Spread {
     }
 
     /// The neighbours.
-    pub fn neighbours(&self) -> impl Iterator<Item = Place> {
+    pub fn neighbours(&self) -> impl Iterator<Item = MemberIndex> {
         self.links.iter().map(|(_, place)| place)
     }
 
     /// An update was verified and is new here.
-    pub fn accepted(&mut self, now: u64, choices: &Choices, accepted: &Accepted, acts: &mut Vec<Act>) {
-        let Accepted { id, spot, origin, from, lane } = *accepted;
+    pub fn accepted(
+        &mut self,
+        now: u64,
+        spread_settings: &SpreadSettings,
+        accepted: &Accepted,
+        actions: &mut Vec<SpreadAction>,
+    ) {
+        let Accepted { id, frame_ref, origin, from, lane } = *accepted;
         let sender = from.map_or(0, |peer| self.links.bit(peer));
         self.links.keeps_its_word(sender);
         let ordinal = match self.updates.find(id) {
             Some(ordinal) => ordinal,
-            None => self.hear_of(now, choices, id, acts),
+            None => self.hear_of(now, spread_settings, id, actions),
         };
         let Some(update) = self.updates.get(ordinal) else { return };
         update.told |= sender;
@@ -112,20 +118,20 @@ impl Spread {
             State::Missing(_) => self.pulls.found(),
             State::GivenUp => {}
         }
-        (update.state, update.spot, update.origin) = (State::Held, spot, origin);
+        (update.state, update.frame_ref, update.origin) = (State::Held, frame_ref, origin);
         self.trees.brings_news(origin, sender);
         self.counts.accepted += 1;
         let (grafted, pruned) = if lane == Lane::Normal { self.trees.of(origin) } else { (0, 0) };
         let branches = self.links.known(grafted & !update.told);
         update.told |= branches;
-        acts.extend(self.links.places(branches).map(|to| Act::Forward { id, spot, to }));
+        actions.extend(self.links.places(branches).map(|to| SpreadAction::Forward { id, frame_ref, to }));
         let eager = match lane {
             Lane::Direct if from.is_none() => LINKS_MAX,
             Lane::Direct => 0,
-            Lane::Critical => choices.eager_critical,
+            Lane::Critical => spread_settings.eager_critical,
             // Where others have announced it already, the wave has passed: most would be sent what they have.
             Lane::Normal if branches != 0 || update.has.count_ones() > PASSED => 0,
-            Lane::Normal => choices.eager,
+            Lane::Normal => spread_settings.eager,
         };
         let mut favourite = if self.drawn.0 == now { self.drawn.1 & !update.told } else { 0 };
         for _ in 0..eager {
@@ -136,7 +142,7 @@ impl Spread {
                 self.trees.graft(origin, bit);
             }
             update.told |= bit;
-            acts.push(Act::Forward { id, spot, to });
+            actions.push(SpreadAction::Forward { id, frame_ref, to });
         }
         if lane == Lane::Direct {
             return;
@@ -144,22 +150,22 @@ impl Spread {
         self.fresh.push(ordinal);
         let delay = match lane {
             Lane::Critical => 0,
-            // Half of it by dice: of two neighbours that got it together, one is first, and the other need not speak.
+            // Half of it by randomness: of two neighbours that got it together, one is first, and the other need not speak.
             Lane::Normal | Lane::Direct => {
                 if self.lazy == 0 || now > self.announced_at + S {
-                    self.lazy = choices.lazy_delay;
+                    self.lazy = spread_settings.lazy_delay;
                 }
                 self.lazy / 2 + self.random.below(self.lazy.max(1))
             }
         };
         self.announce_at = self.announce_at.min(now + delay);
         if delay == 0 || self.fresh.len() >= IDS_MAX {
-            self.announce(now, choices, acts);
+            self.announce(now, spread_settings, actions);
         }
     }
 
     /// A further copy of an update came from `from`, who is told if that is not the first.
-    pub fn duplicate(&mut self, now: u64, id: UpdateId, from: Place) {
+    pub fn duplicate(&mut self, now: u64, id: UpdateId, from: MemberIndex) {
         self.counts.duplicates += 1;
         let bit = self.links.bit(from);
         if bit == 0 {
@@ -178,7 +184,7 @@ impl Spread {
     }
 
     /// `from` had these before they came from here: it gets them from elsewhere.
-    pub fn handle_prune(&mut self, from: Place, ids: &[UpdateId]) {
+    pub fn handle_prune(&mut self, from: MemberIndex, ids: &[UpdateId]) {
         let bit = self.links.bit(from);
         for id in ids.iter().take(IDS_MAX).filter(|_| bit != 0) {
             if let Some(update) = self.updates.named(*id) {
@@ -188,18 +194,18 @@ impl Spread {
     }
 
     /// A member's place is given to another.
-    pub fn forget_origin(&mut self, origin: Place) {
+    pub fn forget_origin(&mut self, origin: MemberIndex) {
         self.trees.fell(origin);
     }
 
     /// Sends an update that is here straight to `to`: the direct path of a critical message, and a region's wave.
-    pub fn send(&mut self, id: UpdateId, to: Place, acts: &mut Vec<Act>) {
+    pub fn send(&mut self, id: UpdateId, to: MemberIndex, actions: &mut Vec<SpreadAction>) {
         if let Some(update) = self.updates.named(id)
             && update.state == State::Held
         {
             // Whoever was only told of it is sent it all the same.
             update.told |= self.links.bit(to);
-            acts.push(Act::Forward { id, spot: update.spot, to });
+            actions.push(SpreadAction::Forward { id, frame_ref: update.frame_ref, to });
         }
     }
 
@@ -207,19 +213,19 @@ impl Spread {
     pub fn handle_ids(
         &mut self,
         now: u64,
-        choices: &Choices,
-        from: Place,
+        spread_settings: &SpreadSettings,
+        from: MemberIndex,
         ids: &[UpdateId],
-        acts: &mut Vec<Act>,
+        actions: &mut Vec<SpreadAction>,
     ) {
         let bit = self.links.bit(from);
         for id in ids.iter().take(IDS_MAX.max(OFFER_MAX)) {
-            let room = self.pulls.missing() < choices.missing_max && self.links.may_announce(bit);
+            let room = self.pulls.missing() < spread_settings.missing_max && self.links.may_announce(bit);
             let (ordinal, pulls) = match self.updates.find(*id) {
                 Some(ordinal) => (ordinal, 1),
                 // No one of them alone may fill the room.
-                None if room && self.links.may_be_first(bit, choices.missing_max / 4, now) => {
-                    (self.hear_of(now, choices, *id, acts), choices.pulls)
+                None if room && self.links.may_be_first(bit, spread_settings.missing_max / 4, now) => {
+                    (self.hear_of(now, spread_settings, *id, actions), spread_settings.pulls)
                 }
                 None => {
                     self.counts.ids_refused += 1;
@@ -239,7 +245,7 @@ impl Spread {
             }
             if news && room && update.state == State::GivenUp {
                 update.state = State::Missing(pulls);
-                self.pulls.miss(now + choices.pull_delay, ordinal);
+                self.pulls.miss(now + spread_settings.pull_delay, ordinal);
             }
         }
     }
@@ -248,14 +254,14 @@ impl Spread {
     pub fn handle_pull(
         &mut self,
         now: u64,
-        choices: &Choices,
-        from: Place,
+        spread_settings: &SpreadSettings,
+        from: MemberIndex,
         ids: &[UpdateId],
-        acts: &mut Vec<Act>,
+        actions: &mut Vec<SpreadAction>,
     ) {
         let bit = self.links.bit(from);
         for id in ids.iter().take(PULL_MAX) {
-            self.serve(now, choices, *id, (bit, from), acts);
+            self.serve(now, spread_settings, *id, (bit, from), actions);
             if let Some(update) = self.updates.named(*id).filter(|_| bit != 0) {
                 // It has no better source.
                 self.trees.graft(update.origin, bit);
@@ -266,11 +272,11 @@ impl Spread {
     }
 
     /// A round: names what was taken in last to `to`, which sends what is missing here and asks for what it lacks.
-    pub fn offer(&mut self, to: Place, acts: &mut Vec<Act>) {
+    pub fn offer(&mut self, to: MemberIndex, actions: &mut Vec<SpreadAction>) {
         self.round = self.round.wrapping_add(1);
         let held = self.updates.iter_mut().rev().filter(|update| update.state == State::Held);
         let ids = held.take(OFFER_MAX).map(|update| update.id).collect();
-        acts.push(Act::Offer { to, ids });
+        actions.push(SpreadAction::Offer { to, ids });
     }
 
     /// `from` offers these: whatever was taken in here since the oldest of them, and is not among them, `from` lacks; but
@@ -279,10 +285,10 @@ impl Spread {
     pub fn handle_offer(
         &mut self,
         now: u64,
-        choices: &Choices,
-        from: Place,
+        spread_settings: &SpreadSettings,
+        from: MemberIndex,
         ids: &[UpdateId],
-        acts: &mut Vec<Act>,
+        actions: &mut Vec<SpreadAction>,
     ) -> bool {
         let bit = self.links.bit(from);
         let mut offered = ids.to_vec();
@@ -301,30 +307,39 @@ impl Spread {
             .iter_mut()
             .skip(first)
             .rev()
-            .filter(|update| update.state == State::Held && update.heard_at + choices.pull_timeout <= now)
+            .filter(|update| {
+                update.state == State::Held && update.heard_at + spread_settings.pull_timeout <= now
+            })
             .filter(|update| offered.binary_search(&update.id).is_err())
             .map(|update| update.id)
             .take(PULL_MAX)
             .collect();
         for id in lacking {
-            self.serve(now, choices, id, (bit, from), acts);
+            self.serve(now, spread_settings, id, (bit, from), actions);
         }
         let unknown = ids.iter().filter(|id| self.updates.find(**id).is_none()).count();
-        self.handle_ids(now, choices, from, ids, acts);
+        self.handle_ids(now, spread_settings, from, ids, actions);
         offered.len() == OFFER_MAX && unknown > OFFER_MAX / 2
     }
 
     /// What is here, but for what was heard of only just.
-    pub fn held(&self, now: u64, choices: &Choices) -> impl Iterator<Item = UpdateId> {
-        let rested = now.saturating_sub(choices.pull_timeout);
+    pub fn held(&self, now: u64, spread_settings: &SpreadSettings) -> impl Iterator<Item = UpdateId> {
+        let rested = now.saturating_sub(spread_settings.pull_timeout);
         let held = self.updates.iter().filter(move |update| update.heard_at <= rested);
         held.filter(|update| update.state == State::Held).map(|update| update.id)
     }
 
     /// Sends `to` what it lacks of these, as far as it is here, and as much of it as a link may have in a second.
-    pub fn give(&mut self, now: u64, choices: &Choices, to: Place, ids: &[UpdateId], acts: &mut Vec<Act>) {
+    pub fn give(
+        &mut self,
+        now: u64,
+        spread_settings: &SpreadSettings,
+        to: MemberIndex,
+        ids: &[UpdateId],
+        actions: &mut Vec<SpreadAction>,
+    ) {
         let bit = self.links.bit(to);
-        ids.iter().for_each(|id| self.serve(now, choices, *id, (bit, to), acts));
+        ids.iter().for_each(|id| self.serve(now, spread_settings, *id, (bit, to), actions));
     }
 
     /// Whether the update was accepted not long ago.
@@ -338,14 +353,14 @@ impl Spread {
     }
 
     /// Announces and asks for what is due. Forgets what is old; to do that in time is not urgent, and needs no timer.
-    pub fn tick(&mut self, now: u64, choices: &Choices, acts: &mut Vec<Act>) {
+    pub fn tick(&mut self, now: u64, spread_settings: &SpreadSettings, actions: &mut Vec<SpreadAction>) {
         if now >= self.announce_at {
-            self.announce(now, choices, acts);
+            self.announce(now, spread_settings, actions);
         }
-        self.pull(now, choices, acts);
+        self.pull(now, spread_settings, actions);
         self.settle(now);
-        while self.updates.front().is_some_and(|update| now >= update.heard_at + choices.keep) {
-            self.forget(acts);
+        while self.updates.front().is_some_and(|update| now >= update.heard_at + spread_settings.keep) {
+            self.forget(actions);
         }
     }
 
@@ -357,13 +372,19 @@ impl Spread {
             + self.trees.memory()
             + self.pulls.memory()
             + self.fresh.capacity() * size_of::<Ordinal>()
-            + self.prunes.capacity() * size_of::<(Place, UpdateId)>()
+            + self.prunes.capacity() * size_of::<(MemberIndex, UpdateId)>()
     }
 
-    fn hear_of(&mut self, now: u64, choices: &Choices, id: UpdateId, acts: &mut Vec<Act>) -> Ordinal {
-        while self.updates.len() >= choices.updates_max {
+    fn hear_of(
+        &mut self,
+        now: u64,
+        spread_settings: &SpreadSettings,
+        id: UpdateId,
+        actions: &mut Vec<SpreadAction>,
+    ) -> Ordinal {
+        while self.updates.len() >= spread_settings.updates_max {
             self.counts.crowded_out += 1;
-            self.forget(acts);
+            self.forget(actions);
         }
         self.updates.push(Update {
             id,
@@ -377,43 +398,45 @@ impl Spread {
             round: self.round,
             rounds: 0,
             state: State::GivenUp,
-            spot: Spot::default(),
-            origin: Place(u32::MAX),
+            frame_ref: FrameRef::default(),
+            origin: MemberIndex(u32::MAX),
         })
     }
 
     fn serve(
         &mut self,
         now: u64,
-        choices: &Choices,
+        spread_settings: &SpreadSettings,
         id: UpdateId,
-        (bit, from): (u32, Place),
-        acts: &mut Vec<Act>,
+        (bit, from): (u32, MemberIndex),
+        actions: &mut Vec<SpreadAction>,
     ) {
         let update = self.updates.named(id);
         match update.filter(|update| update.state == State::Held) {
             None => self.counts.pulls_unknown += 1,
-            Some(_) if !self.links.may_ask(bit, choices.served_max, now) => self.counts.pulls_refused += 1,
+            Some(_) if !self.links.may_ask(bit, spread_settings.served_max, now) => {
+                self.counts.pulls_refused += 1
+            }
             Some(update) => {
                 update.told |= bit;
                 update.touch(now, self.round);
-                acts.push(Act::Forward { id, spot: update.spot, to: from });
+                actions.push(SpreadAction::Forward { id, frame_ref: update.frame_ref, to: from });
             }
         }
     }
 
     /// Tells every neighbour what is new here and not known to be there, and what need not have come from it.
-    fn announce(&mut self, now: u64, choices: &Choices, acts: &mut Vec<Act>) {
+    fn announce(&mut self, now: u64, spread_settings: &SpreadSettings, actions: &mut Vec<SpreadAction>) {
         let fresh = core::mem::take(&mut self.fresh);
         self.announce_at = u64::MAX;
         self.announced_at = now;
         let lazy = if core::mem::take(&mut self.served) { self.lazy / 2 } else { self.lazy * 5 / 4 };
-        self.lazy = lazy.clamp(choices.lazy_delay, choices.lazy_delay_max);
+        self.lazy = lazy.clamp(spread_settings.lazy_delay, spread_settings.lazy_delay_max);
         let mut prunes = core::mem::take(&mut self.prunes);
         prunes.sort_unstable();
         for prunes in prunes.chunk_by(|a, b| a.0 == b.0) {
             let ids = prunes.iter().map(|(_, id)| *id).collect();
-            acts.push(Act::Prune { to: prunes[0].0, ids });
+            actions.push(SpreadAction::Prune { to: prunes[0].0, ids });
         }
         for (bit, to) in self.links.iter() {
             let mut ids = Vec::new();
@@ -426,7 +449,7 @@ impl Spread {
                 }
             }
             if !ids.is_empty() {
-                acts.push(Act::Announce { to, ids });
+                actions.push(SpreadAction::Announce { to, ids });
             }
         }
     }
@@ -449,10 +472,10 @@ impl Spread {
         (floor.saturating_sub(self.updates.first()) as usize).min(self.updates.len())
     }
 
-    fn forget(&mut self, acts: &mut Vec<Act>) {
+    fn forget(&mut self, actions: &mut Vec<SpreadAction>) {
         let Some(update) = self.updates.pop() else { return };
         match update.state {
-            State::Held => acts.push(Act::Forget(update.id)),
+            State::Held => actions.push(SpreadAction::Forget(update.id)),
             State::Missing(_) => self.pulls.found(),
             State::GivenUp => {}
         }

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use crate::control::dissemination::spread::updates::{Ordinal, State};
-use crate::control::dissemination::spread::{Act, Choices, Spread};
-use crate::control::membership::table::Place;
+use crate::control::dissemination::spread::{Spread, SpreadAction, SpreadSettings};
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::gossip::{PULL_MAX, UpdateId};
 
 /// When to ask for what. An update that came meanwhile leaves its entry behind, which then finds nothing to do.
@@ -50,8 +50,13 @@ impl Pulls {
 
 impl Spread {
     /// Asks for what is due.
-    pub(in crate::control) fn pull(&mut self, now: u64, choices: &Choices, acts: &mut Vec<Act>) {
-        let mut asks: Vec<(Place, UpdateId)> = Vec::new();
+    pub(in crate::control) fn pull(
+        &mut self,
+        now: u64,
+        spread_settings: &SpreadSettings,
+        actions: &mut Vec<SpreadAction>,
+    ) {
+        let mut asks: Vec<(MemberIndex, UpdateId)> = Vec::new();
         while let Some(ordinal) = self.pulls.take(now) {
             let Some(update) = self.updates.get(ordinal) else { continue };
             let State::Missing(left) = update.state else { continue };
@@ -67,19 +72,22 @@ impl Spread {
             };
             update.state = State::Missing(left - 1);
             asks.push((holder, update.id));
-            self.pulls.due.push(Reverse((now + choices.pull_timeout, ordinal)));
+            self.pulls.due.push(Reverse((now + spread_settings.pull_timeout, ordinal)));
         }
         self.counts.pulls += asks.len() as u32;
         asks.sort_unstable();
         for asks in asks.chunk_by(|a, b| a.0 == b.0) {
             for part in asks.chunks(PULL_MAX) {
-                acts.push(Act::Pull { to: part[0].0, ids: part.iter().map(|(_, id)| *id).collect() });
+                actions.push(SpreadAction::Pull {
+                    to: part[0].0,
+                    ids: part.iter().map(|(_, id)| *id).collect(),
+                });
             }
         }
     }
 
     /// Whom to ask next: a neighbour that has it and was not asked in this turn, then whoever else has it, then all again.
-    fn next_holder(&mut self, ordinal: Ordinal) -> Option<Place> {
+    fn next_holder(&mut self, ordinal: Ordinal) -> Option<MemberIndex> {
         let update = self.updates.get(ordinal)?;
         if let Some((bit, place)) = self.links.draw(update.has & !update.asked, &mut self.random) {
             update.ask(bit);

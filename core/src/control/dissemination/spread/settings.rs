@@ -4,15 +4,15 @@ use crate::control::dissemination::spread::convergence::QUIET;
 use crate::control::dissemination::spread::links::LINKS_MAX;
 use crate::control::membership::settings::{Contradiction, MS, S};
 
-/// The choices. Times are microseconds. One of these serves all machines of a process.
+/// The spread_settings. Times are microseconds. One of these serves all machines of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choices {
+pub struct SpreadSettings {
     /// Neighbours that are sent an update at once. One costs 20 % less than three, and two milliseconds.
     pub eager: usize,
     /// The same, of a critical update.
     pub eager_critical: usize,
     /// How long announcements wait, on average, for company, and for a neighbour's that makes them needless: with six
-    /// milliseconds all but one of a link's two are. Each is a letter of 120 bytes, most of what an update costs.
+    /// milliseconds all but one of a link's two are. Each is a control frame of 120 bytes, most of what an update costs.
     pub lazy_delay: u64,
     /// The same at most, where nobody asks for what is announced because the trees work.
     pub lazy_delay_max: u64,
@@ -32,7 +32,7 @@ pub struct Choices {
     pub served_max: u16,
 }
 
-impl Default for Choices {
+impl Default for SpreadSettings {
     fn default() -> Self {
         Self {
             eager: 1,
@@ -50,8 +50,8 @@ impl Default for Choices {
     }
 }
 
-impl Choices {
-    /// Checks the choices against each other.
+impl SpreadSettings {
+    /// Checks the spread_settings against each other.
     ///
     /// # Errors
     /// The first contradiction.

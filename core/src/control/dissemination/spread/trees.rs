@@ -7,7 +7,7 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 
 /// Origins whose trees are remembered; beyond, an update finds its way as if its origin had never spoken.
 const TREES_MAX: usize = 1 << 14;
@@ -26,17 +26,17 @@ struct Branches {
 /// The branches of all trees at one node.
 #[derive(Debug, Default)]
 pub(in crate::control) struct Trees {
-    branches: BTreeMap<Place, Branches>,
+    branches: BTreeMap<MemberIndex, Branches>,
 }
 
 impl Trees {
     /// Links that get the origin's updates at once, and those that need not.
-    pub(in crate::control) fn of(&self, origin: Place) -> (u32, u32) {
+    pub(in crate::control) fn of(&self, origin: MemberIndex) -> (u32, u32) {
         self.branches.get(&origin).map_or((0, 0), |branches| (branches.grafted, branches.pruned))
     }
 
     /// A link wants the origin's updates.
-    pub(in crate::control) fn graft(&mut self, origin: Place, bit: u32) {
+    pub(in crate::control) fn graft(&mut self, origin: MemberIndex, bit: u32) {
         if let Some(branches) = self.entry(origin) {
             branches.grafted |= bit;
             branches.pruned &= !bit;
@@ -44,7 +44,7 @@ impl Trees {
     }
 
     /// A link has them from elsewhere.
-    pub(in crate::control) fn prune(&mut self, origin: Place, bit: u32) {
+    pub(in crate::control) fn prune(&mut self, origin: MemberIndex, bit: u32) {
         if let Some(branches) = self.entry(origin) {
             branches.grafted &= !bit;
             branches.pruned |= bit;
@@ -52,7 +52,7 @@ impl Trees {
     }
 
     /// A link sent what was here already. Returns whether it did so twice in a row, and should be told.
-    pub(in crate::control) fn repeats(&mut self, origin: Place, bit: u32) -> bool {
+    pub(in crate::control) fn repeats(&mut self, origin: MemberIndex, bit: u32) -> bool {
         self.entry(origin).is_some_and(|branches| {
             let again = branches.repeats & bit != 0;
             branches.repeats ^= bit;
@@ -61,7 +61,7 @@ impl Trees {
     }
 
     /// A link sent what was new.
-    pub(in crate::control) fn brings_news(&mut self, origin: Place, bit: u32) {
+    pub(in crate::control) fn brings_news(&mut self, origin: MemberIndex, bit: u32) {
         if let Some(branches) = self.branches.get_mut(&origin) {
             branches.repeats &= !bit;
         }
@@ -77,16 +77,16 @@ impl Trees {
     }
 
     /// An origin's place is given to another.
-    pub(in crate::control) fn fell(&mut self, origin: Place) {
+    pub(in crate::control) fn fell(&mut self, origin: MemberIndex) {
         self.branches.remove(&origin);
     }
 
     pub(in crate::control) fn memory(&self) -> usize {
         // A node of the map holds up to eleven entries, and is half full at least.
-        self.branches.len() * 2 * (size_of::<Place>() + size_of::<Branches>())
+        self.branches.len() * 2 * (size_of::<MemberIndex>() + size_of::<Branches>())
     }
 
-    fn entry(&mut self, origin: Place) -> Option<&mut Branches> {
+    fn entry(&mut self, origin: MemberIndex) -> Option<&mut Branches> {
         if self.branches.len() >= TREES_MAX && !self.branches.contains_key(&origin) {
             return None;
         }

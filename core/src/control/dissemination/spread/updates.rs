@@ -5,8 +5,8 @@
 
 use alloc::collections::VecDeque;
 
-use crate::control::dissemination::spread::Spot;
-use crate::control::membership::table::Place;
+use crate::control::dissemination::spread::FrameRef;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::gossip::UpdateId;
 use crate::hash_index::Index;
 
@@ -29,7 +29,7 @@ pub(in crate::control) struct Update {
     /// The link that was asked last.
     pub(in crate::control) asked_last: u32,
     /// Somebody beyond the links who has it.
-    pub(in crate::control) outsider: Option<Place>,
+    pub(in crate::control) outsider: Option<MemberIndex>,
     /// From its first hearing to the last time a link was found to lack it, microseconds.
     pub(in crate::control) active_for: u32,
     /// The round in which it was first heard of, modulo 2^16.
@@ -38,9 +38,9 @@ pub(in crate::control) struct Update {
     pub(in crate::control) rounds: u16,
     pub(in crate::control) state: State,
     /// Where its bytes are, once it is held.
-    pub(in crate::control) spot: Spot,
+    pub(in crate::control) frame_ref: FrameRef,
     /// Who issued it, once it is held.
-    pub(in crate::control) origin: Place,
+    pub(in crate::control) origin: MemberIndex,
 }
 
 impl Update {
@@ -179,8 +179,8 @@ mod tests {
             round: 0,
             rounds: 0,
             state: State::Held,
-            spot: Spot::default(),
-            origin: Place(0),
+            frame_ref: FrameRef::default(),
+            origin: MemberIndex(0),
         }
     }
 

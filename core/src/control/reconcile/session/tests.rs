@@ -8,7 +8,7 @@ use std::eprintln;
 
 type Set = BTreeSet<u64>;
 
-/// Bytes of a frame around a letter.
+/// Bytes of a frame around a control frame.
 const FRAME: usize = 104;
 
 /// Two nodes and the link between them.
@@ -20,12 +20,12 @@ struct Pair {
     weather: Random,
     loss: u32,
     now: u64,
-    /// Bodies with their heads, both ways; letters; the most in one step.
+    /// Bodies with their heads, both ways; control frames; the most in one step.
     bytes: usize,
-    letters: usize,
+    control_frames: usize,
     burst: usize,
     ends: Vec<End>,
-    /// Letters from node 0 but those that want something: turns that it waited for.
+    /// Control frames from node 0 but those that want something: turns that it waited for.
     asked: usize,
 }
 
@@ -41,7 +41,7 @@ impl Pair {
             loss,
             now: 1_000_000,
             bytes: 0,
-            letters: 0,
+            control_frames: 0,
             burst: 0,
             ends: Vec::new(),
             asked: 0,
@@ -55,12 +55,15 @@ impl Pair {
                 match output {
                     Output::Say { to, body } => {
                         assert_ne!(to, at);
-                        let paid = !matches!(Talk::decode(&body).unwrap().1, Talk::Want { .. } | Talk::Done);
+                        let paid = !matches!(
+                            ReconcileMsg::decode(&body).unwrap().1,
+                            ReconcileMsg::Want { .. } | ReconcileMsg::Done
+                        );
                         self.bytes += if paid { body.len() + 4 } else { 0 };
-                        self.letters += usize::from(paid);
+                        self.control_frames += usize::from(paid);
                         burst += body.len();
                         self.asked += usize::from(paid && at == 0);
-                        assert!(body.len() <= crate::wire::letter::BODY_MAX);
+                        assert!(body.len() <= crate::wire::control_frame::BODY_MAX);
                         if !self.weather.permille(self.loss) {
                             let late = self.weather.below(if self.loss > 0 { 20_000 } else { 1 });
                             self.flying.push((self.now + 1_000 + late, to, body));
@@ -82,14 +85,15 @@ impl Pair {
     fn run(&mut self) {
         for _ in 0..1_000_000 {
             self.settle();
-            let next_letter = self.flying.iter().map(|letter| letter.0).min().unwrap_or(u64::MAX);
+            let next_control_frame =
+                self.flying.iter().map(|control_frame| control_frame.0).min().unwrap_or(u64::MAX);
             let due = self.nodes.iter().map(Reconciler::next_due).min().unwrap();
-            let next = next_letter.min(due);
+            let next = next_control_frame.min(due);
             if next == u64::MAX {
                 return;
             }
             self.now = self.now.max(next);
-            if let Some(i) = self.flying.iter().position(|letter| letter.0 <= self.now) {
+            if let Some(i) = self.flying.iter().position(|control_frame| control_frame.0 <= self.now) {
                 let (_, to, body) = self.flying.swap_remove(i);
                 let set = &self.sets[usize::from(to)];
                 let _ = self.nodes[usize::from(to)]
@@ -135,7 +139,7 @@ fn a_session_costs_what_its_difference_does() {
             assert_eq!(pair.reconcile(), 1, "{differ}: {:?} {:?}", pair.ends, pair.nodes[0].refused());
             assert_eq!(pair.ends, [End::Complete]);
             bytes += pair.bytes;
-            framed += pair.bytes + pair.letters * FRAME;
+            framed += pair.bytes + pair.control_frames * FRAME;
             one_trip += usize::from(pair.asked == 1);
         }
         let runs = runs as usize;
@@ -157,7 +161,7 @@ fn a_node_away_for_an_hour_catches_up_in_bounded_rounds() {
         let began = pair.now;
         let sessions = pair.reconcile();
         let settings = Settings::default();
-        // A round, the names that a batch wants, and what is over in a letter.
+        // A round, the names that a batch wants, and what is over in a control frame.
         assert!(
             pair.burst <= settings.round_bytes + settings.batch * 9 + 4_096,
             "{} bytes at once",
@@ -214,7 +218,7 @@ proptest! {
             node.tick(now as u64 * 1_000);
             while let Some(output) = node.poll() {
                 if let Output::Say { body, .. } = output {
-                    session = Talk::decode(&body).unwrap().0.session;
+                    session = ReconcileMsg::decode(&body).unwrap().0.session;
                 }
             }
             prop_assert!(node.memory() < 1 << 18 && node.len() <= settings.sessions_max);
@@ -225,7 +229,7 @@ proptest! {
 /// A node that was asked by peer 1 in session 7, and says what it answered.
 fn asked(settings: Settings, size: u32) -> (Reconciler<u8, u64>, Vec<Vec<u8>>) {
     let mut node = Reconciler::new(settings, Random::new(1));
-    let open = Talk::Open { share: 3, size, sketch: &[0; sketch::LEN] }.encode(TOPIC);
+    let open = ReconcileMsg::Open { share: 3, size, sketch: &[0; sketch::LEN] }.encode(TOPIC);
     assert_eq!(node.handle(10, 1, &open, |_| Some(0..1_000)), Ok(()));
     let said = work(&mut node, 10);
     (node, said)
@@ -246,21 +250,21 @@ fn work(node: &mut Reconciler<u8, u64>, now: u64) -> Vec<Vec<u8>> {
     said
 }
 
-fn heed(node: &mut Reconciler<u8, u64>, now: u64, talk: Talk<'_>) -> Result<(), Refused> {
-    node.handle(now, 1, &talk.encode(TOPIC), |_| Some(0..1_000))
+fn handle(node: &mut Reconciler<u8, u64>, now: u64, msg: ReconcileMsg<'_>) -> Result<(), Refused> {
+    node.handle(now, 1, &msg.encode(TOPIC), |_| Some(0..1_000))
 }
 
 #[test]
 fn a_session_is_opened_once_and_not_too_soon() {
     let (mut node, said) = asked(Settings::default(), 1_000);
     assert!(!said.is_empty());
-    let open = Talk::Open { share: 3, size: 1_000, sketch: &[0; sketch::LEN] };
+    let open = ReconcileMsg::Open { share: 3, size: 1_000, sketch: &[0; sketch::LEN] };
     let other = open.encode(Topic { set: 0, session: 8 });
     assert_eq!(node.handle(11, 1, &other, |_| Some(0..9)), Err(Refused::TooSoon), "one at a time");
-    assert_eq!(heed(&mut node, 12, Talk::Done), Ok(()));
+    assert_eq!(handle(&mut node, 12, ReconcileMsg::Done), Ok(()));
     assert!(node.is_empty());
     assert_eq!(node.handle(13, 1, &other, |_| Some(0..9)), Err(Refused::TooSoon), "not at once");
-    assert_eq!(heed(&mut node, 10_000_000, open), Err(Refused::TooSoon), "a replay");
+    assert_eq!(handle(&mut node, 10_000_000, open), Err(Refused::TooSoon), "a replay");
     assert_eq!(node.handle(10_000_000, 1, &other, |_| Some(0..9)), Ok(()));
     assert_eq!(node.refused()[Refused::TooSoon as usize], 3);
 }
@@ -269,11 +273,14 @@ fn a_session_is_opened_once_and_not_too_soon() {
 fn sessions_are_bounded_and_expire() {
     let settings = Settings { sessions_max: 3, ..Settings::default() };
     let mut node = Reconciler::<u8, u64>::new(settings, Random::new(1));
-    let open = Talk::Open { share: 3, size: 9, sketch: &[0; sketch::LEN] }.encode(TOPIC);
+    let open = ReconcileMsg::Open { share: 3, size: 9, sketch: &[0; sketch::LEN] }.encode(TOPIC);
     let ends: Vec<_> = (0..5).map(|peer| node.handle(10, peer, &open, |_| Some(0..9))).collect();
     assert_eq!(ends, [Ok(()), Ok(()), Ok(()), Err(Refused::Full), Err(Refused::Full)]);
     assert_eq!(
-        work(&mut node, 10).iter().filter(|body| Talk::decode(body).unwrap().1 == Talk::Busy).count(),
+        work(&mut node, 10)
+            .iter()
+            .filter(|body| ReconcileMsg::decode(body).unwrap().1 == ReconcileMsg::Busy)
+            .count(),
         2
     );
     while node.next_due() < u64::MAX {
@@ -289,11 +296,11 @@ fn who_asks_for_everything_pays() {
     let settings = Settings { session_bytes: 40_000, ..Settings::default() };
     let (mut node, _) = asked(settings, 1_000);
     for (first, end) in [(5, 5), (9, 3), (0, u32::MAX), (9_000, 9_001)] {
-        assert_eq!(heed(&mut node, 20, Talk::More { first, end }), Err(Refused::Bound));
+        assert_eq!(handle(&mut node, 20, ReconcileMsg::More { first, end }), Err(Refused::Bound));
     }
     let mut bytes = 0;
     for now in 0..100 {
-        let _ = heed(&mut node, 100 + now, Talk::More { first: 0, end: 500 });
+        let _ = handle(&mut node, 100 + now, ReconcileMsg::More { first: 0, end: 500 });
         bytes += work(&mut node, 100 + now).iter().map(Vec::len).sum::<usize>();
     }
     assert!(bytes <= 40_000 && node.is_empty(), "{bytes}");
@@ -301,7 +308,7 @@ fn who_asks_for_everything_pays() {
 
     let (mut node, _) = asked(Settings::default(), 1_000);
     let names = vec![0; 100 * 8];
-    let ends: Vec<_> = (0..21).map(|_| heed(&mut node, 30, Talk::Want { names: &names })).collect();
+    let ends: Vec<_> = (0..21).map(|_| handle(&mut node, 30, ReconcileMsg::Want { names: &names })).collect();
     assert!(ends[..20].iter().all(Result::is_ok) && ends[20] == Err(Refused::Greedy));
 }
 
@@ -310,7 +317,7 @@ fn opener(settings: Settings) -> (Reconciler<u8, u64>, Topic) {
     let mut node = Reconciler::new(settings, Random::new(1));
     assert!(node.open(0, 1, 0, 0..1_000));
     let said = work(&mut node, 1);
-    (node, Talk::decode(&said[0]).unwrap().0)
+    (node, ReconcileMsg::decode(&said[0]).unwrap().0)
 }
 
 #[test]
@@ -322,7 +329,7 @@ fn symbols_that_never_decode_end_at_the_bound() {
         // Sums of nothing, and no end of them.
         let bytes = [0x55_u8; 13].repeat(8);
         let first = 8 * i;
-        let body = Talk::Symbols { share: 9, size: 1_000, first, bytes: &bytes }.encode(topic);
+        let body = ReconcileMsg::Symbols { share: 9, size: 1_000, first, bytes: &bytes }.encode(topic);
         let _ = node.handle(2, 1, &body, |_| Some(0..0));
         while node.next_due() == 0 {
             node.tick(3);
@@ -342,7 +349,7 @@ fn symbols_that_never_decode_end_at_the_bound() {
 fn replayed_changed_cut_and_giant_symbols_are_refused_by_name() {
     let (mut node, topic) = opener(Settings::default());
     let mut say = |share, size, first, bytes: &[u8]| {
-        node.handle(2, 1, &Talk::Symbols { share, size, first, bytes }.encode(topic), |_| Some(0..0))
+        node.handle(2, 1, &ReconcileMsg::Symbols { share, size, first, bytes }.encode(topic), |_| Some(0..0))
     };
     let symbol = [1; 13];
     assert_eq!(say(9, 1_000, 0, &symbol), Ok(()));
@@ -359,15 +366,19 @@ fn replayed_changed_cut_and_giant_symbols_are_refused_by_name() {
 #[test]
 fn filters_and_lists_past_their_bounds_are_refused() {
     let (mut node, topic) = opener(Settings::default());
-    let mut say = |talk: Talk<'_>| node.handle(2, 1, &talk.encode(topic), |_| Some(0..0));
-    let filter = |total, at, bytes| Talk::Filter { share: 9, size: 5, total, at, bytes };
+    let mut say = |msg: ReconcileMsg<'_>| node.handle(2, 1, &msg.encode(topic), |_| Some(0..0));
+    let filter = |total, at, bytes| ReconcileMsg::Filter { share: 9, size: 5, total, at, bytes };
     assert_eq!(say(filter(u32::MAX, 0, &[0; 8])), Err(Refused::Bound));
     assert_eq!(say(filter(20, 3, &[0; 8])), Err(Refused::Bound));
     assert_eq!(say(filter(20, 0, &[0; 8])), Err(Refused::Bound), "a piece too short");
-    assert_eq!(say(Talk::List { cursor: 0, next: 1, names: &[] }), Err(Refused::Unknown));
-    assert_eq!(say(Talk::Far { share: 9, size: 5 }), Ok(()));
-    assert_eq!(say(Talk::List { cursor: 0, next: 0, names: &[] }), Err(Refused::Bound), "no progress");
-    assert_eq!(say(Talk::List { cursor: 0, next: 1, names: &[0; 9] }), Err(Refused::Garbled));
-    assert_eq!(say(Talk::List { cursor: 5, next: 9, names: &[] }), Err(Refused::Unknown));
+    assert_eq!(say(ReconcileMsg::List { cursor: 0, next: 1, names: &[] }), Err(Refused::Unknown));
+    assert_eq!(say(ReconcileMsg::Far { share: 9, size: 5 }), Ok(()));
+    assert_eq!(
+        say(ReconcileMsg::List { cursor: 0, next: 0, names: &[] }),
+        Err(Refused::Bound),
+        "no progress"
+    );
+    assert_eq!(say(ReconcileMsg::List { cursor: 0, next: 1, names: &[0; 9] }), Err(Refused::Garbled));
+    assert_eq!(say(ReconcileMsg::List { cursor: 5, next: 9, names: &[] }), Err(Refused::Unknown));
     assert!(PAGE_LEN.is_multiple_of(2));
 }

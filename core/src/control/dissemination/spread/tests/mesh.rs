@@ -10,9 +10,9 @@ use octick_crypto::NodeId;
 
 use crate::control::dissemination::rank::{Purpose, RINGS, Ranking};
 use crate::control::dissemination::regions::{Crossing, RegionView};
-use crate::control::dissemination::spread::{Accepted, Act, Choices, Lane, Spot, Spread};
+use crate::control::dissemination::spread::{Accepted, FrameRef, Lane, Spread, SpreadAction, SpreadSettings};
 use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::announcement::Region;
 use crate::control::message::gossip::{Gossip, UpdateId};
 use crate::control::{Random, Refusal};
@@ -22,7 +22,7 @@ pub(in crate::control) const UPDATE: usize = 200;
 
 /// What kind of mesh.
 #[derive(Clone, Copy)]
-pub(in crate::control) struct Weather {
+pub(in crate::control) struct LinkConditions {
     pub(in crate::control) nodes: u32,
     pub(in crate::control) regions: u32,
     pub(in crate::control) loss_permille: u32,
@@ -34,7 +34,7 @@ pub(in crate::control) struct Weather {
     pub(in crate::control) seed: u64,
 }
 
-impl Weather {
+impl LinkConditions {
     pub(in crate::control) const fn clear(nodes: u32, regions: u32, seed: u64) -> Self {
         Self {
             nodes,
@@ -48,8 +48,8 @@ impl Weather {
     }
 
     pub(in crate::control) const fn rough(nodes: u32, regions: u32, seed: u64) -> Self {
-        let weather = Self::clear(nodes, regions, seed);
-        Self { loss_permille: 50, churn_permille: 10, silent_percent: 17, lying_percent: 16, ..weather }
+        let conditions = Self::clear(nodes, regions, seed);
+        Self { loss_permille: 50, churn_permille: 10, silent_percent: 17, lying_percent: 16, ..conditions }
     }
 }
 
@@ -62,7 +62,7 @@ enum Manner {
 
 enum Event {
     Update(UpdateId),
-    Letter(Gossip),
+    ControlFrame(Gossip),
     Timer,
 }
 
@@ -78,12 +78,12 @@ struct Node {
 
 /// All of it.
 pub(in crate::control) struct Mesh {
-    weather: Weather,
-    pub(in crate::control) choices: Choices,
+    conditions: LinkConditions,
+    pub(in crate::control) spread_settings: SpreadSettings,
     crossing: Crossing,
     nodes: Vec<Node>,
-    members: Vec<Vec<Place>>,
-    aggregators: Vec<Vec<Place>>,
+    members: Vec<Vec<MemberIndex>>,
+    aggregators: Vec<Vec<MemberIndex>>,
     events: BinaryHeap<Reverse<(u64, u64)>>,
     bodies: std::collections::HashMap<u64, (u32, u32, Event)>,
     sent: u64,
@@ -92,7 +92,7 @@ pub(in crate::control) struct Mesh {
     pub(in crate::control) copies: u64,
     pub(in crate::control) bytes: u64,
     pub(in crate::control) handled: u64,
-    acts: Vec<Act>,
+    actions: Vec<SpreadAction>,
 }
 
 /// How it went.
@@ -111,33 +111,33 @@ pub(in crate::control) struct Outcome {
 }
 
 impl Mesh {
-    pub(in crate::control) fn new(weather: Weather) -> Self {
-        let mut random = Random::new(weather.seed);
-        let ids: Vec<NodeId> = (0..weather.nodes)
+    pub(in crate::control) fn new(conditions: LinkConditions) -> Self {
+        let mut random = Random::new(conditions.seed);
+        let ids: Vec<NodeId> = (0..conditions.nodes)
             .map(|_| {
                 let (a, b) = (random.u64().to_le_bytes(), random.u64().to_le_bytes());
                 NodeId(core::array::from_fn(|i| if i < 8 { a[i] } else { b[i - 8] }))
             })
             .collect();
-        let mut members = vec![Vec::new(); weather.regions as usize];
-        (0..weather.nodes).for_each(|i| members[(i % weather.regions) as usize].push(Place(i)));
-        let name = |place: &Place| (*place, ids[place.0 as usize]);
+        let mut members = vec![Vec::new(); conditions.regions as usize];
+        (0..conditions.nodes).for_each(|i| members[(i % conditions.regions) as usize].push(MemberIndex(i)));
+        let name = |place: &MemberIndex| (*place, ids[place.0 as usize]);
         let by_rank = Ranking::new(&[1; 32], Purpose::Aggregators, 1);
         let aggregators = members.iter().map(|there| by_rank.top(there.iter().map(name), 6)).collect();
         let overlay = Ranking::new(&[1; 32], Purpose::Overlay, 1);
-        let named = |there: &Vec<Place>| there.iter().map(name).collect::<Vec<_>>();
+        let named = |there: &Vec<MemberIndex>| there.iter().map(name).collect::<Vec<_>>();
         let graphs: Vec<_> = members.iter().map(|there| overlay.graph(&named(there), RINGS)).collect();
         let mut nodes = Vec::new();
-        for i in 0..weather.nodes {
+        for i in 0..conditions.nodes {
             let mut spread = Spread::new(random.fork());
-            for peer in &graphs[(i % weather.regions) as usize][(i / weather.regions) as usize] {
+            for peer in &graphs[(i % conditions.regions) as usize][(i / conditions.regions) as usize] {
                 assert!(spread.link(*peer));
             }
-            let dies = random.permille(weather.churn_permille);
+            let dies = random.permille(conditions.churn_permille);
             let dies_at = if dies { random.below(S) } else { u64::MAX };
             let manner = match random.below(100) as u32 {
-                roll if roll < weather.silent_percent => Manner::Silent,
-                roll if roll < weather.silent_percent + weather.lying_percent => Manner::Lying,
+                roll if roll < conditions.silent_percent => Manner::Silent,
+                roll if roll < conditions.silent_percent + conditions.lying_percent => Manner::Lying,
                 _ => Manner::Honest,
             };
             nodes.push(Node { spread, timer: u64::MAX, manner, dies_at, reached: Vec::new(), lied: false });
@@ -145,8 +145,8 @@ impl Mesh {
         nodes[0].manner = Manner::Honest;
         nodes[0].dies_at = u64::MAX;
         Self {
-            weather,
-            choices: Choices::default(),
+            conditions,
+            spread_settings: SpreadSettings::default(),
             crossing: Crossing::default(),
             nodes,
             members,
@@ -159,7 +159,7 @@ impl Mesh {
             copies: 0,
             bytes: 0,
             handled: 0,
-            acts: Vec::new(),
+            actions: Vec::new(),
         }
     }
 
@@ -168,7 +168,7 @@ impl Mesh {
     }
 
     fn region(&self, node: u32) -> u32 {
-        node % self.weather.regions
+        node % self.conditions.regions
     }
 
     fn views(&self) -> Vec<RegionView<'_>> {
@@ -200,8 +200,8 @@ impl Mesh {
                 self.copies += 1;
                 UPDATE as u64
             }
-            // A letter: header 40, signature 64, a message's head 4 and its body, in units of 16.
-            Event::Letter(gossip) => {
+            // A control frame: header 40, signature 64, a message's head 4 and its body, in units of 16.
+            Event::ControlFrame(gossip) => {
                 let mut body = Vec::new();
                 gossip.encode(&mut body);
                 40 + 64 + (4 + body.len() as u64).next_multiple_of(16)
@@ -212,7 +212,7 @@ impl Mesh {
         if self.nodes[from as usize].manner == Manner::Honest {
             self.bytes += bytes;
         }
-        if !self.random.permille(self.weather.loss_permille) {
+        if !self.random.permille(self.conditions.loss_permille) {
             let at = self.now + self.delay(from, to);
             self.schedule(at, from, to, event);
         }
@@ -231,43 +231,49 @@ impl Mesh {
     }
 
     fn take_in(&mut self, i: u32, from: Option<u32>, number: u64, lane: Lane) {
-        let (id, now, choices) =
-            (UpdateId(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)), self.now, self.choices);
+        let (id, now, spread_settings) =
+            (UpdateId(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)), self.now, self.spread_settings);
         let node = &mut self.nodes[i as usize];
         if node.reached.len() <= number as usize {
             node.reached.resize(number as usize + 1, None);
         }
         if node.reached[number as usize].is_some() {
-            node.spread.duplicate(now, id, Place(from.expect("issued once")));
+            node.spread.duplicate(now, id, MemberIndex(from.expect("issued once")));
             return;
         }
         node.reached[number as usize] = Some(now);
-        let mut acts = core::mem::take(&mut self.acts);
-        let accepted = Accepted { id, spot: Spot::default(), origin: Place(0), from: from.map(Place), lane };
-        node.spread.accepted(now, &choices, &accepted, &mut acts);
-        let (home, mut to) = (Region(self.region(i) as u16), Vec::new());
+        let mut actions = core::mem::take(&mut self.actions);
+        let accepted = Accepted {
+            id,
+            frame_ref: FrameRef::default(),
+            origin: MemberIndex(0),
+            from: from.map(MemberIndex),
+            lane,
+        };
+        node.spread.accepted(now, &spread_settings, &accepted, &mut actions);
+        let (is_local, mut to) = (Region(self.region(i) as u16), Vec::new());
         if from.is_none() {
             let mut random = self.random.fork();
-            self.crossing.wave(home, &self.views(), &mut random, &mut to);
-        } else if self.aggregators[usize::from(home.0)].contains(&Place(i)) {
+            self.crossing.wave(is_local, &self.views(), &mut random, &mut to);
+        } else if self.aggregators[usize::from(is_local.0)].contains(&MemberIndex(i)) {
             let (mut random, came) = (self.random.fork(), Region(self.region(0) as u16));
-            self.crossing.reforward(home, came, &self.views(), &mut random, &mut to);
+            self.crossing.reforward(is_local, came, &self.views(), &mut random, &mut to);
         }
         for to in to {
-            self.nodes[i as usize].spread.send(id, to, &mut acts);
+            self.nodes[i as usize].spread.send(id, to, &mut actions);
         }
-        self.acts = acts;
+        self.actions = actions;
     }
 
     fn carry_out(&mut self, i: u32) {
-        for act in core::mem::take(&mut self.acts) {
-            let (to, event) = match act {
-                Act::Forward { id, to, .. } => (to, Event::Update(id)),
-                Act::Prune { to, ids } => (to, Event::Letter(Gossip::Prune(ids))),
-                Act::Announce { to, ids } => (to, Event::Letter(Gossip::Ids(ids))),
-                Act::Pull { to, ids } => (to, Event::Letter(Gossip::Pull(ids))),
-                Act::Offer { to, ids } => (to, Event::Letter(Gossip::Offer(ids))),
-                Act::Forget(_) => continue,
+        for action in core::mem::take(&mut self.actions) {
+            let (to, event) = match action {
+                SpreadAction::Forward { id, to, .. } => (to, Event::Update(id)),
+                SpreadAction::Prune { to, ids } => (to, Event::ControlFrame(Gossip::Prune(ids))),
+                SpreadAction::Announce { to, ids } => (to, Event::ControlFrame(Gossip::Ids(ids))),
+                SpreadAction::Pull { to, ids } => (to, Event::ControlFrame(Gossip::Pull(ids))),
+                SpreadAction::Offer { to, ids } => (to, Event::ControlFrame(Gossip::Offer(ids))),
+                SpreadAction::Forget(_) => continue,
             };
             self.send(i, to.0, event);
         }
@@ -294,7 +300,7 @@ impl Mesh {
     }
 
     fn handle(&mut self, from: u32, i: u32, event: Event) {
-        let (now, choices) = (self.now, self.choices);
+        let (now, spread_settings) = (self.now, self.spread_settings);
         let node = &mut self.nodes[i as usize];
         if now >= node.dies_at || node.manner == Manner::Silent {
             return;
@@ -303,64 +309,64 @@ impl Mesh {
             // Says that it has whatever it hears of, and sends nothing.
             let ids = match event {
                 Event::Update(id) => vec![id],
-                Event::Letter(Gossip::Ids(ids)) => ids,
+                Event::ControlFrame(Gossip::Ids(ids)) => ids,
                 _ => return,
             };
             if !core::mem::replace(&mut node.lied, true) {
-                let neighbours: Vec<Place> = node.spread.neighbours().collect();
+                let neighbours: Vec<MemberIndex> = node.spread.neighbours().collect();
                 for to in neighbours {
-                    self.send(i, to.0, Event::Letter(Gossip::Ids(ids.clone())));
+                    self.send(i, to.0, Event::ControlFrame(Gossip::Ids(ids.clone())));
                 }
             }
             return;
         }
-        let mut acts = core::mem::take(&mut self.acts);
+        let mut actions = core::mem::take(&mut self.actions);
         match event {
             Event::Update(id) => {
-                self.acts = acts;
+                self.actions = actions;
                 // The inverse of the multiplier, modulo 2^64.
                 self.take_in(i, Some(from), id.0.wrapping_mul(0xF1DE_83E1_9937_733D), Lane::Normal);
                 self.carry_out(i);
                 return;
             }
-            Event::Letter(Gossip::Ids(ids)) => {
-                node.spread.handle_ids(now, &choices, Place(from), &ids, &mut acts);
+            Event::ControlFrame(Gossip::Ids(ids)) => {
+                node.spread.handle_ids(now, &spread_settings, MemberIndex(from), &ids, &mut actions);
             }
-            Event::Letter(Gossip::Pull(ids)) => {
-                node.spread.handle_pull(now, &choices, Place(from), &ids, &mut acts);
+            Event::ControlFrame(Gossip::Pull(ids)) => {
+                node.spread.handle_pull(now, &spread_settings, MemberIndex(from), &ids, &mut actions);
             }
-            Event::Letter(Gossip::Offer(ids)) => {
-                node.spread.handle_offer(now, &choices, Place(from), &ids, &mut acts);
+            Event::ControlFrame(Gossip::Offer(ids)) => {
+                node.spread.handle_offer(now, &spread_settings, MemberIndex(from), &ids, &mut actions);
             }
-            Event::Letter(other) => panic!("{other:?} is of another machine: {:?}", Refusal::Garbled),
+            Event::ControlFrame(other) => panic!("{other:?} is of another machine: {:?}", Refusal::Garbled),
             Event::Timer => {
                 if node.timer <= now {
                     node.timer = u64::MAX;
                 }
-                node.spread.tick(now, &choices, &mut acts);
+                node.spread.tick(now, &spread_settings, &mut actions);
             }
         }
-        self.acts = acts;
+        self.actions = actions;
         self.carry_out(i);
     }
 
-    /// One push-pull round: everybody offers what it has to one member, any of its region or now and then one abroad.
+    /// One push-pull round: everybody offers what it has to one member, any of its region or now and then one in other regions.
     pub(in crate::control) fn round(&mut self) {
         for i in 0..self.nodes.len() as u32 {
             let node = &self.nodes[i as usize];
             if node.manner != Manner::Honest || self.now >= node.dies_at {
                 continue;
             }
-            let home = Region(self.region(i) as u16);
+            let is_local = Region(self.region(i) as u16);
             let mut random = self.random.fork();
             let partner = loop {
-                match self.crossing.partner(home, &self.views(), &mut random) {
+                match self.crossing.partner(is_local, &self.views(), &mut random) {
                     Some(partner) if partner.0 == i => {}
                     partner => break partner,
                 }
             };
             if let Some(partner) = partner {
-                self.nodes[i as usize].spread.offer(partner, &mut self.acts);
+                self.nodes[i as usize].spread.offer(partner, &mut self.actions);
                 self.carry_out(i);
             }
         }
@@ -397,25 +403,25 @@ impl Mesh {
     }
 }
 
-fn wave(weather: Weather) -> Outcome {
-    let mut mesh = Mesh::new(weather);
+fn wave(conditions: LinkConditions) -> Outcome {
+    let mut mesh = Mesh::new(conditions);
     mesh.publish(0, 0, Lane::Normal);
     mesh.run(S);
     let outcome = mesh.outcome(0, 0);
-    std::println!("{} nodes, {} regions: {outcome:?}", weather.nodes, weather.regions);
+    std::println!("{} nodes, {} regions: {outcome:?}", conditions.nodes, conditions.regions);
     outcome
 }
 
 #[test]
 fn one_region_is_covered_at_about_one_copy_a_node() {
-    let outcome = wave(Weather::clear(1_000, 1, 1));
+    let outcome = wave(LinkConditions::clear(1_000, 1, 1));
     assert_eq!(outcome.missed, 0);
     assert!(outcome.copies < 1.4 && outcome.p100 < 40 * MS, "{outcome:?}");
 }
 
 #[test]
 fn five_thousand_in_five_regions_are_covered_in_the_longest_trip_and_25_ms() {
-    let outcome = wave(Weather::clear(5_000, 5, 2));
+    let outcome = wave(LinkConditions::clear(5_000, 5, 2));
     assert_eq!(outcome.missed, 0);
     assert!(outcome.p999 < 150 * MS && outcome.copies < 2.0 && outcome.bytes < 1_300.0, "{outcome:?}");
 }
@@ -423,15 +429,15 @@ fn five_thousand_in_five_regions_are_covered_in_the_longest_trip_and_25_ms() {
 #[test]
 fn loss_churn_and_a_third_byzantine_keep_nobody_from_hearing() {
     for seed in 3..6 {
-        let outcome = wave(Weather::rough(5_000, 5, seed));
+        let outcome = wave(LinkConditions::rough(5_000, 5, seed));
         assert_eq!(outcome.missed, 0, "seed {seed}");
         assert!(outcome.p999 < 200 * MS && outcome.copies < 2.0 && outcome.bytes < 1_300.0, "{outcome:?}");
     }
 }
 
 #[test]
-fn two_nodes_need_one_copy_and_no_letter() {
-    let mut mesh = Mesh::new(Weather::clear(2, 1, 1));
+fn two_nodes_need_one_copy_and_no_control_frame() {
+    let mut mesh = Mesh::new(LinkConditions::clear(2, 1, 1));
     mesh.publish(0, 0, Lane::Normal);
     mesh.run(S);
     assert_eq!((mesh.copies, mesh.bytes, mesh.reached(0)), (1, UPDATE as u64, 2));
@@ -439,16 +445,16 @@ fn two_nodes_need_one_copy_and_no_letter() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    let print = |seed| std::format!("{:?}", wave(Weather::rough(1_000, 4, seed)));
+    let print = |seed| std::format!("{:?}", wave(LinkConditions::rough(1_000, 4, seed)));
     assert_eq!(print(7), print(7));
     assert_ne!(print(7), print(8));
 }
 
 fn rounds_to_reach_all(nodes: u32) -> u32 {
-    let mut mesh = Mesh::new(Weather::clear(nodes, 1, u64::from(nodes)));
+    let mut mesh = Mesh::new(LinkConditions::clear(nodes, 1, u64::from(nodes)));
     // Rounds alone: nothing is pushed or announced.
     for i in 0..nodes {
-        let peers: Vec<Place> = mesh.node(i).neighbours().collect();
+        let peers: Vec<MemberIndex> = mesh.node(i).neighbours().collect();
         peers.into_iter().for_each(|peer| mesh.node(i).unlink(peer));
     }
     mesh.publish(0, 0, Lane::Normal);
@@ -477,10 +483,11 @@ fn a_hundred_thousand_in_a_hundred_regions_hold_the_bars() {
     let rounds = rounds_to_reach_all(100_000);
     std::println!("push-pull rounds to reach 100,000: {rounds}");
     assert!(rounds <= 19);
-    for (weather, p999) in
-        [(Weather::clear(100_000, 100, 1), 150 * MS), (Weather::rough(100_000, 100, 1), 200 * MS)]
-    {
-        let outcome = wave(weather);
+    for (conditions, p999) in [
+        (LinkConditions::clear(100_000, 100, 1), 150 * MS),
+        (LinkConditions::rough(100_000, 100, 1), 200 * MS),
+    ] {
+        let outcome = wave(conditions);
         assert_eq!(outcome.missed, 0);
         assert!(outcome.p999 <= p999 && outcome.p100 <= S, "{outcome:?}");
         assert!(outcome.copies <= 2.0 && outcome.bytes <= 1_300.0, "{outcome:?}");

@@ -4,130 +4,147 @@ use alloc::vec::Vec;
 
 use crate::control::Random;
 use crate::control::dissemination::overlay::Overlay;
-use crate::control::dissemination::spread::{Accepted, Act, Choices, LINKS_MAX, Lane, Spot, Spread};
+use crate::control::dissemination::spread::{
+    Accepted, FrameRef, LINKS_MAX, Lane, Spread, SpreadAction, SpreadSettings,
+};
 use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::Place;
+use crate::control::membership::table::MemberIndex;
 use crate::control::message::gossip::PULL_MAX;
 use crate::control::message::gossip::UpdateId;
 
-const OUTSIDER: Place = Place(99);
+const OUTSIDER: MemberIndex = MemberIndex(99);
 
-/// A node with so many neighbours, from [`Place`] 1 on, and what it wants done.
+/// A node with so many neighbours, from [`MemberIndex`] 1 on, and what it wants done.
 struct Bench {
     spread: Spread,
-    choices: Choices,
-    acts: Vec<Act>,
+    spread_settings: SpreadSettings,
+    actions: Vec<SpreadAction>,
 }
 
 impl Bench {
     fn new(neighbours: u32) -> Self {
         let mut spread = Spread::new(Random::new(1));
-        (1..=neighbours).for_each(|i| assert!(spread.link(Place(i))));
-        Self { spread, choices: Choices::default(), acts: Vec::new() }
+        (1..=neighbours).for_each(|i| assert!(spread.link(MemberIndex(i))));
+        Self { spread, spread_settings: SpreadSettings::default(), actions: Vec::new() }
     }
 
-    fn accept(&mut self, now: u64, id: u64, from: Option<u32>, lane: Lane) -> Vec<Act> {
-        let from = from.map(Place);
-        let accepted = Accepted { id: UpdateId(id), spot: Spot(id), origin: Place(90), from, lane };
-        self.spread.accepted(now, &self.choices, &accepted, &mut self.acts);
-        core::mem::take(&mut self.acts)
+    fn accept(&mut self, now: u64, id: u64, from: Option<u32>, lane: Lane) -> Vec<SpreadAction> {
+        let from = from.map(MemberIndex);
+        let accepted =
+            Accepted { id: UpdateId(id), frame_ref: FrameRef(id), origin: MemberIndex(90), from, lane };
+        self.spread.accepted(now, &self.spread_settings, &accepted, &mut self.actions);
+        core::mem::take(&mut self.actions)
     }
 
-    fn hear(&mut self, now: u64, from: Place, ids: impl IntoIterator<Item = u64>) -> Vec<Act> {
+    fn hear(&mut self, now: u64, from: MemberIndex, ids: impl IntoIterator<Item = u64>) -> Vec<SpreadAction> {
         let ids: Vec<_> = ids.into_iter().map(UpdateId).collect();
-        self.spread.handle_ids(now, &self.choices, from, &ids, &mut self.acts);
-        core::mem::take(&mut self.acts)
+        self.spread.handle_ids(now, &self.spread_settings, from, &ids, &mut self.actions);
+        core::mem::take(&mut self.actions)
     }
 
-    fn asked(&mut self, now: u64, from: Place, ids: impl IntoIterator<Item = u64>) -> Vec<Act> {
+    fn asked(
+        &mut self,
+        now: u64,
+        from: MemberIndex,
+        ids: impl IntoIterator<Item = u64>,
+    ) -> Vec<SpreadAction> {
         let ids: Vec<_> = ids.into_iter().map(UpdateId).collect();
-        self.spread.handle_pull(now, &self.choices, from, &ids, &mut self.acts);
-        core::mem::take(&mut self.acts)
+        self.spread.handle_pull(now, &self.spread_settings, from, &ids, &mut self.actions);
+        core::mem::take(&mut self.actions)
     }
 
     /// Ticks until nothing is due, and returns the last time.
-    fn wait(&mut self) -> (u64, Vec<Act>) {
+    fn wait(&mut self) -> (u64, Vec<SpreadAction>) {
         let mut last = 0;
         while self.spread.next_due() != u64::MAX {
             last = self.spread.next_due();
-            self.spread.tick(last, &self.choices, &mut self.acts);
+            self.spread.tick(last, &self.spread_settings, &mut self.actions);
         }
-        (last, core::mem::take(&mut self.acts))
+        (last, core::mem::take(&mut self.actions))
     }
 }
 
-fn forwards(acts: &[Act]) -> Vec<Place> {
-    acts.iter().filter_map(|act| if let Act::Forward { to, .. } = act { Some(*to) } else { None }).collect()
+fn forwards(actions: &[SpreadAction]) -> Vec<MemberIndex> {
+    actions
+        .iter()
+        .filter_map(|action| if let SpreadAction::Forward { to, .. } = action { Some(*to) } else { None })
+        .collect()
 }
 
-fn pulls(acts: &[Act]) -> Vec<Place> {
-    acts.iter().filter_map(|act| if let Act::Pull { to, .. } = act { Some(*to) } else { None }).collect()
+fn pulls(actions: &[SpreadAction]) -> Vec<MemberIndex> {
+    actions
+        .iter()
+        .filter_map(|action| if let SpreadAction::Pull { to, .. } = action { Some(*to) } else { None })
+        .collect()
 }
 
-fn told(acts: &[Act]) -> Vec<Place> {
-    acts.iter().filter_map(|act| if let Act::Announce { to, .. } = act { Some(*to) } else { None }).collect()
+fn told(actions: &[SpreadAction]) -> Vec<MemberIndex> {
+    actions
+        .iter()
+        .filter_map(|action| if let SpreadAction::Announce { to, .. } = action { Some(*to) } else { None })
+        .collect()
 }
 
 #[test]
 fn an_update_goes_to_one_at_once_and_its_id_to_the_others_later() {
     let mut bench = Bench::new(14);
     let eager = forwards(&bench.accept(0, 7, Some(3), Lane::Normal));
-    assert!(eager.len() == 1 && eager[0] != Place(3));
-    bench.hear(MS, Place(5), [7]);
-    let (at, acts) = bench.wait();
-    let told = told(&acts);
+    assert!(eager.len() == 1 && eager[0] != MemberIndex(3));
+    bench.hear(MS, MemberIndex(5), [7]);
+    let (at, actions) = bench.wait();
+    let told = told(&actions);
     assert!((3 * MS..=9 * MS).contains(&at));
     assert_eq!(told.len(), 11, "not the sender, nor the eager one, nor who announced it");
-    assert!(!told.contains(&Place(3)) && !told.contains(&Place(5)) && !told.contains(&eager[0]));
+    assert!(!told.contains(&MemberIndex(3)) && !told.contains(&MemberIndex(5)) && !told.contains(&eager[0]));
 }
 
 #[test]
 fn ids_of_many_updates_share_a_message() {
     let mut bench = Bench::new(3);
     (0..50).for_each(|id| _ = bench.accept(id, id, Some(1), Lane::Normal));
-    let (_, acts) = bench.wait();
-    assert_eq!(told(&acts).len(), 1, "one has them in the tree of their origin, and the sender");
+    let (_, actions) = bench.wait();
+    assert_eq!(told(&actions).len(), 1, "one has them in the tree of their origin, and the sender");
 }
 
 #[test]
 fn a_critical_update_is_sent_to_four_and_told_to_all_at_once() {
     let mut bench = Bench::new(14);
-    let acts = bench.accept(0, 7, None, Lane::Critical);
-    assert_eq!((forwards(&acts).len(), told(&acts).len()), (4, 10));
-    bench.spread.send(UpdateId(7), OUTSIDER, &mut bench.acts);
-    assert_eq!(forwards(&bench.acts), [OUTSIDER], "and straight to whom it concerns");
+    let actions = bench.accept(0, 7, None, Lane::Critical);
+    assert_eq!((forwards(&actions).len(), told(&actions).len()), (4, 10));
+    bench.spread.send(UpdateId(7), OUTSIDER, &mut bench.actions);
+    assert_eq!(forwards(&bench.actions), [OUTSIDER], "and straight to whom it concerns");
 }
 
 #[test]
 fn a_copy_that_is_not_verified_is_neither_sent_on_nor_served() {
     let mut bench = Bench::new(4);
-    bench.hear(0, Place(1), [7]);
-    assert!(bench.asked(0, Place(2), [7]).is_empty() && !bench.spread.holds(UpdateId(7)));
-    bench.spread.send(UpdateId(7), Place(2), &mut bench.acts);
-    assert!(bench.acts.is_empty());
+    bench.hear(0, MemberIndex(1), [7]);
+    assert!(bench.asked(0, MemberIndex(2), [7]).is_empty() && !bench.spread.holds(UpdateId(7)));
+    bench.spread.send(UpdateId(7), MemberIndex(2), &mut bench.actions);
+    assert!(bench.actions.is_empty());
     assert!(!bench.accept(MS, 7, Some(1), Lane::Normal).is_empty(), "the genuine one is new");
 }
 
 #[test]
 fn what_is_missing_is_asked_of_one_holder_after_the_other() {
     let mut bench = Bench::new(6);
-    (1..=3).for_each(|i| _ = bench.hear(0, Place(i), [7]));
+    (1..=3).for_each(|i| _ = bench.hear(0, MemberIndex(i), [7]));
     bench.hear(0, OUTSIDER, [7]);
-    let (_, acts) = bench.wait();
-    let mut first = pulls(&acts)[..4].to_vec();
+    let (_, actions) = bench.wait();
+    let mut first = pulls(&actions)[..4].to_vec();
     first.sort_unstable();
-    assert_eq!(first, [Place(1), Place(2), Place(3), OUTSIDER]);
-    assert_eq!(pulls(&acts).len(), usize::from(bench.choices.pulls));
+    assert_eq!(first, [MemberIndex(1), MemberIndex(2), MemberIndex(3), OUTSIDER]);
+    assert_eq!(pulls(&actions).len(), usize::from(bench.spread_settings.pulls));
     assert_eq!(bench.spread.counts.given_up, 1);
 }
 
 #[test]
 fn what_came_meanwhile_is_not_asked_for() {
     let mut bench = Bench::new(6);
-    bench.hear(0, Place(1), [7]);
+    bench.hear(0, MemberIndex(1), [7]);
     bench.accept(MS / 4, 7, Some(2), Lane::Normal);
-    let (_, acts) = bench.wait();
-    assert!(pulls(&acts).is_empty());
+    let (_, actions) = bench.wait();
+    assert!(pulls(&actions).is_empty());
 }
 
 #[test]
@@ -135,22 +152,22 @@ fn who_announces_what_does_not_exist_is_soon_no_longer_believed() {
     let mut bench = Bench::new(6);
     let mut asked = 0;
     for round in 0..200 {
-        bench.hear(round * S, Place(1), (round * 64..).take(64));
+        bench.hear(round * S, MemberIndex(1), (round * 64..).take(64));
         asked += pulls(&bench.wait().1).len();
     }
     assert!(bench.spread.counts.ids_refused >= 198 * 64 && asked < 64, "{asked} {:?}", bench.spread.counts);
-    bench.hear(300 * S, Place(2), [1 << 40]);
-    assert_eq!(pulls(&bench.wait().1)[0], Place(2), "others still are");
+    bench.hear(300 * S, MemberIndex(2), [1 << 40]);
+    assert_eq!(pulls(&bench.wait().1)[0], MemberIndex(2), "others still are");
     bench.accept(300 * S, 1 << 41, Some(1), Lane::Normal);
-    bench.hear(301 * S, Place(1), [1 << 42]);
-    assert_eq!(pulls(&bench.wait().1)[0], Place(1), "who delivers is believed again");
+    bench.hear(301 * S, MemberIndex(1), [1 << 42]);
+    assert_eq!(pulls(&bench.wait().1)[0], MemberIndex(1), "who delivers is believed again");
 }
 
 #[test]
 fn announcements_of_a_crowd_take_bounded_memory() {
     let mut bench = Bench::new(LINKS_MAX as u32);
     for id in 0..100_000 {
-        bench.hear(id, Place(1_000 + id as u32), (id * 64..).take(64));
+        bench.hear(id, MemberIndex(1_000 + id as u32), (id * 64..).take(64));
     }
     assert!(bench.spread.memory() < 1 << 20, "{}", bench.spread.memory());
     assert!(bench.spread.counts.ids_refused > 6_000_000);
@@ -159,11 +176,11 @@ fn announcements_of_a_crowd_take_bounded_memory() {
 #[test]
 fn a_liar_does_not_fill_the_room_in_which_others_are_heard() {
     let mut bench = Bench::new(6);
-    (0..1_000).for_each(|i| _ = bench.hear(0, Place(1), (i * 64..).take(64)));
+    (0..1_000).for_each(|i| _ = bench.hear(0, MemberIndex(1), (i * 64..).take(64)));
     (0..1_000).for_each(|i| _ = bench.hear(0, OUTSIDER, ((1 << 30) + i * 64..).take(64)));
-    bench.hear(0, Place(2), [1 << 40]);
-    bench.spread.tick(MS, &bench.choices, &mut bench.acts);
-    assert!(pulls(&bench.acts).contains(&Place(2)));
+    bench.hear(0, MemberIndex(2), [1 << 40]);
+    bench.spread.tick(MS, &bench.spread_settings, &mut bench.actions);
+    assert!(pulls(&bench.actions).contains(&MemberIndex(2)));
 }
 
 #[test]
@@ -171,16 +188,16 @@ fn a_pull_of_everything_is_served_within_bounds_and_others_still_are() {
     let mut bench = Bench::new(6);
     (0..5_000).for_each(|id| _ = bench.accept(0, id, None, Lane::Normal));
     bench.wait();
-    assert_eq!(bench.asked(S, Place(1), 0..5_000).len(), PULL_MAX, "in one message");
+    assert_eq!(bench.asked(S, MemberIndex(1), 0..5_000).len(), PULL_MAX, "in one message");
     let served: usize = (0..5_000)
         .step_by(32)
-        .map(|first| bench.asked(S, Place(1), first..(first + 32).min(5_000)).len())
+        .map(|first| bench.asked(S, MemberIndex(1), first..(first + 32).min(5_000)).len())
         .sum();
-    assert_eq!(served + PULL_MAX, usize::from(bench.choices.served_max), "in one second");
+    assert_eq!(served + PULL_MAX, usize::from(bench.spread_settings.served_max), "in one second");
     assert!(bench.spread.counts.pulls_refused > 4_000);
-    assert_eq!(bench.asked(S, Place(2), [1]).len(), 1);
-    assert_eq!(bench.asked(2 * S, Place(1), [1]).len(), 1, "and again in the next second");
-    bench.asked(2 * S, Place(2), 1 << 40..(1 << 40) + 10);
+    assert_eq!(bench.asked(S, MemberIndex(2), [1]).len(), 1);
+    assert_eq!(bench.asked(2 * S, MemberIndex(1), [1]).len(), 1, "and again in the next second");
+    bench.asked(2 * S, MemberIndex(2), 1 << 40..(1 << 40) + 10);
     assert_eq!(bench.spread.counts.pulls_unknown, 10);
 }
 
@@ -190,19 +207,19 @@ fn an_offer_brings_both_sides_what_they_lack() {
     (1..=3).for_each(|id| _ = bench.accept(0, id, None, Lane::Normal));
     bench.wait();
     let offered = [UpdateId(2), UpdateId(9)];
-    bench.spread.handle_offer(S, &bench.choices, OUTSIDER, &offered, &mut bench.acts);
-    assert_eq!(forwards(&core::mem::take(&mut bench.acts)), [OUTSIDER, OUTSIDER], "1 and 3");
+    bench.spread.handle_offer(S, &bench.spread_settings, OUTSIDER, &offered, &mut bench.actions);
+    assert_eq!(forwards(&core::mem::take(&mut bench.actions)), [OUTSIDER, OUTSIDER], "1 and 3");
     assert_eq!(pulls(&bench.wait().1)[0], OUTSIDER, "9");
 }
 
 #[test]
 fn a_new_neighbour_in_an_old_ones_place_is_told_anew() {
     let mut bench = Bench::new(LINKS_MAX as u32);
-    assert!(!bench.spread.link(Place(100)), "no room");
+    assert!(!bench.spread.link(MemberIndex(100)), "no room");
     bench.accept(0, 7, Some(1), Lane::Normal);
-    bench.spread.unlink(Place(1));
-    assert!(bench.spread.link(Place(100)));
-    assert!(told(&bench.wait().1).contains(&Place(100)));
+    bench.spread.unlink(MemberIndex(1));
+    assert!(bench.spread.link(MemberIndex(100)));
+    assert!(told(&bench.wait().1).contains(&MemberIndex(100)));
 }
 
 #[test]
@@ -210,17 +227,17 @@ fn what_is_old_is_forgotten_and_its_bytes_are_released() {
     let mut bench = Bench::new(2);
     (1..=3).for_each(|id| _ = bench.accept(id * S, id, None, Lane::Normal));
     bench.wait();
-    bench.spread.tick(2 * S + bench.choices.keep, &bench.choices, &mut bench.acts);
-    assert_eq!(bench.acts, [Act::Forget(UpdateId(1)), Act::Forget(UpdateId(2))]);
+    bench.spread.tick(2 * S + bench.spread_settings.keep, &bench.spread_settings, &mut bench.actions);
+    assert_eq!(bench.actions, [SpreadAction::Forget(UpdateId(1)), SpreadAction::Forget(UpdateId(2))]);
     assert_eq!(bench.spread.convergence.count, 3);
 }
 
 #[test]
 fn one_more_than_there_is_room_for_forgets_the_oldest() {
     let mut bench = Bench::new(2);
-    bench.choices.updates_max = 10;
-    let acts: Vec<Act> = (0..12).flat_map(|id| bench.accept(0, id, None, Lane::Normal)).collect();
-    let forgotten = acts.iter().filter(|act| matches!(act, Act::Forget(_))).count();
+    bench.spread_settings.updates_max = 10;
+    let actions: Vec<SpreadAction> = (0..12).flat_map(|id| bench.accept(0, id, None, Lane::Normal)).collect();
+    let forgotten = actions.iter().filter(|action| matches!(action, SpreadAction::Forget(_))).count();
     assert_eq!((forgotten, bench.spread.counts.crowded_out), (2, 2));
 }
 
@@ -228,11 +245,11 @@ fn one_more_than_there_is_room_for_forgets_the_oldest() {
 fn an_idle_node_takes_less_than_a_kilobyte_its_overlay_included() {
     let mut bench = Bench::new(14);
     bench.accept(0, 1, Some(1), Lane::Normal);
-    bench.hear(0, Place(1), [2]);
+    bench.hear(0, MemberIndex(1), [2]);
     bench.wait();
-    bench.spread.tick(100 * S, &bench.choices, &mut bench.acts);
+    bench.spread.tick(100 * S, &bench.spread_settings, &mut bench.actions);
     let (mut overlay, mut changes) = (Overlay::default(), Vec::new());
-    overlay.want(0, &(1..=14).map(Place).collect::<Vec<_>>(), &mut changes);
+    overlay.want(0, &(1..=14).map(MemberIndex).collect::<Vec<_>>(), &mut changes);
     let (spread, overlay) = (bench.spread.memory(), overlay.memory());
     assert!(spread + overlay <= 1_000, "{spread} {overlay}");
 }

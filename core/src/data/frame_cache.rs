@@ -1,7 +1,7 @@
 //! Frames that others may ask for: a ring of bytes in which the newest overwrite the oldest.
 //!
-//! A frame is laid down once and found again by its spot, until as many bytes came after it as the ring holds. Nothing
-//! is allocated after the start, and a spot whose frame is gone finds nothing.
+//! A frame is laid down once and found again by its frame_ref, until as many bytes came after it as the ring holds. Nothing
+//! is allocated after the start, and a frame_ref whose frame is gone finds nothing.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,16 +13,16 @@ const HEAD: usize = 2;
 /// Least size of a ring.
 const CAPACITY_MIN: usize = 1 << 16;
 
-/// The ring. A spot counts bytes since the beginning.
+/// The ring. A frame_ref counts bytes since the beginning.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct FrameCache {
     /// A power of two long.
     ring: Vec<u8>,
     end: u64,
 }
 
-impl Shelf {
-    /// An empty shelf of about `capacity` bytes, 64 KiB or more. Its memory is touched when it is first used.
+impl FrameCache {
+    /// An empty frame cache of about `capacity` bytes, 64 KiB or more. Its memory is touched when it is first used.
     pub fn new(capacity: usize) -> Self {
         Self { ring: vec![0; capacity.max(CAPACITY_MIN).next_power_of_two()], end: 0 }
     }
@@ -38,26 +38,26 @@ impl Shelf {
         if len > to_edge {
             self.end += to_edge;
         }
-        let spot = self.end;
+        let frame_ref = self.end;
         self.end += len;
-        let at = self.at(spot);
+        let at = self.at(frame_ref);
         let (head, body) = self.ring[at..at + len as usize].split_at_mut(HEAD);
         head.copy_from_slice(&(frame.len() as u16).to_le_bytes());
         body.copy_from_slice(frame);
-        spot
+        frame_ref
     }
 
-    /// The frame at a spot, if it is still there.
-    pub fn get(&self, spot: u64) -> Option<&[u8]> {
-        if spot >= self.end || self.end - spot > self.ring.len() as u64 {
+    /// The frame at a frame_ref, if it is still there.
+    pub fn get(&self, frame_ref: u64) -> Option<&[u8]> {
+        if frame_ref >= self.end || self.end - frame_ref > self.ring.len() as u64 {
             return None;
         }
-        let (head, rest) = self.ring[self.at(spot)..].split_first_chunk::<HEAD>()?;
+        let (head, rest) = self.ring[self.at(frame_ref)..].split_first_chunk::<HEAD>()?;
         rest.get(..usize::from(u16::from_le_bytes(*head)))
     }
 
-    fn at(&self, spot: u64) -> usize {
-        (spot & (self.ring.len() as u64 - 1)) as usize
+    fn at(&self, frame_ref: u64) -> usize {
+        (frame_ref & (self.ring.len() as u64 - 1)) as usize
     }
 }
 
@@ -71,12 +71,12 @@ mod tests {
         fn what_is_found_is_what_was_laid_there_and_the_newest_is_always_found(
             lens in prop::collection::vec(0..=FRAME_MAX, 1..400),
         ) {
-            let mut shelf = Shelf::new(0);
+            let mut frame_cache = FrameCache::new(0);
             let mut spots = Vec::new();
             for (i, len) in lens.iter().enumerate() {
                 let frame = vec![i as u8; *len];
-                spots.push((shelf.put(&frame), frame));
-                let found: Vec<bool> = spots.iter().map(|(spot, frame)| match shelf.get(*spot) {
+                spots.push((frame_cache.put(&frame), frame));
+                let found: Vec<bool> = spots.iter().map(|(frame_ref, frame)| match frame_cache.get(*frame_ref) {
                     Some(found) => { assert_eq!(found, frame); true }
                     None => false,
                 }).collect();
@@ -90,12 +90,12 @@ mod tests {
 
     #[test]
     fn a_spot_that_was_never_given_finds_nothing_or_some_bytes() {
-        let mut shelf = Shelf::new(1 << 16);
-        assert_eq!(shelf.get(0), None);
-        (0..200).for_each(|i| _ = shelf.put(&[i; 1_000]));
-        for spot in 0..=300_000 {
-            let _ = shelf.get(spot);
+        let mut frame_cache = FrameCache::new(1 << 16);
+        assert_eq!(frame_cache.get(0), None);
+        (0..200).for_each(|i| _ = frame_cache.put(&[i; 1_000]));
+        for frame_ref in 0..=300_000 {
+            let _ = frame_cache.get(frame_ref);
         }
-        assert_eq!(shelf.get(u64::MAX), None);
+        assert_eq!(frame_cache.get(u64::MAX), None);
     }
 }

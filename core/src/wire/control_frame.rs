@@ -1,4 +1,4 @@
-//! A letter: what the control planes of two nodes say to each other, several messages in one frame.
+//! A control frame: what the control planes of two nodes say to each other, several messages in one frame.
 //!
 //! ```text
 //! +------+-------+---------+----------------------+-----------+-- ... --+------------+
@@ -6,18 +6,18 @@
 //! +------+-------+---------+----------------------+-----------+-- ... --+------------+
 //! ```
 //!
-//! Messages begin at multiples of four. A kind of zero ends the letter, and nothing but zeros follows, up to a multiple
+//! Messages begin at multiples of four. A kind of zero ends the control frame, and nothing but zeros follows, up to a multiple
 //! of 16. What a message means is for the control plane to say; here only their bounds are checked.
 
-use crate::limits::LETTER_MAX;
+use crate::limits::CONTROL_FRAME_MAX;
 use crate::reject::Reject;
 
 /// Bytes before a message's body.
 pub const HEAD_LEN: usize = 4;
-/// Longest body: that of a message alone in its letter.
-pub const BODY_MAX: usize = LETTER_MAX - HEAD_LEN;
+/// Longest body: that of a message alone in its control frame.
+pub const BODY_MAX: usize = CONTROL_FRAME_MAX - HEAD_LEN;
 
-/// One message of a letter, viewed in place.
+/// One message of a control frame, viewed in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
     /// Its kind; never zero.
@@ -26,10 +26,10 @@ pub struct Message<'a> {
     pub body: &'a [u8],
 }
 
-/// The rule that a letter breaks, and at which of its bytes that shows.
+/// The rule that a control frame breaks, and at which of its bytes that shows.
 type Fault = (Reject, usize);
 
-/// The messages of a letter, in order.
+/// The messages of a control frame, in order.
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
     rest: &'a [u8],
@@ -61,12 +61,12 @@ pub(super) fn check(entries: &[u8]) -> Result<(), Fault> {
     }
     match rest.iter().position(|byte| *byte != 0) {
         Some(offset) => Err((Reject::Reserved, at(rest) + offset)),
-        None if at(rest) == 0 => Err((Reject::Letter, 0)),
+        None if at(rest) == 0 => Err((Reject::ControlFrame, 0)),
         None => Ok(()),
     }
 }
 
-/// The first message and what follows it; nothing at the letter's end.
+/// The first message and what follows it; nothing at the control frame's end.
 fn split(rest: &[u8]) -> Result<Option<(Message<'_>, &[u8])>, Fault> {
     let Some((&[kind, flags, low, high], after)) = rest.split_first_chunk::<HEAD_LEN>() else {
         return Ok(None);
@@ -78,8 +78,8 @@ fn split(rest: &[u8]) -> Result<Option<(Message<'_>, &[u8])>, Fault> {
         return Err((Reject::Reserved, 1));
     }
     let len = usize::from(u16::from_le_bytes([low, high]));
-    // Letters and heads are multiples of four, so what is left is one, too, and the padding fits whenever the body does.
-    let Some(body) = after.get(..len) else { return Err((Reject::Letter, 2)) };
+    // Control frames and heads are multiples of four, so what is left is one, too, and the padding fits whenever the body does.
+    let Some(body) = after.get(..len) else { return Err((Reject::ControlFrame, 2)) };
     let (padding, next) = after[len..].split_at(len.next_multiple_of(4) - len);
     match padding.iter().position(|byte| *byte != 0) {
         Some(offset) => Err((Reject::Reserved, HEAD_LEN + len + offset)),
@@ -87,23 +87,23 @@ fn split(rest: &[u8]) -> Result<Option<(Message<'_>, &[u8])>, Fault> {
     }
 }
 
-/// A letter in the making.
+/// A control frame in the making.
 #[derive(Clone)]
-pub struct Letter {
-    bytes: [u8; LETTER_MAX],
+pub struct ControlFrame {
+    bytes: [u8; CONTROL_FRAME_MAX],
     len: usize,
 }
 
-impl Default for Letter {
+impl Default for ControlFrame {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Letter {
+impl ControlFrame {
     /// No messages.
     pub const fn new() -> Self {
-        Self { bytes: [0; LETTER_MAX], len: 0 }
+        Self { bytes: [0; CONTROL_FRAME_MAX], len: 0 }
     }
 
     /// Whether it holds no message.
@@ -118,16 +118,16 @@ impl Letter {
 
     /// The longest body that still fits.
     pub fn room(&self) -> usize {
-        (LETTER_MAX - self.len).saturating_sub(HEAD_LEN)
+        (CONTROL_FRAME_MAX - self.len).saturating_sub(HEAD_LEN)
     }
 
-    /// Adds a message. Returns whether it fitted; if not, the letter is as it was.
+    /// Adds a message. Returns whether it fitted; if not, the control frame is as it was.
     ///
     /// # Panics
-    /// When `kind` is zero, which ends a letter.
+    /// When `kind` is zero, which ends a control frame.
     #[must_use]
     pub fn push(&mut self, kind: u8, body: &[u8]) -> bool {
-        assert!(kind != 0, "kind 0 ends a letter");
+        assert!(kind != 0, "kind 0 ends a control frame");
         if body.len() > self.room() {
             return false;
         }
@@ -149,7 +149,7 @@ impl Letter {
     }
 }
 
-impl core::fmt::Debug for Letter {
+impl core::fmt::Debug for ControlFrame {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_list().entries(self.messages()).finish()
     }
@@ -162,18 +162,18 @@ mod tests {
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
-    fn letter(messages: &[(u8, Vec<u8>)]) -> Letter {
-        let mut letter = Letter::new();
-        messages.iter().for_each(|(kind, body)| assert!(letter.push(*kind, body)));
-        letter
+    fn control_frame(messages: &[(u8, Vec<u8>)]) -> ControlFrame {
+        let mut control_frame = ControlFrame::new();
+        messages.iter().for_each(|(kind, body)| assert!(control_frame.push(*kind, body)));
+        control_frame
     }
 
     proptest! {
         #[test]
         fn what_is_pushed_is_read(messages in prop::collection::vec((1..=255_u8, prop::collection::vec(any::<u8>(), 0..60)), 1..12)) {
-            let letter = letter(&messages);
-            prop_assert_eq!(check(letter.padded()), Ok(()));
-            let read: Vec<_> = letter.messages().map(|m| (m.kind, m.body.to_vec())).collect();
+            let control_frame = control_frame(&messages);
+            prop_assert_eq!(check(control_frame.padded()), Ok(()));
+            let read: Vec<_> = control_frame.messages().map(|m| (m.kind, m.body.to_vec())).collect();
             prop_assert_eq!(read, messages);
         }
 
@@ -186,17 +186,20 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_takes_what_fits_and_no_more() {
-        let mut letter = letter(&[(7, vec![1; 3])]);
-        assert!(!letter.push(8, &vec![2; BODY_MAX]));
-        let room = letter.room();
-        assert!(!letter.push(8, &vec![2; room + 1]) && letter.push(8, &vec![2; room]));
-        assert_eq!((letter.room(), letter.padded().len(), letter.messages().count()), (0, LETTER_MAX, 2));
+    fn a_control_frame_takes_what_fits_and_no_more() {
+        let mut control_frame = control_frame(&[(7, vec![1; 3])]);
+        assert!(!control_frame.push(8, &vec![2; BODY_MAX]));
+        let room = control_frame.room();
+        assert!(!control_frame.push(8, &vec![2; room + 1]) && control_frame.push(8, &vec![2; room]));
+        assert_eq!(
+            (control_frame.room(), control_frame.padded().len(), control_frame.messages().count()),
+            (0, CONTROL_FRAME_MAX, 2)
+        );
     }
 
     #[test]
     fn each_rule_is_refused_at_its_byte() {
-        let whole = letter(&[(7, vec![1; 5]), (8, vec![2; 4])]).padded().to_vec();
+        let whole = control_frame(&[(7, vec![1; 5]), (8, vec![2; 4])]).padded().to_vec();
         let broken = |at: usize, byte: u8| {
             let mut bytes = whole.clone();
             bytes[at] = byte;
@@ -205,9 +208,9 @@ mod tests {
         assert_eq!(check(&whole), Ok(()));
         assert_eq!(broken(1, 1), Err((Reject::Reserved, 1)));
         assert_eq!(broken(10, 1), Err((Reject::Reserved, 10)), "padding");
-        assert_eq!(broken(14, 200), Err((Reject::Letter, 14)), "a body past the end");
+        assert_eq!(broken(14, 200), Err((Reject::ControlFrame, 14)), "a body past the end");
         assert_eq!(broken(0, 0), Err((Reject::Reserved, 2)), "something after the end");
         assert_eq!(broken(25, 3), Err((Reject::Reserved, 25)), "something after the last message");
-        assert_eq!(check(&[0; 32]), Err((Reject::Letter, 0)), "no message at all");
+        assert_eq!(check(&[0; 32]), Err((Reject::ControlFrame, 0)), "no message at all");
     }
 }
