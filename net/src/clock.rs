@@ -13,6 +13,22 @@ pub fn wall_micros() -> u64 {
     wall_ns() / 1_000
 }
 
+/// Seconds from 1970 to 2021.
+const INCARNATIONS_FROM: u64 = 1_609_459_200;
+
+/// The incarnation of a process that starts now: tenths of a second since 2021. Two starts of one node are further apart than
+/// that, for the first has to end before the second. It exceeds the seconds since 1970 that nodes took before, and serves
+/// until 2034. A clock that is further off is held within those bounds.
+pub fn incarnation() -> u32 {
+    incarnation_at(wall_ns())
+}
+
+fn incarnation_at(wall_ns: u64) -> u32 {
+    let tenths = (wall_ns / 100_000_000).saturating_sub(10 * INCARNATIONS_FROM);
+    // Zero is nobody's, and nothing would come after the greatest.
+    tenths.clamp(1, u64::from(u32::MAX - 1)) as u32
+}
+
 /// The CPU's time-stamp counter; where there is none, nanoseconds. About 22 ticks a reading.
 #[inline]
 pub fn ticks() -> u64 {
@@ -54,4 +70,24 @@ fn start() -> (Instant, u64) {
     return *START.get_or_init(|| (Instant::now(), ticks()));
     #[cfg(not(target_arch = "x86_64"))]
     *START.get_or_init(|| (Instant::now(), 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_a_tenth_of_a_second_later_is_a_later_incarnation() {
+        const SECOND: u64 = 1_000_000_000;
+        let now = 1_795_276_824 * SECOND;
+        assert!(
+            u64::from(incarnation_at(now)) > now / SECOND,
+            "and later than the seconds that earlier releases took"
+        );
+        for start in 0..100 {
+            let start = now + start * 7_654_321;
+            assert_eq!(incarnation_at(start) + 1, incarnation_at(start + SECOND / 10));
+        }
+        assert_eq!((incarnation_at(0), incarnation_at(u64::MAX)), (1, u32::MAX - 1));
+    }
 }

@@ -57,7 +57,8 @@ pub struct Config {
     pub origins_max: usize,
     /// Finds the other nodes by itself, besides the peers that are listed. Default: only those.
     pub membership: Option<Membership>,
-    /// This life of the node; must rise with each restart. `None` takes the seconds since 1970.
+    /// This life of the node; must rise with each restart. `None` takes it from the wall clock:
+    /// [`incarnation`](crate::clock::incarnation).
     pub incarnation: Option<u32>,
 }
 

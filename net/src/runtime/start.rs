@@ -55,7 +55,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let keys = MeshKeys::derive(&config.mesh);
     let skew_micros_max = config.skew_max.as_micros() as u64;
     let terms = Terms { layout: config.layout, skew_micros_max };
-    let incarnation = config.incarnation.unwrap_or((clock::wall_ns() / 1_000_000_000) as u32);
+    let incarnation = config.incarnation.unwrap_or_else(clock::incarnation);
     let runs: Arc<[Run]> = config.runs.as_slice().into();
     let identity = config.identity;
     let control = config.membership.take().map(|mut membership| {

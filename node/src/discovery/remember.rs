@@ -71,17 +71,15 @@ impl Remembered {
             Ok(()) => (self.written, self.failed) = (peers, false),
             Err(error) => {
                 if !std::mem::replace(&mut self.failed, true) {
-                    let at = self.path.display();
-                    eprintln!(
-                        "octick: warning: {at}: {error}; members are not remembered (discovery.remember = false says so, too)"
-                    );
+                    let file = self.path.display();
+                    tracing::warn!(%file, %error, "members are not remembered; discovery.remember = false says so, too");
                 }
             }
         }
     }
 }
 
-/// Incarnations are seconds since 1970, unless they were chosen otherwise: the least has lived longest.
+/// Incarnations are taken from the clock, unless they were chosen otherwise: the least has lived longest.
 fn longest_lived(mesh: &MeshView) -> Vec<SocketAddr> {
     let mut members: Vec<_> = mesh.live().filter(|member| !member.this_node).collect();
     members.sort_by_key(|member| (member.incarnation.0, member.id));

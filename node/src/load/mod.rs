@@ -80,7 +80,7 @@ impl Load {
         let to = self.receiver()?;
         let identity = Arc::new(self.identity()?);
         let keys = MeshKeys::derive(&self.mesh);
-        let incarnation = Incarnation((octick::clock::wall_micros() / 1_000_000) as u32);
+        let incarnation = Incarnation(octick::clock::incarnation());
         let mut asker = Asker::new(to, identity.clone(), keys.clone(), incarnation)?;
         let before = asker.ask(PATIENCE)?.ok_or_else(|| self.silent(&identity, run))?;
         if !self.json {
