@@ -10,6 +10,7 @@ pub mod dump;
 pub mod failure;
 pub mod keygen;
 pub mod load;
+pub mod log;
 pub mod members;
 pub mod report;
 pub mod run;

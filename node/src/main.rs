@@ -1,16 +1,24 @@
 //! The `octick` command: reads its arguments, hands over to the command they name.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use octick_node::config::command::ConfigCommand;
 use octick_node::demo::Demo;
 use octick_node::dump::command::Dump;
+use octick_node::failure::Failure;
 use octick_node::keygen::Keygen;
 use octick_node::load::Load;
 use octick_node::members::Members;
 use octick_node::run::Run;
 use octick_node::steer::{ForceLeave, Join, Leave};
+
+/// How long standard error may take to accept the last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A gossip mesh for swarms of agents: signed frames in, merged cells out.
 #[derive(Debug, Parser)]
@@ -49,7 +57,20 @@ fn main() -> ExitCode {
         Command::Dump(dump) => dump.run(),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("octick: {failure}");
+        say(&failure);
         ExitCode::FAILURE
     })
+}
+
+/// Says on standard error why the command failed. Nobody reading it any more is no reason to hang, or to fail otherwise.
+fn say(failure: &Failure) {
+    let line = format!("octick: {failure}\n");
+    let (done, said) = mpsc::channel::<()>();
+    let thread = thread::Builder::new().spawn(move || {
+        let _ = io::stderr().write_all(line.as_bytes());
+        drop(done);
+    });
+    if thread.is_ok() {
+        let _ = said.recv_timeout(LAST_WORDS);
+    }
 }

@@ -4,12 +4,14 @@ mod command;
 mod rig;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
+use std::process::Stdio;
 use std::thread;
-use std::time::Instant;
 
-use command::{directory, failure, signal};
-use rig::{Node, PATIENCE, counts, node, node_with, until};
+use command::{directory, failure, octick, signal};
+use rig::{Node, counts, node, node_with, until};
+use serde_json::json;
 
 fn port(node: &Node) -> u16 {
     node.listen.rsplit_once(':').unwrap().1.parse().unwrap()
@@ -32,19 +34,11 @@ fn a_seed_may_be_a_name() {
 fn a_name_that_does_not_resolve_is_told_and_the_others_are_used() {
     let dir = directory("discovery_no_name");
     let first = node(&dir, 0, &[]);
-    let second = node(&dir, 1, &["two words:7700", &first.listen]);
+    let mut second = node(&dir, 1, &["two words:7700", &first.listen]);
     until(&dir, &second, &counts(2, 0, 0));
-    let began = Instant::now();
-    let said = loop {
-        let said = fs::read_to_string(dir.join("1.errors")).unwrap();
-        if said.ends_with('\n') || began.elapsed() > PATIENCE {
-            break said;
-        }
-    };
-    assert!(
-        said.starts_with("octick: warning: membership.seeds: \"two words:7700\" does not resolve ("),
-        "{said}"
-    );
+    let said = second.says("seed in membership.seeds is no address; it is tried again");
+    assert_eq!((&said["level"], &said["seed"]), (&json!("WARN"), &json!("two words:7700")));
+    assert!(said["why"].as_str().unwrap().starts_with("does not resolve ("), "{said}");
 }
 
 /// Answers every question for SRV records with one, and every one for addresses with 127.0.0.1.
@@ -115,14 +109,18 @@ fn members_are_remembered_and_a_damaged_memory_is_named_and_written_anew() {
     stop(second);
 
     fs::write(dir.join("1.peers"), "# octick: members met before\n127.0.0.1\n").unwrap();
-    let second = node(&dir, 1, &[&first.listen]);
-    until(&dir, &second, &counts(2, 0, 0));
-    stop(second);
-    let said = fs::read_to_string(dir.join("1.errors")).unwrap();
-    assert!(
-        said.starts_with("octick: warning: 1.peers:2: \"127.0.0.1\" is no address; the file is ignored"),
-        "{said}"
-    );
+    let config = fs::read_to_string(dir.join("1.toml"))
+        .unwrap()
+        .replace("seeds = []", &format!("seeds = [{:?}]", first.listen));
+    fs::write(dir.join("1.toml"), config).unwrap();
+    let mut run =
+        octick(&dir, &["run", "--json", "--config", "1.toml"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let warning = said.next().unwrap();
+    assert!(warning.contains("1.peers:2: \\\"127.0.0.1\\\" is no address; the file is ignored"), "{warning}");
+    assert!(said.any(|line| line.contains("member joined")));
+    signal("TERM", run.id());
+    assert!(run.wait().unwrap().success());
     assert_eq!(fs::read_to_string(dir.join("1.peers")).unwrap(), written);
 }
 

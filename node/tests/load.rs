@@ -42,7 +42,7 @@ fn receiver_with(name: &str, keys: &str) -> Receiver {
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let started: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     // The node goes on when nobody reads its lines.
-    let addr = started["started"]["listen"].as_str().unwrap().to_owned();
+    let addr = started["listen"].as_str().unwrap().to_owned();
     Receiver { dir, process, addr }
 }
 

@@ -71,6 +71,17 @@ pub enum Status {
     Recovering,
 }
 
+impl Status {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Partitioned { .. } => "partitioned",
+            Self::Recovering => "recovering",
+        }
+    }
+}
+
 /// Members by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {

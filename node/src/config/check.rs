@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
 use octick_crypto::{NodeId, PublicKey};
 
-use super::keys::{AdminKeys, DiscoveryKeys, LimitKeys, MembershipKeys, ThreadKeys, VerifyKeys};
+use super::keys::{AdminKeys, DiscoveryKeys, LimitKeys, LogKeys, MembershipKeys, ThreadKeys, VerifyKeys};
 use super::keys::{Config, Kernel, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys};
 
 /// A configuration that contradicts nothing.
@@ -43,7 +43,9 @@ pub struct Settings {
     pub verify: VerifyKeys,
     /// Bounds.
     pub limits: LimitKeys,
-    /// Printing.
+    /// Speaking.
+    pub log: LogKeys,
+    /// Figures in the log.
     pub report: ReportKeys,
 }
 
@@ -122,6 +124,7 @@ impl Config {
             threads: self.threads.clone(),
             verify: self.verify.clone(),
             limits: self.limits.clone(),
+            log: self.log.clone(),
             report: self.report.clone(),
         })
     }

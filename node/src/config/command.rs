@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Settings, example, load};
+use super::{Config, Settings, example, read};
 use crate::failure::Failure;
 
 /// Explains the configuration file, and checks one.
@@ -46,12 +46,20 @@ impl ConfigCommand {
 /// # Errors
 /// The file's name, and what is wrong with it.
 pub fn load_file(path: &Path) -> Result<Settings, Failure> {
+    Ok(read_file(path)?.1)
+}
+
+/// As [`load_file`], with the file's own words.
+///
+/// # Errors
+/// The file's name, and what is wrong with it.
+pub fn read_file(path: &Path) -> Result<(Config, Settings), Failure> {
     let at = path.display();
     let text = fs::read_to_string(path).map_err(|error| Failure::new(format!("{at}: {error}")))?;
-    let mut settings = load(&text).map_err(|error| match error.line {
+    let (config, mut settings) = read(&text).map_err(|error| match error.line {
         Some(line) => Failure::new(format!("{at}:{line}: {}", error.message)),
         None => Failure::new(format!("{at}: {}", error.message)),
     })?;
     settings.key_file = path.parent().unwrap_or(Path::new("")).join(&settings.key_file);
-    Ok(settings)
+    Ok((config, settings))
 }

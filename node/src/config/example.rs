@@ -3,8 +3,8 @@
 use toml::{Table, Value};
 
 use super::keys::{
-    AdminKeys, Config, DiscoveryKeys, LimitKeys, MembershipKeys, PeerKeys, PushKeys, ReportKeys, RunKeys,
-    SocketKeys, TableKeys, ThreadKeys, VerifyKeys,
+    AdminKeys, Config, DiscoveryKeys, LimitKeys, LogKeys, MembershipKeys, PeerKeys, PushKeys, ReportKeys,
+    RunKeys, SocketKeys, TableKeys, ThreadKeys, VerifyKeys,
 };
 use super::section::Key;
 
@@ -66,6 +66,7 @@ fn section(name: &str) -> Option<(&'static [&'static str], &'static [Key])> {
         "threads" => (ThreadKeys::ABOUT, ThreadKeys::KEYS),
         "verify" => (VerifyKeys::ABOUT, VerifyKeys::KEYS),
         "limits" => (LimitKeys::ABOUT, LimitKeys::KEYS),
+        "log" => (LogKeys::ABOUT, LogKeys::KEYS),
         "report" => (ReportKeys::ABOUT, ReportKeys::KEYS),
         "agents" => (RunKeys::ABOUT, RunKeys::KEYS),
         "peers" => (PeerKeys::ABOUT, PeerKeys::KEYS),

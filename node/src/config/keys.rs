@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::section::section;
+use crate::log::{Format, Level};
 
 section! {
     /// One node of an Octick mesh. Every key may be left out; its default is the value shown by
@@ -38,7 +39,9 @@ section! {
         verify: VerifyKeys = VerifyKeys::default(),
         /// What is refused or bounded.
         limits: LimitKeys = LimitKeys::default(),
-        /// What `octick run` prints.
+        /// What `octick run` says.
+        log: LogKeys = LogKeys::default(),
+        /// Figures in the log.
         report: ReportKeys = ReportKeys::default(),
         /// The runs of slots that this node speaks for: its own agents. A node without any only listens and relays.
         agents: Vec<RunKeys> = Vec::new(),
@@ -210,10 +213,22 @@ section! {
 }
 
 section! {
-    /// It is the same line that `octick demo` prints for a whole mesh.
+    /// It goes to standard output, a line an event, and never holds the node up: lines that the output does not take are
+    /// dropped, and counted.
+    pub struct LogKeys {
+        /// "error", "warn", "info" (what happens in the mesh) or "debug". `octick run --log` overrides it, and SIGHUP reads
+        /// it again.
+        level: Level = Level::Info,
+        /// "text" for people, "json" for programs. `octick run --log-format` overrides it.
+        format: Format = Format::Text,
+    }
+}
+
+section! {
+    /// They are rates, prices and latencies since the line before; `octick demo` prints the same for a whole mesh.
     pub struct ReportKeys {
-        /// Seconds between two lines; 0 prints none.
-        interval_secs: u32 = 1,
+        /// Seconds between two lines; 0 logs none. `octick run --report` overrides it.
+        interval_secs: u32 = 0,
     }
 }
 

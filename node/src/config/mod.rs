@@ -7,6 +7,7 @@
 //! Nothing is clamped: a value that cannot hold is refused, and the error names both sides. Parsing and checking are
 //! pure; key files and host names come later, in [`crate::run`].
 
+mod change;
 mod check;
 pub mod command;
 mod example;
@@ -16,11 +17,13 @@ mod section;
 
 use std::fmt;
 
+pub use change::changed_keys;
 pub use check::{Conflict, PeerSettings, Run, Settings};
 pub use example::example;
 pub use keys::{
-    AdminKeys, Backend, Config, DiscoveryKeys, Kernel, LimitKeys, MembershipKeys, Mode, PeerKeys, PushKeys,
-    ReportKeys, RunKeys, Selection, SocketKeys, TableKeys, ThreadKeys, VerifyKernel, VerifyKeys, Wait,
+    AdminKeys, Backend, Config, DiscoveryKeys, Kernel, LimitKeys, LogKeys, MembershipKeys, Mode, PeerKeys,
+    PushKeys, ReportKeys, RunKeys, Selection, SocketKeys, TableKeys, ThreadKeys, VerifyKernel, VerifyKeys,
+    Wait,
 };
 
 impl Config {
@@ -41,10 +44,20 @@ impl Config {
 /// # Errors
 /// The first mistake or contradiction, with its line.
 pub fn load(text: &str) -> Result<Settings, ConfigError> {
-    Config::parse(text)?.check().map_err(|conflict| ConfigError {
+    read(text).map(|(_, settings)| settings)
+}
+
+/// As [`load`], with the file's own words.
+///
+/// # Errors
+/// The first mistake or contradiction, with its line.
+pub fn read(text: &str) -> Result<(Config, Settings), ConfigError> {
+    let config = Config::parse(text)?;
+    let settings = config.check().map_err(|conflict| ConfigError {
         line: lines::line_of(text, &conflict.key),
         message: conflict.message,
-    })
+    })?;
+    Ok((config, settings))
 }
 
 /// Why a configuration was refused. Nothing was started.

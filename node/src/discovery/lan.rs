@@ -97,9 +97,7 @@ impl Lan {
         if let Err(error) = sent
             && !std::mem::replace(&mut self.failed, true)
         {
-            eprintln!(
-                "octick: warning: discovery.lan: {error}; it is tried again, see discovery.lan_interface"
-            );
+            tracing::warn!(%error, "discovery.lan cannot announce; it is tried again, see discovery.lan_interface");
         }
         self.sent += 1;
         let next = FIRST.get(self.sent).map_or(GAP, |at| *at - FIRST[self.sent - 1]);

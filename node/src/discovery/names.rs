@@ -53,7 +53,7 @@ impl Names {
         }
     }
 
-    /// Looks all of them up. A name that does not resolve is told on standard error, and when it does again.
+    /// Looks all of them up. A name that does not resolve is logged, and when it does again.
     pub(super) fn resolve(&mut self) -> Vec<SocketAddr> {
         let mut found = Vec::new();
         for name in &mut self.names {
@@ -64,7 +64,7 @@ impl Names {
                 }
                 Ok(addresses) => {
                     if std::mem::take(&mut name.failed) {
-                        eprintln!("octick: seed {} resolves again", name.text);
+                        tracing::info!(seed = name.text, "seed resolves again");
                     }
                     found.extend(addresses);
                 }
@@ -82,7 +82,11 @@ impl Names {
 impl Name {
     fn complain(&mut self, why: &str) {
         if !std::mem::replace(&mut self.failed, true) {
-            eprintln!("octick: warning: membership.seeds: {:?} {why}; it is tried again", self.text);
+            tracing::warn!(
+                seed = self.text,
+                why,
+                "seed in membership.seeds is no address; it is tried again"
+            );
         }
     }
 }

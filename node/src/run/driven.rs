@@ -9,6 +9,7 @@ use octick::{Handle, NodeId, Slot, StateReader};
 
 use super::agents::Agents;
 use super::meter::{self, Meter};
+use super::watch::say_goodbye;
 use crate::config::{Run, Settings};
 use crate::demo::protocol::{Answer, Ask, Digests, Question, Tell};
 use crate::failure::Failure;
@@ -27,6 +28,9 @@ pub(super) fn run(
     rate: u64,
     members: usize,
 ) -> Result<ExitCode, Failure> {
+    for warning in node.warnings() {
+        tracing::warn!("{warning}");
+    }
     meet(&node, members)?;
     let mut working = None;
     let mut meter = Meter::default();
@@ -49,6 +53,7 @@ pub(super) fn run(
         answer(&Answer { number, tell })?;
     }
     drop(working);
+    say_goodbye(&node);
     node.stop()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -21,11 +21,6 @@ impl Meter {
         self.last = now;
         since
     }
-
-    /// What has come up to the last reading.
-    pub(super) fn whole(&self) -> &Reading {
-        &self.last
-    }
 }
 
 /// What stays true of a node while it runs.

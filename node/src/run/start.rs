@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use octick::socket::Choice;
 use octick::{
-    Config, Handle, Kernel, Layout, Limits, Membership, Mode, Peer, Push, Rate, Region, Slot, SocketConfig,
-    Strategy, Threads, Wait,
+    Config, Handle, Kernel, Layout, Limits, Membership, Mode, NodeId, Peer, Push, Rate, Region, Slot,
+    SocketConfig, Strategy, Threads, Wait,
 };
 use octick_crypto::key_file::{self, KeyFileError};
 use octick_crypto::{Identity, lanes};
@@ -27,19 +27,7 @@ pub fn start(settings: &Settings) -> Result<Handle, Failure> {
 
 fn library_config(settings: &Settings) -> Result<Config, Failure> {
     let identity = read_key(&settings.key_file)?;
-    let own = |peer: &PeerSettings| peer.key.id() == identity.id();
-    if let Some(i) = settings.peers.iter().position(own) {
-        let key_file = settings.key_file.display();
-        return Err(Failure::new(format!(
-            "peers[{i}].public_key is this node's own key, that of {key_file}"
-        )));
-    }
-    let peers = settings.peers.iter().enumerate().map(|(i, peer)| {
-        let resolve = |addr: &String| resolve(&format!("peers[{i}].addr"), addr, settings.listen);
-        let addr = peer.addr.as_ref().map(resolve).transpose()?;
-        Ok(Peer { key: peer.key.clone(), addr, runs: runs(&peer.runs), revoked: peer.revoked })
-    });
-    let peers = peers.collect::<Result<_, Failure>>()?;
+    let peers = peers(settings, identity.id())?;
     let membership = settings.membership.enabled.then(|| membership(settings));
     let config::TableKeys { slots, cells8, cells4, rows } = settings.table;
     let push = &settings.push;
@@ -87,6 +75,23 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
     })
 }
 
+/// The peers that `settings` list, their names resolved. The node `own` may not be among them.
+pub(super) fn peers(settings: &Settings, own: NodeId) -> Result<Vec<Peer>, Failure> {
+    let is_own = |peer: &PeerSettings| peer.key.id() == own;
+    if let Some(i) = settings.peers.iter().position(is_own) {
+        let key_file = settings.key_file.display();
+        return Err(Failure::new(format!(
+            "peers[{i}].public_key is this node's own key, that of {key_file}"
+        )));
+    }
+    let peers = settings.peers.iter().enumerate().map(|(i, peer)| {
+        let resolve = |addr: &String| resolve(&format!("peers[{i}].addr"), addr, settings.listen);
+        let addr = peer.addr.as_ref().map(resolve).transpose()?;
+        Ok(Peer { key: peer.key.clone(), addr, runs: runs(&peer.runs), revoked: peer.revoked })
+    });
+    peers.collect()
+}
+
 /// Seeds that are names are looked up later, by [`crate::discovery`]: a start waits for no name server.
 fn membership(settings: &Settings) -> Membership {
     let keys = &settings.membership;
@@ -106,7 +111,7 @@ fn membership(settings: &Settings) -> Membership {
     if settings.discovery.remember {
         membership.settings.remembered = remember::read(&remember::file_of(&settings.key_file))
             .unwrap_or_else(|damage| {
-                eprintln!("octick: warning: {damage}");
+                tracing::warn!("{damage}");
                 Vec::new()
             });
     }

@@ -1,7 +1,7 @@
 //! Real nodes with an admin API.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -19,7 +19,16 @@ pub(crate) struct Node {
     pub(crate) id: String,
     pub(crate) listen: String,
     pub(crate) admin: String,
+    /// What it logs from now on.
     pub(crate) lines: Box<dyn Iterator<Item = Value>>,
+}
+
+impl Node {
+    /// Waits for an event of the log.
+    pub(crate) fn says(&mut self, message: &str) -> Value {
+        let starts = |line: &Value| line["message"].as_str().unwrap().starts_with(message);
+        self.lines.find(starts).unwrap_or_else(|| panic!("it ends without saying {message:?}"))
+    }
 }
 
 impl Drop for Node {
@@ -51,17 +60,14 @@ pub(crate) fn node_with(dir: &Path, n: u32, seeds: &[&str], more: &str) -> Node 
     start(dir, &file)
 }
 
-/// The node that the configuration `file` describes. What it says on standard error goes to a file.
+/// The node that the configuration `file` describes.
 pub(crate) fn start(dir: &Path, file: &str) -> Node {
-    let errors = File::create(dir.join(file).with_extension("errors")).unwrap();
     let mut run = octick(dir, &["run", "--json", "--config", file]);
-    let mut process = run.stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
+    let mut process = run.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok).map(|line| serde_json::from_str::<Value>(&line).unwrap());
-    let first = lines.next().expect("it starts");
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let (started, admin) = (&first["started"], text(&first["admin"]));
-    let (id, listen) = (text(&started["id"]), text(&started["listen"]));
+    let started = lines.find(|line| line["message"] == "node started").expect("it starts");
+    let [id, listen, admin] = ["id", "listen", "admin"].map(|key| started[key].as_str().unwrap().to_owned());
     Node { process, id, listen, admin, lines: Box::new(lines) }
 }
 

@@ -1,0 +1,93 @@
+//! What happens in the mesh, as events of the log.
+//!
+//! The library tells of every change of a member; an operator wants to know who came, who is in doubt and who is gone.
+//! So the state that was logged last is kept, a few words a member on record, and what changes nothing of it is for
+//! `debug`.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use octick::{MeshEvent, NodeId, Partition, PeerState, Region};
+use tracing::field::display;
+use tracing::{debug, error, info, warn};
+
+/// Turns events into lines.
+pub(super) struct Journal {
+    own: NodeId,
+    /// Whether the node was told where to begin: the first node of a mesh is not alone, it is early.
+    seeded: bool,
+    states: HashMap<NodeId, PeerState>,
+    partitioned: bool,
+}
+
+impl Journal {
+    pub(super) fn new(own: NodeId, seeded: bool) -> Self {
+        Self { own, seeded, states: HashMap::new(), partitioned: false }
+    }
+
+    /// Logs what is worth it.
+    pub(super) fn event(&mut self, event: &MeshEvent) {
+        match event {
+            MeshEvent::Member { id, state, region, address } => self.member(*id, *state, *region, *address),
+            MeshEvent::Forgotten(id) => {
+                self.states.remove(id);
+                debug!(id = %id, "member forgotten");
+            }
+            MeshEvent::SlotsLost { run, to } => warn!(
+                first = run.first.0,
+                count = run.len,
+                to = %to,
+                "slots belong to another member, whose claim is older: give this node others in [[agents]]"
+            ),
+            MeshEvent::Conflict { id, other } => error!(
+                id = %id,
+                other = other.map(display),
+                "two processes use one key: give one of them a key of its own"
+            ),
+            MeshEvent::Outlived(incarnation) => error!(
+                incarnation = incarnation.0,
+                "the mesh remembers a later incarnation of this node: start it again"
+            ),
+            MeshEvent::Partition(partition) => self.partition(*partition),
+            MeshEvent::Alone if self.seeded => {
+                warn!("no seed answers: this node works alone and keeps trying; see membership.seeds");
+            }
+            MeshEvent::Alone => {}
+            MeshEvent::NotLearnt { id, why } => warn!(id = %id, why = %why, "member not taken as it is"),
+        }
+    }
+
+    /// That this node itself is there goes without saying.
+    fn member(&mut self, id: NodeId, state: PeerState, region: Region, address: Option<SocketAddr>) {
+        let before = self.states.insert(id, state);
+        if id == self.own {
+            return;
+        }
+        let (region, address) = (region.0, address.map(display));
+        match (before, state) {
+            (before, after) if before == Some(after) => debug!(id = %id, region, address, "member changed"),
+            (None | Some(PeerState::Left), PeerState::Alive) => {
+                info!(id = %id, region, address, "member joined");
+            }
+            (Some(PeerState::Suspected), PeerState::Alive) => {
+                info!(id = %id, region, address, "member answers again");
+            }
+            (_, PeerState::Alive) => info!(id = %id, region, address, "member is back"),
+            (_, PeerState::Suspected) => info!(id = %id, region, address, "member suspected"),
+            (_, PeerState::Failed) => warn!(id = %id, region, address, "member failed"),
+            (_, PeerState::Left) => info!(id = %id, region, address, "member left"),
+        }
+    }
+
+    fn partition(&mut self, partition: Partition) {
+        match partition {
+            Partition::Healthy if self.partitioned => info!("the mesh is whole again"),
+            Partition::Healthy => debug!("the mesh is whole"),
+            Partition::Recovering => info!("enough members for a quorum are reachable again"),
+            Partition::Partitioned { reachable, required } => {
+                warn!(reachable, required, "partitioned: fewer members are reachable than a quorum takes");
+            }
+        }
+        self.partitioned = partition != Partition::Healthy;
+    }
+}

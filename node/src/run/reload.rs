@@ -1,0 +1,122 @@
+//! SIGHUP: the configuration file is read again; what a running node can change is changed, and the rest is named.
+//!
+//! | key | at once |
+//! |---|---|
+//! | `log.level`, `report.interval_secs` | unless the command line says otherwise |
+//! | `membership.seeds`, `discovery.*` | seeds that are new are greeted; the search begins anew |
+//! | `peers` | new ones are known, known ones get their new address and rights; one that is left out stays until the next start |
+//!
+//! A file that does not hold together changes nothing.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::start;
+use super::watch::Watch;
+use crate::config::command::read_file;
+use crate::config::{Config, changed_keys};
+use crate::discovery::{Discovery, Search};
+use crate::log;
+
+/// What is changed at once; a name that ends in a dot stands for all keys of its section.
+const AT_ONCE: [&str; 5] = ["log.level", "report.interval_secs", "membership.seeds", "discovery.", "peers"];
+
+fn is_at_once(key: &str) -> bool {
+    AT_ONCE.iter().any(|known| if known.ends_with('.') { key.starts_with(known) } else { key == *known })
+}
+
+impl Watch<'_> {
+    /// Reads the file again and does what it says, as far as that goes.
+    pub(super) fn reload(&mut self) {
+        let file = self.terms.config.display();
+        let (config, settings) = match read_file(&self.terms.config) {
+            Ok(read) => read,
+            Err(why) => {
+                return error!(target: log::ASKED, %why, "configuration not reloaded: nothing has changed");
+            }
+        };
+        let keys = changed_keys(&self.config, &config);
+        let has = |name: &str| keys.iter().any(|key| key.starts_with(name));
+        let (mut done, rest): (Vec<&str>, Vec<&str>) =
+            keys.iter().map(String::as_str).partition(|key| is_at_once(key));
+        if has("peers")
+            && let Err(why) = self.learn(&settings)
+        {
+            error!(target: log::ASKED, %why, "peers not reloaded: those known before stay as they are");
+            done.retain(|key| *key != "peers");
+        }
+        if has("log.level") && self.terms.level.is_none() {
+            log::set_level(settings.log.level);
+        }
+        if has("report.interval_secs") && self.terms.report.is_none() {
+            self.reporter.set_interval(Duration::from_secs(settings.report.interval_secs.into()));
+        }
+        if has("membership.seeds") {
+            self.greet(&config);
+        }
+        if (has("membership.seeds") || has("discovery."))
+            && let Err(why) = self.search(&settings)
+        {
+            error!(target: log::ASKED, %why, "discovery not reloaded: nothing is looked up any more");
+            done.retain(|key| !key.starts_with("discovery."));
+        }
+        info!(target: log::ASKED, %file, changed = done.join(" "), "configuration reloaded");
+        if !rest.is_empty() {
+            let keys = rest.join(" ");
+            warn!(target: log::ASKED, keys, "these keys take effect at the next start");
+        }
+        // What was not changed is named again the next time, for it still differs from what is in force.
+        self.config = self.in_force(config, &done);
+    }
+
+    /// The configuration before, with those keys that were changed as they are now.
+    fn in_force(&self, after: Config, done: &[&str]) -> Config {
+        let mut config = self.config.clone();
+        for key in done {
+            match *key {
+                "log.level" => config.log.level = after.log.level,
+                "report.interval_secs" => config.report.interval_secs = after.report.interval_secs,
+                "membership.seeds" => config.membership.seeds.clone_from(&after.membership.seeds),
+                "peers" => config.peers.clone_from(&after.peers),
+                _ => config.discovery.clone_from(&after.discovery),
+            }
+        }
+        config
+    }
+
+    fn learn(&self, settings: &crate::config::Settings) -> Result<(), crate::failure::Failure> {
+        let peers = start::peers(settings, self.node.id())?;
+        self.node.learn(peers)?;
+        let missing = |peer: &&crate::config::PeerKeys| {
+            !settings
+                .peers
+                .iter()
+                .any(|now| crate::keygen::hex(now.key.as_bytes()).eq_ignore_ascii_case(&peer.public_key))
+        };
+        for peer in self.config.peers.iter().filter(missing) {
+            let public_key = &peer.public_key;
+            warn!(target: log::ASKED, public_key, "this peer is known until the next start; revoked = true ends its rights now");
+        }
+        Ok(())
+    }
+
+    /// Greets seeds that are addresses and were not seeds before; names are for the search.
+    fn greet(&self, config: &Config) {
+        let before = &self.config.membership.seeds;
+        for seed in config.membership.seeds.iter().filter(|seed| !before.contains(seed)) {
+            if let Ok(address) = seed.parse::<SocketAddr>() {
+                // A node that has ended greets nobody.
+                let _ = self.node.join(address);
+            }
+        }
+    }
+
+    fn search(&mut self, settings: &crate::config::Settings) -> std::io::Result<()> {
+        self.discovery = None;
+        self.discovery =
+            Search::of(settings).map(|search| Discovery::start(&self.node, search)).transpose()?;
+        Ok(())
+    }
+}

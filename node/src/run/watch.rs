@@ -1,0 +1,129 @@
+//! A node while it runs: its mesh is watched, signals and commands are heard, and in the end it leaves.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use octick::Handle;
+use tracing::info;
+
+use super::journal::Journal;
+use super::reporter::Reporter;
+use super::signals::Signal;
+use crate::admin::Admin;
+use crate::config::{Config, Settings};
+use crate::discovery::{Discovery, Search};
+use crate::failure::Failure;
+use crate::log::{Format, Level};
+
+/// How often a node looks what happened, while nobody asks anything of it.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a node goes on after it has said goodbye, so that the word gets out.
+const GOODBYE: Duration = Duration::from_millis(300);
+
+/// What a node is run with, besides its configuration.
+pub(super) struct Terms {
+    pub(super) config: PathBuf,
+    /// The level, if the command line says it.
+    pub(super) level: Option<Level>,
+    pub(super) format: Format,
+    /// Between two lines of figures, if the command line says so.
+    pub(super) report: Option<Duration>,
+    /// When the node ends by itself.
+    pub(super) end: Option<Instant>,
+}
+
+/// A node, and what runs beside it.
+pub(super) struct Watch<'a> {
+    pub(super) node: Arc<Handle>,
+    pub(super) terms: &'a Terms,
+    /// The configuration in force.
+    pub(super) config: Config,
+    admin: Option<Admin>,
+    pub(super) discovery: Option<Discovery>,
+    journal: Journal,
+    pub(super) reporter: Reporter,
+}
+
+/// Watches until the node should end, and has it leave.
+///
+/// # Errors
+/// What beside the node could not be started, or what ended it.
+pub(super) fn watch(
+    node: Handle,
+    (config, settings): (Config, &Settings),
+    terms: &Terms,
+    signals: &Receiver<Signal>,
+) -> Result<(), Failure> {
+    let node = Arc::new(node);
+    let seeded = !settings.membership.seeds.is_empty();
+    let admin = settings.admin.enabled.then(|| Admin::start(settings.admin.listen, node.clone(), seeded));
+    let admin = admin.transpose()?;
+    let interval = terms.report.unwrap_or(Duration::from_secs(settings.report.interval_secs.into()));
+    let reporter = Reporter::new(&node, admin.as_ref().map(Admin::local_addr), terms.format, interval);
+    for warning in node.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let discovery = Search::of(settings).map(|search| Discovery::start(&node, search)).transpose();
+    let discovery = discovery.map_err(|error| {
+        Failure::new(format!(
+            "discovery.lan: {error}; name an interface: discovery.lan_interface = \"ADDRESS\""
+        ))
+    })?;
+    let journal = Journal::new(node.id(), seeded);
+    let mut watch = Watch { node, terms, config, admin, discovery, journal, reporter };
+    let why = watch.until_it_ends(signals);
+    info!(why, "node stopping");
+    watch.end()
+}
+
+impl Watch<'_> {
+    /// Returns why the node should end.
+    fn until_it_ends(&mut self, signals: &Receiver<Signal>) -> &'static str {
+        loop {
+            match signals.recv_timeout(LOOK) {
+                Ok(Signal::End(signal)) => return signal,
+                Ok(Signal::Reload) => self.reload(),
+                Ok(Signal::Status) => self.reporter.status(&self.node),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("the thread for signals ends with its receiver")
+                }
+            }
+            for event in self.node.mesh_events() {
+                self.journal.event(&event);
+            }
+            let now = Instant::now();
+            self.reporter.look(&self.node, now);
+            if self.admin.as_ref().is_some_and(Admin::asked_to_leave) {
+                return "asked to leave";
+            }
+            if !self.node.is_running() {
+                return "a thread of the node has ended";
+            }
+            if self.terms.end.is_some_and(|end| now >= end) {
+                return "its time is over";
+            }
+        }
+    }
+
+    /// Leaves the mesh and stops.
+    fn end(self) -> Result<(), Failure> {
+        let Self { node, admin, discovery, reporter, .. } = self;
+        drop(discovery);
+        say_goodbye(&node);
+        drop(admin);
+        reporter.whole(&node);
+        // A request that still waits for the node holds it a moment longer; then it stops with the last of them.
+        Arc::into_inner(node).map_or(Ok(()), |node| node.stop().map(drop))?;
+        Ok(())
+    }
+}
+
+/// Has the others know that this node did not fail.
+pub(super) fn say_goodbye(node: &Handle) {
+    if node.mesh().is_ok_and(|mesh| mesh.live().count() > 1) && node.leave().is_ok() {
+        std::thread::sleep(GOODBYE);
+    }
+}
