@@ -30,10 +30,10 @@ impl Join {
     pub fn run(&self) -> Result<ExitCode, Failure> {
         let admin = self.locate.address()?;
         let join = view::Join { address: self.address.clone() };
-        let greeted = client::post::<view::Done>(admin, "/api/v1/join", &join)?.done;
+        let greeted = client::post::<view::Done>(&admin, "/api/v1/join", &join)?.done;
         let began = Instant::now();
         loop {
-            let mesh: view::Members = client::get(admin, "/api/v1/members")?;
+            let mesh: view::Members = client::get(&admin, "/api/v1/members")?;
             let met = mesh
                 .members
                 .iter()
@@ -45,8 +45,9 @@ impl Join {
             }
             if began.elapsed() > PATIENCE {
                 return Err(Failure::new(format!(
-                    "nobody at {greeted} became a member within {PATIENCE:?}: is a node of this mesh there, and does it \
-                     announce that address?"
+                    "nobody at {greeted} became a member within {} s: is a node of this mesh there, and does it \
+                     announce that address?",
+                    PATIENCE.as_secs()
                 )));
             }
             sleep(LOOK);
@@ -68,11 +69,12 @@ impl Leave {
     /// One line: why it does not leave.
     pub fn run(&self) -> Result<ExitCode, Failure> {
         let admin = self.locate.address()?;
-        let node = client::post::<view::Done>(admin, "/api/v1/leave", &view::Nothing {})?.done;
+        let node = client::post::<view::Done>(&admin, "/api/v1/leave", &view::Nothing {})?.done;
         let began = Instant::now();
-        while !matches!(client::get::<String>(admin, "/healthz"), Err(CallError::Silent { .. })) {
+        while !matches!(client::get::<String>(&admin, "/healthz"), Err(CallError::Silent { .. })) {
             if began.elapsed() > PATIENCE {
-                let line = format!("{node} did not stop within {PATIENCE:?}: look at its log");
+                let patience = PATIENCE.as_secs();
+                let line = format!("{node} did not stop within {patience} s: look at its log");
                 return Err(Failure::new(line));
             }
             sleep(LOOK);
@@ -101,7 +103,7 @@ impl ForceLeave {
         // Anything but digits and control frames could lead to another path.
         let path: String = self.member.bytes().map(escape).collect();
         let path = format!("/api/v1/members/{path}/leave");
-        let gone = client::post::<view::Done>(admin, &path, &view::Nothing {})?.done;
+        let gone = client::post::<view::Done>(&admin, &path, &view::Nothing {})?.done;
         println!("{gone} is declared gone");
         Ok(ExitCode::SUCCESS)
     }

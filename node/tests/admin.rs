@@ -99,8 +99,7 @@ fn a_node_whose_seeds_are_down_says_so_and_finds_them_later() {
     let seed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut alone = node(&dir, 0, &[&seed.to_string()]);
     alone.says("no seed answers: this node works alone");
-    let get =
-        |path: &str| raw(&alone.admin, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", alone.admin), "");
+    let get = |path: &str| raw(&alone.tcp, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", alone.tcp), "");
     let (status, body) = get("/readyz");
     assert!(status.contains("503") && body.contains("no seed answers"), "{status} {body}");
     assert!(get("/healthz").0.contains("200"));
@@ -124,7 +123,7 @@ fn a_node_whose_seeds_are_down_says_so_and_finds_them_later() {
 fn every_refusal_says_what_was_wrong_and_what_to_do() {
     let dir = directory("admin_refusals");
     let node = node(&dir, 0, &[]);
-    let host = format!("Host: {}\r\n", node.admin);
+    let host = format!("Host: {}\r\n", node.tcp);
     let json = "Content-Type: application/json\r\n";
     let long = format!("{{\"address\":\"{}\"}}", "x".repeat(5_000));
     for (head, body, status, code) in [
@@ -149,7 +148,7 @@ fn every_refusal_says_what_was_wrong_and_what_to_do() {
         ),
         (format!("POST /api/v1/members/xyz/leave HTTP/1.1\r\n{host}{json}"), "{}", "400", "bad_name"),
     ] {
-        let (line, answer) = raw(&node.admin, &head, body);
+        let (line, answer) = raw(&node.tcp, &head, body);
         assert!(line.contains(status), "{head}: {line} {answer}");
         let error = &serde_json::from_str::<Value>(&answer).unwrap()["error"];
         assert_eq!(error["code"], code, "{head}: {answer}");
@@ -161,7 +160,7 @@ fn every_refusal_says_what_was_wrong_and_what_to_do() {
 fn a_connection_that_says_nothing_keeps_nobody_waiting() {
     let dir = directory("admin_slow");
     let node = node(&dir, 0, &[]);
-    let silent: Vec<TcpStream> = (0..31).map(|_| TcpStream::connect(&node.admin).unwrap()).collect();
+    let silent: Vec<TcpStream> = (0..31).map(|_| TcpStream::connect(&node.tcp).unwrap()).collect();
     members(&dir, &node);
     drop(silent);
 }
@@ -175,7 +174,7 @@ fn without_a_node_the_commands_say_what_to_do() {
         assert!(why.starts_with(&format!("no node answers at {free} (")), "{why}");
         assert!(why.contains("start one with admin.enabled = true"), "{why}");
     }
-    fs::write(dir.join("node.toml"), "").unwrap();
+    fs::write(dir.join("node.toml"), "admin.enabled = false").unwrap();
     let why = failure(&dir, &["members", "--config", "node.toml"]);
     assert_eq!(why, "node.toml: admin.enabled = false: set it to true and start the node again");
 }
@@ -183,11 +182,11 @@ fn without_a_node_the_commands_say_what_to_do() {
 #[test]
 fn an_address_that_others_reach_must_be_meant() {
     let dir: PathBuf = directory("admin_remote");
-    fs::write(dir.join("node.toml"), "[admin]\nenabled = true\nlisten = \"0.0.0.0:7780\"\n").unwrap();
+    fs::write(dir.join("node.toml"), "[admin]\nlisten = \"0.0.0.0:7780\"\n").unwrap();
     let why = failure(&dir, &["config", "check", "node.toml"]);
     assert_eq!(
         why,
-        "node.toml:3: admin.listen = \"0.0.0.0:7780\" lets other machines steer this node without a password, but \
+        "node.toml:2: admin.listen = \"0.0.0.0:7780\" lets other machines steer this node without a password, but \
          admin.allow_remote = false"
     );
 }

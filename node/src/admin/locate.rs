@@ -1,18 +1,21 @@
 //! Which node a command is about.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::Address;
 use crate::config::command::load_file;
 use crate::failure::Failure;
+
+/// Where commands look for a node unless told otherwise: beside the key that `octick keygen` makes in this directory.
+const DEFAULT: &str = "node.sock";
 
 /// Where the node's admin API is.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Locate {
-    /// The node's admin.listen [default: that of --config, else 127.0.0.1:7780]
-    #[arg(long, value_name = "ADDR")]
-    admin: Option<SocketAddr>,
-    /// The node's configuration, to take its admin.listen from
+    /// The node's admin.socket, a path, or its admin.listen, host:port [default: that of --config, else ./node.sock]
+    #[arg(long, value_name = "WHERE")]
+    admin: Option<String>,
+    /// The node's configuration, to take its admin.socket from
     #[arg(long, value_name = "FILE", conflicts_with = "admin")]
     config: Option<PathBuf>,
 }
@@ -21,15 +24,15 @@ impl Locate {
     /// The address.
     ///
     /// # Errors
-    /// The configuration is not sound, or says that there is no API.
-    pub fn address(&self) -> Result<SocketAddr, Failure> {
-        match (self.admin, &self.config) {
-            (Some(admin), _) => Ok(admin),
-            (None, None) => Ok(super::DEFAULT),
+    /// The configuration is not sound, or says that there is no API; the name does not resolve.
+    pub fn address(&self) -> Result<Address, Failure> {
+        match (&self.admin, &self.config) {
+            (Some(admin), _) => Address::parse(admin),
+            (None, None) => Ok(Address::unix(Path::new(DEFAULT))),
             (None, Some(path)) => {
                 let admin = load_file(path)?.admin;
                 if admin.enabled {
-                    return Ok(admin.listen);
+                    return Ok(Address::unix(&admin.socket));
                 }
                 let at = path.display();
                 let line = format!("{at}: admin.enabled = false: set it to true and start the node again");

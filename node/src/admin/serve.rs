@@ -1,6 +1,7 @@
 //! Connections: so many at a time, so long each.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -12,9 +13,13 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use octick::Handle;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::routes::{Shared, router};
+use super::{Address, unix};
+use crate::config::AdminSettings;
 
 /// Connections at a time; the next ones wait in the kernel.
 const CONNECTIONS: usize = 32;
@@ -29,22 +34,32 @@ const HEAD_BYTES: usize = 16 << 10;
 
 /// The server, until it is dropped.
 pub struct Admin {
-    local: SocketAddr,
+    addresses: Vec<Address>,
     leave: mpsc::Receiver<()>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// Removes the socket's file when the thread has ended.
+    _bound: unix::Bound,
 }
 
 impl Admin {
-    /// Takes the port and serves `node` on a thread of its own. A node that is `seeded` is ready once it has met somebody.
+    /// Takes the socket, and the port if one is wanted, and serves `node` on a thread of its own. A node that is `seeded` is
+    /// ready once it has met somebody.
     ///
     /// # Errors
-    /// The port, or the thread, could not be had.
-    pub fn start(listen: SocketAddr, node: Arc<Handle>, seeded: bool) -> Result<Self, AdminError> {
-        let refused = |error| AdminError { listen, error };
-        let listener = TcpListener::bind(listen).map_err(refused)?;
-        listener.set_nonblocking(true).map_err(refused)?;
-        let local = listener.local_addr().map_err(refused)?;
+    /// The socket, the port or the thread could not be had.
+    pub fn start(settings: &AdminSettings, node: Arc<Handle>, seeded: bool) -> Result<Self, AdminError> {
+        let path = &settings.socket;
+        let refused = |error| AdminError::Socket { path: path.clone(), error };
+        let (listener, bound) = unix::listen(path).map_err(refused)?;
+        let mut addresses = vec![Address::unix(path)];
+        let tcp =
+            settings.listen.map(|listen| bind(listen).map_err(|error| AdminError::Port { listen, error }));
+        let tcp = tcp.transpose()?;
+        if let Some((_, local)) = &tcp {
+            addresses.push((*local).into());
+        }
+        let tcp = tcp.map(|(listener, _)| listener);
         let (stop, stopped) = oneshot::channel();
         let (asked, leave) = mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -57,7 +72,7 @@ impl Admin {
             let routes = router(Shared { node, seeded, leave: asked });
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, routes) => {}
+                    () = serve(listener, tcp, routes) => {}
                     _ = stopped => {}
                 }
             });
@@ -65,12 +80,12 @@ impl Admin {
             runtime.shutdown_background();
         });
         let thread = Some(thread.map_err(refused)?);
-        Ok(Self { local, leave, stop: Some(stop), thread })
+        Ok(Self { addresses, leave, stop: Some(stop), thread, _bound: bound })
     }
 
-    /// Where it listens.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
+    /// Where it listens: its Unix socket, then its TCP address, if it has one.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
     }
 
     /// Whether somebody asked the node to leave since the last call.
@@ -89,12 +104,24 @@ impl Drop for Admin {
     }
 }
 
-async fn accept(listener: TcpListener, routes: Router) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+fn bind(listen: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind(listen)?;
+    listener.set_nonblocking(true)?;
+    let local = listener.local_addr()?;
+    Ok((listener, local))
+}
+
+async fn serve(unix: std::os::unix::net::UnixListener, tcp: Option<std::net::TcpListener>, routes: Router) {
+    let Ok(unix) = UnixListener::from_std(unix) else { return };
+    let Ok(tcp) = tcp.map(TcpListener::from_std).transpose() else { return };
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let place = room.clone().acquire_owned().await.expect("nobody closes it");
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            stream = unix.accept() => stream.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
+            stream = accept(tcp.as_ref()) => stream,
+        };
+        let Ok(stream) = accepted else {
             // Out of descriptors, say: others may give some back.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
@@ -113,23 +140,68 @@ async fn accept(listener: TcpListener, routes: Router) {
     }
 }
 
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Never ends without a listener.
+async fn accept(tcp: Option<&TcpListener>) -> io::Result<Box<dyn Stream>> {
+    match tcp {
+        Some(tcp) => Ok(Box::new(tcp.accept().await?.0)),
+        None => std::future::pending().await,
+    }
+}
+
 /// Why there is no admin API.
 #[derive(Debug)]
-pub struct AdminError {
-    listen: SocketAddr,
-    error: io::Error,
+pub enum AdminError {
+    /// The Unix socket could not be had.
+    Socket {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The TCP port could not be had.
+    Port {
+        /// Where.
+        listen: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
 }
 
 impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { listen, error } = self;
-        match error.kind() {
-            io::ErrorKind::AddrInUse => write!(
+        match self {
+            Self::Socket { path, error } => write!(f, "{}", why_no_socket(path, error)),
+            Self::Port { listen, error } if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
                 "admin.listen = \"{listen}\" is taken, by another node perhaps: give each node of a machine another port"
             ),
-            _ => write!(f, "admin.listen = \"{listen}\": {error}"),
+            Self::Port { listen, error } => write!(f, "admin.listen = \"{listen}\": {error}"),
         }
+    }
+}
+
+fn why_no_socket(path: &Path, error: &io::Error) -> String {
+    let at = path.display();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "a node answers at {at} already: stop it (octick leave --admin {at}), or give each node a key_file or an \
+             admin.socket of its own"
+        ),
+        io::ErrorKind::AlreadyExists => {
+            format!("{at} is there and is no socket: move it away, or name another admin.socket")
+        }
+        io::ErrorKind::InvalidInput => {
+            format!(
+                "admin.socket = \"{at}\" is longer than the 107 bytes that a socket's path may have: name a shorter one"
+            )
+        }
+        _ => format!(
+            "admin.socket = \"{at}\": {error}: name a path that this user may write, or set admin.enabled = false"
+        ),
     }
 }
 

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
 use octick_crypto::{NodeId, PublicKey};
 
-use super::keys::{AdminKeys, DiscoveryKeys, LimitKeys, LogKeys, MembershipKeys, ThreadKeys, VerifyKeys};
+use super::admin::AdminSettings;
 use super::keys::{Config, Kernel, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys};
+use super::keys::{DiscoveryKeys, LimitKeys, LogKeys, MembershipKeys, ThreadKeys, VerifyKeys};
 
 /// A configuration that contradicts nothing.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub struct Settings {
     /// Where membership finds addresses.
     pub discovery: DiscoveryKeys,
     /// The API for commands.
-    pub admin: AdminKeys,
+    pub admin: AdminSettings,
     /// The tables.
     pub table: TableKeys,
     /// Sending.
@@ -86,10 +87,10 @@ pub struct Conflict {
     pub message: String,
 }
 
-type Checked<T = ()> = Result<T, Conflict>;
+pub(super) type Checked<T = ()> = Result<T, Conflict>;
 
 /// Refuses with `message` unless the relation holds.
-fn require(holds: bool, key: &str, message: impl FnOnce() -> String) -> Checked {
+pub(super) fn require(holds: bool, key: &str, message: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err(Conflict { key: key.into(), message: message() }) }
 }
 
@@ -101,7 +102,7 @@ impl Config {
     pub fn check(&self) -> Checked<Settings> {
         self.check_table()?;
         self.check_membership()?;
-        self.check_admin()?;
+        let admin = AdminSettings::check(&self.admin, &self.key_file)?;
         self.check_push()?;
         self.check_socket()?;
         self.check_threads()?;
@@ -117,7 +118,7 @@ impl Config {
             peers,
             membership: self.membership.clone(),
             discovery: self.discovery.clone(),
-            admin: self.admin.clone(),
+            admin,
             table: self.table.clone(),
             push: self.push.clone(),
             socket: self.socket.clone(),
@@ -179,19 +180,6 @@ impl Config {
             })?;
         }
         Ok(())
-    }
-
-    fn check_admin(&self) -> Checked {
-        let AdminKeys { enabled, listen, allow_remote } = self.admin;
-        require(enabled || listen == AdminKeys::default().listen, "admin.listen", || {
-            format!("admin.listen = \"{listen}\", but admin.enabled = false")
-        })?;
-        require(listen.ip().is_loopback() || allow_remote, "admin.listen", || {
-            format!(
-                "admin.listen = \"{listen}\" lets other machines steer this node without a password, but \
-                 admin.allow_remote = false"
-            )
-        })
     }
 
     fn check_push(&self) -> Checked {

@@ -60,6 +60,8 @@ pub fn read_file(path: &Path) -> Result<(Config, Settings), Failure> {
         Some(line) => Failure::new(format!("{at}:{line}: {}", error.message)),
         None => Failure::new(format!("{at}: {}", error.message)),
     })?;
-    settings.key_file = path.parent().unwrap_or(Path::new("")).join(&settings.key_file);
+    let directory = path.parent().unwrap_or(Path::new(""));
+    settings.key_file = directory.join(&settings.key_file);
+    settings.admin.socket = directory.join(&settings.admin.socket);
     Ok((config, settings))
 }

@@ -103,13 +103,18 @@ section! {
 }
 
 section! {
-    /// It is HTTP with JSON, and what `octick members`, `join`, `leave` and `force-leave` use. It asks for no password.
+    /// It is HTTP with JSON, and what `octick members`, `info`, `get`, `counters`, `join`, `leave` and `force-leave` use. It asks
+    /// for no password: whoever can connect can steer this node.
     pub struct AdminKeys {
         /// Whether there is one.
-        enabled: bool = false,
-        /// TCP address to listen on. Commands that are not told otherwise look at the default.
-        listen: SocketAddr = crate::admin::DEFAULT,
-        /// Whether `listen` may be an address that other machines reach; all of them could then steer this node.
+        enabled: bool = true,
+        /// Unix socket to listen on; its mode, 0600, lets in the user that runs the node and nobody else. Empty is beside the
+        /// key (node.key: node.sock). A relative path starts at this file's directory.
+        socket: PathBuf = PathBuf::new(),
+        /// TCP address to listen on besides, as in "127.0.0.1:7780": all users of this machine can then steer this node.
+        /// Empty is none.
+        listen: String = String::new(),
+        /// Whether `listen` may be an address that other machines reach; all of them can then steer this node.
         allow_remote: bool = false,
     }
 }

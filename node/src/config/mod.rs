@@ -7,6 +7,7 @@
 //! Nothing is clamped: a value that cannot hold is refused, and the error names both sides. Parsing and checking are
 //! pure; key files and host names come later, in [`crate::run`].
 
+mod admin;
 mod change;
 mod check;
 pub mod command;
@@ -17,6 +18,7 @@ mod section;
 
 use std::fmt;
 
+pub use admin::AdminSettings;
 pub use change::changed_keys;
 pub use check::{Conflict, PeerSettings, Run, Settings};
 pub use example::example;

@@ -34,7 +34,7 @@ impl Members {
     /// One line: why the node did not answer.
     pub fn run(&self) -> Result<ExitCode, Failure> {
         let admin = self.locate.address()?;
-        let ask = || client::get::<view::Members>(admin, "/api/v1/members");
+        let ask = || client::get::<view::Members>(&admin, "/api/v1/members");
         let mut shown = ask()?;
         self.show(&shown)?;
         if !self.watch {

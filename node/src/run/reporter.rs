@@ -7,6 +7,7 @@ use octick_core::counters::Counter;
 use tracing::{info, warn};
 
 use super::meter::{self, Meter};
+use crate::admin::Address;
 use crate::log::{self, Format};
 use crate::report::{About, Figures, Named, Reading};
 
@@ -37,18 +38,13 @@ struct Drops {
 
 impl Reporter {
     /// Says that the node runs, and on what.
-    pub(super) fn new(
-        node: &Handle,
-        admin: Option<std::net::SocketAddr>,
-        format: Format,
-        interval: Duration,
-    ) -> Self {
+    pub(super) fn new(node: &Handle, admin: &[Address], format: Format, interval: Duration) -> Self {
         let about = meter::about(node);
         let now = Instant::now();
         let About { id, listen, kernel, verify, backend, why, .. } = &about;
-        let admin = admin.map(tracing::field::display);
+        let [admin, admin_tcp] = [admin.first(), admin.get(1)].map(|at| at.map(tracing::field::display));
         let (pid, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
-        info!(id, listen, admin, kernel, verify, backend, why, pid, version, "node started");
+        info!(id, listen, admin, admin_tcp, kernel, verify, backend, why, pid, version, "node started");
         let drops = Drops { told: Reading::default(), told_at: None, look_at: now + LOOK };
         Self { about, format, began: now, interval, meter: Meter::default(), read_at: now, drops }
     }

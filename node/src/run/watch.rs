@@ -58,10 +58,10 @@ pub(super) fn watch(
 ) -> Result<(), Failure> {
     let node = Arc::new(node);
     let seeded = !settings.membership.seeds.is_empty();
-    let admin = settings.admin.enabled.then(|| Admin::start(settings.admin.listen, node.clone(), seeded));
+    let admin = settings.admin.enabled.then(|| Admin::start(&settings.admin, node.clone(), seeded));
     let admin = admin.transpose()?;
     let interval = terms.report.unwrap_or(Duration::from_secs(settings.report.interval_secs.into()));
-    let reporter = Reporter::new(&node, admin.as_ref().map(Admin::local_addr), terms.format, interval);
+    let reporter = Reporter::new(&node, admin.as_ref().map_or(&[], Admin::addresses), terms.format, interval);
     for warning in node.warnings() {
         tracing::warn!("{warning}");
     }

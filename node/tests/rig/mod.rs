@@ -18,7 +18,10 @@ pub(crate) struct Node {
     pub(crate) process: Child,
     pub(crate) id: String,
     pub(crate) listen: String,
+    /// Its Unix socket, for `--admin`.
     pub(crate) admin: String,
+    /// The TCP address of the same API.
+    pub(crate) tcp: String,
     /// What it logs from now on.
     pub(crate) lines: Box<dyn Iterator<Item = Value>>,
 }
@@ -67,8 +70,9 @@ pub(crate) fn start(dir: &Path, file: &str) -> Node {
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok).map(|line| serde_json::from_str::<Value>(&line).unwrap());
     let started = lines.find(|line| line["message"] == "node started").expect("it starts");
-    let [id, listen, admin] = ["id", "listen", "admin"].map(|key| started[key].as_str().unwrap().to_owned());
-    Node { process, id, listen, admin, lines: Box::new(lines) }
+    let [id, listen, admin, tcp] =
+        ["id", "listen", "admin", "admin_tcp"].map(|key| started[key].as_str().unwrap().to_owned());
+    Node { process, id, listen, admin, tcp, lines: Box::new(lines) }
 }
 
 pub(crate) fn members(dir: &Path, node: &Node) -> Value {
