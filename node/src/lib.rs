@@ -12,6 +12,7 @@ pub mod keygen;
 pub mod load;
 pub mod log;
 pub mod members;
+pub mod output;
 pub mod report;
 pub mod run;
 pub mod steer;

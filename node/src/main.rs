@@ -57,8 +57,10 @@ fn main() -> ExitCode {
         Command::Dump(dump) => dump.run(),
     };
     done.unwrap_or_else(|failure| {
-        say(&failure);
-        ExitCode::FAILURE
+        if !failure.is_silent() {
+            say(&failure);
+        }
+        failure.exit_code()
     })
 }
 

@@ -8,7 +8,7 @@ use signal_hook::iterator::Signals;
 
 use super::child::{Event, Node};
 use super::plan::Plan;
-use super::protocol::{Answer, Ask, Digests, Tell};
+use super::protocol::{Answer, Ask, Tell};
 use crate::failure::Failure;
 use crate::report::{About, Reading, Sample};
 
@@ -51,6 +51,21 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn lives(&self) -> bool {
         self.end.is_none()
+    }
+
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.node.pid()
+    }
+
+    /// The first digits of its id.
+    pub(super) fn short(&self) -> &str {
+        &self.id[..8]
+    }
+
+    /// Its last words on standard error, if it wrote any.
+    pub(super) fn last_words(&self) -> Option<&str> {
+        self.said.as_deref().map(|said| said.strip_prefix("octick: ").unwrap_or(said))
     }
 
     /// Whether it can be reckoned with: it lives and answers.
@@ -96,11 +111,13 @@ impl Mesh {
                 mesh.ask(Ask::Begin);
                 Ok(mesh)
             }
-            Some((i, Member { said: Some(said), .. })) => {
-                let why = said.strip_prefix("octick: ").unwrap_or(said);
-                Err(Failure::new(format!("node {i} did not start: {why}")))
-            }
-            Some((i, _)) => Err(Failure::new(format!("node {i} did not start within {START:?}"))),
+            Some((i, member)) => Err(Failure::new(match member.last_words() {
+                Some(why) => format!("node {i} did not start: {why}"),
+                None => format!(
+                    "node {i} did not start within {} s: try fewer --nodes or --agents",
+                    START.as_secs()
+                ),
+            })),
         }
     }
 
@@ -114,11 +131,6 @@ impl Mesh {
         self.members.iter().filter(|member| member.lives()).count()
     }
 
-    /// Process ids, by node.
-    pub(super) fn pids(&self) -> Vec<u32> {
-        self.members.iter().map(|member| member.node.pid()).collect()
-    }
-
     /// Listens until `until`, or an interrupt.
     pub(super) fn listen(&mut self, until: Instant) {
         while !self.interrupted {
@@ -127,20 +139,20 @@ impl Mesh {
         }
     }
 
-    /// Asks every living node, and waits until each has answered or ended, but not for ever. Returns the hashes, if
-    /// that was the question.
-    pub(super) fn ask(&mut self, ask: Ask) -> Vec<Option<Digests>> {
+    /// Asks every living node, and waits until each has answered or ended, but not for ever. Returns what each said.
+    pub(super) fn ask(&mut self, ask: Ask) -> Vec<Option<Tell>> {
         self.ask_within(ask, ANSWER)
     }
 
-    fn ask_within(&mut self, ask: Ask, patience: Duration) -> Vec<Option<Digests>> {
+    /// The same with another bound on the wait.
+    pub(super) fn ask_within(&mut self, ask: Ask, patience: Duration) -> Vec<Option<Tell>> {
         self.asked += 1;
         let number = self.asked;
         let mut waiting: Vec<bool> = self.members.iter().map(Member::lives).collect();
         for member in self.members.iter_mut().filter(|member| member.lives()) {
             member.node.ask(number, ask);
         }
-        let mut digests = vec![None; self.members.len()];
+        let mut answers = vec![None; self.members.len()];
         let began = Instant::now();
         while waiting.contains(&true) {
             let awaited = self.members.iter().zip(&waiting).any(|(member, waits)| *waits && !member.silent);
@@ -149,9 +161,7 @@ impl Mesh {
             match &event {
                 Event::Answer(i, answer) if answer.number == number => {
                     waiting[*i] = false;
-                    if let Tell::Digest(answered) = &answer.tell {
-                        digests[*i] = Some(answered.clone());
-                    }
+                    answers[*i] = Some(answer.tell.clone());
                 }
                 Event::Ended(i) => waiting[*i] = false,
                 _ => {}
@@ -161,7 +171,7 @@ impl Mesh {
         for (member, waits) in self.members.iter_mut().zip(waiting) {
             member.silent = waits;
         }
-        digests
+        answers
     }
 
     fn next(&self, until: Instant) -> Option<Event> {
@@ -184,7 +194,7 @@ impl Mesh {
             Event::Answer(i, Answer { tell, .. }) => match tell {
                 Tell::About(about) => self.members[i].about = about,
                 Tell::Sample(sample) => self.count(i, &sample),
-                Tell::Digest(_) | Tell::Done => {}
+                Tell::Digest(_) | Tell::Origins(_) | Tell::Done => {}
             },
         }
     }

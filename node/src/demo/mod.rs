@@ -1,17 +1,19 @@
 //! `octick demo`: a mesh of real processes on loopback, watched for a while, then held to its word.
 //!
 //! ```text
-//! plan (keys, ports, files) > start > a line a second > agents rest > quiet > every table equal?
+//! plan (keys, ports, files) > start > a line a second > agents rest > quiet > every table compared, and equal?
 //! ```
 
 mod child;
+mod lines;
 mod mesh;
 mod plan;
 pub mod protocol;
+mod reference;
 mod settle;
 mod summary;
+mod verdict;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -19,9 +21,14 @@ use serde_json::json;
 
 use crate::config::Backend;
 use crate::failure::Failure;
-use crate::report::{About, Figures};
+use crate::output::{say, wrap};
+use crate::report::{About, Figures, count};
+use lines::Second;
 use mesh::Mesh;
 use plan::Plan;
+
+/// Seconds after which the columns are named again.
+const HEAD_EVERY: u64 = 20;
 
 /// Starts a mesh of real nodes on this machine and watches it.
 #[derive(Debug, clap::Args)]
@@ -30,7 +37,7 @@ pub struct Demo {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..=100))]
     nodes: u64,
     /// Agents that each node hosts
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     agents: u32,
     /// Seconds to run; without it, until Ctrl-C
     #[arg(long)]
@@ -56,53 +63,53 @@ fn parse_backend(name: &str) -> Result<Backend, String> {
 }
 
 impl Demo {
-    /// Runs the mesh, prints a line a second and a summary. The exit code says whether all surviving nodes ended
-    /// with equal tables.
+    /// Runs the mesh, prints a line a second and a summary. Exit code 0 says that the tables of all surviving nodes were
+    /// compared, and are equal.
     ///
     /// # Errors
     /// One line: why the mesh did not start.
     pub fn run(&self) -> Result<ExitCode, Failure> {
         let plan = Plan::lay(self.nodes as usize, self.agents, self.backend)?;
+        // Before the nodes start: they would take turns with it.
+        let alone = reference::ticks_per_cell()?;
         let mut mesh = Mesh::start(&plan, self.agents, self.rate)?;
-        // Every node has read its files; whatever ends this demo, no keys stay behind.
-        let flush = plan.flush;
-        drop(plan);
-        self.introduce(&mesh)?;
+        plan.remove_keys()?;
+        self.introduce(&mesh, &plan, alone)?;
         self.watch(&mut mesh)?;
-        let settled = settle::settle(&mut mesh, flush);
+        let settled = settle::settle(&mut mesh, plan.pace);
         mesh.ask(protocol::Ask::Sample);
         let ends = mesh.members.iter().map(|member| member.end.clone()).collect();
         mesh.stop();
         let summary = summary::Summary::new(&mesh, ends, settled);
         if self.json {
-            print(&json!({ "summary": &summary }))?;
+            say(json!({ "summary": &summary }))?;
         } else {
-            print(&summary)?;
+            say(&summary)?;
         }
-        Ok(if summary.equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if summary.verdict.equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn introduce(&self, mesh: &Mesh) -> Result<(), Failure> {
-        let nodes: Vec<_> = mesh.members.iter().zip(mesh.pids()).collect();
+    fn introduce(&self, mesh: &Mesh, plan: &Plan, alone: f64) -> Result<(), Failure> {
         if self.json {
-            let nodes: Vec<_> =
-                nodes.iter().map(|(member, pid)| json!({ "pid": pid, "about": member.about })).collect();
-            return print(&json!({ "started": nodes, "met_ms": mesh.met.as_millis() as u64 }));
+            let nodes: Vec<_> = mesh.members.iter().enumerate().map(|(i, member)| {
+                json!({ "pid": member.pid(), "admin": plan.admin(i), "about": member.about })
+            }).collect();
+            let met_ms = mesh.met.as_millis() as u64;
+            return say(json!({ "started": nodes, "met_ms": met_ms, "ticks_per_cell_alone": alone }));
         }
-        for (i, (member, pid)) in nodes.into_iter().enumerate() {
-            let about = &member.about;
-            let (id, why) = (&about.id[..8], &about.why);
-            print(&format_args!(
-                "node {i}  {id}  pid {pid}  {}  merges by {}  verifies by {}  {} ({why})",
-                about.listen, about.kernel, about.verify, about.backend
-            ))?;
-        }
-        let (count, met) = (mesh.members.len(), mesh.met.as_secs_f64());
-        print(&format_args!(
-            "all {count} found each other through node 0, {met:.2} s after the first was started"
-        ))?;
-        let until = if self.secs.is_some() { "" } else { "; Ctrl-C ends it" };
-        print(&format_args!("{} agents a node change {} cells/s{until}", self.agents, self.rate))
+        say(lines::nodes(mesh))?;
+        say("")?;
+        say(lines::commands(mesh, &plan.admin(0)))?;
+        let until = if self.secs.is_some() { "" } else { " Ctrl-C ends it." };
+        let load = format!(
+            "On each node {} agents change {} cells/s.{until} What the columns mean:",
+            self.agents,
+            count(self.rate as f64)
+        );
+        say(wrap(&load, 0))?;
+        say("")?;
+        say(lines::legend(self.agents, self.rate, mesh.members.len(), plan.pace, alone))?;
+        say("")
     }
 
     /// A line a second, until the time is over, the user has seen enough, or no node lives.
@@ -110,31 +117,42 @@ impl Demo {
         let began = Instant::now();
         let end = self.secs.map(|secs| began + Duration::from_secs(secs));
         let mut last = began;
+        let mut told = vec![false; mesh.members.len()];
         for second in 1.. {
             let due = began + Duration::from_secs(second);
             let over = end.is_some_and(|end| end < due);
-            let living = mesh.alive();
             if !over {
                 mesh.listen(due);
             }
             if over || mesh.interrupted || mesh.alive() == 0 {
-                return Ok(());
+                return self.tell_deaths(mesh, &mut told);
             }
             mesh.ask(protocol::Ask::Sample);
             let now = Instant::now();
-            let figures = figures(mesh, now - last);
-            if self.json {
-                print(&json!({ "second": figures }))?
-            } else {
-                print(&figures)?
-            }
+            let shown = self.second(mesh, now - last);
             last = now;
-            if mesh.alive() < living && !self.json {
-                let nodes = mesh.members.len();
-                print(&format_args!("       {} of {nodes} nodes live; the others go on", mesh.alive()))?;
+            if self.json {
+                say(json!({ "second": shown }))?;
+                continue;
             }
+            if second % HEAD_EVERY == 1 {
+                say(lines::HEAD)?;
+            }
+            say(shown)?;
+            self.tell_deaths(mesh, &mut told)?;
         }
         Ok(())
+    }
+
+    fn tell_deaths(&self, mesh: &Mesh, told: &mut [bool]) -> Result<(), Failure> {
+        let lines = if self.json { Vec::new() } else { lines::deaths(mesh, told) };
+        lines.into_iter().try_for_each(|line| say(wrap(&line, 9)))
+    }
+
+    fn second(&self, mesh: &mut Mesh, over: Duration) -> Second {
+        // What one agent changes should reach the table of every living node, its own among them.
+        let nodes = mesh.alive() as f64;
+        Second { offered_cells_per_s: self.rate as f64 * nodes * nodes, figures: figures(mesh, over) }
     }
 }
 
@@ -156,11 +174,4 @@ fn figures(mesh: &mut Mesh, over: Duration) -> Figures {
         backend: each(|about| &about.backend),
         ..Figures::of(&second, over)
     }
-}
-
-/// A line on standard output, at once.
-fn print(line: &impl std::fmt::Display) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    Ok(out.flush()?)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
 use octick_crypto::{Identity, key_file};
 
-use crate::config::{Config, LimitKeys, MembershipKeys, PushKeys, RunKeys, SocketKeys, TableKeys};
+use crate::config::{AdminKeys, Config, LimitKeys, MembershipKeys, PushKeys, RunKeys, SocketKeys, TableKeys};
 use crate::failure::Failure;
 
 /// Signature checks a second that all nodes together should not go far beyond: they share this machine's cores, and
@@ -19,14 +19,27 @@ const CHECKS_PER_S: u64 = 2_000;
 /// and a person should not wait for it.
 const FLUSH: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
+/// Bytes of tables that this machine is trusted to hash in a second: a tenth of what one core does.
+const HASH_BYTES_PER_S: u64 = 200 << 20;
+/// Bytes of a slot in a demo's one table.
+const SLOT_BYTES: u64 = 16;
+
 /// The nodes to start.
 pub(super) struct Plan {
-    /// Holds keys and configurations.
+    /// Holds keys and configurations until all nodes have read them, and the sockets of their admin APIs.
     directory: Directory,
     /// Each node's id.
     pub(super) ids: Vec<String>,
+    pub(super) pace: Pace,
+}
+
+/// What a demo's size says about how long things take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
     /// How long each node collects changes before it signs and sends them.
     pub(super) flush: Duration,
+    /// How long the nodes of a slow machine take at most to hash all tables.
+    pub(super) hashing: Duration,
 }
 
 impl Plan {
@@ -38,7 +51,7 @@ impl Plan {
         let run = u64::from(agents).next_multiple_of(RUN_ALIGN.into());
         let slots = run * nodes as u64;
         if slots > SLOTS_MAX.into() {
-            return Err(Failure::new(format!(
+            return Err(Failure::usage(format!(
                 "--nodes {nodes} of --agents {agents} want {slots} slots, a table has at most {SLOTS_MAX}"
             )));
         }
@@ -73,17 +86,40 @@ impl Plan {
                     seeds: if i == 0 { Vec::new() } else { vec![ports[0].to_string()] },
                     ..MembershipKeys::default()
                 },
+                admin: AdminKeys { socket: format!("{i}.sock").into(), ..AdminKeys::default() },
                 ..Config::default()
             };
             fs::write(directory.0.join(format!("{i}.toml")), toml::to_string(&config)?)?;
         }
         let ids = identities.iter().map(|identity| identity.id().to_string()).collect();
-        Ok(Self { directory, ids, flush })
+        let bytes = slots * SLOT_BYTES * nodes as u64;
+        let hashing = Duration::from_millis(bytes * 1_000 / HASH_BYTES_PER_S);
+        Ok(Self { directory, ids, pace: Pace { flush, hashing } })
     }
 
     /// The configuration of node `i`.
     pub(super) fn config(&self, i: usize) -> PathBuf {
         self.directory.0.join(format!("{i}.toml"))
+    }
+
+    /// Where the admin API of node `i` listens.
+    pub(super) fn admin(&self, i: usize) -> PathBuf {
+        self.directory.0.join(format!("{i}.sock"))
+    }
+
+    /// Removes keys and configurations, once every node has read its own: whatever ends the demo, no key stays behind.
+    ///
+    /// # Errors
+    /// One line that names what could not be removed.
+    pub(super) fn remove_keys(&self) -> Result<(), Failure> {
+        for i in 0..self.ids.len() {
+            for file in [self.directory.0.join(format!("{i}.key")), self.config(i)] {
+                fs::remove_file(&file).map_err(|error| {
+                    Failure::new(format!("{}: {error}; a demo's key is left there", file.display()))
+                })?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -110,8 +146,12 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(Path::new(&self.0)) {
-            eprintln!("octick: {}: {error}; the demo's keys are left there", self.0.display());
+        match fs::remove_dir_all(Path::new(&self.0)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                eprintln!("octick: {}: {error}; files of the demo are left there", self.0.display());
+            }
+            // The last node may have removed it.
+            _ => {}
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Ask {
     Drain,
     /// Hash your tables.
     Digest,
+    /// Hash the cells of each origin: asked only when tables differ, to say whose cells do.
+    Origins,
     /// Stop. Closing standard input says the same.
     Stop,
 }
@@ -50,17 +52,10 @@ pub enum Tell {
     About(About),
     /// To [`Ask::Sample`].
     Sample(Box<Sample>),
-    /// To [`Ask::Digest`].
-    Digest(Digests),
+    /// To [`Ask::Digest`]: of all tables.
+    Digest(String),
+    /// To [`Ask::Origins`]: of the cells that each origin writes, by its id.
+    Origins(BTreeMap<String, String>),
     /// To everything else.
     Done,
-}
-
-/// Hashes of a node's cells.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Digests {
-    /// Of all tables.
-    pub tables: String,
-    /// Of the cells that each origin writes, by its id: says whose cells differ.
-    pub origins: BTreeMap<String, String>,
 }

@@ -120,6 +120,13 @@ impl Price {
     }
 }
 
+impl Price {
+    /// The median for a column of six characters.
+    pub fn short(&self) -> String {
+        if self.p50 < 1_000.0 { format!("{:.1}", self.p50) } else { count(self.p50).to_string() }
+    }
+}
+
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.1} of {TICKS_BUDGET:.0} ticks/cell (mean {:.1})", self.p50, self.mean)

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use octick::{Handle, NodeId, Slot, StateReader};
@@ -10,8 +12,9 @@ use octick::{Handle, NodeId, Slot, StateReader};
 use super::agents::Agents;
 use super::meter::{self, Meter};
 use super::watch::say_goodbye;
+use crate::admin::Admin;
 use crate::config::{Run, Settings};
-use crate::demo::protocol::{Answer, Ask, Digests, Question, Tell};
+use crate::demo::protocol::{Answer, Ask, Question, Tell};
 use crate::failure::Failure;
 use crate::report::Sample;
 
@@ -19,6 +22,8 @@ use crate::report::Sample;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at whether it has.
 const LOOK: Duration = Duration::from_millis(2);
+/// Between two looks at whether somebody asked the node to leave.
+const LEAVE_LOOK: Duration = Duration::from_millis(100);
 
 /// Answers questions until it is asked to stop, or its parent is gone.
 pub(super) fn run(
@@ -32,10 +37,20 @@ pub(super) fn run(
         tracing::warn!("{warning}");
     }
     meet(&node, members)?;
+    let node = Arc::new(node);
+    let seeded = !settings.membership.seeds.is_empty();
+    let admin = settings.admin.enabled.then(|| Admin::start(&settings.admin, node.clone(), seeded));
+    let admin = admin.transpose()?;
+    let questions = questions()?;
     let mut working = None;
     let mut meter = Meter::default();
-    for line in io::stdin().lock().lines() {
-        let Question { number, ask } = serde_json::from_str(&line?)?;
+    loop {
+        let Question { number, ask } = match questions.recv_timeout(LEAVE_LOOK) {
+            Ok(question) => question?,
+            Err(RecvTimeoutError::Timeout) if admin.as_ref().is_some_and(Admin::asked_to_leave) => break,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         let tell = match ask {
             Ask::About => Tell::About(meter::about(&node)),
             Ask::Sample => Tell::Sample(Box::new(Sample::from(&meter.read(&node)))),
@@ -47,15 +62,36 @@ pub(super) fn run(
                 drop(working.take());
                 Tell::Done
             }
-            Ask::Digest => Tell::Digest(digests(&node, settings)?),
+            Ask::Digest => Tell::Digest(node.digest()?.to_string()),
+            Ask::Origins => Tell::Origins(origins(&node, settings)),
             Ask::Stop => break,
         };
         answer(&Answer { number, tell })?;
     }
     drop(working);
     say_goodbye(&node);
-    node.stop()?;
+    drop(admin);
+    // The last node of a demo whose parent was killed leaves no directory behind.
+    if let Some(directory) = settings.admin.socket.parent() {
+        drop(std::fs::remove_dir(directory));
+    }
+    // A request that still waits for the node holds it a moment longer; then it stops with the last of them.
+    Arc::into_inner(node).map_or(Ok(()), |node| node.stop().map(drop))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the parent asks, read on a thread of its own; the end of standard input ends it.
+fn questions() -> Result<Receiver<Result<Question, Failure>>, Failure> {
+    let (read, questions) = mpsc::channel();
+    std::thread::Builder::new().name("questions".into()).spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let question = line.map_err(Failure::from).and_then(|line| Ok(serde_json::from_str(&line)?));
+            if read.send(question).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(questions)
 }
 
 /// Waits until the node knows `members` live members, itself among them: its agents should be heard by all.
@@ -63,8 +99,8 @@ fn meet(node: &Handle, members: usize) -> Result<(), Failure> {
     let began = Instant::now();
     while node.mesh().is_ok_and(|mesh| mesh.live().count() < members) {
         if began.elapsed() > PATIENCE {
-            let met = node.mesh()?.live().count();
-            return Err(Failure::new(format!("met {met} of {members} nodes within {PATIENCE:?}")));
+            let (met, patience) = (node.mesh()?.live().count(), PATIENCE.as_secs());
+            return Err(Failure::new(format!("met {met} of {members} nodes within {patience} s")));
         }
         std::thread::sleep(LOOK);
     }
@@ -77,17 +113,17 @@ fn answer(answer: &Answer) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn digests(node: &Handle, settings: &Settings) -> Result<Digests, Failure> {
+/// A hash of the cells of each origin, by its id.
+fn origins(node: &Handle, settings: &Settings) -> BTreeMap<String, String> {
     let reader = node.reader();
     let hash = |id: NodeId, runs: &[Run]| (id.to_string(), cells_hash(&reader, runs).to_string());
-    let origins: BTreeMap<String, String> = match node.mesh() {
+    match node.mesh() {
         Ok(mesh) => mesh.members.iter().map(|member| hash(member.id, &runs(&member.runs))).collect(),
         Err(_) => {
             let own = hash(node.id(), &settings.agents);
             settings.peers.iter().map(|peer| hash(peer.key.id(), &peer.runs)).chain([own]).collect()
         }
-    };
-    Ok(Digests { tables: node.digest()?.to_string(), origins })
+    }
 }
 
 fn runs(runs: &[octick::Run]) -> Vec<Run> {
@@ -96,7 +132,11 @@ fn runs(runs: &[octick::Run]) -> Vec<Run> {
 
 /// A hash of the cells in `runs` as readers see them.
 fn cells_hash(reader: &StateReader, runs: &[Run]) -> octick::Hash {
-    let cells = runs.iter().flat_map(|run| run.first..run.end).map(|slot| reader.cell8(Slot(slot)));
-    let words = cells.flat_map(|cell| cell.map_or([0; 2], |cell| [cell.version.0, cell.value]));
-    octick::Hash::of(&words.flat_map(u64::to_le_bytes).collect::<Vec<u8>>())
+    let slots = runs.iter().map(|run| (run.end - run.first) as usize).sum::<usize>();
+    let mut bytes = Vec::with_capacity(16 * slots);
+    for slot in runs.iter().flat_map(|run| run.first..run.end) {
+        let words = reader.cell8(Slot(slot)).map_or([0; 2], |cell| [cell.version.0, cell.value]);
+        words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+    }
+    octick::Hash::of(&bytes)
 }
