@@ -241,3 +241,41 @@ fn a_critical_update_is_there_first_and_straight_where_it_concerns() {
     );
     assert!(2 * spent[1] < spent[0], "{spent:?}");
 }
+
+/// Starts `n` nodes within `spread` microseconds and lets each issue an update when it starts, another a little later and
+/// a third as soon as everybody knows everybody. Returns how long after that moment everybody has all of them, and how
+/// many copies came to a node.
+fn first_writes(n: usize, spread: u64, seed: u64) -> (u64, f64) {
+    let mut mesh = Mesh::new(seed);
+    mesh.refuse_strangers = true;
+    for i in 0..n {
+        mesh.add(&[]);
+        mesh.issue(i, 1);
+        mesh.run(spread / n as u64);
+        mesh.issue(i, 2);
+    }
+    mesh.run_to(5 * S, Mesh::agrees);
+    (0..n).for_each(|i| mesh.issue(i, 3));
+    let all = |mesh: &Mesh| (0..n).all(|i| (1..=3).all(|number| mesh.holders(i, number) == n));
+    let took = mesh.run_to(20 * S, all);
+    let copies: u64 = mesh.nodes.iter().map(|node| node.copies).sum();
+    (took, copies as f64 / n as f64 / (3 * n) as f64)
+}
+
+#[test]
+fn writes_made_right_after_start_arrive_at_once() {
+    let (mut worst, mut copies_worst): (u64, f64) = (0, 0.0);
+    for round in 0..100 {
+        let n = 3 + round as usize % 3;
+        let (took, copies) = first_writes(n, round * 500, round);
+        (worst, copies_worst) = (worst.max(took), copies_worst.max(copies));
+    }
+    println!("100 rounds of 3 to 5 nodes: {} ms at worst, {copies_worst:.2} copies", worst / MS);
+    assert!(worst <= 100 * MS, "{worst}");
+    // And in meshes of more than one knows at once.
+    for (n, spread, seed) in [(14, 0, 1), (15, 300 * MS, 2), (32, 10 * MS, 3), (100, 10 * MS, 4)] {
+        let (took, copies) = first_writes(n, spread, seed);
+        println!("{n} nodes that start within {} ms: {} ms, {copies:.2} copies", spread / MS, took / MS);
+        assert!(took <= 100 * MS, "{n} nodes: {took}");
+    }
+}

@@ -186,9 +186,10 @@ impl Engine {
         }
     }
 
-    /// Sends the train that [`Engine::flush`] made on its way through the mesh.
+    /// Sends the train that [`Engine::flush`] made on its way through the mesh. While nobody else is there it is kept all
+    /// the same: it is what the first neighbours are offered.
     pub fn pass_own_on(&mut self, now: u64) {
-        let Some(mesh) = self.mesh.as_mut().filter(|mesh| mesh.control.has_company()) else { return };
+        let Some(mesh) = self.mesh.as_mut() else { return };
         for frame in self.train.frames() {
             let id = mesh.set_out(now, frame, None);
             for to in &mesh.concerned {

@@ -90,6 +90,8 @@ pub(crate) struct Mesh {
     pub(crate) largest: usize,
     /// Nodes take them by turns.
     pub(crate) regions: u16,
+    /// Whether an update of somebody whom the receiver does not know is refused, as the data plane does.
+    pub(crate) refuse_strangers: bool,
     /// Every control frame that was sent, when they are being recorded.
     pub(crate) record: Option<Vec<(usize, PacketInfo, ControlFrame)>>,
     archive: Archive,
@@ -122,6 +124,7 @@ impl Mesh {
             settings: Settings::default(),
             largest: 0,
             regions: 1,
+            refuse_strangers: false,
             record: None,
             archive: Archive::default(),
             random: Random::new(seed),
@@ -291,6 +294,9 @@ impl Mesh {
         let (now, origin) = (self.now, self.nodes[of].id);
         let node = &mut self.nodes[i];
         node.copies += u64::from(from.is_some());
+        if self.refuse_strangers && node.control.members().find(origin).is_none() {
+            return;
+        }
         let frame_ref = FrameRef((of as u64) << 32 | number);
         let incarnation = Incarnation(1);
         let update = Update { origin, incarnation, seq: Seq(number), frame_ref, from, critical: false };

@@ -25,7 +25,7 @@ use crate::control::dissemination::spread::{
 use crate::control::membership::settings::{MS, S};
 use crate::control::membership::table::{MemberIndex, Members};
 use crate::control::message::announcement::Region;
-use crate::control::message::gossip::{Gossip, LinkOp, UpdateId};
+use crate::control::message::gossip::{Gossip, LinkOp, OFFER_MAX, UpdateId};
 use crate::random::Random;
 
 /// A member who is no neighbour, or not on record: which one makes no difference.
@@ -37,6 +37,13 @@ const EPOCH: u64 = 3_600 * S;
 const ROUNDS_FOR: u64 = 4 * S;
 /// How long a node that comes to know members gathers more before it links; and while it is still learning who is there.
 const GATHER: (u64, u64) = (100 * MS, S);
+/// The same while it knows so few that it links to all of them: what one answer of a seed takes to come.
+const GATHER_FEW: u64 = 10 * MS;
+/// How long a node is a newcomer to updates, from its first neighbour on, and how often it then compares all of them with a
+/// neighbour that has more than an offer can name: those of origins that it did not know yet were refused, and are older
+/// now than any offer.
+const NEWCOMER_FOR: u64 = S;
+const NEWCOMER_GAP: u64 = 250 * MS;
 /// When the ranks are looked at again after somebody was passed over.
 const LOOK_AGAIN: u64 = 11 * S;
 
@@ -99,6 +106,9 @@ pub struct Dissemination {
     surveyed: bool,
     is_aggregator: bool,
     rounds_until: u64,
+    /// Until when this node is a newcomer, once it has had a neighbour, and when it may compare all updates again.
+    newcomer_until: Option<u64>,
+    compare_at: u64,
     changes: Vec<Change>,
     random: Random,
 }
@@ -130,6 +140,8 @@ impl Dissemination {
             surveyed: true,
             is_aggregator: false,
             rounds_until: 0,
+            newcomer_until: None,
+            compare_at: now,
             changes: Vec::new(),
             random,
         }
@@ -179,7 +191,11 @@ impl Dissemination {
         actions: &mut Actions,
     ) {
         let member = members.get(place);
-        let gather = if self.settled { GATHER.0 } else { GATHER.1 };
+        let gather = match () {
+            () if members.live().len() <= WANTED => GATHER_FEW,
+            () if self.settled => GATHER.0,
+            () => GATHER.1,
+        };
         self.surveyed &= member.region() == self.is_local && self.remote.is_empty();
         let here = member.state().is_live() && member.region() == self.is_local && place != Members::ME;
         if here && !self.standing.has(place) {
@@ -192,7 +208,7 @@ impl Dissemination {
         }
         if !here {
             self.overlay.gone(place, &mut self.changes);
-            self.settle(actions);
+            self.settle(now, actions);
         }
     }
 
@@ -210,7 +226,7 @@ impl Dissemination {
         }
         self.overlay.gone(place, &mut self.changes);
         self.spread.forget_origin(place);
-        self.settle(actions);
+        self.settle(now, actions);
     }
 
     /// A further copy of an update came from a neighbour.
@@ -293,7 +309,8 @@ impl Dissemination {
             Gossip::Ids(ids) => self.spread.handle_ids(now, &self.spread_settings, from, ids, spread),
             Gossip::Pull(ids) => self.spread.handle_pull(now, &self.spread_settings, from, ids, spread),
             Gossip::Offer(ids) => {
-                if self.spread.handle_offer(now, &self.spread_settings, from, ids, spread) {
+                let behind = self.spread.handle_offer(now, &self.spread_settings, from, ids, spread);
+                if behind || (ids.len() >= OFFER_MAX && self.compares_as_newcomer(now)) {
                     actions.behind.push(from);
                 }
             }
@@ -302,7 +319,30 @@ impl Dissemination {
             // Those are for the scout.
             Gossip::Shuffle { .. } | Gossip::Heartbeat(_) => {}
         }
-        self.settle(actions);
+        self.settle(now, actions);
+    }
+
+    fn compares_as_newcomer(&mut self, now: u64) -> bool {
+        let may = self.newcomer_until.is_some_and(|until| now < until) && now >= self.compare_at;
+        if may {
+            self.compare_at = now + NEWCOMER_GAP;
+        }
+        may
+    }
+
+    /// A neighbour refused what this node said before it had shown its address; now it is shown.
+    pub(in crate::control) fn offer_again(&mut self, now: u64, to: MemberIndex, actions: &mut Actions) {
+        if self.overlay.neighbours().any(|neighbour| neighbour == to) {
+            self.offer_recent(now, to, actions);
+        }
+    }
+
+    /// What was issued or merged before a link stood went along other links, if there were any: its names go to the
+    /// new neighbour, which asks for what it lacks. One control frame at most, and nothing where nothing is recent.
+    fn offer_recent(&mut self, now: u64, to: MemberIndex, actions: &mut Actions) {
+        if self.spread.has_recent(now, &self.spread_settings) {
+            self.spread.offer(to, &mut actions.spread);
+        }
     }
 
     /// When [`Dissemination::tick`] has something to do.
@@ -338,7 +378,7 @@ impl Dissemination {
         if now < self.rounds_until && self.rate.tick(now) {
             self.round(members, actions);
         }
-        self.settle(actions);
+        self.settle(now, actions);
     }
 
     /// Compares what came last with somebody, now and then in other regions.
@@ -449,13 +489,15 @@ impl Dissemination {
     }
 
     /// Passes on what became of links.
-    fn settle(&mut self, actions: &mut Actions) {
-        for change in self.changes.drain(..) {
+    fn settle(&mut self, now: u64, actions: &mut Actions) {
+        for change in core::mem::take(&mut self.changes) {
             match change {
                 Change::Tell(to, op) => actions.links.push((to, op)),
                 Change::Linked(place) => {
                     let linked = self.spread.link(place);
                     debug_assert!(linked, "there is a place for every link of the overlay");
+                    self.newcomer_until.get_or_insert(now + NEWCOMER_FOR);
+                    self.offer_recent(now, place, actions);
                 }
                 Change::Unlinked(place) => self.spread.unlink(place),
             }

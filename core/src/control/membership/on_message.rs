@@ -331,6 +331,8 @@ impl Control {
             if self.sync.asked(from) {
                 self.ask_for_all(from, 0);
             }
+            self.dissemination.offer_again(now, from, &mut self.actions);
+            self.fulfil(now);
             return Ok(());
         }
         let me = self.me().clone();

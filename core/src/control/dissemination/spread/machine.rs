@@ -279,6 +279,11 @@ impl Spread {
         actions.push(SpreadAction::Offer { to, ids });
     }
 
+    /// Whether anything was heard of that would still be kept.
+    pub fn has_recent(&self, now: u64, spread_settings: &SpreadSettings) -> bool {
+        self.updates.last_heard_at().is_some_and(|at| now < at + spread_settings.keep)
+    }
+
     /// `from` offers these: whatever was taken in here since the oldest of them, and is not among them, `from` lacks; but
     /// what was heard of only just is on its way by itself. Returns whether so much of a full offer is unknown here that
     /// more will be lacking than an offer can name.

@@ -88,6 +88,11 @@ impl Updates {
         self.queue.len()
     }
 
+    /// When the latest was heard of.
+    pub(in crate::control) fn last_heard_at(&self) -> Option<u64> {
+        self.queue.back().map(|update| update.heard_at)
+    }
+
     /// The ordinal of the oldest.
     pub(in crate::control) fn first(&self) -> u64 {
         self.first
