@@ -1,26 +1,27 @@
 //! What an embedder holds: writes go in, reads and changes come out, and the node stops when it is told to.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io};
 
 use crossbeam::channel::{self, Receiver, Sender};
 use crossbeam::queue::ArrayQueue;
 use octick_core::counters::Tally;
+use octick_core::data::Run;
 use octick_core::data::publish::{Reader as Changes, Source};
 use octick_core::data::report::Report;
-use octick_core::data::{NotOurs, Run, Update};
-use octick_core::engine::NotLearnt;
 use octick_core::limits::OFFENDERS_MAX;
 use octick_core::state::StateReader;
 use octick_core::table::Kernel;
 use octick_crypto::{Hash, NodeId, lanes};
 
 use crate::config::{ConfigError, Peer};
+use crate::error::{AskError, Gone, LearnError, MeshError};
 use crate::mesh::{MeshEvent, MeshView, Quorum, Steering};
-use crate::runtime::{Command, Latencies, SenderStats, ThreadStats, Threads, Urgency, Waker, Write, tally};
+use crate::runtime::{Command, Latencies, SenderStats, ThreadStats, Threads, Waker, Write, tally};
 use crate::socket::{self, Backend, Socket, Why};
+use crate::writer::Writer;
 
 /// A running node. Dropping it stops the node.
 pub struct Handle {
@@ -282,200 +283,3 @@ impl Handle {
         Ok(())
     }
 }
-
-/// Writes a node's own cells.
-#[derive(Clone)]
-pub struct Writer {
-    runs: Arc<[Run]>,
-    layout: octick_core::state::Layout,
-    writes: Arc<ArrayQueue<Write>>,
-    waker: Waker,
-    quorum: Quorum,
-}
-
-impl Writer {
-    /// [`Writer::write`], but only while this node reaches a quorum of the members it knows, n - f with f < n/3: what is
-    /// written on the smaller side of a cut may have been decided otherwise on the larger one. A node without membership
-    /// knows of no cut.
-    ///
-    /// # Errors
-    /// [`QuorumError`], and nothing was queued.
-    pub fn write_with_quorum(&self, update: Update) -> Result<(), QuorumError> {
-        match self.quorum.lacks() {
-            Some((reachable, required)) => Err(QuorumError::Partitioned { reachable, required }),
-            None => self.write(update).map_err(QuorumError::Write),
-        }
-    }
-
-    /// Queues a write. The engine takes it within its flush time, sends it, and makes it readable here, too.
-    ///
-    /// # Errors
-    /// [`WriteError`], and nothing was queued.
-    #[inline]
-    pub fn write(&self, update: Update) -> Result<(), WriteError> {
-        self.queue(update, Urgency::Normal)
-    }
-
-    /// [`Writer::write`], of what cannot wait: it leaves at once, with whatever else is pending, to more neighbours than other
-    /// updates, who hear of it without delay; and straight `to` the member that it concerns, if one is named.
-    ///
-    /// # Errors
-    /// [`WriteError`], and nothing was queued.
-    pub fn write_critical(&self, update: Update, to: Option<NodeId>) -> Result<(), WriteError> {
-        self.queue(update, Urgency::Critical(to))
-    }
-
-    #[inline]
-    fn queue(&self, update: Update, urgency: Urgency) -> Result<(), WriteError> {
-        let (table, slot) = update.place();
-        let ours = self.runs.iter().any(|run| slot.0.wrapping_sub(run.first.0) < run.len);
-        if !ours || !self.layout.has(table) {
-            return Err(WriteError::NotOurs(NotOurs(update)));
-        }
-        self.writes.push(Write { update, urgency }).map_err(|full| WriteError::Full(full.update))?;
-        self.waker.ring();
-        Ok(())
-    }
-}
-
-/// Why a write was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteError {
-    /// Another node's cell, or no table for it.
-    NotOurs(NotOurs),
-    /// The engine is behind and the queue is full; the write may be tried again.
-    Full(Update),
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotOurs(error) => write!(f, "{error}"),
-            Self::Full(_) => {
-                write!(f, "the queue of writes is full: try again, or configure a longer writes_queue")
-            }
-        }
-    }
-}
-
-impl std::error::Error for WriteError {}
-
-/// Why a write that needs a quorum was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QuorumError {
-    /// Too few members are reachable.
-    Partitioned {
-        /// Members that are reachable, this node among them.
-        reachable: usize,
-        /// Members that would be enough.
-        required: usize,
-    },
-    /// No write would have been taken.
-    Write(WriteError),
-}
-
-impl fmt::Display for QuorumError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Partitioned { reachable, required } => write!(
-                f,
-                "this node is cut off: it reaches {reachable} members where a quorum takes {required}; write \
-                 without a quorum, or wait until the mesh has healed"
-            ),
-            Self::Write(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl std::error::Error for QuorumError {}
-
-/// The node's threads have ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone;
-
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the node's threads have ended; stop() says why")
-    }
-}
-
-impl std::error::Error for Gone {}
-
-/// Why the mesh cannot be seen, or steered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MeshError {
-    /// This node has ended.
-    Gone,
-    /// The node was started without membership.
-    NoMembership,
-}
-
-impl fmt::Display for MeshError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gone => write!(f, "{Gone}"),
-            Self::NoMembership => {
-                f.write_str("the node looks after no mesh: it was started without membership")
-            }
-        }
-    }
-}
-
-impl std::error::Error for MeshError {}
-
-/// Why peers were not made known. Nothing has changed.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum LearnError {
-    /// This node has ended.
-    Gone,
-    /// The node's own key: what it may write is settled at its start.
-    Own,
-    /// A run of slots lies past the tables.
-    Run(ConfigError),
-    /// The node has no room for so many, or two of them claim the same slots.
-    Refused(NotLearnt),
-}
-
-impl fmt::Display for LearnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gone => write!(f, "{Gone}"),
-            Self::Own => f.write_str("the node's own key is among the peers"),
-            Self::Run(error) => write!(f, "{error}"),
-            Self::Refused(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl std::error::Error for LearnError {}
-
-/// Why there is no report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AskError {
-    /// This node has ended.
-    Gone,
-    /// No answer came.
-    Silent {
-        /// Who was asked.
-        to: SocketAddr,
-        /// How long was waited.
-        patience: Duration,
-    },
-}
-
-impl fmt::Display for AskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gone => write!(f, "{Gone}"),
-            Self::Silent { to, patience } => {
-                write!(
-                    f,
-                    "no answer from {to} within {patience:?}: is a node there that lists this one as a peer?"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for AskError {}

@@ -18,7 +18,9 @@
 //! | module | idea |
 //! |---|---|
 //! | [`config`] | what may be chosen, checked as a whole |
-//! | [`handle`] | writes in, reads and changes out |
+//! | [`handle`] | a running node: reads, changes, figures, its part in the mesh |
+//! | [`writer`] | writes in |
+//! | [`error`] | why something was not done |
 //! | `runtime` | the pipeline laid over threads |
 //! | [`socket`] | io_uring or recvmmsg, trains in and out |
 //! | [`pool`] | receive buffers that travel by index |
@@ -30,17 +32,18 @@
 
 pub mod clock;
 pub mod config;
+pub mod error;
 pub mod handle;
 pub mod memory;
 pub mod mesh;
 pub mod pool;
 mod runtime;
 pub mod socket;
+pub mod writer;
 
 pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, Threads, Wait};
-pub use handle::{
-    About, AskError, Gone, Handle, LearnError, MeshError, QuorumError, Stats, WriteError, Writer,
-};
+pub use error::{AskError, Gone, LearnError, MeshError, QuorumError, WriteError};
+pub use handle::{About, Handle, Stats};
 pub use mesh::{
     MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, Region, Strategy, TravelView,
 };
@@ -56,3 +59,4 @@ pub use octick_core::state::{Layout, StateReader, TableKind};
 pub use octick_core::table::{Cell, Kernel, Snapshot};
 pub use octick_crypto::{Hash, Identity, NodeId, PublicKey};
 pub use runtime::{Latencies, SenderStats, StartError, start};
+pub use writer::Writer;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use octick::{
     Config, Counter, Handle, Identity, Layout, Mode, Peer, Reject, Run, SenderScore, SenderStats, Slot,
 };
+use octick_core::limits::{FRAME_MAX, FRAME_MIN};
 use octick_core::stamp::{Incarnation, Seq, Version};
 use octick_core::wire::{Kind, Sealer, Stamp};
 use octick_crypto::MeshKeys;
@@ -162,7 +163,12 @@ impl Garbage {
             frame[value] ^= 1;
             frame
         });
-        let noise = (0..count).map(|_| (0..1 + random() % 1_232).map(|_| random() as u8).collect());
+        // As long as frames are: the kernel keeps from the node what is shorter.
+        let lens = FRAME_MAX - FRAME_MIN + 1;
+        let noise = (0..count).map(|_| {
+            let len = FRAME_MIN + random() as usize % lens;
+            (0..len).map(|_| random() as u8).collect()
+        });
         let replayed: Vec<_> = (0..count).map(|i| genuine[i / TIMES].clone()).collect();
         let wrong_path = (0..count.div_ceil(8)).flat_map(|_| {
             let mut train = origin.train(8);

@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use octick::{Config, Handle, Identity, Layout, Mode, Run, Slot, Update};
+use octick_core::limits::FRAME_MIN;
 
 const SLOTS: u32 = 1 << 16;
 /// Long beside what this machine's other work may take from a thread.
@@ -54,7 +55,7 @@ fn a_write_waits_no_longer_than_the_setting_though_its_node_is_woken_meanwhile()
         let (second, waker) = (Instant::now(), UdpSocket::bind("127.0.0.1:0").expect("loopback"));
         node.writer().write(Update::Cell8(Slot(0), 2)).expect("its own cell");
         let there = || {
-            waker.send_to(&[0; 8], node.local_addr()).expect("loopback takes it");
+            waker.send_to(&[0; FRAME_MIN], node.local_addr()).expect("loopback takes it");
             std::thread::sleep(Duration::from_millis(7));
             node.reader().cell8(Slot(0)).is_some_and(|cell| cell.value == 2)
         };

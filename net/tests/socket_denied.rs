@@ -4,23 +4,31 @@
 
 mod socket_rig;
 
+use std::net::UdpSocket;
 use std::thread;
 
-use octick::socket::{Backend, Choice, OpenError, Socket, Why};
-use socket_rig::{frame, frames, open, pool, settings};
+use octick::socket::{Backend, Choice, Filter, OpenError, Socket, Why};
+use socket_rig::{LOOPBACK, backends, frame, frames, open, pool, settings};
 
-/// Runs `test` on a thread whose calls of `call` fail with `errno`; with `but`, those pass whose argument of that
-/// number is that value.
-fn denied(call: libc::c_long, errno: i32, but: Option<(u32, u32)>, test: impl FnOnce() + Send + 'static) {
+/// Which calls fail: all of them, or by whether the argument of that number is that value.
+#[derive(Clone, Copy)]
+enum Which {
+    All,
+    AllBut(u32, u32),
+    Only(u32, u32),
+}
+
+/// Runs `test` on a thread whose calls of `call` fail with `errno`.
+fn denied(call: libc::c_long, errno: i32, which: Which, test: impl FnOnce() + Send + 'static) {
     let filter_and_test = move || {
-        filter(call, errno, but);
+        filter(call, errno, which);
         test();
     };
     thread::spawn(filter_and_test).join().expect("the test passed under the filter");
 }
 
 /// Puts this thread, for good, under a filter.
-fn filter(call: libc::c_long, errno: i32, but: Option<(u32, u32)>) {
+fn filter(call: libc::c_long, errno: i32, which: Which) {
     let load = |at| libc::sock_filter {
         code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16,
         jt: 0,
@@ -38,11 +46,22 @@ fn filter(call: libc::c_long, errno: i32, but: Option<(u32, u32)>) {
     let fail = answer(libc::SECCOMP_RET_ERRNO | errno as u32);
     let pass = answer(libc::SECCOMP_RET_ALLOW);
     // The filter sees: number, architecture, instruction pointer, arguments; 4, 4, 8 and 8 bytes each.
-    let mut program = match but {
-        None => vec![load(0), skip_unless(call as u32, 1), fail, pass],
-        Some((argument, value)) => {
-            let argument = load(16 + 8 * argument);
-            vec![load(0), skip_unless(call as u32, 3), argument, skip_unless(value, 2), pass, pass, fail]
+    let argument = |number| load(16 + 8 * number);
+    let mut program = match which {
+        Which::All => vec![load(0), skip_unless(call as u32, 1), fail, pass],
+        Which::AllBut(number, value) => {
+            vec![
+                load(0),
+                skip_unless(call as u32, 3),
+                argument(number),
+                skip_unless(value, 2),
+                pass,
+                pass,
+                fail,
+            ]
+        }
+        Which::Only(number, value) => {
+            vec![load(0), skip_unless(call as u32, 3), argument(number), skip_unless(value, 1), fail, pass]
         }
     };
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
@@ -60,7 +79,7 @@ fn filter(call: libc::c_long, errno: i32, but: Option<(u32, u32)>) {
 fn denied_io_uring_falls_back_and_says_why() {
     for (errno, word) in [(libc::EPERM, "EPERM"), (libc::ENOSYS, "ENOSYS"), (libc::ENOMEM, "RLIMIT_MEMLOCK")]
     {
-        denied(libc::SYS_io_uring_setup, errno, None, move || {
+        denied(libc::SYS_io_uring_setup, errno, Which::All, move || {
             let mut socket = open(Choice::Auto, &pool());
             assert_eq!((socket.backend(), socket.why()), (Backend::Mmsg, Why::Refused(errno)));
             let line = socket.why().to_string();
@@ -74,7 +93,7 @@ fn denied_io_uring_falls_back_and_says_why() {
 
 #[test]
 fn denied_buffer_rings_fall_back_too_and_nothing_stays_bound() {
-    denied(libc::SYS_io_uring_register, libc::EINVAL, None, || {
+    denied(libc::SYS_io_uring_register, libc::EINVAL, Which::All, || {
         let pool = pool();
         let socket = open(Choice::Auto, &pool);
         assert_eq!(
@@ -91,7 +110,7 @@ fn denied_buffer_rings_fall_back_too_and_nothing_stays_bound() {
 
 #[test]
 fn io_uring_by_name_does_not_fall_back() {
-    denied(libc::SYS_io_uring_setup, libc::EPERM, None, || {
+    denied(libc::SYS_io_uring_setup, libc::EPERM, Which::All, || {
         let error = Socket::open(&settings(Choice::Uring), &pool()).expect_err("denied");
         assert!(matches!(error, OpenError::Uring(libc::EPERM)));
         assert!(error.to_string().ends_with("set the backend to auto or mmsg"), "{error}");
@@ -101,7 +120,7 @@ fn io_uring_by_name_does_not_fall_back() {
 #[test]
 fn a_full_send_buffer_says_who_lacks_what() {
     // 13 peers, 5 messages each: the full batch of 64 goes, the last message does not.
-    denied(libc::SYS_sendmmsg, libc::EAGAIN, Some((2, 64)), || {
+    denied(libc::SYS_sendmmsg, libc::EAGAIN, Which::AllBut(2, 64), || {
         let pool = pool();
         let (mut a, mut b) = (open(Choice::Mmsg, &pool), open(Choice::Mmsg, &pool));
         let train: Vec<_> = [60, 60, 70, 70, 80, 80, 90, 90, 100].map(|len| frame(len, len as usize)).into();
@@ -117,7 +136,7 @@ fn a_full_send_buffer_says_who_lacks_what() {
 
 #[test]
 fn a_send_buffer_full_from_the_start_leaves_everything() {
-    denied(libc::SYS_sendmmsg, libc::EAGAIN, None, || {
+    denied(libc::SYS_sendmmsg, libc::EAGAIN, Which::All, || {
         let mut socket = open(Choice::Mmsg, &pool());
         let to = [socket.local_address(); 3];
         let outcome = socket.send_train(&[&[1], &[2]], &to);
@@ -129,7 +148,7 @@ fn a_send_buffer_full_from_the_start_leaves_everything() {
 #[test]
 fn a_device_that_cannot_cut_is_asked_once() {
     // Everything but a batch of two fails as a device without checksums does: the train, then not its two frames.
-    denied(libc::SYS_sendmmsg, libc::EIO, Some((2, 2)), || {
+    denied(libc::SYS_sendmmsg, libc::EIO, Which::AllBut(2, 2), || {
         let pool = pool();
         let (mut a, mut b) = (open(Choice::Mmsg, &pool), open(Choice::Mmsg, &pool));
         for _ in 0..3 {
@@ -139,4 +158,26 @@ fn a_device_that_cannot_cut_is_asked_once() {
         }
         assert_eq!(a.counters().gso_fallbacks, 1);
     });
+}
+
+#[test]
+fn without_a_filter_in_the_kernel_empty_datagrams_are_taken_a_batch_a_call() {
+    for backend in backends() {
+        let filter = Which::Only(2, libc::SO_ATTACH_FILTER as u32);
+        denied(libc::SYS_setsockopt, libc::ENOMEM, filter, move || {
+            let mut socket = open(backend, &pool());
+            assert_eq!(socket.filter(), Filter::Refused(libc::ENOMEM));
+            assert!(socket.filter().to_string().contains("net.core.optmem_max"));
+            let peer = UdpSocket::bind(LOOPBACK).expect("a socket");
+            for _ in 0..1_600 {
+                peer.send_to(&[], socket.local_address()).expect("sent");
+            }
+            peer.send_to(&frame(1, 8), socket.local_address()).expect("sent");
+            assert_eq!(frames(&mut socket, 1)[0].1, frame(1, 8), "{backend:?}");
+            let counters = socket.counters();
+            assert_eq!((counters.wrong_length, counters.filtered, counters.kernel_drops), (1_600, 0, 0));
+            assert!(counters.syscalls < 200, "{backend:?}: {counters:?}");
+            assert!(counters.multishot_ended < 10, "{backend:?}: {counters:?}");
+        });
+    }
 }

@@ -37,7 +37,7 @@ use crate::runtime::threads::pin::pin;
 use crate::runtime::threads::solo::Solo;
 use crate::runtime::threads::split::{Merger, RING, Receiver};
 use crate::runtime::threads::waker::{ParkWaiter, SocketWaiter};
-use crate::socket::{OpenError, Socket, SocketSettings};
+use crate::socket::{Filter, OpenError, Socket, SocketSettings};
 
 /// Starts a node on threads of its own.
 ///
@@ -50,6 +50,8 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let sockets = open(&config, &pool)?;
     let local = sockets[0].local_address();
     let about = About::of(&sockets[0], kernel, config.verify.kernel.unwrap_or_else(lanes::Kernel::detect));
+    let unfiltered =
+        matches!(sockets[0].filter(), Filter::Refused(_)).then(|| sockets[0].filter().to_string());
     let regions = Regions::take(&config.layout, memory::huge_region).map_err(StartError::Memory)?;
     let targets = targets(&config, local);
     let keys = MeshKeys::derive(&config.mesh);
@@ -170,7 +172,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         }
     }
     warmer.start().map_err(StartError::Thread)?;
-    let warnings = threads.warnings();
+    let warnings = threads.warnings().into_iter().chain(unfiltered).collect();
     Ok(Handle::new(Inner {
         id,
         local,

@@ -1,6 +1,7 @@
 //! What was received: a datagram, or a train of them that the kernel kept together.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::slice;
 
 use bytes::Bytes;
@@ -36,17 +37,19 @@ const _: () = assert!(size_of::<Arrival>() <= 64);
 
 impl Arrival {
     /// Reads what the kernel wrote into `buffer`: `len` bytes of payload, `name_len` and `control_len` of its head.
-    /// Nothing for an empty or a truncated datagram; either is counted and the buffer goes home.
+    /// Nothing for datagrams that are empty, whose length is none of `lens`, or that were truncated; they are
+    /// counted and the buffer goes home. Of a train all but the last are as long as the first; the last is let through.
     #[inline]
-    pub(super) fn read(buffer: Buffer, received: Received, counters: &mut Counters) -> Option<Self> {
+    pub(super) fn read(
+        buffer: Buffer,
+        received: Received,
+        lens: &RangeInclusive<usize>,
+        counters: &mut Counters,
+    ) -> Option<Self> {
         if received.truncated {
             counters.truncated += 1;
             return None;
         }
-        let Some(last) = received.len.checked_sub(1) else {
-            counters.empty_datagrams += 1;
-            return None;
-        };
         let name = &buffer.head()[NAME_AT..CONTROL_AT][..received.name_len.min(NAME_LEN)];
         let control = &buffer.head()[CONTROL_AT..][..received.control_len.min(CONTROL_LEN)];
         let Some(from) = address::decode(name) else {
@@ -56,7 +59,11 @@ impl Arrival {
         let Ancillary { segment, stamp_ns } = Ancillary::parse(control);
         let mut len = received.len;
         let segment = if segment == 0 { len } else { usize::from(segment).min(len) };
-        if last / segment >= SEGMENTS_MAX {
+        if segment == 0 || !lens.contains(&segment) {
+            counters.wrong_length += len.div_ceil(segment.max(1)).max(1) as u64;
+            return None;
+        }
+        if len > segment * SEGMENTS_MAX {
             counters.truncated += 1;
             len = segment * SEGMENTS_MAX;
         }

@@ -8,16 +8,20 @@ pub struct Counters {
     pub arrivals: u64,
     /// Polls that could not receive because every buffer of the pool was out.
     pub no_buffers: u64,
-    /// Ended multishot receives, re-armed each time: a burst longer than the ring, an empty datagram.
+    /// Ended multishot receives, re-armed each time: a burst longer than the ring.
     pub multishot_ended: u64,
     /// Polls that found more completions than the ring holds; the kernel kept the rest aside.
     pub cq_overflow: u64,
     /// Datagrams the kernel dropped because the socket's own buffer was full.
     pub kernel_drops: u64,
+    /// Datagrams the kernel dropped because no frame is that short or that long, before they cost this node anything;
+    /// and those with a wrong checksum.
+    pub filtered: u64,
     /// Datagrams longer than a buffer (dropped whole) and trains of more than 64 frames (the rest is dropped).
     pub truncated: u64,
-    /// Datagrams without a byte, dropped.
-    pub empty_datagrams: u64,
+    /// Datagrams that came through though no frame is that short or that long, dropped: longer ones, which the kernel
+    /// cannot tell from trains, and where it takes no filter all.
+    pub wrong_length: u64,
     /// Frames handed to the kernel for sending, each peer's copy counting.
     pub frames_sent: u64,
     /// Calls that stopped early because the socket's send buffer was full; the caller has the rest.
@@ -40,8 +44,9 @@ impl Counters {
             multishot_ended: self.multishot_ended + other.multishot_ended,
             cq_overflow: self.cq_overflow + other.cq_overflow,
             kernel_drops: self.kernel_drops + other.kernel_drops,
+            filtered: self.filtered + other.filtered,
             truncated: self.truncated + other.truncated,
-            empty_datagrams: self.empty_datagrams + other.empty_datagrams,
+            wrong_length: self.wrong_length + other.wrong_length,
             frames_sent: self.frames_sent + other.frames_sent,
             send_again: self.send_again + other.send_again,
             send_errors: self.send_errors + other.send_errors,

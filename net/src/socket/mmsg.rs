@@ -1,5 +1,6 @@
 //! Receiving by recvmmsg: for kernels and containers without io_uring, with the same trains.
 
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub(super) struct Mmsg {
     /// As many as buffers are wanted.
     messages: Box<[libc::mmsghdr]>,
     vectors: Box<[libc::iovec]>,
+    frame_lens: RangeInclusive<usize>,
     gather_micros: u32,
     last: Last,
     exact_timers: bool,
@@ -58,6 +60,7 @@ impl Mmsg {
             buffers: Vec::with_capacity(depth),
             messages: vec![empty; depth].into(),
             vectors: vec![libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; depth].into(),
+            frame_lens: settings.frame_lens.clone(),
             gather_micros: settings.gather_micros,
             last: Last::Nothing,
             exact_timers: false,
@@ -95,6 +98,19 @@ impl Mmsg {
             }
             _ => Ok(taken),
         }
+    }
+
+    /// Takes at most a batch of what is there, and says whether it was a full one. Holds no buffer after one that was not.
+    pub(super) fn drain(&mut self, out: &mut Vec<Arrival>, counters: &mut Counters) -> io::Result<bool> {
+        self.last = Last::Nothing;
+        if !self.pool_is_out() {
+            self.receive(out, counters)?;
+        }
+        let full = self.last == Last::Full;
+        if !full {
+            self.buffers.clear();
+        }
+        Ok(full)
     }
 
     fn nap(&mut self, micros: u32, counters: &mut Counters) {
@@ -151,7 +167,7 @@ impl Mmsg {
                 control_len: control_len(header),
                 truncated: header.msg_flags & libc::MSG_TRUNC != 0,
             };
-            out.extend(Arrival::read(buffer, received, counters));
+            out.extend(Arrival::read(buffer, received, &self.frame_lens, counters));
         }
         Ok(out.len() - before)
     }

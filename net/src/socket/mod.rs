@@ -16,6 +16,8 @@ mod arrival;
 mod buffer_ring;
 mod control;
 mod counters;
+mod drops;
+mod filter;
 mod gso;
 mod mmsg;
 mod open;
@@ -23,6 +25,7 @@ mod sender;
 mod sys;
 mod uring;
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -31,10 +34,11 @@ use std::time::Duration;
 
 pub use arrival::{Arrival, SEGMENTS_MAX};
 pub use counters::Counters;
-pub use open::{Backend, Choice, OpenError, SocketSettings, Why};
+pub use open::{Backend, Choice, Filter, OpenError, SocketSettings, Why};
 pub use sender::{SendOutcome, Sender, Stop};
 
 use crate::pool::Pool;
+use drops::Drops;
 use mmsg::Mmsg;
 use uring::Uring;
 
@@ -77,7 +81,9 @@ pub struct Socket {
     alarm: Arc<OwnedFd>,
     local: SocketAddr,
     why: Why,
+    filter: Filter,
     counters: Counters,
+    drops: Cell<Drops>,
 }
 
 #[derive(Debug)]
@@ -94,13 +100,15 @@ impl Socket {
     /// One line that says what to do.
     pub fn open(settings: &SocketSettings, pool: &Arc<Pool>) -> Result<Self, OpenError> {
         settings.check_depth(pool.len())?;
-        let fd = Arc::new(settings.bound()?);
+        let drops = Cell::new(Drops::new());
+        let (fd, filter) = settings.bound()?;
+        let fd = Arc::new(fd);
         let other = |what| move |error| OpenError::Other { what, bind: settings.bind, error };
         let local = sys::local_address(fd.as_fd()).map_err(other("name the socket"))?;
         let alarm = Arc::new(alarm::new().map_err(other("make an alarm"))?);
         let (receiver, why) = Receiver::choose(&fd, &alarm, pool, settings)?;
         let sender = Sender::new(fd.clone(), local);
-        Ok(Self { receiver, sender, fd, alarm, local, why, counters: Counters::default() })
+        Ok(Self { receiver, sender, fd, alarm, local, why, filter, counters: Counters::default(), drops })
     }
 
     /// Takes what has arrived into `out`, as many as its spare capacity holds; says how many.
@@ -146,6 +154,11 @@ impl Socket {
         self.why
     }
 
+    /// Whether the kernel keeps from this socket what cannot be a frame.
+    pub fn filter(&self) -> Filter {
+        self.filter
+    }
+
     /// Where it is bound.
     pub fn local_address(&self) -> SocketAddr {
         self.local
@@ -162,8 +175,11 @@ impl Socket {
     pub fn counters(&self) -> Counters {
         // SK_MEMINFO_DROPS is the ninth.
         let memory = sys::option::<9>(self.fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO);
-        let kernel_drops = memory.map_or(0, |fields| fields[8].into());
-        Counters { kernel_drops, ..self.counters }.plus(&self.sender.counters())
+        if let Ok(fields) = memory {
+            self.drops.set(self.drops.get().look(fields[8]));
+        }
+        let Drops { overflow: kernel_drops, filtered, .. } = self.drops.get();
+        Counters { kernel_drops, filtered, ..self.counters }.plus(&self.sender.counters())
     }
 }
 

@@ -1,11 +1,14 @@
 //! Settings of a socket, and how it is opened.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 use std::{fmt, io};
 
+use octick_core::limits::{FRAME_MAX, FRAME_MIN};
+
 use super::address::Family;
-use super::sys;
+use super::{filter, sys};
 
 /// How a socket is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,9 @@ pub struct SocketSettings {
     /// Microseconds that a parked poll gathers a batch while datagrams flow. It adds at most that to what a frame
     /// waits, and saves a wake-up each; when nothing flows, the first datagram wakes at once.
     pub gather_micros: u32,
+    /// Lengths of datagrams that can be frames, bytes. Empty ones and others are dropped: by the kernel what is too
+    /// short and, unless `gro`, too long, the rest after it was received.
+    pub frame_lens: RangeInclusive<usize>,
     /// Whether trains are taken as one arrival.
     pub gro: bool,
     /// Whether arrivals carry the kernel's time stamp.
@@ -65,6 +71,15 @@ pub enum Why {
     Refused(i32),
 }
 
+/// Whether the kernel drops datagrams of no frame's length before they cost anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// It does.
+    Attached,
+    /// It failed to take the filter with this error number: they are received, and dropped then.
+    Refused(i32),
+}
+
 /// Why there is no socket. Nothing stays open.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -99,7 +114,8 @@ pub enum OpenError {
 const DEPTH_MAX: u16 = 4_096;
 
 impl SocketSettings {
-    /// Sixteen buffers of trains, 4 MiB in the kernel each way, batches of 20 µs, stamps, and the backend that can.
+    /// Sixteen buffers of trains, 4 MiB in the kernel each way, batches of 20 µs, frames as long as Octick's, stamps, and
+    /// the backend that can.
     pub fn new(bind: SocketAddr) -> Self {
         Self {
             bind,
@@ -109,6 +125,7 @@ impl SocketSettings {
             backend: Choice::Auto,
             ring_depth: 16,
             gather_micros: 20,
+            frame_lens: FRAME_MIN..=FRAME_MAX,
             gro: true,
             stamps: true,
         }
@@ -120,8 +137,8 @@ impl SocketSettings {
         if fits { Ok(()) } else { Err(OpenError::Depth { depth, buffers }) }
     }
 
-    /// A bound socket with every option set.
-    pub(super) fn bound(&self) -> Result<OwnedFd, OpenError> {
+    /// A bound socket with every option set, and whether the kernel filters what it takes.
+    pub(super) fn bound(&self) -> Result<(OwnedFd, Filter), OpenError> {
         let other = |what| move |error| OpenError::Other { what, bind: self.bind, error };
         let family = Family::of(self.bind);
         let socket = sys::udp(family).map_err(other("make a socket"))?;
@@ -148,13 +165,17 @@ impl SocketSettings {
         };
         size(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, self.receive_buffer_bytes)?;
         size(libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, self.send_buffer_bytes)?;
+        let filter = match filter::attach(fd, &self.frame_lens, self.gro) {
+            Ok(()) => Filter::Attached,
+            Err(error) => Filter::Refused(error.raw_os_error().unwrap_or(libc::EIO)),
+        };
         sys::bind(fd, self.bind).map_err(|error| match error.raw_os_error() {
             Some(libc::EADDRINUSE) => OpenError::Taken(self.bind),
             Some(libc::EADDRNOTAVAIL) => OpenError::NotLocal(self.bind.ip()),
             Some(libc::EACCES) => OpenError::Privileged(self.bind),
             _ => other("bind")(error),
         })?;
-        Ok(socket)
+        Ok((socket, filter))
     }
 }
 
@@ -173,6 +194,19 @@ impl fmt::Display for Why {
             Self::Asked => f.write_str("as configured"),
             Self::Available => f.write_str("io_uring is available"),
             Self::Refused(errno) => write!(f, "{}: using recvmmsg", Refusal(errno)),
+        }
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Attached => f.write_str("datagrams of no frame's length end in the kernel"),
+            Self::Refused(errno) => write!(
+                f,
+                "the kernel takes no socket filter ({}): empty and short datagrams cost this node a receive each;                  allow setsockopt(SO_ATTACH_FILTER), or raise net.core.optmem_max",
+                io::Error::from_raw_os_error(errno)
+            ),
         }
     }
 }

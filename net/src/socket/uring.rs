@@ -1,11 +1,13 @@
 //! Receiving by io_uring: one multishot receive that fills provided buffers until something ends it, and one multishot
 //! poll of the alarm.
 //!
-//! What ends it: an empty datagram from anyone, a burst longer than the ring, a full completion queue. Every
-//! completion that does not promise more is followed by a new receive, never while the ring is empty: that would
-//! fail at once. What completes is delivered by this thread's own next `io_uring_enter` (deferred task running), so
+//! What ends it: a burst longer than the ring, a full completion queue, and an empty datagram from anyone, which the socket's
+//! filter keeps away where the kernel takes one. Every completion that does not promise more is followed by a new receive,
+//! never while the ring is empty: that would fail at once. After an empty datagram others are likely, each of which would
+//! end a receive and cost a system call; so `recvmmsg`, which they do not end, first takes all that is there. What completes is delivered by this thread's own next `io_uring_enter` (deferred task running), so
 //! the kernel writes into buffers only inside [`Uring::poll`].
 
+use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use super::arrival::{Arrival, NAME_LEN, Received};
 use super::buffer_ring::BufferRing;
 use super::control::CONTROL_LEN;
 use super::counters::Counters;
+use super::mmsg::Mmsg;
 use super::{SocketSettings, Wait, alarm};
 use crate::pool::{Buffer, HEAD, Pool};
 
@@ -38,6 +41,11 @@ pub(super) struct Uring {
     pool: Arc<Pool>,
     /// How the kernel lays out the head of each buffer: lengths only. Boxed, for the address is given away.
     layout: Box<libc::msghdr>,
+    frame_lens: RangeInclusive<usize>,
+    /// Takes what is there after an empty datagram.
+    drain: Mmsg,
+    /// Whether an empty datagram ended the receive, and more than one batch may be there.
+    draining: bool,
     /// How long a parked poll gathers a batch, where the kernel can (Linux 6.12).
     gather_micros: u32,
     started: bool,
@@ -94,8 +102,22 @@ impl Uring {
         layout.msg_namelen = NAME_LEN as _;
         layout.msg_controllen = CONTROL_LEN as _;
         let gather_micros = if ring.params().is_feature_min_timeout() { settings.gather_micros } else { 0 };
-        let (started, armed, alert) = (false, false, false);
-        Ok(Self { ring, buffers, pool, layout, gather_micros, started, armed, alert, alarm, _fd: fd })
+        let drain = Mmsg::new(fd.clone(), alarm.clone(), pool.clone(), settings);
+        Ok(Self {
+            ring,
+            buffers,
+            pool,
+            layout,
+            frame_lens: settings.frame_lens.clone(),
+            drain,
+            draining: false,
+            gather_micros,
+            started: false,
+            armed: false,
+            alert: false,
+            alarm,
+            _fd: fd,
+        })
     }
 
     pub(super) fn poll(
@@ -109,6 +131,13 @@ impl Uring {
         self.reap(out, counters)?;
         if out.len() > before {
             return Ok(out.len() - before);
+        }
+        if self.draining {
+            self.draining = self.drain.drain(out, counters)?;
+            // In order: the receive is armed anew when nothing is left to take by hand.
+            if self.draining || out.len() > before {
+                return Ok(out.len() - before);
+            }
         }
         self.buffers.refill(&self.pool);
         if self.buffers.lent() == 0 {
@@ -142,7 +171,8 @@ impl Uring {
             match (completion.result(), filled) {
                 (result @ 0.., Some(buffer)) => {
                     let received = read_head(&buffer, result as usize);
-                    out.extend(Arrival::read(buffer, received, counters));
+                    self.draining |= !self.armed && received.len == 0;
+                    out.extend(Arrival::read(buffer, received, &self.frame_lens, counters));
                 }
                 // An ending without a datagram: re-armed by the next poll. A buffer that came with it is home.
                 (0.., None) => {}
@@ -271,7 +301,8 @@ mod tests {
     #[test]
     fn an_overflowing_completion_queue_loses_nothing_and_is_counted() {
         let settings = SocketSettings::new("127.0.0.1:0".parse().expect("an address"));
-        let fd = Arc::new(settings.bound().expect("a socket"));
+        let settings = SocketSettings { frame_lens: 1..=1, ..settings };
+        let fd = Arc::new(settings.bound().expect("a socket").0);
         let alarm = Arc::new(alarm::new().expect("an alarm"));
         let to = sys::local_address(fd.as_fd()).expect("an address");
         let pool = Arc::new(Pool::new(64).expect("memory"));

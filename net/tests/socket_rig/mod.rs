@@ -20,8 +20,10 @@ pub(crate) fn backends() -> impl Iterator<Item = Choice> {
 
 pub(crate) const LOOPBACK: &str = "127.0.0.1:0";
 
+/// For datagrams of any length that is one.
 pub(crate) fn settings(backend: Choice) -> SocketSettings {
-    SocketSettings { backend, ..SocketSettings::new(LOOPBACK.parse().expect("an address")) }
+    let frames_only = SocketSettings::new(LOOPBACK.parse().expect("an address"));
+    SocketSettings { backend, frame_lens: 1..=usize::from(u16::MAX), ..frames_only }
 }
 
 pub(crate) fn pool() -> Arc<Pool> {

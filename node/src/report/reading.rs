@@ -47,7 +47,7 @@ impl Reading {
     }
 }
 
-const LOST: [&str; 4] = ["kernel_drops", "truncated", "empty_datagrams", "send_errors"];
+const LOST: [&str; 5] = ["kernel_drops", "filtered", "wrong_length", "truncated", "send_errors"];
 const SHORT: [&str; 5] = ["no_buffers", "multishot_ended", "cq_overflow", "send_again", "gso_fallbacks"];
 
 /// What a node's sockets lost, and what they ran short of. The names are those of [`socket::Counters`].
@@ -79,11 +79,11 @@ impl Sockets {
 
 impl From<&socket::Counters> for Sockets {
     fn from(counters: &socket::Counters) -> Self {
-        let socket::Counters { kernel_drops, truncated, empty_datagrams, send_errors, .. } = *counters;
+        let socket::Counters { kernel_drops, filtered, wrong_length, truncated, send_errors, .. } = *counters;
         let socket::Counters { no_buffers, multishot_ended, cq_overflow, send_again, gso_fallbacks, .. } =
             *counters;
         Self {
-            lost: [kernel_drops, truncated, empty_datagrams, send_errors],
+            lost: [kernel_drops, filtered, wrong_length, truncated, send_errors],
             short: [no_buffers, multishot_ended, cq_overflow, send_again, gso_fallbacks],
         }
     }

@@ -7,10 +7,12 @@
 //! | [`train`] | `train.*`: a fully verified cell |
 //! | [`signature`] | `verify.{known,unknown,all_bad}.*`: a signature against ed25519-dalek's own ways |
 //! | [`flood`] | `flood.*`: what garbage leaves of a node's throughput |
+//! | [`hostile`] | `hostile.*`: genuine frames beside datagrams that no node sends |
 //! | [`latency`] | `latency.*`: from the wire to the state, quiet and busy |
 //! | [`verify`] | `verify.*`: what a signature costs, alone and by trains |
 
 mod flood;
+mod hostile;
 mod latency;
 mod node;
 mod signature;
@@ -53,11 +55,12 @@ impl Options {
 type Rows = fn(&Options, &mut Report);
 
 /// Rows by group.
-const GROUPS: [(&str, Rows); 8] = [
+const GROUPS: [(&str, Rows); 9] = [
     ("udp", udp_rows),
     ("node", node::rows),
     ("ingest", node::ingest_rows),
     ("flood", flood::rows),
+    ("hostile", hostile::rows),
     ("latency", latency::rows),
     ("verify", verify::rows),
     ("signature", signature::rows),

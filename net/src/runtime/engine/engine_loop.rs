@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender};
 use crossbeam::queue::ArrayQueue;
 use octick_core::control::{Member, Members};
-use octick_core::counters::Tally;
 use octick_core::data::batch::{Batch, bits};
-use octick_core::data::report::{Gauge, Report};
-use octick_core::data::{Directory, Origin, Update};
+use octick_core::data::report::Report;
+use octick_core::data::{Directory, Origin};
 use octick_core::engine::{Engine, MeshEvent, NotLearnt};
 use octick_core::limits::BATCH_MAX;
-use octick_core::wire::{Entries, Frame, Stat};
-use octick_crypto::{Hash, NodeId};
+use octick_core::wire::{Entries, Frame};
 
 use crate::clock;
 use crate::config::{Peer, Push};
 use crate::mesh::{MemberView, MeshView, Quorum, Steering, TravelView};
+use crate::runtime::engine::command::{Command, Urgency, Write};
 use crate::runtime::engine::egress::Egress;
+use crate::runtime::engine::stats_query::{report, token_of};
 use crate::runtime::engine::timers::Timers;
 use crate::runtime::ingress::batches::BatchPos;
 use crate::runtime::shared::latency::Latencies;
@@ -33,37 +33,6 @@ const WRITES_PER_TURN: usize = 8_192;
 const TRAINS_PER_TURN: usize = 4;
 /// Questions of this node that may be open at a time; the oldest gives way.
 const QUESTIONS_MAX: usize = 64;
-
-/// An agent's write, on its way to the engine's thread.
-pub(crate) struct Write {
-    pub(crate) update: Update,
-    pub(crate) urgency: Urgency,
-}
-
-/// How soon a write is to leave.
-#[derive(Clone, Copy)]
-pub(crate) enum Urgency {
-    /// With others.
-    Normal,
-    /// At once, and straight to whom it concerns.
-    Critical(Option<NodeId>),
-}
-
-/// What a handle asks of the engine's thread.
-pub(crate) enum Command {
-    /// Hash all tables.
-    Digest(Sender<Hash>),
-    /// Send all own cells again.
-    Refresh,
-    /// Take these peers into the directory, and send to those with an address.
-    Learn(Vec<Peer>, Sender<Result<(), NotLearnt>>),
-    /// Say who is in the mesh.
-    View(Sender<Option<MeshView>>),
-    /// Change this node's part in the mesh; the answer is whether it did.
-    Steer(Steering, Sender<bool>),
-    /// Ask the node at this address for its report.
-    Ask(SocketAddr, Sender<Report>),
-}
 
 /// The engine with its surroundings, on whichever thread runs it.
 pub(in crate::runtime) struct EngineLoop {
@@ -442,38 +411,4 @@ impl EngineLoop {
             let _ = reply.try_send(Report::from_stats(stats));
         }
     }
-}
-
-fn token_of(entries: &Entries<'_>) -> Option<u64> {
-    let Entries::Stats(stats) = entries else { return None };
-    let first = stats.first()?;
-    (first.id.get() == Stat::TOKEN).then_some(first.value.get())
-}
-
-/// All threads' counters together.
-pub(crate) fn tally(all_stats: &[ThreadStats]) -> Tally {
-    all_stats.iter().fold(Tally::default(), |sum, thread_stats| sum.plus(&thread_stats.counters.snapshot()))
-}
-
-/// What this node tells askers.
-fn report(all_stats: &[ThreadStats]) -> Report {
-    let mut report = Report { tally: tally(all_stats), ..Report::default() };
-    let mut set = |gauge: Gauge, value| report.gauges[gauge as usize] += value;
-    for thread_stats in all_stats {
-        thread_stats.look(|bulk| {
-            set(Gauge::KernelDrops, bulk.socket.kernel_drops);
-            let (wire, origin) = (&bulk.latencies.wire_ns, &bulk.latencies.origin_us);
-            // Only the engine's thread_stats has latencies; the others add nothing.
-            if !wire.is_empty() || !origin.is_empty() {
-                set(Gauge::WireP50, wire.value_at_quantile(0.5));
-                set(Gauge::WireP99, wire.value_at_quantile(0.99));
-                set(Gauge::WireP999, wire.value_at_quantile(0.999));
-                set(Gauge::OriginP50, origin.value_at_quantile(0.5));
-                set(Gauge::OriginP99, origin.value_at_quantile(0.99));
-                set(Gauge::OriginP999, origin.value_at_quantile(0.999));
-                set(Gauge::OriginMax, origin.max());
-            }
-        });
-    }
-    report
 }

@@ -1,0 +1,43 @@
+//! What other threads ask of the engine's.
+
+use std::net::SocketAddr;
+
+use crossbeam::channel::Sender;
+use octick_core::data::Update;
+use octick_core::data::report::Report;
+use octick_core::engine::NotLearnt;
+use octick_crypto::{Hash, NodeId};
+
+use crate::config::Peer;
+use crate::mesh::{MeshView, Steering};
+
+/// An agent's write, on its way to the engine's thread.
+pub(crate) struct Write {
+    pub(crate) update: Update,
+    pub(crate) urgency: Urgency,
+}
+
+/// How soon a write is to leave.
+#[derive(Clone, Copy)]
+pub(crate) enum Urgency {
+    /// With others.
+    Normal,
+    /// At once, and straight to whom it concerns.
+    Critical(Option<NodeId>),
+}
+
+/// What a handle asks of the engine's thread.
+pub(crate) enum Command {
+    /// Hash all tables.
+    Digest(Sender<Hash>),
+    /// Send all own cells again.
+    Refresh,
+    /// Take these peers into the directory, and send to those with an address.
+    Learn(Vec<Peer>, Sender<Result<(), NotLearnt>>),
+    /// Say who is in the mesh.
+    View(Sender<Option<MeshView>>),
+    /// Change this node's part in the mesh; the answer is whether it did.
+    Steer(Steering, Sender<bool>),
+    /// Ask the node at this address for its report.
+    Ask(SocketAddr, Sender<Report>),
+}
