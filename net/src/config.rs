@@ -13,7 +13,7 @@ use octick_core::table::Kernel;
 use octick_crypto::{Identity, NodeId, PublicKey, lanes};
 
 use crate::mesh::Membership;
-use crate::socket::Choice;
+use crate::socket::{Choice, bounds};
 
 /// Everything that decides how a node runs. Begin with [`Config::new`] and change what differs.
 #[derive(Debug)]
@@ -116,6 +116,16 @@ pub enum Mode {
     },
 }
 
+impl Mode {
+    /// Sockets that share the node's port: one for each thread that receives.
+    pub fn sockets(self) -> usize {
+        match self {
+            Self::Solo => 1,
+            Self::Split { ingress } => ingress,
+        }
+    }
+}
+
 /// What an idle thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -134,7 +144,7 @@ pub struct SocketConfig {
     pub backend: Choice,
     /// Size of the kernel's receive buffer, bytes. Default 4 MiB (the kernel may grant less, and says so).
     pub receive_bytes: usize,
-    /// Receive buffers of 64 KiB, each for a datagram or a whole train. Default 64.
+    /// Receive buffers of 64 KiB, each for a datagram or a whole train; at least 16 for each ingress thread. Default 64.
     pub buffers: usize,
 }
 
@@ -178,6 +188,7 @@ impl Config {
         self.check_layout()?;
         self.check_threads()?;
         self.check_sizes()?;
+        self.check_reach()?;
         if let Some(Membership { settings, .. }) = &self.membership {
             settings.check().map_err(ConfigError::Membership)?;
         }
@@ -213,6 +224,10 @@ impl Config {
         let threads = match self.threads.mode {
             Mode::Solo => 1,
             Mode::Split { ingress: 0 } => return Err(ConfigError::NoIngress),
+            Mode::Split { ingress } if ingress > bounds::SOCKETS_MAX => {
+                let (name, value) = ("threads.mode.ingress", ingress);
+                return Err(ConfigError::Size { name, value, least: 1, most: bounds::SOCKETS_MAX });
+            }
             Mode::Split { ingress } => ingress + 1,
         };
         let cores = self.threads.cores.len();
@@ -226,8 +241,11 @@ impl Config {
     }
 
     fn check_sizes(&self) -> Result<(), ConfigError> {
+        let sockets = self.threads.mode.sockets();
+        if !bounds::buffers(sockets).contains(&self.socket.buffers) {
+            return Err(ConfigError::Buffers { buffers: self.socket.buffers, sockets });
+        }
         let sizes = [
-            ("socket.buffers", self.socket.buffers, 16, 4_096),
             ("writes_queue", self.writes_queue, 1, 1 << 24),
             ("changes_ring", self.changes_ring, 2, 1 << 24),
             ("origins_max", self.origins_max, 1 + self.peers.len(), ORIGINS_MAX),
@@ -246,6 +264,19 @@ impl Config {
         }
         if self.push.flush > self.skew_max {
             return Err(ConfigError::FlushBeyondSkew { flush: self.push.flush, skew_max: self.skew_max });
+        }
+        Ok(())
+    }
+
+    /// Peers and seeds that the socket could never send to would only be silent.
+    fn check_reach(&self) -> Result<(), ConfigError> {
+        let peers = self.peers.iter().enumerate().map(|(at, peer)| ("peers", at, peer.addr));
+        let seeds = self.membership.iter().flat_map(|membership| &membership.settings.seeds);
+        let seeds = seeds.enumerate().map(|(at, seed)| ("membership.seeds", at, Some(*seed)));
+        for (list, at, to) in peers.chain(seeds) {
+            if let Some(to) = to.filter(|to| !bounds::reaches(self.listen, *to)) {
+                return Err(ConfigError::OutOfReach { list, at, to, listen: self.listen });
+            }
         }
         Ok(())
     }
@@ -309,6 +340,24 @@ pub enum ConfigError {
     /// Several sockets cannot share a port that is not known before.
     SharedPort {
         /// The address as configured.
+        listen: SocketAddr,
+    },
+    /// Fewer receive buffers than the sockets have waiting at a time, or too many.
+    Buffers {
+        /// As configured.
+        buffers: usize,
+        /// Sockets of the node: one, or one for each ingress thread.
+        sockets: usize,
+    },
+    /// A peer or a seed has an address that the socket cannot send to.
+    OutOfReach {
+        /// The list that it stands in.
+        list: &'static str,
+        /// Its place there, from 0.
+        at: usize,
+        /// Its address.
+        to: SocketAddr,
+        /// The node's own, as configured.
         listen: SocketAddr,
     },
     /// A size is out of its range.
@@ -381,6 +430,18 @@ impl fmt::Display for ConfigError {
                     f,
                     "listen = {listen} leaves the port open, but several ingress threads share it: name a port"
                 )
+            }
+            Self::Buffers { buffers, sockets } => {
+                let (allowed, each) = (bounds::buffers(*sockets), bounds::RING_DEPTH);
+                write!(
+                    f,
+                    "socket.buffers = {buffers}: want {} to {}, {each} for each of {sockets} sockets at least",
+                    allowed.start(),
+                    allowed.end()
+                )
+            }
+            Self::OutOfReach { list, at, to, listen } => {
+                write!(f, "{list}[{at}] = {to}: {}", bounds::OutOfReach { listen: *listen, to: *to })
             }
             Self::Size { name, value, least, most } => {
                 write!(f, "{name} = {value}: want {least} to {most}")

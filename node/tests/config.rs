@@ -140,3 +140,24 @@ fn what_is_wrong_with_a_peer_is_told() {
         assert_eq!(refusal(&text), says);
     }
 }
+
+#[test]
+fn what_the_sockets_would_not_accept_is_refused() {
+    for (text, says) in [
+        (
+            "[socket]\nbuffers = 8\n",
+            "line 2: socket.buffers = 8 is not in 16 to 4096: 16 at least for each of 1 socket",
+        ),
+        (
+            "listen = \"0.0.0.0:7700\"\n[socket]\nbuffers = 64\n[threads]\nmode = \"split\"\ningress = 5\n",
+            "line 3: socket.buffers = 64 is not in 80 to 4096: 16 at least for each of 5 sockets",
+        ),
+        (
+            &format!("listen = \"127.0.0.1:7700\"\n{}", peer("addr = \"192.0.2.1:7700\"\nruns = []")),
+            "line 4: peers[0].addr = \"192.0.2.1:7700\": listen = 127.0.0.1:7700 stays on this machine; \
+             listen on 0.0.0.0:7700 to leave it",
+        ),
+    ] {
+        assert_eq!(refusal(text), says);
+    }
+}

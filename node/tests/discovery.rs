@@ -136,7 +136,8 @@ fn mistakes_are_named() {
         ("discovery.lan = true\n", "node.toml:1: discovery.lan = true, but membership.enabled = false"),
         (
             "[membership]\nenabled = true\nseeds = [\"[::1]:7700\"]\n",
-            "node.toml:3: membership.seeds[0] = \"[::1]:7700\" is IPv6, but listen = \"0.0.0.0:7700\" sends IPv4",
+            "node.toml:3: membership.seeds[0] = \"[::1]:7700\": listen = 0.0.0.0:7700 sends to IPv4 only; \
+             listen on [::]:7700 for both",
         ),
     ] {
         fs::write(dir.join("node.toml"), text).unwrap();

@@ -98,7 +98,10 @@ fn a_peer_that_does_not_resolve_is_named() {
     let dir =
         node("run_family", &format!("listen = \"127.0.0.1:0\"\n{peer}addr = \"[::1]:7700\"\nruns = []\n"));
     let why = failure(&dir, &["run", "--config", "node.toml"]);
-    assert!(why.contains("is ::1 only, but listen = \"127.0.0.1:0\" sends IPv4"), "{why}");
+    assert_eq!(
+        why,
+        "node.toml:4: peers[0].addr = \"[::1]:7700\": listen = 127.0.0.1:0 sends to IPv4 only; listen on [::]:0 for both"
+    );
 }
 
 #[test]

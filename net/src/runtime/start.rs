@@ -39,6 +39,9 @@ use crate::runtime::threads::split::{Merger, RING, Receiver};
 use crate::runtime::threads::waker::{ParkWaiter, SocketWaiter};
 use crate::socket::{Filter, OpenError, Socket, SocketSettings};
 
+/// How long a port is tried that is taken: by the process that this one replaces, perhaps, which was killed just now.
+const BIND_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Starts a node on threads of its own.
 ///
 /// # Errors
@@ -228,6 +231,7 @@ fn open(config: &Config, pool: &Arc<Pool>) -> Result<Vec<Socket>, StartError> {
     let settings = SocketSettings {
         receive_buffer_bytes: config.socket.receive_bytes,
         backend: config.socket.backend,
+        bind_patience: BIND_PATIENCE,
         reuse_port: count > 1,
         ..SocketSettings::new(config.listen)
     };

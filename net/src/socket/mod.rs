@@ -13,6 +13,7 @@
 mod address;
 pub(crate) mod alarm;
 mod arrival;
+pub mod bounds;
 mod buffer_ring;
 mod control;
 mod counters;

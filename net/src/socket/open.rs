@@ -2,19 +2,23 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use octick_core::limits::{FRAME_MAX, FRAME_MIN};
 
 use super::address::Family;
-use super::{filter, sys};
+use super::{bounds, filter, sys};
 
 /// How a socket is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketSettings {
     /// Where it receives, and what it sends from. Port 0 lets the kernel choose.
     pub bind: SocketAddr,
+    /// How long a port that is taken is tried again: the kernel closes a killed process's sockets some time after it is
+    /// gone, those of io_uring last. [`Socket::open`](super::Socket::open) blocks as long.
+    pub bind_patience: Duration,
     /// Whether other sockets that ask for it, too, may share the port: one for each ingress thread. The kernel
     /// spreads senders over them.
     pub reuse_port: bool,
@@ -110,20 +114,23 @@ pub enum OpenError {
     },
 }
 
+/// Between two tries of a port that is taken.
+const BIND_GAP: Duration = Duration::from_millis(10);
 /// Longest `ring_depth`.
 const DEPTH_MAX: u16 = 4_096;
 
 impl SocketSettings {
-    /// Sixteen buffers of trains, 4 MiB in the kernel each way, batches of 20 µs, frames as long as Octick's, stamps, and
+    /// One try of the port, sixteen buffers of trains, 4 MiB in the kernel each way, batches of 20 µs, frames as long as Octick's, stamps, and
     /// the backend that can.
     pub fn new(bind: SocketAddr) -> Self {
         Self {
             bind,
+            bind_patience: Duration::ZERO,
             reuse_port: false,
             receive_buffer_bytes: 4 << 20,
             send_buffer_bytes: 4 << 20,
             backend: Choice::Auto,
-            ring_depth: 16,
+            ring_depth: bounds::RING_DEPTH,
             gather_micros: 20,
             frame_lens: FRAME_MIN..=FRAME_MAX,
             gro: true,
@@ -169,13 +176,28 @@ impl SocketSettings {
             Ok(()) => Filter::Attached,
             Err(error) => Filter::Refused(error.raw_os_error().unwrap_or(libc::EIO)),
         };
-        sys::bind(fd, self.bind).map_err(|error| match error.raw_os_error() {
+        self.bind(fd).map_err(|error| match error.raw_os_error() {
             Some(libc::EADDRINUSE) => OpenError::Taken(self.bind),
             Some(libc::EADDRNOTAVAIL) => OpenError::NotLocal(self.bind.ip()),
             Some(libc::EACCES) => OpenError::Privileged(self.bind),
             _ => other("bind")(error),
         })?;
         Ok((socket, filter))
+    }
+
+    fn bind(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let began = Instant::now();
+        loop {
+            match sys::bind(fd, self.bind) {
+                Err(error)
+                    if error.raw_os_error() == Some(libc::EADDRINUSE)
+                        && began.elapsed() < self.bind_patience =>
+                {
+                    sys::nap(BIND_GAP);
+                }
+                done => return done,
+            }
+        }
     }
 }
 

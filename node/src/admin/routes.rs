@@ -9,6 +9,7 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
+use octick::socket::bounds;
 use octick::{Handle, MeshError, MeshView};
 
 use super::guard;
@@ -205,7 +206,7 @@ fn resolve(address: &str, listen: SocketAddr) -> Result<SocketAddr, Refusal> {
     };
     let found: Vec<SocketAddr> =
         address.to_socket_addrs().map_err(|error| refuse(error.to_string()))?.collect();
-    let usable = |to: &&SocketAddr| (to.is_ipv4() || listen.is_ipv6()) && to.port() != 0;
+    let usable = |to: &&SocketAddr| bounds::reaches(listen, **to) && to.port() != 0;
     let to = found.iter().find(usable).copied();
     to.ok_or_else(|| refuse(format!("no address of it can be reached from {listen}")))
 }

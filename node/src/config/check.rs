@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use octick::socket::bounds;
 use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
 use octick_crypto::{NodeId, PublicKey};
 
@@ -104,8 +105,8 @@ impl Config {
         self.check_membership()?;
         let admin = AdminSettings::check(&self.admin, &self.key_file)?;
         self.check_push()?;
-        self.check_socket()?;
         self.check_threads()?;
+        self.check_socket()?;
         within("verify.table_bytes", self.verify.table_bytes as u64, 0, 1 << 36)?;
         self.check_limits()?;
         let (agents, peers) = self.check_owners()?;
@@ -154,12 +155,7 @@ impl Config {
                 })?,
                 None => require_address(&at, seed)?,
             }
-            let literal = seed.parse::<SocketAddr>();
-            require(
-                literal.is_err() || literal.is_ok_and(|to| to.is_ipv4() || self.listen.is_ipv6()),
-                &at,
-                || format!("{at} = \"{seed}\" is IPv6, but listen = \"{}\" sends IPv4", self.listen),
-            )?;
+            self.require_reach(&at, seed)?;
         }
         let DiscoveryKeys { lan, lan_interface, .. } = self.discovery;
         require(*enabled || !lan, "discovery.lan", || {
@@ -182,6 +178,15 @@ impl Config {
         Ok(())
     }
 
+    /// An address that is no name must be one that the socket can send to.
+    fn require_reach(&self, at: &str, addr: &str) -> Checked {
+        let Ok(to) = addr.parse::<SocketAddr>() else { return Ok(()) };
+        let listen = self.listen;
+        require(bounds::reaches(listen, to), at, || {
+            format!("{at} = \"{addr}\": {}", bounds::OutOfReach { listen, to })
+        })
+    }
+
     fn check_push(&self) -> Checked {
         let (PushKeys { flush_micros, queue, .. }, skew_micros) = (&self.push, self.limits.skew_micros);
         within("push.queue", *queue as u64, 1, 1 << 20)?;
@@ -195,7 +200,17 @@ impl Config {
 
     fn check_socket(&self) -> Checked {
         within("socket.rcvbuf_bytes", self.socket.rcvbuf_bytes as u64, 4_096, 1 << 30)?;
-        within("socket.buffers", self.socket.buffers as u64, 2, 4_096)
+        let ThreadKeys { mode, ingress, .. } = self.threads;
+        let sockets = if mode == Mode::Solo { 1 } else { ingress };
+        let buffers = bounds::buffers(sockets);
+        require(buffers.contains(&self.socket.buffers), "socket.buffers", || {
+            let (least, most, each) = (buffers.start(), buffers.end(), bounds::RING_DEPTH);
+            let set = self.socket.buffers;
+            format!(
+                "socket.buffers = {set} is not in {least} to {most}: {each} at least for each of {}",
+                counted(sockets, "socket")
+            )
+        })
     }
 
     fn check_threads(&self) -> Checked {
@@ -203,7 +218,7 @@ impl Config {
         require(mode == Mode::Split || ingress == 1, "threads.ingress", || {
             format!("threads.mode = \"solo\" is one thread for all, but threads.ingress = {ingress}")
         })?;
-        within("threads.ingress", ingress as u64, 1, 64)?;
+        within("threads.ingress", ingress as u64, 1, bounds::SOCKETS_MAX as u64)?;
         let threads = if mode == Mode::Solo { 1 } else { 1 + ingress };
         require(cores.is_empty() || cores.len() == threads, "threads.cores", || {
             let lists = format!("but threads.cores lists {}", counted(cores.len(), "core"));
@@ -275,7 +290,9 @@ impl Config {
         let bytes = decode_hex(&keys.public_key).ok_or_else(|| refuse(&"want 64 hex digits"))?;
         let key = PublicKey::admit(&bytes).map_err(|error| refuse(&error))?;
         if let Some(addr) = &keys.addr {
-            require_address(&format!("peers[{i}].addr"), addr)?;
+            let at = format!("peers[{i}].addr");
+            require_address(&at, addr)?;
+            self.require_reach(&at, addr)?;
         }
         let runs = self.check_runs(&format!("peers[{i}].runs"), &keys.runs)?;
         Ok(PeerSettings { key, addr: keys.addr.clone(), runs, revoked: keys.revoked.unwrap_or(false) })

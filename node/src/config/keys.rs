@@ -157,7 +157,8 @@ section! {
         backend: Backend = Backend::Auto,
         /// Receive buffer to ask the kernel for, bytes; the kernel may grant less, which is said at start.
         rcvbuf_bytes: usize = 4 << 20,
-        /// Buffers of 64 KiB to receive into, each for a datagram or a whole train.
+        /// Buffers of 64 KiB to receive into, each for a datagram or a whole train: 16 at least for each ingress thread,
+        /// 4,096 at most.
         buffers: usize = 64,
     }
 }

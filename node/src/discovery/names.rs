@@ -7,6 +7,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
+use octick::socket::bounds;
 
 /// What a seed begins with whose SRV records are meant.
 pub(super) const SRV: &str = "srv:";
@@ -92,7 +93,7 @@ impl Name {
 }
 
 fn usable(all: Vec<SocketAddr>, listen: SocketAddr) -> Vec<SocketAddr> {
-    let reachable = |to: &SocketAddr| (to.is_ipv4() || listen.is_ipv6()) && to.port() != 0;
+    let reachable = |to: &SocketAddr| bounds::reaches(listen, *to) && to.port() != 0;
     all.into_iter().filter(reachable).take(ADDRESSES).collect()
 }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use octick::socket::Choice;
+use octick::socket::{Choice, bounds};
 use octick::{
     Config, Handle, Kernel, Layout, Limits, Membership, Mode, NodeId, Peer, Push, Rate, Region, Slot,
     SocketConfig, Strategy, Threads, Wait,
@@ -184,12 +184,12 @@ fn resolve(key: &str, addr: &str, listen: SocketAddr) -> Result<SocketAddr, Fail
         ))
     })?;
     let found: Vec<SocketAddr> = found.collect();
-    let reachable = |to: &&SocketAddr| to.is_ipv4() || listen.is_ipv6();
+    let reachable = |to: &&SocketAddr| bounds::reaches(listen, **to);
     found.iter().find(reachable).copied().ok_or_else(|| {
+        let Some(&to) = found.first() else {
+            return Failure::new(format!("{key} = \"{addr}\" resolves to no address; correct the name"));
+        };
         let only = found.iter().map(|addr| addr.ip().to_string()).collect::<Vec<_>>().join(", ");
-        Failure::new(format!(
-            "{key} = \"{addr}\" is {only} only, but listen = \"{listen}\" sends IPv4; listen on [::]:{}",
-            listen.port()
-        ))
+        Failure::new(format!("{key} = \"{addr}\" is {only} only: {}", bounds::OutOfReach { listen, to }))
     })
 }
