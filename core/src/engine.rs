@@ -32,8 +32,8 @@ use crate::state::{State, TableKind};
 use crate::table::{Merged, NoSink, Sink};
 use crate::wire::{Frame, Kind, Sealer, Stamp, Stat};
 
-/// Shortest time between two answers to one asker, microseconds: an answer costs a signature.
-const ASK_MICROS_MIN: u64 = 10_000;
+/// Shortest time between two answers to one origin, microseconds: an answer costs a signature.
+const QUERY_MICROS_MIN: u64 = 10_000;
 
 /// Who the engine is and what it owns.
 pub struct Parts {
@@ -64,9 +64,9 @@ pub struct Parts {
 pub struct Absorbed {
     /// Carried cells, was new, and is merged: to be relayed.
     pub fresh: u64,
-    /// Pings that deserve an answer.
-    pub asks: u64,
-    /// Pongs.
+    /// Queries for statistics that deserve an answer.
+    pub queries: u64,
+    /// Replies with statistics.
     pub answers: u64,
     /// Control frames for the control plane. Whether they were sent before is for it to tell.
     pub control_frames: u64,
@@ -89,7 +89,7 @@ pub struct Engine {
     directory: Directory,
     windows: Windows,
     /// Version of the last question of each origin.
-    last_asks: Vec<Version>,
+    last_queries: Vec<Version>,
     state: State,
     outbox: Outbox,
     train: Sealer,
@@ -113,7 +113,7 @@ impl Engine {
             last_unit: 0,
             own,
             windows: Windows::new(parts.origins_max.max(parts.directory.len())),
-            last_asks: vec![Version::NEVER; parts.origins_max.max(parts.directory.len())],
+            last_queries: vec![Version::NEVER; parts.origins_max.max(parts.directory.len())],
             directory: parts.directory,
             state: parts.state,
             outbox,
@@ -137,8 +137,8 @@ impl Engine {
     /// [`NotLearnt`]; the directory is as it was.
     pub fn learn(&mut self, changed: impl IntoIterator<Item = Origin>) -> Result<(), NotLearnt> {
         let directory = self.directory.with(changed).map_err(NotLearnt::Rule)?;
-        if directory.len() > self.last_asks.len() {
-            return Err(NotLearnt::Full { origins: directory.len(), max: self.last_asks.len() });
+        if directory.len() > self.last_queries.len() {
+            return Err(NotLearnt::Full { origins: directory.len(), max: self.last_queries.len() });
         }
         self.directory = directory;
         Ok(())
@@ -182,7 +182,7 @@ impl Engine {
             let bit = 1 << i;
             match self.take(checked, &mut merged) {
                 Ok(kind) if kind.is_data() => absorbed.fresh |= bit,
-                Ok(Kind::Ping) => absorbed.asks |= bit,
+                Ok(Kind::StatsQuery) => absorbed.queries |= bit,
                 Ok(Kind::Control) => absorbed.control_frames |= bit,
                 Ok(_) => absorbed.answers |= bit,
                 Err(reject) => self.counters.reject(reject),
@@ -209,14 +209,14 @@ impl Engine {
         Ok(frame.kind())
     }
 
-    /// Pings and pongs stand outside their origin's sequence: their versions must rise instead.
+    /// Queries and replies for statistics stand outside their origin's sequence: their versions must rise instead.
     fn handle_stats(&mut self, checked: &Checked<'_>) -> Result<Kind, Reject> {
         let kind = checked.frame.kind();
-        if kind == Kind::Ping {
+        if kind == Kind::StatsQuery {
             let version = checked.frame.header().version();
-            let last = &mut self.last_asks[checked.origin.0 as usize];
-            if version.micros() < last.micros() + ASK_MICROS_MIN {
-                return Err(Reject::StaleAsk);
+            let last = &mut self.last_queries[checked.origin.0 as usize];
+            if version.micros() < last.micros() + QUERY_MICROS_MIN {
+                return Err(Reject::StaleQuery);
             }
             *last = version;
         }
@@ -269,12 +269,12 @@ impl Engine {
     /// Answers the asker's `token` with a report, as a frame for it alone.
     pub fn answer(&mut self, token: u64, report: &Report, now_micros: u64) -> &Sealer {
         self.counters.add(Counter::Answers, 1);
-        self.word(Kind::Pong, token, report, now_micros)
+        self.word(Kind::StatsReply, token, report, now_micros)
     }
 
     /// Asks a peer for its report, under a `token` that its answer will carry.
     pub fn ask(&mut self, token: u64, now_micros: u64) -> &Sealer {
-        self.word(Kind::Ping, token, &Report::default(), now_micros)
+        self.word(Kind::StatsQuery, token, &Report::default(), now_micros)
     }
 
     fn word(&mut self, kind: Kind, token: u64, report: &Report, now_micros: u64) -> &Sealer {

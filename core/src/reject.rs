@@ -77,8 +77,8 @@ rejects! {
     NoTable = "no_table",
     /// A version that the table's 32-bit clock cannot hold.
     Horizon = "horizon",
-    /// A question that was asked before, or more often than its asker may.
-    StaleAsk = "stale_ask",
+    /// A query for statistics that came before, or sooner than its origin may ask again.
+    StaleQuery = "stale_query",
     /// Its sender has spent its budget of signature checks, on bad ones most likely; not even parsed.
     OverBudget = "over_budget",
     /// Its sender is no peer, and all such senders together have spent their budget; not even parsed.

@@ -140,7 +140,9 @@ impl State {
             Kind::Block8 => TableKind::Cells8,
             Kind::Block16 => TableKind::Cells4,
             Kind::Rows => TableKind::Rows,
-            Kind::Ping | Kind::Pong | Kind::Control => unreachable!("frames without cells are not merged"),
+            Kind::StatsQuery | Kind::StatsReply | Kind::Control => {
+                unreachable!("frames without cells are not merged")
+            }
         }
     }
 

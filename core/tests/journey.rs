@@ -157,8 +157,8 @@ fn a_frame_behind_the_window_is_counted() {
 fn a_ping_is_answered_once_and_carries_the_report() {
     let (mut here, mut there) = (Node::new(0), Node::new(1));
     let ping = there.engine.ask(77, NOW).frames().next().unwrap().to_vec();
-    assert_eq!(here.take(std::slice::from_ref(&ping)), Absorbed { asks: 1, ..Absorbed::default() });
-    assert_eq!(here.refuse(&ping), Reject::StaleAsk);
+    assert_eq!(here.take(std::slice::from_ref(&ping)), Absorbed { queries: 1, ..Absorbed::default() });
+    assert_eq!(here.refuse(&ping), Reject::StaleQuery);
     let report = Report { tally: here.counters.snapshot(), ..Report::default() };
     let pong = here.engine.answer(77, &report, NOW).frames().next().unwrap().to_vec();
     assert_eq!(there.take(std::slice::from_ref(&pong)), Absorbed { answers: 1, ..Absorbed::default() });

@@ -49,15 +49,15 @@ fn twin(bytes: &[u8]) -> Result<(), Damage> {
     if bytes[0] != 0x4F {
         return refused(Reject::Magic, 0);
     }
-    if bytes[1] & 15 != 1 {
+    if bytes[1] & 15 != 2 {
         return refused(Reject::WireVersion, 1);
     }
     if bytes[1] >> 4 != 0 {
         return refused(Reject::Reserved, 1);
     }
     let (entry_len, count_max) = match bytes[2] {
-        0x05 => (16, 1),
-        0x06 | 0x0A | 0x0B => (16, 58),
+        0x0C => (16, 1),
+        0x0A | 0x0B | 0x0D => (16, 58),
         0x08 | 0x09 => (72, 13),
         _ => return refused(Reject::Kind, 2),
     };
@@ -97,7 +97,7 @@ fn twin(bytes: &[u8]) -> Result<(), Damage> {
             0x08 if bytes[at + 4] == 0 => return refused(Reject::EmptyBlock, at + 4),
             0x08 if bytes[at + 5] != 0 => return refused(Reject::Reserved, at + 5),
             0x09 if bytes[at + 4..at + 6] == [0, 0] => return refused(Reject::EmptyBlock, at + 4),
-            0x05 | 0x06 if bytes[at + 4..at + 8] != [0; 4] => return refused(Reject::Reserved, at + 4),
+            0x0C | 0x0D if bytes[at + 4..at + 8] != [0; 4] => return refused(Reject::Reserved, at + 4),
             _ => {}
         }
     }
@@ -140,7 +140,7 @@ fn twin_of_control_frames(bytes: &[u8]) -> Result<(), Damage> {
 /// Small and full frames of every kind, alone and in trains.
 fn all_samples() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
-    for kind in Kind::ALL {
+    for &kind in Kind::ALL {
         for count in BTreeSet::from([1, 2.min(kind.count_max()), kind.count_max()]) {
             for len in [1, 2, 5, 64] {
                 all.push(samples::train(kind, count, len).frames().last().unwrap().to_vec());
@@ -215,7 +215,7 @@ fn broken(kind: Kind, count: usize, reject: Reject, at: usize, edit: impl FnOnce
 }
 
 fn cases() -> Vec<Case> {
-    use Kind::{Block8, Block16, Control, Ping, Pong, Rows};
+    use Kind::{Block8, Block16, Control, Rows, StatsQuery, StatsReply};
     let entry = |kind: Kind, i: usize| HEADER_LEN + i * kind.entry_len();
     let mut cases = vec![
         broken(Rows, 1, Reject::Truncated, 119, |bytes| bytes.truncate(119)),
@@ -223,11 +223,11 @@ fn cases() -> Vec<Case> {
         broken(Rows, 1, Reject::Oversized, FRAME_MAX, |bytes| bytes.resize(FRAME_MAX + 1, 0)),
         broken(Rows, 1, Reject::Magic, 0, |bytes| bytes[0] = b'o'),
         broken(Rows, 1, Reject::WireVersion, 1, |bytes| bytes[1] = 0),
-        broken(Rows, 1, Reject::WireVersion, 1, |bytes| bytes[1] = 2),
+        broken(Rows, 1, Reject::WireVersion, 1, |bytes| bytes[1] = 1),
         broken(Rows, 1, Reject::WireVersion, 1, |bytes| bytes[1] = 0xFF),
-        broken(Rows, 1, Reject::Reserved, 1, |bytes| bytes[1] = 0x11),
-        broken(Rows, 1, Reject::Reserved, 1, |bytes| bytes[1] = 0x81),
-        broken(Ping, 1, Reject::Count, 3, |bytes| bytes[3] = 2),
+        broken(Rows, 1, Reject::Reserved, 1, |bytes| bytes[1] = 0x12),
+        broken(Rows, 1, Reject::Reserved, 1, |bytes| bytes[1] = 0x82),
+        broken(StatsQuery, 1, Reject::Count, 3, |bytes| bytes[3] = 2),
         broken(Rows, 1, Reject::Train, 30, |bytes| bytes[30] = 1),
         broken(Rows, 1, Reject::Train, 31, |bytes| bytes[31] = 0),
         broken(Rows, 1, Reject::Train, 31, |bytes| bytes[31] = 65),
@@ -256,9 +256,11 @@ fn cases() -> Vec<Case> {
             bytes[HEADER_LEN..HEADER_LEN + 48].fill(0)
         }),
         broken(Control, 3, Reject::Reserved, entry(Control, 2) + 1, |bytes| bytes[entry(Control, 2) + 1] = 1),
-        broken(Pong, 9, Reject::Reserved, entry(Pong, 8) + 4, |bytes| bytes[entry(Pong, 8) + 7] = 1),
+        broken(StatsReply, 9, Reject::Reserved, entry(StatsReply, 8) + 4, |bytes| {
+            bytes[entry(StatsReply, 8) + 7] = 1
+        }),
     ];
-    for kind in Kind::ALL {
+    for &kind in Kind::ALL {
         cases.push(broken(kind, 1, Reject::Count, 3, |bytes| bytes[3] = 0));
         cases.push(broken(kind, 1, Reject::Count, 3, |bytes| bytes[3] = kind.count_max() as u8 + 1));
         cases.push(broken(kind, 1, Reject::Count, 3, |bytes| bytes[3] = 255));
@@ -266,7 +268,7 @@ fn cases() -> Vec<Case> {
     for unknown in (0..=u8::MAX).filter(|byte| Kind::of(*byte).is_none()) {
         cases.push(broken(Rows, 1, Reject::Kind, 2, |bytes| bytes[2] = unknown));
     }
-    for kind in [Block8, Block16, Pong, Rows] {
+    for kind in [Block8, Block16, StatsReply, Rows] {
         let stride = if kind == Rows { 4 } else { kind.entry_len() };
         let (last, before) = (HEADER_LEN + 6 * stride, HEADER_LEN + 5 * stride);
         // Equal numbers, and falling ones.

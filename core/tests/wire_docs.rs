@@ -55,7 +55,7 @@ fn every_limit_stands_in_the_table() {
 fn every_kind_stands_in_the_table() {
     let written = table("## Kinds");
     assert_eq!(written.len(), Kind::ALL.len());
-    for (row, kind) in written.iter().zip(Kind::ALL) {
+    for (row, kind) in written.iter().zip(Kind::ALL.iter().copied()) {
         let expected = [
             format!("{:#04x}", kind as u8),
             format!("{kind:?}"),

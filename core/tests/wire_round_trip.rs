@@ -78,7 +78,7 @@ fn said() -> impl Strategy<Value = Said> {
     let rows = rising(Kind::Rows.count_max(), (0_u32..1 << 24, any::<u64>()));
     let control = vec((1_u8.., vec(any::<u8>(), 0..150)), 1..6);
     let ping = (any::<u32>(), any::<u64>());
-    let pong = rising(Kind::Pong.count_max(), any::<u64>());
+    let pong = rising(Kind::StatsReply.count_max(), any::<u64>());
     let stats = |list: Vec<(u32, u64)>| list.into_iter().map(|(id, value)| Stat::new(id, value)).collect();
     prop_oneof![
         block8.prop_map(|list| Said::Block8(
@@ -90,8 +90,8 @@ fn said() -> impl Strategy<Value = Said> {
         rows.prop_map(|list| Said::Rows(
             list.into_iter().map(|(slot, (age, value))| (slot, age, value)).collect()
         )),
-        ping.prop_map(|(id, value)| Said::Stats(Kind::Ping, vec![Stat::new(id, value)])),
-        pong.prop_map(move |list| Said::Stats(Kind::Pong, stats(list))),
+        ping.prop_map(|(id, value)| Said::Stats(Kind::StatsQuery, vec![Stat::new(id, value)])),
+        pong.prop_map(move |list| Said::Stats(Kind::StatsReply, stats(list))),
         control.prop_map(Said::Control),
     ]
 }
@@ -133,7 +133,7 @@ proptest! {
 
 #[test]
 fn every_kind_and_count_parses_alone_and_in_the_longest_train() {
-    for kind in Kind::ALL {
+    for &kind in Kind::ALL {
         for count in 1..=kind.count_max() {
             for len in [1, TRAIN_MAX] {
                 let train = samples::train(kind, count, len);
@@ -152,7 +152,7 @@ fn every_kind_and_count_parses_alone_and_in_the_longest_train() {
 
 #[test]
 fn a_reopened_frame_is_the_parsed_one() {
-    for kind in Kind::ALL {
+    for &kind in Kind::ALL {
         let bytes = samples::frame(kind, kind.count_max());
         let (parsed, reopened) = (Frame::parse(&bytes).unwrap(), Frame::reopen(&bytes));
         assert!(std::ptr::eq(parsed.header(), reopened.header()));
@@ -179,12 +179,12 @@ fn the_fullest_frame_of_the_longest_train_is_the_longest_frame() {
 #[test]
 fn a_full_draft_takes_no_more() {
     let mut buffer = [0xEE; FRAME_MAX];
-    for (kind, most) in Kind::ALL.map(|kind| (kind, kind.count_max())) {
+    for (kind, most) in Kind::ALL.iter().map(|&kind| (kind, kind.count_max())) {
         let mut draft = Draft::begin(&mut buffer, kind);
         let mut push = |n: u32| match kind {
             Kind::Block8 => draft.block8(&Block8::new(n, 1, 0, [0; 8])),
             Kind::Block16 => draft.block16(&Block16::new(n, 1, 0, [0; 16])),
-            Kind::Ping | Kind::Pong => draft.stat(&Stat::new(n, 0)),
+            Kind::StatsQuery | Kind::StatsReply => draft.stat(&Stat::new(n, 0)),
             Kind::Rows => match draft.rows(&vec![(0, 0, 0); n as usize + 1]) {
                 taken if taken == n as usize + 1 => Ok(()),
                 _ => Err(Full),
@@ -211,9 +211,9 @@ fn a_cleared_train_begins_again() {
     let mut train = samples::train(Kind::Rows, 3, 5);
     train.clear();
     assert!(train.is_empty());
-    samples::fill(&mut train, Kind::Ping, 9, 1);
+    samples::fill(&mut train, Kind::StatsQuery, 9, 1);
     train.seal(&samples::identity(), &samples::mesh(), &samples::stamp());
-    assert_eq!(train.frames().next().unwrap(), samples::train_of_one(Kind::Ping, 9, 1));
+    assert_eq!(train.frames().next().unwrap(), samples::train_of_one(Kind::StatsQuery, 9, 1));
 }
 
 #[test]

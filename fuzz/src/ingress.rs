@@ -151,7 +151,7 @@ struct Model {
     layout: Layout,
     twin: Twin,
     windows: HashMap<usize, Window>,
-    last_asks: HashMap<usize, u64>,
+    last_queries: HashMap<usize, u64>,
     strict: bool,
     /// Which senders sent a bad frame before.
     struck: [bool; SENDERS],
@@ -193,7 +193,7 @@ impl Model {
             layout,
             twin: Twin::new(layout.slots, NOW),
             windows: HashMap::new(),
-            last_asks: HashMap::new(),
+            last_queries: HashMap::new(),
             strict,
             struck: [false; SENDERS],
         }
@@ -290,15 +290,15 @@ impl Model {
     ) -> Result<(), Reject> {
         let header = frame.header();
         match frame.kind() {
-            Kind::Ping => {
-                let last = self.last_asks.entry(who).or_default();
+            Kind::StatsQuery => {
+                let last = self.last_queries.entry(who).or_default();
                 if header.version().micros() < *last + 10_000 {
-                    return Err(Reject::StaleAsk);
+                    return Err(Reject::StaleQuery);
                 }
                 *last = header.version().micros();
-                expected.absorbed.asks |= 1 << i;
+                expected.absorbed.queries |= 1 << i;
             }
-            Kind::Pong => expected.absorbed.answers |= 1 << i,
+            Kind::StatsReply => expected.absorbed.answers |= 1 << i,
             Kind::Control => expected.absorbed.control_frames |= 1 << i,
             Kind::Block16 if !self.twin.horizon_ok(header.version()) => return Err(Reject::Horizon),
             _ => {

@@ -101,7 +101,7 @@ impl Script {
 
 /// Name and input of every story.
 pub fn stories() -> Vec<(String, Vec<u8>)> {
-    let all = [Kind::Block8, Kind::Block16, Kind::Rows, Kind::Ping, Kind::Pong, Kind::Control];
+    let all = [Kind::Block8, Kind::Block16, Kind::Rows, Kind::StatsQuery, Kind::StatsReply, Kind::Control];
     let every_kind = all
         .into_iter()
         .zip([8, 4, 64, 0, 0, 0])
@@ -109,7 +109,7 @@ pub fn stories() -> Vec<(String, Vec<u8>)> {
         .fold(Script::new(0), |script, (i, (kind, first))| {
             script.signed(Said { kind, first, seq: i as u8, ..PLAIN })
         });
-    let ping = Said { kind: Kind::Ping, first: 0, ..PLAIN };
+    let ping = Said { kind: Kind::StatsQuery, first: 0, ..PLAIN };
     let stories = [
         ("every-kind", every_kind),
         ("twice-in-a-batch", Script::new(0).signed(PLAIN).repeated()),

@@ -100,25 +100,21 @@ fn train(kind: Kind, count: usize, len: usize) -> Vec<Vec<u8>> {
     train.frames().map(<[u8]>::to_vec).collect()
 }
 
-fn name(kind: Kind) -> &'static str {
-    octick_core::wire::dump::name(kind)
-}
-
 /// Whole frames of every kind, and one of each with a rule broken.
 fn frames() -> Vec<(String, Vec<u8>)> {
     let mut seeds = vec![("empty".to_owned(), Vec::new())];
-    for kind in Kind::ALL {
+    for &kind in Kind::ALL {
         for (count, len) in [(1, 1), (kind.count_max(), 5), (2.min(kind.count_max()), TRAIN_MAX)] {
             let frame = train(kind, count, len).swap_remove(len - 1);
-            seeds.push((format!("{}-{count}-of-train-{len}", name(kind)), frame));
+            seeds.push((format!("{}-{count}-of-train-{len}", kind.name()), frame));
         }
         let whole = train(kind, kind.count_max(), 1).swap_remove(0);
         for at in [0, 1, 3, 30, 33, 40, 45] {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x11;
-            seeds.push((format!("{}-damaged-at-{at}", name(kind)), damaged));
+            seeds.push((format!("{}-damaged-at-{at}", kind.name()), damaged));
         }
-        seeds.push((format!("{}-cut", name(kind)), whole[..whole.len() - 1].to_vec()));
+        seeds.push((format!("{}-cut", kind.name()), whole[..whole.len() - 1].to_vec()));
     }
     seeds
 }

@@ -96,7 +96,7 @@ pub fn draw_frame(input: &mut Cursor<'_>, train: &mut Sealer) -> Kind {
                     draft.block16(&block).expect("count is at most the most");
                 }
                 Kind::Rows => rows.push((index, u32::from(age) << (step & 15), value)),
-                Kind::Ping | Kind::Pong => {
+                Kind::StatsQuery | Kind::StatsReply => {
                     draft.stat(&Stat::new(index, value)).expect("count is at most the most");
                 }
                 Kind::Control => {}

@@ -110,7 +110,7 @@ mod tests {
     fn a_report_survives_the_wire() {
         let mut report = Report::default();
         report.tally.set(Counter::CellsWon, 7);
-        report.tally.set_rejected(Reject::StaleAsk, 9);
+        report.tally.set_rejected(Reject::StaleQuery, 9);
         report.gauges[Gauge::OriginMax as usize] = u64::MAX;
         let stats: Vec<Stat> = report.stats().collect();
         assert_eq!(stats.len(), 3);

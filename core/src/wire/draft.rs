@@ -3,7 +3,8 @@
 use zerocopy::IntoBytes;
 
 use super::control_frame::ControlFrame;
-use super::header::{Header, Kind, MAGIC, WIRE_VERSION};
+use super::header::{Header, MAGIC, WIRE_VERSION};
+use super::kind::Kind;
 use super::{Block8, Block16, Stat};
 use crate::limits::{CONTROL_FRAME_UNIT, FRAME_MAX, HEADER_LEN, ROWS_MAX};
 

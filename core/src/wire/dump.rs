@@ -24,7 +24,7 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(frame) = self;
         let header = frame.header();
-        write!(f, "{} {} bytes  ", name(frame.kind()), frame.bytes().len())?;
+        write!(f, "{} {} bytes  ", frame.kind().name(), frame.bytes().len())?;
         write!(
             f,
             "{} incarnation {} seq {}  ",
@@ -133,26 +133,14 @@ impl fmt::Display for Entry<'_> {
     }
 }
 
-/// What a kind is called.
-pub const fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Ping => "ping",
-        Kind::Pong => "pong",
-        Kind::Block8 => "block8",
-        Kind::Block16 => "block16",
-        Kind::Rows => "rows",
-        Kind::Control => "control",
-    }
-}
-
 const fn unit(kind: Kind, count: usize) -> &'static str {
     match (kind, count) {
         (Kind::Block8 | Kind::Block16, 1) => "block",
         (Kind::Block8 | Kind::Block16, _) => "blocks",
         (Kind::Rows, 1) => "row",
         (Kind::Rows, _) => "rows",
-        (Kind::Ping | Kind::Pong, 1) => "stat",
-        (Kind::Ping | Kind::Pong, _) => "stats",
+        (Kind::StatsQuery | Kind::StatsReply, 1) => "stat",
+        (Kind::StatsQuery | Kind::StatsReply, _) => "stats",
         (Kind::Control, 1) => "unit",
         (Kind::Control, _) => "units",
     }
@@ -216,7 +204,7 @@ mod tests {
         });
         train.frame(Kind::Block16, |d| d.block16(&Block16::new(u32::MAX, 0x8001, 2, [5; 16])).unwrap());
         train.frame(Kind::Rows, |d| assert_eq!(d.rows(&[(7, 3, 70), (99, 0, u64::MAX)]), 2));
-        train.frame(Kind::Pong, |d| {
+        train.frame(Kind::StatsReply, |d| {
             d.stat(&Stat::new(0, 1)).unwrap();
             d.stat(&Stat::new(3, 1_200)).unwrap();
         });
@@ -247,7 +235,7 @@ mod tests {
                 "rows 200 bytes  83561adb incarnation 3 seq 1003  train 3 of 4  2026-11-20T23:38:28.123456Z  2 rows",
                 "slot 7 age 3us  value 70",
                 "slot 99 age 0us  value 18446744073709551615",
-                "pong 200 bytes  83561adb incarnation 3 seq 1004  train 4 of 4  2026-11-20T23:38:28.123456Z  2 stats",
+                "stats-reply 200 bytes  83561adb incarnation 3 seq 1004  train 4 of 4  2026-11-20T23:38:28.123456Z  2 stats",
                 "stat 0 = 1",
                 "stat 3 = 1200",
             ]

@@ -203,7 +203,9 @@ impl<'a> Frame<'a> {
             Kind::Block8 => Entries::Block8(<[Block8]>::ref_from_bytes(entries).expect(whole)),
             Kind::Block16 => Entries::Block16(<[Block16]>::ref_from_bytes(entries).expect(whole)),
             Kind::Rows => Entries::Rows(Rows::view(entries)),
-            Kind::Ping | Kind::Pong => Entries::Stats(<[Stat]>::ref_from_bytes(entries).expect(whole)),
+            Kind::StatsQuery | Kind::StatsReply => {
+                Entries::Stats(<[Stat]>::ref_from_bytes(entries).expect(whole))
+            }
             Kind::Control => Entries::Control(Messages::view(entries)),
         }
     }

@@ -25,7 +25,7 @@ pub(crate) fn fill(train: &mut Sealer, kind: Kind, first: u32, count: usize) {
             numbers.for_each(|n| assert!(control_frame.push(n as u8 | 1, &[n as u8; 12])));
             draft.control_frame(&control_frame);
         }
-        Kind::Ping | Kind::Pong => {
+        Kind::StatsQuery | Kind::StatsReply => {
             numbers.for_each(|n| draft.stat(&Stat::new(n, u64::from(n) << 8)).unwrap());
         }
     });

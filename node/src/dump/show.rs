@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use octick_core::wire::dump::{Entry, Line, Time, entries, name};
+use octick_core::wire::dump::{Entry, Line, Time, entries};
 use octick_core::wire::{Damage, Frame, Message};
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ pub(super) fn json(out: &mut impl Write, place: Place, piece: &Piece<'_>) -> io:
 fn frame_json(frame: &Frame<'_>) -> Value {
     let header = frame.header();
     json!({
-        "kind": name(frame.kind()),
+        "kind": frame.kind().name(),
         "origin": header.origin().to_string(),
         "incarnation": header.incarnation().0,
         "seq": header.seq().0,

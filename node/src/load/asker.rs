@@ -75,7 +75,7 @@ impl Asker {
 
     fn send(&mut self) {
         self.sealer.clear();
-        self.sealer.frame(Kind::Ping, |draft| {
+        self.sealer.frame(Kind::StatsQuery, |draft| {
             draft.stat(&Stat::new(Stat::TOKEN, self.token)).expect("it fits");
         });
         let version = self.clock.tick(octick::clock::wall_micros());
@@ -90,7 +90,7 @@ impl Asker {
     /// What a pong to the latest question reports. The token is proof enough for a tool that only measures.
     fn answer(&self, arrival: &Arrival) -> Option<Report> {
         arrival.frames().find_map(|bytes| {
-            let frame = Frame::parse(bytes).ok().filter(|frame| frame.kind() == Kind::Pong)?;
+            let frame = Frame::parse(bytes).ok().filter(|frame| frame.kind() == Kind::StatsReply)?;
             let Entries::Stats(stats) = frame.entries() else { return None };
             let token = stats.first().filter(|stat| stat.id.get() == Stat::TOKEN)?;
             (token.value.get() == self.token).then(|| Report::from_stats(stats))

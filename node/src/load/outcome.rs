@@ -59,11 +59,11 @@ impl Outcome {
     pub(super) fn new(schedule: &Schedule, sent: &Sent, before: &Report, after: &Report) -> Self {
         let tally = after.tally.since(&before.tally);
         // Questions come in as frames, too; the one that is being answered is not counted as answered yet.
-        let questions = tally.get(Counter::Answers) + tally.rejected(Reject::StaleAsk);
+        let questions = tally.get(Counter::Answers) + tally.rejected(Reject::StaleQuery);
         let arrived = tally.get(Counter::FramesIn).saturating_sub(questions);
         let kernel_drops = after.gauge(Gauge::KernelDrops).saturating_sub(before.gauge(Gauge::KernelDrops));
         let mut why = tally;
-        why.set_rejected(Reject::StaleAsk, 0);
+        why.set_rejected(Reject::StaleQuery, 0);
         let micros = |gauge| after.gauge(gauge) * 1_000;
         Self {
             frames_per_s: schedule.rate,

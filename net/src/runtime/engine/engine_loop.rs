@@ -121,7 +121,7 @@ impl EngineLoop {
         } else {
             self.relay(batch, absorbed.fresh, frames, places, arrivals);
         }
-        for i in bits(absorbed.asks) {
+        for i in bits(absorbed.queries) {
             self.answer(batch, i, arrivals[places[i].arrival].from());
         }
         for i in bits(absorbed.answers) {
