@@ -124,7 +124,7 @@ fn store<W: Word, const N: usize>(
 ) {
     let choose = |lane: usize, new: W, old: W| select_unpredictable(won >> lane & 1 != 0, new, old);
     for (lane, place) in row.versions.iter().enumerate() {
-        choose(lane, version.locked(), held[lane]).store(place, Ordering::Relaxed);
+        choose(lane, version.locked(), held[lane]).store(place, Ordering::Release);
     }
     fence(Ordering::Release);
     for (lane, place) in row.values.iter().enumerate() {
