@@ -11,7 +11,7 @@
 #![deny(unsafe_code)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, loom))]
 extern crate std;
 
 pub mod control;
@@ -25,6 +25,10 @@ pub mod random;
 pub mod reject;
 pub mod stamp;
 pub mod state;
+#[cfg(not(loom))]
+mod sync;
+#[cfg(loom)]
+pub mod sync;
 pub mod table;
 pub mod wire;
 

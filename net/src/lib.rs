@@ -39,6 +39,7 @@ pub mod mesh;
 pub mod pool;
 mod runtime;
 pub mod socket;
+mod sync;
 pub mod writer;
 
 pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, Threads, Wait};

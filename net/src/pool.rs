@@ -9,13 +9,13 @@
 
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::{fmt, io, slice};
 
 use bytes::Bytes;
 use crossbeam::utils::CachePadded;
 
 use crate::memory::Mapping;
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Room before the payload for what the kernel writes beside it: lengths, sender's address, ancillary data. Two
 /// cache lines, so that the payload starts on its own.
@@ -293,6 +293,9 @@ impl fmt::Debug for Buffer {
         f.debug_tuple("Buffer").field(&self.index).finish()
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;
 
 #[cfg(test)]
 mod tests {

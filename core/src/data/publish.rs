@@ -8,10 +8,10 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use crate::stamp::{Slot, Version};
 use crate::state::TableKind;
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, fence};
 
 /// Some neighbouring cells took a newer value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +166,9 @@ impl Drop for Reader {
         self.ring.readers.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;
 
 #[cfg(test)]
 mod tests {

@@ -26,13 +26,13 @@
 //! needless signature check.
 
 use alloc::sync::Arc;
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::limits::WINDOW;
 use crate::prefetch::prefetch;
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Seq};
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
 const WORDS: u64 = WINDOW / 64;
 
@@ -48,7 +48,9 @@ struct Line {
     incarnation: AtomicU64,
 }
 
-const _: () = assert!(WINDOW.is_multiple_of(64) && size_of::<Line>() == 64);
+const _: () = assert!(WINDOW.is_multiple_of(64));
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Line>() == 64, "a cache line an origin");
 
 /// What a view says of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -194,6 +196,9 @@ impl Line {
 fn place(seq: u64) -> (usize, u64) {
     ((seq / 64 % WORDS) as usize, 1 << (seq % 64))
 }
+
+#[cfg(all(test, loom))]
+mod models;
 
 #[cfg(test)]
 mod tests {

@@ -16,8 +16,6 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::hint;
-use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use octick_crypto::Hash;
 
@@ -25,11 +23,12 @@ use super::arch::portable;
 use super::kernel::Proven;
 use super::plane::Plane;
 use super::ranges::{RANGE_LEN, ROWS_PER_RANGE, Ranges};
-use super::row::Row16;
+use super::row::{Row, Row16};
 use super::{Cell, Kernel, Merged, Region, Sink, Snapshot};
 use crate::limits::SLOTS_MAX;
 use crate::prefetch::prefetch;
 use crate::stamp::{Slot, Version};
+use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use crate::wire::Block16;
 
 /// Microseconds in a unit of the clock, as a power of two.
@@ -43,7 +42,7 @@ const AGE_MAX: u64 = u16::MAX as u64;
 ///
 /// [`Blocks8`]: super::Blocks8
 pub struct Blocks16 {
-    shared: Arc<Shared>,
+    shared: Arc<Shared<16>>,
     ranges: Ranges,
     kernel: Proven,
     slots: u32,
@@ -53,12 +52,12 @@ pub struct Blocks16 {
 /// Reads a [`Blocks16`] from any thread, without slowing its writer.
 #[derive(Clone)]
 pub struct Blocks16Reader {
-    shared: Arc<Shared>,
+    shared: Arc<Shared<16>>,
 }
 
-/// What writer and readers have in common.
-struct Shared {
-    plane: Plane<Row16>,
+/// What writer and readers have in common. A row has sixteen cells; the models make do with fewer.
+struct Shared<const N: usize> {
+    plane: Plane<Row<u32, N>>,
     /// Twice the epoch, plus one while it moves: the seqlock of the whole table.
     epoch: AtomicU64,
 }
@@ -159,23 +158,7 @@ impl Blocks16 {
     /// Moves the epoch later. Cells from before it become one unit later than it, the oldest there is.
     #[cold]
     fn rebase(&mut self, epoch_units: u64) {
-        let back = (epoch_units - self.epoch_units) << 1;
-        let shared = &*self.shared;
-        shared.epoch.store(epoch_units << 1 | 1, Ordering::Relaxed);
-        fence(Ordering::Release);
-        for (i, row) in shared.plane.rows().iter().enumerate() {
-            for version in &row.versions {
-                let old = version.load(Ordering::Relaxed);
-                let new = u64::from(old).saturating_sub(back).max(2) as u32;
-                if old != 0 {
-                    version.store(new, Ordering::Relaxed);
-                    if u64::from(old) < back + 2 {
-                        self.ranges.dirty()[i / ROWS_PER_RANGE] = 1;
-                    }
-                }
-            }
-        }
-        shared.epoch.store(epoch_units << 1, Ordering::Release);
+        self.shared.rebase(self.epoch_units, epoch_units, self.ranges.dirty());
         self.epoch_units = epoch_units;
     }
 
@@ -229,10 +212,30 @@ impl Blocks16Reader {
     }
 }
 
-impl Shared {
+impl<const N: usize> Shared<N> {
+    /// Moves every cell from the epoch `from` to `to`, and marks the ranges in which a cell means another time then.
+    fn rebase(&self, from: u64, to: u64, dirty: &mut [u8]) {
+        let back = (to - from) << 1;
+        self.epoch.store(to << 1 | 1, Ordering::Relaxed);
+        fence(Ordering::Release);
+        for (i, row) in self.plane.rows().iter().enumerate() {
+            for version in &row.versions {
+                let old = version.load(Ordering::Relaxed);
+                let new = u64::from(old).saturating_sub(back).max(2) as u32;
+                if old != 0 {
+                    version.store(new, Ordering::Relaxed);
+                    if u64::from(old) < back + 2 {
+                        dirty[i / ROWS_PER_RANGE] = 1;
+                    }
+                }
+            }
+        }
+        self.epoch.store(to << 1, Ordering::Release);
+    }
+
     fn cell(&self, slot: Slot) -> Option<Cell<u32>> {
-        let row = self.plane.rows().get(slot.0 as usize / 16)?;
-        let ((clock, value), epoch_units) = self.in_one_epoch(|| row.read_cell(slot.0 as usize % 16));
+        let row = self.plane.rows().get(slot.0 as usize / N)?;
+        let ((clock, value), epoch_units) = self.in_one_epoch(|| row.read_cell(slot.0 as usize % N));
         (clock != 0).then_some(Cell { version: version_of(clock, epoch_units), value })
     }
 
@@ -245,13 +248,11 @@ impl Shared {
             if before & 1 == 0 && self.epoch.load(Ordering::Relaxed) == before {
                 return (seen, before >> 1);
             }
-            hint::spin_loop();
+            spin_loop();
         }
     }
 }
 
-/// Time of a version, in units of the clock since 1970.
-#[inline(always)]
 /// Appends the bytes of a range, the same for the same cells whatever the machine.
 fn content(rows: &[Row16], epoch_units: u64, range: usize, bytes: &mut Vec<u8>) {
     for row in &rows[range * ROWS_PER_RANGE..][..ROWS_PER_RANGE] {
@@ -263,6 +264,8 @@ fn content(rows: &[Row16], epoch_units: u64, range: usize, bytes: &mut Vec<u8>) 
     }
 }
 
+/// Time of a version, in units of the clock since 1970.
+#[inline(always)]
 fn units(version: Version) -> u64 {
     version.micros() >> UNIT_SHIFT
 }
@@ -278,3 +281,6 @@ fn version_of(clock: u32, epoch_units: u64) -> Version {
 fn range_count(slots: u32) -> usize {
     (slots as usize).div_ceil(16 * ROWS_PER_RANGE)
 }
+
+#[cfg(all(test, loom))]
+mod models;

@@ -16,13 +16,11 @@
 //! system lets it go on, if it takes the writer's core away just then: pin the writer).
 
 use core::array;
-use core::hint;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-use zerocopy::FromZeros;
 use zerocopy::byteorder::little_endian::{U32, U64};
 
 use crate::stamp::Version;
+use crate::sync::{AtomicU32, AtomicU64, FromZeros, Ordering, fence, spin_loop};
 
 /// What a reader sees of one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +87,7 @@ word!(u64, AtomicU64, U64);
 word!(u32, AtomicU32, U32);
 
 /// Neighbouring cells of a table.
-#[derive(FromZeros)]
+#[cfg_attr(not(loom), derive(FromZeros))]
 #[repr(C)]
 pub(super) struct Row<W: Word, const N: usize> {
     pub(super) versions: [W::Atomic; N],
@@ -103,7 +101,16 @@ pub(super) type Row16 = Row<u32, 16>;
 /// A cell of eight bytes.
 pub(super) type Row1 = Row<u64, 1>;
 
+#[cfg(not(loom))]
 const _: () = assert!(size_of::<Row8>() == 128 && size_of::<Row16>() == 128 && size_of::<Row1>() == 16);
+
+#[cfg(loom)]
+impl<W: Word, const N: usize> FromZeros for Row<W, N> {
+    fn new_zeroed() -> Self {
+        let zeros = || array::from_fn(|_| W::Atomic::new_zeroed());
+        Self { versions: zeros(), values: zeros() }
+    }
+}
 
 impl<W: Word, const N: usize> Row<W, N> {
     /// One cell, at one moment.
@@ -116,7 +123,7 @@ impl<W: Word, const N: usize> Row<W, N> {
             if version != version.locked() && W::load(&self.versions[lane], Ordering::Relaxed) == version {
                 return (version, value);
             }
-            hint::spin_loop();
+            spin_loop();
         }
     }
 
@@ -130,7 +137,10 @@ impl<W: Word, const N: usize> Row<W, N> {
             if versions == again && versions.iter().all(|version| *version != version.locked()) {
                 return (versions, values);
             }
-            hint::spin_loop();
+            spin_loop();
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;

@@ -287,7 +287,10 @@ unsafe fn store_blended<R>(
     values: (__m256i, __m256i),
     versions: (__m256i, __m256i),
 ) {
-    const { assert!(size_of::<R>() == 128) };
+    #[cfg(not(loom))]
+    const {
+        assert!(size_of::<R>() == 128)
+    };
     // SAFETY: a row's bytes are atomics, which may change behind a shared reference. The assembly stores to them
     // and does nothing else. It stands for relaxed atomic stores of the lanes, with release fences between the
     // steps: x86 tears no lane that lies in one cache line, and makes stores visible in their order (SDM 3A,

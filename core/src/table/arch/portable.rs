@@ -12,9 +12,9 @@
 //!    choice before a store back into that branch.
 
 use core::hint::select_unpredictable;
-use core::sync::atomic::{Ordering, fence};
 
 use crate::stamp::Version;
+use crate::sync::{Ordering, fence};
 use crate::table::ranges::{CELLS_PER_RANGE, ROWS_PER_RANGE};
 use crate::table::row::{Row, Row1, Row8, Row16, Word};
 use crate::table::rule::{Verdict, judge};
@@ -90,7 +90,7 @@ pub(in crate::table) fn merge1<S: Sink>(
 
 /// Merges one entry into its row, and returns the mask of the cells that changed.
 #[inline(always)]
-fn merge_row<W: Word, const N: usize>(
+pub(in crate::table) fn merge_row<W: Word, const N: usize>(
     row: &Row<W, N>,
     mask: u16,
     version: W,

@@ -2,12 +2,12 @@
 //!
 //! A receiver looks once a turn, at the price of one load; only when something was posted does it take the lock.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use octick_core::data::Directory;
 
 use crate::runtime::engine::egress::Target;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Who is known, and where.
 #[derive(Clone)]

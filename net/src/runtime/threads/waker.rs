@@ -3,14 +3,11 @@
 //! Whoever puts something where the sleeper looks rings afterwards; the sleeper says that it will sleep, looks once
 //! more, and then sleeps. Each side fences between its store and its load, so at least one of them sees the other.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
 
-use crossbeam::sync::{Parker, Unparker};
-
-use crate::socket::{self, alarm};
+use crate::socket;
+use crate::sync::{Alarm, AtomicBool, Ordering, Parker, Unparker, fence};
 
 /// Wakes the sleeper, if it sleeps.
 #[derive(Clone)]
@@ -22,7 +19,7 @@ pub(crate) struct Waker {
 #[derive(Clone)]
 enum Wake {
     Parked(Unparker),
-    AtSocket(Arc<OwnedFd>),
+    AtSocket(Alarm),
 }
 
 impl Waker {
@@ -34,7 +31,7 @@ impl Waker {
         if self.asleep.load(Ordering::Relaxed) {
             match &self.wake {
                 Wake::Parked(unparker) => unparker.unpark(),
-                Wake::AtSocket(alarm) => alarm::ring(alarm),
+                Wake::AtSocket(alarm) => alarm.ring(),
             }
         }
     }
@@ -68,13 +65,13 @@ impl ParkWaiter {
 /// The end of a thread that sleeps at its socket.
 pub(in crate::runtime) struct SocketWaiter {
     asleep: Arc<AtomicBool>,
-    alarm: Arc<OwnedFd>,
+    alarm: Alarm,
 }
 
 impl SocketWaiter {
     /// That of the thread that polls the socket with this alarm.
-    pub(in crate::runtime) fn new(alarm: Arc<OwnedFd>) -> Self {
-        Self { asleep: Arc::new(AtomicBool::new(false)), alarm }
+    pub(in crate::runtime) fn new(alarm: impl Into<Alarm>) -> Self {
+        Self { asleep: Arc::new(AtomicBool::new(false)), alarm: alarm.into() }
     }
 
     pub(in crate::runtime) fn waker(&self) -> Waker {
@@ -102,3 +99,6 @@ fn lie_down(asleep: &AtomicBool) {
     asleep.store(true, Ordering::Relaxed);
     fence(Ordering::SeqCst);
 }
+
+#[cfg(all(test, loom))]
+mod models;
