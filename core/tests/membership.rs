@@ -288,17 +288,51 @@ fn forged_news_is_refused() {
 }
 
 #[test]
-fn two_processes_with_one_key_are_named() {
+fn of_two_processes_with_one_key_the_earlier_is_superseded() {
     let mut mesh = Mesh::of(8, 10);
     mesh.run_to(5 * S, Mesh::agrees);
     mesh.run(S);
-    mesh.double(3, 2);
+    let later = mesh.double(3, 2);
+    let took = mesh.run_to(10 * S, |mesh| !mesh.nodes[3].superseded.is_empty());
+    assert!(took <= 3 * S, "{took}");
+    assert_eq!(mesh.nodes[3].superseded, [(Incarnation(2), Some(mesh.nodes[later].address))]);
+    mesh.kill(3);
     mesh.run(10 * S);
+    assert!(mesh.nodes[later].superseded.is_empty());
     let id = mesh.nodes[3].id;
-    assert!(mesh.nodes[3].conflicts.contains(&id), "the elder of the two knows");
     let named = (0..8).filter(|i| *i != 3 && mesh.nodes[*i].conflicts.contains(&id)).count();
     assert!(named >= 1, "somebody else knows");
     assert!(mesh.nodes.iter().all(|node| node.conflicts.iter().all(|named| *named == id)));
+    lives_everywhere(&mesh, later);
+}
+
+#[test]
+fn of_two_processes_that_started_in_one_moment_one_is_superseded() {
+    for seed in 20..28 {
+        let mut mesh = Mesh::of(8, seed);
+        mesh.run_to(5 * S, Mesh::agrees);
+        mesh.run(S);
+        let other = mesh.double(3, mesh.nodes[3].incarnation.0);
+        let superseded = |mesh: &Mesh, i: usize| !mesh.nodes[i].superseded.is_empty();
+        let took = mesh.run_to(30 * S, |mesh| superseded(mesh, 3) || superseded(mesh, other));
+        assert!(took <= 10 * S, "{took}");
+        let (ends, lives) = if superseded(&mesh, 3) { (3, other) } else { (other, 3) };
+        mesh.kill(ends);
+        mesh.run(10 * S);
+        assert!(!superseded(&mesh, lives), "one of them goes on");
+        lives_everywhere(&mesh, lives);
+    }
+}
+
+/// Everybody believes that node `i` lives, where it does.
+fn lives_everywhere(mesh: &Mesh, i: usize) {
+    let node = &mesh.nodes[i];
+    for other in mesh.nodes.iter().filter(|other| !other.dead) {
+        let members = other.control.members();
+        let member = members.get(members.find(node.id).unwrap());
+        let seen = (member.state(), member.rank().0, member.address());
+        assert_eq!(seen, (PeerState::Alive, node.incarnation, Some(node.address)));
+    }
 }
 
 #[test]

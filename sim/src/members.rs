@@ -153,6 +153,7 @@ impl MemberNode {
                 Output::Forward { .. }
                 | Output::Partition(_)
                 | Output::SlotsLost { .. }
+                | Output::Superseded { .. }
                 | Output::Outlived(_)
                 | Output::Alone
                 | Output::Deliver { .. } => {}

@@ -41,7 +41,7 @@ use crate::control::message::refusal::{Refusal, Refusals};
 pub use crate::control::output::{NodeInit, Output, PacketInfo};
 use crate::control::send_queue::SendQueue;
 use crate::random::Random;
-use crate::stamp::{HybridClock, Run, Version};
+use crate::stamp::{HybridClock, Incarnation, Run, Version};
 use crate::wire::{ControlFrame, Message, Messages};
 
 /// How late a tick may be before this node must have been stopped, microseconds.
@@ -412,11 +412,25 @@ impl Control {
     pub(super) fn conflict(&mut self, place: MemberIndex, other: Option<SocketAddr>, now: u64) {
         let member = self.members.get(place);
         let (id, winner) = (member.id(), member.announcement().clone());
-        let named = self.conflicts.get(&id).is_some_and(|at| now < at + 3_600_000 * MS);
-        if !named && (self.conflicts.len() < CONFLICTS_MAX || self.conflicts.contains_key(&id)) {
-            self.conflicts.insert(id, now);
+        if self.may_name_conflict(id, now) {
             self.want(Output::Conflict { id, winner, other });
         }
+    }
+
+    /// A later incarnation of this node lives elsewhere; told once an hour, as any conflict.
+    pub(super) fn superseded(&mut self, incarnation: Incarnation, at: Option<SocketAddr>, now: u64) {
+        if self.may_name_conflict(self.me().id(), now) {
+            self.want(Output::Superseded { incarnation, at });
+        }
+    }
+
+    fn may_name_conflict(&mut self, id: NodeId, now: u64) -> bool {
+        let named = self.conflicts.get(&id).is_some_and(|at| now < at + 3_600_000 * MS);
+        let may = !named && (self.conflicts.len() < CONFLICTS_MAX || self.conflicts.contains_key(&id));
+        if may {
+            self.conflicts.insert(id, now);
+        }
+        may
     }
 
     /// Puts a member out of every machine, so that its place can be given to another.

@@ -113,6 +113,14 @@ pub enum Output {
         /// Where the other one was met, as far as known.
         other: Option<SocketAddr>,
     },
+    /// Another process uses this node's key, and is the later of the two: it speaks for the node now, and this one is heard by
+    /// nobody any more.
+    Superseded {
+        /// The other's incarnation.
+        incarnation: Incarnation,
+        /// Where it is, as far as known.
+        at: Option<SocketAddr>,
+    },
     /// The mesh remembers a later incarnation of this node than the one it lives: start again with a greater one.
     Outlived(Incarnation),
     /// More, or fewer, members are reachable than before.

@@ -59,6 +59,14 @@ pub enum MeshEvent {
         /// Where the one that does not count was met, as far as known.
         other: Option<SocketAddr>,
     },
+    /// Another process uses this node's key, and is the later of the two: it speaks for the node now, and this one is heard by
+    /// nobody any more.
+    Superseded {
+        /// The other's incarnation.
+        incarnation: Incarnation,
+        /// Where it is, as far as known.
+        at: Option<SocketAddr>,
+    },
     /// The mesh remembers a later incarnation of this node: start again with a greater one.
     Outlived(Incarnation),
     /// More, or fewer, members are reachable than before.
@@ -356,6 +364,7 @@ impl Mesh {
             Output::Forgotten(id) => MeshEvent::Forgotten(id),
             Output::SlotsLost { run, to } => MeshEvent::SlotsLost { run, to },
             Output::Conflict { id, other, .. } => MeshEvent::Conflict { id, other },
+            Output::Superseded { incarnation, at } => MeshEvent::Superseded { incarnation, at },
             Output::Outlived(incarnation) => MeshEvent::Outlived(incarnation),
             Output::Partition(partition) => MeshEvent::Partition(partition),
             Output::Alone => MeshEvent::Alone,

@@ -57,6 +57,7 @@ pub(crate) struct Node {
     /// What was last said of each member.
     pub(crate) said: BTreeMap<NodeId, PeerState>,
     pub(crate) conflicts: Vec<NodeId>,
+    pub(crate) superseded: Vec<(Incarnation, Option<SocketAddr>)>,
     pub(crate) lost: Vec<(Run, NodeId)>,
     /// What each member may write.
     pub(crate) runs: BTreeMap<NodeId, Vec<Run>>,
@@ -186,6 +187,7 @@ impl Mesh {
             seq: 0,
             said: BTreeMap::new(),
             conflicts: Vec::new(),
+            superseded: Vec::new(),
             lost: Vec::new(),
             runs: BTreeMap::new(),
             alone: false,
@@ -262,6 +264,7 @@ impl Mesh {
                 node.said.remove(&id);
             }
             Output::Conflict { id, .. } => node.conflicts.push(id),
+            Output::Superseded { incarnation, at } => node.superseded.push((incarnation, at)),
             Output::SlotsLost { run, to } => node.lost.push((run, to)),
             Output::Alone => node.alone = true,
             Output::Outlived(_) => node.outlived = true,

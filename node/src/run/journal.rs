@@ -42,7 +42,12 @@ impl Journal {
             MeshEvent::Conflict { id, other } => error!(
                 id = %id,
                 other = other.map(display),
-                "two processes use one key: give one of them a key of its own"
+                "two processes use one key, and the earlier one ends: give each a key of its own"
+            ),
+            MeshEvent::Superseded { incarnation, at } => error!(
+                incarnation = incarnation.0,
+                at = at.map(display),
+                "another process uses this node's key, and is the later of the two"
             ),
             MeshEvent::Outlived(incarnation) => error!(
                 incarnation = incarnation.0,

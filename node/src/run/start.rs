@@ -71,6 +71,7 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
         skew_max: Duration::from_micros(settings.limits.skew_micros),
         writes_queue: settings.limits.writes_queue,
         changes_ring: settings.limits.changes_ring,
+        incarnation: Some(octick::clock::incarnation_of_its_own()),
         ..Config::new(identity, settings.listen)
     })
 }

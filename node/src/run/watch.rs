@@ -1,11 +1,12 @@
 //! A node while it runs: its mesh is watched, signals and commands are heard, and in the end it leaves.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use octick::Handle;
+use octick::{Handle, MeshEvent};
 use tracing::info;
 
 use super::journal::Journal;
@@ -40,6 +41,7 @@ pub(super) struct Watch<'a> {
     pub(super) terms: &'a Terms,
     /// The configuration in force.
     pub(super) config: Config,
+    key_file: PathBuf,
     admin: Option<Admin>,
     pub(super) discovery: Option<Discovery>,
     journal: Journal,
@@ -72,18 +74,43 @@ pub(super) fn watch(
         ))
     })?;
     let journal = Journal::new(node.id(), seeded);
-    let mut watch = Watch { node, terms, config, admin, discovery, journal, reporter };
-    let why = watch.until_it_ends(signals);
-    info!(why, "node stopping");
-    watch.end()
+    let mut watch = Watch {
+        node,
+        terms,
+        config,
+        key_file: settings.key_file.clone(),
+        admin,
+        discovery,
+        journal,
+        reporter,
+    };
+    match watch.until_it_ends(signals) {
+        End::Asked(why) => {
+            info!(why, "node stopping");
+            watch.end(true)
+        }
+        End::Superseded(why) => {
+            info!(why = "another process uses its key", "node stopping");
+            watch.end(false)?;
+            Err(why)
+        }
+    }
+}
+
+/// Why a node ends.
+enum End {
+    /// Somebody, or something, wants it to.
+    Asked(&'static str),
+    /// Another process speaks for it: there is nobody to take leave of.
+    Superseded(Failure),
 }
 
 impl Watch<'_> {
     /// Returns why the node should end.
-    fn until_it_ends(&mut self, signals: &Receiver<Signal>) -> &'static str {
+    fn until_it_ends(&mut self, signals: &Receiver<Signal>) -> End {
         loop {
             match signals.recv_timeout(LOOK) {
-                Ok(Signal::End(signal)) => return signal,
+                Ok(Signal::End(signal)) => return End::Asked(signal),
                 Ok(Signal::Reload) => self.reload(),
                 Ok(Signal::Status) => self.reporter.status(&self.node),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -93,26 +120,48 @@ impl Watch<'_> {
             }
             for event in self.node.mesh_events() {
                 self.journal.event(&event);
+                if let MeshEvent::Superseded { incarnation, at } = event {
+                    return End::Superseded(self.superseded(incarnation.0, at));
+                }
             }
             let now = Instant::now();
             self.reporter.look(&self.node, now);
             if self.admin.as_ref().is_some_and(Admin::asked_to_leave) {
-                return "asked to leave";
+                return End::Asked("asked to leave");
             }
             if !self.node.is_running() {
-                return "a thread of the node has ended";
+                return End::Asked("a thread of the node has ended");
             }
             if self.terms.end.is_some_and(|end| now >= end) {
-                return "its time is over";
+                return End::Asked("its time is over");
             }
         }
     }
 
-    /// Leaves the mesh and stops.
-    fn end(self) -> Result<(), Failure> {
+    /// Names both: this process, and the one that uses its key as well.
+    fn superseded(&self, theirs: u32, at: Option<SocketAddr>) -> Failure {
+        let key_file = self.key_file.display();
+        let at = at.map_or_else(|| "an unknown address".into(), |at| at.to_string());
+        let (id, own) = (self.node.id(), self.node.local_addr());
+        let mesh = self.node.mesh();
+        let incarnation = mesh.ok().and_then(|mesh| {
+            mesh.members.iter().find(|member| member.this_node).map(|own| own.incarnation.0)
+        });
+        let incarnation =
+            incarnation.map_or_else(|| "an earlier incarnation".into(), |n| format!("incarnation {n}"));
+        Failure::new(format!(
+            "two processes use {key_file}, the key of {id}: this one, {incarnation} at {own}, is the earlier and has stopped; \
+             incarnation {theirs} at {at} goes on. Give each node a key of its own: octick keygen"
+        ))
+    }
+
+    /// Leaves the mesh, unless somebody else has taken its place, and stops.
+    fn end(self, leaves: bool) -> Result<(), Failure> {
         let Self { node, admin, discovery, reporter, .. } = self;
         drop(discovery);
-        say_goodbye(&node);
+        if leaves {
+            say_goodbye(&node);
+        }
         drop(admin);
         reporter.whole(&node);
         // A request that still waits for the node holds it a moment longer; then it stops with the last of them.

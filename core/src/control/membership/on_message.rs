@@ -10,6 +10,7 @@ use crate::control::message::announcement::peek;
 use crate::control::message::membership::{BUCKETS, MembershipMsg};
 use crate::control::message::refusal::Refusal;
 use crate::limits::CONTROL_FRAME_MAX;
+use crate::stamp::Incarnation;
 use crate::wire::Messages;
 
 impl Control {
@@ -83,7 +84,30 @@ impl Control {
     /// A control frame signed with this node's own key: another process has it, unless a relay plays tricks.
     fn handle_own_key(&mut self, now: u64, packet: &PacketInfo) {
         if packet.incarnation != self.statement.incarnation && packet.version > self.born() {
-            self.conflict(Members::ME, Some(packet.from), now);
+            let superseded = packet.incarnation > self.statement.incarnation;
+            self.handle_double(now, packet.incarnation, superseded, Some(packet.from));
+        }
+    }
+
+    /// Another process lives with this node's key. The later of the two goes on; the other is told, so that it can end.
+    fn handle_double(
+        &mut self,
+        now: u64,
+        incarnation: Incarnation,
+        superseded: bool,
+        at: Option<SocketAddr>,
+    ) {
+        if superseded {
+            return self.superseded(incarnation, at, now);
+        }
+        self.conflict(Members::ME, at, now);
+        if incarnation == self.statement.incarnation {
+            // They began in one moment, and the draw is this node's: its announcement has to be the later one as well.
+            self.refute_now(now);
+        }
+        if let Some(at) = at.filter(|_| self.address_prover.may_challenge(now)) {
+            let me = self.me().clone();
+            self.send_queue.write(at, None, &MembershipMsg::Announce(me.bytes()));
         }
     }
 
@@ -193,9 +217,10 @@ impl Control {
         if !is_local && known.is_none() && self.members.remote_len() >= self.settings.remote_max {
             return Err(Refusal::Full);
         }
-        let twice = known.is_some_and(|place| {
-            let before = self.members.get(place).announcement().statement();
-            before.incarnation == incarnation && before.boot != announcement.statement().boot
+        let twice = known.map(|place| self.members.get(place).announcement().clone()).filter(|before| {
+            // At one address there is one process: it was started again, sooner than incarnations are told apart.
+            let (before, now) = (before.statement(), announcement.statement());
+            before.incarnation == incarnation && before.boot != now.boot && before.addresses != now.addresses
         });
         let mut applied = self.members.announce(&announcement, now);
         if applied == Applied::Full
@@ -209,8 +234,16 @@ impl Control {
             Applied::Full => return Err(Refusal::Full),
             Applied::Old(_) | Applied::Ahead(_) | Applied::Unknown => return Ok(()),
         };
-        if twice {
-            self.conflict(place, None, now);
+        if let Some(before) = twice {
+            // Both number their frames alike, so they hear nothing of each other unless they are told.
+            let at = before.statement().addresses.first().copied();
+            self.conflict(place, at, now);
+            if let Some(at) = at.filter(|_| self.address_prover.may_challenge(now)) {
+                let me = self.me().clone();
+                // Who writes, first: it may have met nobody yet.
+                self.send_queue.write(at, None, &MembershipMsg::Announce(me.bytes()));
+                self.send_queue.write(at, None, &MembershipMsg::Announce(announcement.bytes()));
+            }
         }
         self.suspicions.close(place);
         self.changed(now, place);
@@ -277,7 +310,9 @@ impl Control {
             return Ok(());
         }
         if version > self.born() {
-            self.conflict(Members::ME, other.statement().addresses.first().copied(), now);
+            let other = other.statement();
+            let superseded = (incarnation, other.boot) > (self.statement.incarnation, self.statement.boot);
+            self.handle_double(now, incarnation, superseded, other.addresses.first().copied());
         } else if incarnation >= self.statement.incarnation {
             self.want(Output::Outlived(incarnation));
         }

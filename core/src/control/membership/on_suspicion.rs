@@ -108,15 +108,22 @@ impl Control {
             }
             return Err(Refusal::Unheard);
         }
-        let recent = now < self.refuted_at + REFUTE_GAP;
-        if said.rank == rank && !self.statement.leaves && !recent {
-            self.refuted_at = now;
+        if said.rank == rank && self.refute_now(now) {
             self.prober.adjust_health(&self.settings, 1);
-            self.restate(now, |_| ());
         }
         // Whoever said so may be on the far side of a cut, where no broadcast of this node arrives.
         self.say_word_of(Members::ME, from);
         Ok(())
+    }
+
+    /// Announces this node anew, so that whatever was said about its last announcement no longer holds; not too often.
+    pub(in crate::control) fn refute_now(&mut self, now: u64) -> bool {
+        let may = !self.statement.leaves && now >= self.refuted_at + REFUTE_GAP;
+        if may {
+            self.refuted_at = now;
+            self.restate(now, |_| ());
+        }
+        may
     }
 
     /// Who writes, lives; and is told if others may think otherwise, so that it can say so to all.

@@ -243,7 +243,8 @@ impl Members {
         let before = member.state;
         self.withdraw(place);
         let member = self.get_mut(place);
-        if rank.0 > member.incarnation {
+        let boots = member.announcement.statement().boot != announcement.statement().boot;
+        if rank.0 > member.incarnation || boots {
             // The new incarnation knows nobody yet.
             (member.control_frames, member.heard_at) = (Window::default(), 0);
         }

@@ -1,0 +1,99 @@
+//! Two processes with one key, and one process that is killed and started again.
+
+mod command;
+mod rig;
+
+use std::io::Read;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use command::{directory, octick, run, signal};
+use rig::{Node, counts, members, node, node_with, start, until};
+
+#[test]
+fn of_two_processes_with_one_key_the_earlier_ends_and_the_later_lives_everywhere() {
+    let dir = directory("one_key_twice");
+    let first = node(&dir, 0, &[]);
+    let third = node(&dir, 2, &[&first.listen]);
+    assert_eq!(run(&dir, &["keygen", "--out", "1.key"]).0, 0);
+    let config = fs::read_to_string(dir.join("2.toml")).unwrap();
+    fs::write(dir.join("1.toml"), config.replace("2.key", "1.key").replace("first = 32", "first = 16"))
+        .unwrap();
+    let mut earlier = octick(&dir, &["run", "--json", "--config", "1.toml"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until(&dir, &first, &counts(3, 0, 0));
+    let incarnation = |node: &Node, id: &str| {
+        let shown = members(&dir, node);
+        let member = shown["members"].as_array().unwrap().iter().find(|member| member["id"] == id).unwrap();
+        (member["incarnation"].clone(), member["addresses"][0].as_str().unwrap().to_owned())
+    };
+    // A copy of the key, as it comes with the copy of a machine.
+    fs::copy(dir.join("1.key"), dir.join("copy.key")).unwrap();
+    let config = fs::read_to_string(dir.join("1.toml")).unwrap();
+    fs::write(dir.join("copy.toml"), config.replace("1.key", "copy.key")).unwrap();
+    let id = members(&dir, &first)["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| member["id"].as_str().unwrap().to_owned())
+        .find(|id| *id != first.id && *id != third.id)
+        .unwrap();
+    let (before, at) = incarnation(&first, &id);
+    let later = start(&dir, "copy.toml");
+    let began = Instant::now();
+    let status = earlier.wait().unwrap();
+    assert_eq!(status.code(), Some(1), "it says that something is wrong");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let mut why = String::new();
+    earlier.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+    let (after, there) = incarnation(&later, &id);
+    assert!(after.as_u64() > before.as_u64() && there == later.listen);
+    for says in [
+        format!(
+            "octick: two processes use 1.key, the key of {id}: this one, incarnation {before} at {at}, is the earlier"
+        ),
+        format!("incarnation {after} at {there} goes on. Give each node a key of its own: octick keygen"),
+    ] {
+        assert!(why.contains(&says), "{says}\n{why}");
+    }
+    // All agree, and stay so.
+    for _ in 0..3 {
+        for node in [&first, &third, &later] {
+            until(&dir, node, &counts(3, 0, 0));
+            assert_eq!(incarnation(node, &id), (after.clone(), later.listen.clone()));
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_and_started_again_every_half_second_is_no_second_one() {
+    let dir = directory("one_key_again");
+    let mut first = node(&dir, 0, &[]);
+    let second = node_with(&dir, 1, &[&first.listen], "socket.backend = \"mmsg\"");
+    // The same address each time, as it is for a service that is started again.
+    let config = fs::read_to_string(dir.join("1.toml")).unwrap();
+    fs::write(dir.join("1.toml"), config.replacen("127.0.0.1:0", &second.listen, 1)).unwrap();
+    drop(second);
+    for _ in 0..8 {
+        let began = Instant::now();
+        let again = start(&dir, "1.toml");
+        thread::sleep(Duration::from_millis(500).saturating_sub(began.elapsed()));
+        // Dropped: killed with SIGKILL.
+        drop(again);
+    }
+    let mut last = start(&dir, "1.toml");
+    until(&dir, &first, &counts(2, 0, 0));
+    for node in [&mut first, &mut last] {
+        signal("TERM", node.process.id());
+        assert!(node.process.wait().unwrap().success());
+        for line in &mut node.lines {
+            let message = line["message"].as_str().unwrap();
+            assert!(!message.contains("process") && !message.contains("incarnation"), "{line}");
+        }
+    }
+}
