@@ -14,6 +14,7 @@ extern crate alloc;
 #[cfg(any(test, loom))]
 extern crate std;
 
+pub mod contradiction;
 pub mod control;
 pub mod counters;
 pub mod data;
@@ -30,6 +31,8 @@ mod sync;
 #[cfg(loom)]
 pub mod sync;
 pub mod table;
+pub mod time;
+pub mod token_bucket;
 pub mod wire;
 
 pub use octick_crypto as crypto;

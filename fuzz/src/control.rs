@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use octick_core::control::message::announcement::{Announcement, Region, Unsound, mesh_key};
+use octick_core::control::id::Region;
+use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::message::membership::{Accusation, BUCKETS, Listed, MembershipMsg, kind};
 use octick_core::control::{
     Claim, Control, NodeInit, Output, PacketInfo, PeerState, Refusals, Settings, Signer, Statement,

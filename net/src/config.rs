@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use octick_core::control::membership::settings::Contradiction;
+use octick_core::contradiction::Contradiction;
 use octick_core::data::budget::{Limits, Rate};
 use octick_core::data::{Directory, DirectoryError, Origin, Run};
 use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, SLOTS_MAX};

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use octick_core::control::membership::table::Rank;
+use octick_core::control::id::Rank;
 use octick_core::control::message::announcement::mesh_key;
 use octick_core::control::message::membership::kind;
 use octick_core::control::{

@@ -9,11 +9,11 @@ use std::rc::Rc;
 
 use octick_core::control::dissemination::rank::{Purpose, RINGS, Ranking};
 use octick_core::control::dissemination::regions::{Crossing, RegionView};
-use octick_core::control::dissemination::spread::{
-    Accepted, FrameRef, Lane, Spread, SpreadAction, SpreadSettings,
-};
-use octick_core::control::membership::table::MemberIndex;
-use octick_core::control::message::gossip::{Gossip, UpdateId};
+use octick_core::control::dissemination::spread::{Accepted, Lane, Spread, SpreadAction, SpreadSettings};
+use octick_core::control::id::FrameRef;
+use octick_core::control::id::MemberIndex;
+use octick_core::control::id::UpdateId;
+use octick_core::control::message::gossip::Gossip;
 use octick_core::control::{Random, Region};
 use octick_crypto::NodeId;
 

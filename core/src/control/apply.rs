@@ -8,9 +8,11 @@ use octick_crypto::NodeId;
 
 use crate::control::control::{Control, Output};
 use crate::control::dissemination::dissemination::{Dissemination, SOMEBODY, Taken};
-use crate::control::dissemination::spread::{FrameRef, SpreadAction};
-use crate::control::membership::table::MemberIndex;
-use crate::control::message::gossip::{Gossip, LinkOp, UpdateId};
+use crate::control::dissemination::spread::SpreadAction;
+use crate::control::id::FrameRef;
+use crate::control::id::MemberIndex;
+use crate::control::id::UpdateId;
+use crate::control::message::gossip::{Gossip, LinkOp};
 use crate::control::message::membership::MembershipMsg;
 use crate::control::message::refusal::Refusal;
 use crate::stamp::{Incarnation, Seq};

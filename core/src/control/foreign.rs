@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 
 use super::control::Control;
-use crate::control::cross_region::cyclon::Descriptor;
 use crate::control::cross_region::scout::{RegionView, Scout, ScoutAction};
-use crate::control::membership::table::{Applied, MemberIndex, Members, PeerState};
+use crate::control::id::{MemberIndex, PeerState};
+use crate::control::membership::table::{Applied, Members};
+use crate::control::message::descriptor::Descriptor;
 use crate::control::message::gossip::Gossip;
 use crate::control::message::membership::MembershipMsg;
 

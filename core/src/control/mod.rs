@@ -5,6 +5,7 @@
 //!
 //! | folder or file | idea |
 //! |---|---|
+//! | [`id`] | the ground floor: what names a member, an update, a region |
 //! | [`message`] | the vocabulary: what control planes say to each other |
 //! | [`membership`] | who is in the mesh, who is gone |
 //! | [`dissemination`] | how an update reaches everybody |
@@ -21,6 +22,7 @@ pub mod control;
 pub mod cross_region;
 pub mod dissemination;
 mod foreign;
+pub mod id;
 pub mod membership;
 pub mod message;
 pub mod output;
@@ -30,9 +32,10 @@ pub mod send_queue;
 pub use crate::random::Random;
 pub use apply::Update;
 pub use control::{Control, NodeInit, Output, PacketInfo};
+pub use id::{MemberIndex, PeerState, Rank, Region};
 pub use membership::quorum::Partition;
 pub use membership::settings::Settings;
 pub use membership::signer::{Signed, Signer};
-pub use membership::table::{Member, Members, PeerState};
-pub use message::announcement::{Announcement, Claim, Region, Statement};
+pub use membership::table::{Member, Members};
+pub use message::announcement::{Announcement, Claim, Statement};
 pub use message::refusal::{Refusal, Refusals};

@@ -7,10 +7,11 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use crate::control::dissemination::spread::FrameRef;
+use crate::control::id::FrameRef;
+use crate::control::id::PeerState;
+use crate::control::id::Region;
 use crate::control::membership::quorum::Partition;
-use crate::control::membership::table::PeerState;
-use crate::control::message::announcement::{Announcement, Region};
+use crate::control::message::announcement::Announcement;
 use crate::stamp::{Incarnation, Run, Seq, Version};
 use crate::wire::{ControlFrame, Header};
 

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
-use crate::control::membership::table::MemberIndex;
+use crate::control::id::MemberIndex;
 use crate::control::message::membership::MembershipMsg;
 use crate::wire::ControlFrame;
 

@@ -12,8 +12,8 @@ use core::net::SocketAddr;
 use octick_crypto::train::{message, root_of};
 use octick_crypto::{Item, NodeId, verify_many};
 
-use crate::control::dissemination::spread::FrameRef;
-use crate::control::message::gossip::UpdateId;
+use crate::control::id::FrameRef;
+use crate::control::id::UpdateId;
 use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState, Region, Update};
 use crate::counters::Counter;
 use crate::data::audit::Audit;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use octick_core::control::dissemination::spread::FrameRef;
+use octick_core::control::id::FrameRef;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::{
     Control, NodeInit, Output, PacketInfo, Partition, PeerState, Random, Region, Settings, Signer, Statement,

@@ -10,12 +10,14 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::control::cross_region::cyclon::{Descriptor, Sampling};
+use crate::control::cross_region::cyclon::Sampling;
 use crate::control::cross_region::phi::{Pace, Phi};
-use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::{Member, MemberIndex, Members};
-use crate::control::message::announcement::Region;
+use crate::control::id::MemberIndex;
+use crate::control::id::Region;
+use crate::control::membership::table::{Member, Members};
+use crate::control::message::descriptor::Descriptor;
 use crate::random::Random;
+use crate::time::{MS, S};
 
 /// Between two turns while regions are being got to know, microseconds, and at rest.
 const GAP: (u64, u64) = (500 * MS, 10 * S);

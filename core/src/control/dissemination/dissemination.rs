@@ -20,13 +20,13 @@ use crate::control::dissemination::rate::Rate;
 use crate::control::dissemination::regions::{Crossing, RegionView};
 use crate::control::dissemination::select::{Candidate, Strategy, choose};
 use crate::control::dissemination::spread::{
-    Accepted, Convergence, Counts, FrameRef, Lane, Spread, SpreadAction, SpreadSettings,
+    Accepted, Convergence, Counts, Lane, Spread, SpreadAction, SpreadSettings,
 };
-use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::{MemberIndex, Members};
-use crate::control::message::announcement::Region;
-use crate::control::message::gossip::{Gossip, LinkOp, OFFER_MAX, UpdateId};
+use crate::control::id::{FrameRef, MemberIndex, Region, UpdateId};
+use crate::control::membership::table::Members;
+use crate::control::message::gossip::{Gossip, LinkOp, OFFER_MAX};
 use crate::random::Random;
+use crate::time::{MS, S};
 
 /// A member who is no neighbour, or not on record: which one makes no difference.
 pub(in crate::control) const SOMEBODY: MemberIndex = MemberIndex(u32::MAX);

@@ -11,9 +11,9 @@
 use alloc::vec::Vec;
 
 use crate::control::dissemination::rank::RINGS;
-use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::MemberIndex;
+use crate::control::id::MemberIndex;
 use crate::control::message::gossip::LinkOp;
+use crate::time::{MS, S};
 
 /// Links that a node wants.
 pub const WANTED: usize = 2 * RINGS;

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
-use crate::control::membership::table::MemberIndex;
+use crate::control::id::MemberIndex;
 
 /// Circles in the overlay: 14 neighbours. Two more would cost each node 120 bytes an update, and a third Byzantine leave
 /// one node of five million without an honest neighbour as it is.

@@ -1,6 +1,6 @@
 //! How often a node gossips: ten rounds a second under change, one at rest.
 
-use crate::control::membership::settings::MS;
+use crate::time::MS;
 
 /// Between two rounds while something changes, microseconds.
 pub const GAP_MIN: u64 = 100 * MS;

@@ -7,8 +7,8 @@
 
 use alloc::vec::Vec;
 
-use crate::control::membership::table::MemberIndex;
-use crate::control::message::announcement::Region;
+use crate::control::id::MemberIndex;
+use crate::control::id::Region;
 use crate::random::Random;
 
 /// The spread_settings.

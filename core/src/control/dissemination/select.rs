@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
+use crate::control::id::MemberIndex;
+use crate::control::id::Region;
 use crate::control::membership::rtt::Rtt;
-use crate::control::membership::table::MemberIndex;
-use crate::control::message::announcement::Region;
 use crate::random::Random;
 
 /// How peers are chosen.

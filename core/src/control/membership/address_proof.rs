@@ -8,8 +8,9 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use crate::control::membership::settings::{Budget, S};
-use crate::control::message::membership::{TOKEN_LEN, Token};
+use crate::control::id::{TOKEN_LEN, Token};
+use crate::time::S;
+use crate::token_bucket::TokenBucket;
 
 const SLOT: u64 = 10 * S;
 
@@ -18,19 +19,19 @@ const SLOT: u64 = 10 * S;
 pub struct AddressProver {
     secret: [u8; 32],
     /// Strangers whose proof of identity may be looked at.
-    strangers: Budget,
+    strangers: TokenBucket,
     /// The same, of strangers without a token: half as many, so that they cannot take the places of the others.
-    unproven: Budget,
+    unproven: TokenBucket,
     /// Challenges that may be sent: more, for each is one signature only, and smaller than what asked for it.
-    challenges: Budget,
+    challenges: TokenBucket,
 }
 
 impl AddressProver {
     /// A address_prover that lets `strangers` a second in. The secret must be random, and known to nobody.
     pub fn new(secret: [u8; 32], strangers: u32, now: u64) -> Self {
-        let challenges = Budget::new(strangers.saturating_mul(4), now);
-        let unproven = Budget::new(strangers.div_ceil(2), now);
-        Self { secret, strangers: Budget::new(strangers, now), unproven, challenges }
+        let challenges = TokenBucket::new(strangers.saturating_mul(4), now);
+        let unproven = TokenBucket::new(strangers.div_ceil(2), now);
+        Self { secret, strangers: TokenBucket::new(strangers, now), unproven, challenges }
     }
 
     /// A token for `id` at `address`.

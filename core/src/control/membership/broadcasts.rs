@@ -8,7 +8,8 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 
-use crate::control::membership::table::{MemberIndex, Members};
+use crate::control::id::MemberIndex;
+use crate::control::membership::table::Members;
 use crate::control::message::membership::MembershipMsg;
 use crate::limits::CONTROL_FRAME_MAX;
 use crate::wire::control_frame::HEAD_LEN;
@@ -177,7 +178,8 @@ impl BroadcastQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::message::announcement::{Announcement, Region, Statement, mesh_key};
+    use crate::control::id::Region;
+    use crate::control::message::announcement::{Announcement, Statement, mesh_key};
     use crate::random::Random;
     use crate::stamp::{Incarnation, Version};
     use alloc::sync::Arc;

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
-use crate::control::membership::table::MemberIndex;
+use crate::control::id::MemberIndex;
 use crate::control::message::announcement::Claim;
 use crate::stamp::Run;
 

@@ -8,9 +8,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::control::membership::settings::{MS, S, Settings};
+use crate::control::membership::settings::Settings;
 use crate::control::membership::table::Members;
 use crate::random::Random;
+use crate::time::{MS, S};
 
 /// Addresses written to at once.
 const GREETINGS: usize = 3;

@@ -5,40 +5,12 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use crate::control::cross_region::cyclon::Descriptor;
+use crate::control::id::{PeerState, Rank, Region};
 use crate::control::membership::rtt::Rtt;
-use crate::control::message::announcement::{Announcement, Region};
+use crate::control::message::announcement::Announcement;
+use crate::control::message::descriptor::Descriptor;
 use crate::control::message::membership::Listed;
 use crate::stamp::{Incarnation, Version};
-
-/// Which of two announcements of one member counts: the greater.
-pub type Rank = (Incarnation, Version);
-
-/// What a member is believed to be; of one announcement the later state holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum PeerState {
-    /// Heard from, or announced and not accused.
-    Alive = 0,
-    /// Did not answer, and may still say that it is there.
-    Suspected = 1,
-    /// Did not answer, nor say so in time.
-    Failed = 2,
-    /// Said goodbye.
-    Left = 3,
-}
-
-impl PeerState {
-    /// Whether the member counts as present.
-    pub const fn is_live(self) -> bool {
-        matches!(self, Self::Alive | Self::Suspected)
-    }
-}
-
-/// Where a member's record lies; good until the member is forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(transparent)]
-pub struct MemberIndex(pub u32);
 
 /// What a control frame of an answer costs who asked, microseconds.
 const ANSWER_COST: u64 = 1_000;

@@ -6,8 +6,10 @@
 
 use alloc::vec::Vec;
 
-use crate::control::membership::settings::{Budget, MS, S, Settings};
-use crate::control::membership::table::MemberIndex;
+use crate::control::id::MemberIndex;
+use crate::control::membership::settings::Settings;
+use crate::time::{MS, S};
+use crate::token_bucket::TokenBucket;
 
 /// From the first thing to tell until it is told: others will come meanwhile.
 const GAP: u64 = 40 * MS;
@@ -27,7 +29,7 @@ pub(in crate::control) struct Newcomers {
     news: Vec<MemberIndex>,
     due: u64,
     /// Control frames: half of what answers may take, so that newcomers who ask are not kept waiting by those who came before.
-    budget: Budget,
+    budget: TokenBucket,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +43,7 @@ struct Newcomer {
 impl Newcomers {
     /// Nobody to tell_newcomers yet.
     pub(in crate::control) fn new(settings: &Settings, now: u64) -> Self {
-        let budget = Budget::new(settings.sync_letters.div_ceil(2), now);
+        let budget = TokenBucket::new(settings.sync_letters.div_ceil(2), now);
         Self { pupils: Vec::new(), news: Vec::new(), due: 0, budget }
     }
 

@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::control::control::{Control, Output, PacketInfo, accusation};
+use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::sync;
-use crate::control::membership::table::{Applied, MemberIndex, Members, PeerState};
+use crate::control::membership::table::{Applied, Members};
 use crate::control::message::announcement::peek;
 use crate::control::message::membership::{BUCKETS, MembershipMsg};
 use crate::control::message::refusal::Refusal;
@@ -350,7 +351,7 @@ impl Control {
         now: u64,
         from: MemberIndex,
         address: SocketAddr,
-        token: crate::control::message::membership::Token,
+        token: crate::control::id::Token,
         seen_at: SocketAddr,
     ) -> Result<(), Refusal> {
         if !self.address_prover.may_challenge(now) {

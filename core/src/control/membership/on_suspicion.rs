@@ -3,11 +3,12 @@
 use core::net::SocketAddr;
 
 use crate::control::control::{Control, Output, accusation};
-use crate::control::membership::settings::MS;
+use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::suspicion::terms;
-use crate::control::membership::table::{Applied, MemberIndex, Members, PeerState};
+use crate::control::membership::table::{Applied, Members};
 use crate::control::message::membership::{Accusation, MembershipMsg};
 use crate::control::message::refusal::Refusal;
+use crate::time::MS;
 
 /// Least time between two refutations, microseconds: each is a signature, and news for everybody.
 const REFUTE_GAP: u64 = 200 * MS;

@@ -1,11 +1,12 @@
 //! What is due by the clock, and what the prober wants done.
 
 use crate::control::control::{Control, Output};
+use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::probe::ProbeAction;
-use crate::control::membership::settings::{MS, S};
 use crate::control::membership::suspicion::terms;
-use crate::control::membership::table::{MemberIndex, Members, PeerState};
+use crate::control::membership::table::Members;
 use crate::control::message::membership::{Accusation, MembershipMsg};
+use crate::time::{MS, S};
 
 /// Broadcasts that fill a control frame, about.
 const BROADCASTS_A_FRAME: usize = 8;

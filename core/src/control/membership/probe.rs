@@ -8,9 +8,11 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::control::membership::settings::{MS, Settings};
-use crate::control::membership::table::{MemberIndex, Members};
+use crate::control::id::MemberIndex;
+use crate::control::membership::settings::Settings;
+use crate::control::membership::table::Members;
 use crate::random::Random;
+use crate::time::MS;
 
 /// Probes under way at once, those for others included; a further one is not sent.
 pub const PROBES_MAX: usize = 256;

@@ -3,7 +3,7 @@
 //! Of n members, up to f, less than a third, may fail; a node that reaches fewer than n - f is cut off, or has lost more
 //! than the mesh can bear, and cannot tell which. It goes on reading and refuses writes that need a quorum.
 
-use crate::control::membership::settings::S;
+use crate::time::S;
 
 /// How long enough members must have been reachable again.
 const RECOVERY: u64 = 2 * S;

@@ -1,16 +1,12 @@
 //! What an operator may choose about the control plane, checked once.
 
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::SocketAddr;
 
+use crate::contradiction::Contradiction;
 use crate::control::dissemination::select::Strategy;
 use crate::control::dissemination::spread::SpreadSettings;
-
-/// Microseconds in a millisecond.
-pub(in crate::control) const MS: u64 = 1_000;
-/// Microseconds in a second.
-pub(in crate::control) const S: u64 = 1_000_000;
+use crate::time::{MS, S};
 
 /// The spread_settings. Times are microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,10 +86,6 @@ impl Default for Settings {
     }
 }
 
-/// Which choice contradicts another, or itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contradiction(pub &'static str);
-
 impl Settings {
     /// Checks the spread_settings against each other.
     ///
@@ -123,46 +115,6 @@ impl Settings {
     }
 }
 
-impl fmt::Display for Contradiction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl core::error::Error for Contradiction {}
-
-/// A budget that fills up with time: so many a second, and a second's worth at once.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::control) struct Budget {
-    per_second: u64,
-    /// Millionths of one.
-    left: u64,
-    at: u64,
-}
-
-impl Budget {
-    pub(in crate::control) fn new(per_second: u32, now: u64) -> Self {
-        let per_second = u64::from(per_second);
-        Self { per_second, left: per_second * S, at: now }
-    }
-
-    /// Takes `n`, or what is left if that is less: for what is known only afterwards.
-    pub(in crate::control) fn spend(&mut self, n: u64) {
-        self.left = self.left.saturating_sub(n * S);
-    }
-
-    /// Takes `n`, or nothing when less is left.
-    pub(in crate::control) fn take(&mut self, n: u64, now: u64) -> bool {
-        let grown = now.saturating_sub(self.at).min(S) * self.per_second;
-        (self.left, self.at) = ((self.left + grown).min(self.per_second * S), self.at.max(now));
-        let enough = self.left >= n * S;
-        if enough {
-            self.left -= n * S;
-        }
-        enough
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,12 +124,5 @@ mod tests {
         assert_eq!(Settings::default().check(), Ok(()));
         let wrong = Settings { helpers: 9, ..Settings::default() };
         assert_eq!(wrong.check(), Err(Contradiction("helpers are more than eight")));
-    }
-
-    #[test]
-    fn a_budget_fills_with_time_and_no_further() {
-        let mut budget = Budget::new(10, 0);
-        assert!(budget.take(10, 0) && !budget.take(1, 50 * MS) && budget.take(1, 100 * MS));
-        assert!(!budget.take(11, 100 * S) && budget.take(10, 100 * S));
     }
 }

@@ -9,8 +9,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use octick_crypto::NodeId;
 
+use crate::control::id::MemberIndex;
 use crate::control::membership::settings::Settings;
-use crate::control::membership::table::MemberIndex;
 
 /// Confirmations that are kept of one suspicion.
 const CONFIRMERS_MAX: usize = 9;

@@ -10,12 +10,15 @@
 
 use alloc::vec::Vec;
 
+use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::newcomers::TERM;
-use crate::control::membership::settings::{Budget, MS, S, Settings};
-use crate::control::membership::table::{MemberIndex, Members, PeerState};
+use crate::control::membership::settings::Settings;
+use crate::control::membership::table::Members;
 use crate::control::message::membership::{BUCKETS, Listed, MembershipMsg};
 use crate::limits::CONTROL_FRAME_MAX;
 use crate::random::Random;
+use crate::time::{MS, S};
+use crate::token_bucket::TokenBucket;
 use crate::wire::control_frame::HEAD_LEN;
 
 /// Control frames of one answer: a newcomer in a region of 5,000 asks some 30 times.
@@ -46,7 +49,7 @@ pub struct Sync {
     gap: u64,
     /// Comparisons still to be made before this node calls itself settled.
     unsettled: u32,
-    budget: Budget,
+    budget: TokenBucket,
     random: Random,
 }
 
@@ -70,7 +73,7 @@ pub struct Differences {
 impl Sync {
     /// Nothing to compare yet.
     pub fn new(settings: &Settings, random: Random, now: u64) -> Self {
-        let budget = Budget::new(settings.sync_letters, now);
+        let budget = TokenBucket::new(settings.sync_letters, now);
         Self {
             asked: None,
             join_peer: None,

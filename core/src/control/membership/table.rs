@@ -14,10 +14,12 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
-pub use crate::control::membership::member::{Member, MemberIndex, PeerState, Rank};
+use crate::control::id::Region;
+use crate::control::id::{MemberIndex, PeerState, Rank};
+pub use crate::control::membership::member::Member;
 use crate::control::membership::member::{NOWHERE, Window, fold, halves};
 use crate::control::membership::rtt::Rtt;
-use crate::control::message::announcement::{Announcement, Region};
+use crate::control::message::announcement::Announcement;
 use crate::control::message::membership::BUCKETS;
 use crate::hash_index::Index;
 use crate::random::Random;

@@ -21,6 +21,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use octick_crypto::{Identity, Item, NodeId, PublicKey, SIGNATURE_LEN, Verifier, verify_many};
 
+use crate::control::id::Region;
 use crate::limits::{RUN_ALIGN, SLOTS_MAX};
 use crate::stamp::{Incarnation, Run, Slot, Version};
 
@@ -37,11 +38,6 @@ const LEAVES: u8 = 1;
 const DOMAIN: &[u8; 31] = b"octick v1 member's announcement";
 
 const _: () = assert!(ANNOUNCEMENT_MAX <= crate::wire::control_frame::BODY_MAX);
-
-/// Where a node is at is_local: members of one region watch each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(transparent)]
-pub struct Region(pub u16);
 
 /// A run of slots that a member speaks for, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,12 +11,10 @@
 //! | 0xFF | prune | 1 to 64 ids |
 
 use alloc::vec::Vec;
-use core::fmt;
 
-use octick_crypto::NodeId;
-
-use crate::control::cross_region::cyclon::Descriptor;
-use crate::stamp::{Incarnation, Seq};
+use crate::control::id::UpdateId;
+use crate::control::message::descriptor::Descriptor;
+use crate::control::message::malformed::Malformed;
 
 /// Message kinds of the dissemination.
 pub mod kind {
@@ -49,53 +47,6 @@ const _: () = {
     assert!(OFFER_MAX * UpdateId::LEN <= crate::wire::control_frame::BODY_MAX);
     assert!(4 + SHUFFLE_MAX * Descriptor::LEN <= crate::wire::control_frame::BODY_MAX);
 };
-
-/// Names one update: half a BLAKE3 half-block over who issued it, in which incarnation, and its number, keyed by the mesh.
-///
-/// Eight bytes, because announcements of ids are most of what dissemination costs. Two updates of one origin may be
-/// made to share an id by trying 2^32 numbers, which hides one of them from its own neighbours; to hide another
-/// origin's takes 2^64 trials, and reconciliation finds what was hidden.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(transparent)]
-pub struct UpdateId(pub u64);
-
-impl UpdateId {
-    /// Bytes on the wire.
-    pub const LEN: usize = 8;
-
-    /// The name of an update in the mesh whose key is `mesh`.
-    pub fn of(mesh: &[u8; 32], origin: NodeId, incarnation: Incarnation, seq: Seq) -> Self {
-        let mut hasher = blake3::Hasher::new_keyed(mesh);
-        hasher.update(&origin.0);
-        hasher.update(&incarnation.0.to_le_bytes());
-        hasher.update(&seq.0.to_le_bytes());
-        let hash = hasher.finalize();
-        Self(u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has eight bytes")))
-    }
-}
-
-/// A body that is not what its kind requires. Nothing was handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
-    /// Not a whole number of entries, or bytes after the last field.
-    Length,
-    /// More entries than such a message may carry, or none where one is needed.
-    Count,
-    /// A field has a value that means nothing.
-    Value,
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Length => "the body is not a whole number of entries",
-            Self::Count => "more entries than the message may carry, or none",
-            Self::Value => "a field has a value that means nothing",
-        })
-    }
-}
-
-impl core::error::Error for Malformed {}
 
 /// What is done to a link of the overlay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +173,8 @@ fn link(body: &[u8]) -> Result<LinkOp, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stamp::Version;
+    use crate::stamp::{Incarnation, Seq, Version};
+    use octick_crypto::NodeId;
     use proptest::prelude::*;
 
     fn decode(gossip: &Gossip) -> Option<Result<Gossip, Malformed>> {

@@ -7,18 +7,14 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use crate::control::membership::table::{PeerState, Rank};
+use crate::control::id::Token;
+use crate::control::id::{PeerState, Rank};
 use crate::control::message::announcement::{put_address, take_address};
 use crate::stamp::{Incarnation, Version};
 use crate::wire::{ControlFrame, Message};
 
-/// Bytes of a return-address token.
-pub const TOKEN_LEN: usize = 16;
 /// Parts that the members of a region are divided into when two nodes compare what they know.
 pub const BUCKETS: usize = 64;
-
-/// A proof of having received something at an address.
-pub type Token = [u8; TOKEN_LEN];
 
 /// One message about members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::control::membership::table::MemberIndex;
-use crate::control::message::gossip::UpdateId;
+use crate::control::id::FrameRef;
+use crate::control::id::MemberIndex;
+use crate::control::id::UpdateId;
 
 /// How urgent an update is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,10 +18,6 @@ pub enum Lane {
     /// is everybody's neighbour, that is one copy a node and nothing besides. Rounds find what was lost.
     Direct,
 }
-
-/// Where the caller has laid an update's bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FrameRef(pub u64);
 
 /// An update that was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

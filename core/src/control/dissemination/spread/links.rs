@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::control::membership::settings::S;
-use crate::control::membership::table::MemberIndex;
+use crate::control::id::MemberIndex;
 use crate::random::Random;
+use crate::time::S;
 
 /// Neighbours at most: bits of a set. The overlay keeps about 16.
 pub const LINKS_MAX: usize = 32;

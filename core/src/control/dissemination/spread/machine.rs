@@ -2,17 +2,19 @@
 
 use alloc::vec::Vec;
 
-use crate::control::dissemination::spread::action::{Accepted, Counts, FrameRef, Lane, SpreadAction};
+use crate::control::dissemination::spread::action::{Accepted, Counts, Lane, SpreadAction};
 use crate::control::dissemination::spread::convergence::{Convergence, QUIET};
 use crate::control::dissemination::spread::links::{LINKS_MAX, Links};
 use crate::control::dissemination::spread::pull::Pulls;
 use crate::control::dissemination::spread::settings::SpreadSettings;
 use crate::control::dissemination::spread::trees::Trees;
 use crate::control::dissemination::spread::updates::{Ordinal, State, Update, Updates};
-use crate::control::membership::settings::S;
-use crate::control::membership::table::MemberIndex;
-use crate::control::message::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX, UpdateId};
+use crate::control::id::FrameRef;
+use crate::control::id::MemberIndex;
+use crate::control::id::UpdateId;
+use crate::control::message::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX};
 use crate::random::Random;
+use crate::time::S;
 
 /// Neighbours known to have an update, beyond whom it is not sent on unasked.
 const PASSED: u32 = 1;

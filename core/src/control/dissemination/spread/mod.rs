@@ -6,7 +6,7 @@
 //! to have it, and who has announced an update is not told of it. Where an origin goes on speaking, a tree grows out of
 //! who asked and who had it already.
 //!
-//! In go ids and [`MemberIndex`](crate::control::membership::table::MemberIndex)s; out come [`SpreadAction`]s, into a vector of the caller's. The bytes of updates stay with the caller,
+//! In go ids and [`MemberIndex`](crate::control::id::MemberIndex)s; out come [`SpreadAction`]s, into a vector of the caller's. The bytes of updates stay with the caller,
 //! who verifies them before saying [`Spread::accepted`]: nothing that is not verified is ever sent on, announced, or
 //! taken for known, so a forged copy hides nothing.
 //!
@@ -38,7 +38,7 @@ mod tests;
 mod trees;
 mod updates;
 
-pub use action::{Accepted, Counts, FrameRef, Lane, SpreadAction};
+pub use action::{Accepted, Counts, Lane, SpreadAction};
 pub use convergence::{Convergence, QUIET, ROUNDS, TIME_MS};
 pub use links::LINKS_MAX;
 pub use machine::Spread;

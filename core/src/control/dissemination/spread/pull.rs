@@ -6,8 +6,9 @@ use core::cmp::Reverse;
 
 use crate::control::dissemination::spread::updates::{Ordinal, State};
 use crate::control::dissemination::spread::{Spread, SpreadAction, SpreadSettings};
-use crate::control::membership::table::MemberIndex;
-use crate::control::message::gossip::{PULL_MAX, UpdateId};
+use crate::control::id::MemberIndex;
+use crate::control::id::UpdateId;
+use crate::control::message::gossip::PULL_MAX;
 
 /// When to ask for what. An update that came meanwhile leaves its entry behind, which then finds nothing to do.
 #[derive(Debug, Default)]

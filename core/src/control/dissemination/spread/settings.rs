@@ -1,8 +1,9 @@
 //! What may be chosen about dissemination.
 
+use crate::contradiction::Contradiction;
 use crate::control::dissemination::spread::convergence::QUIET;
 use crate::control::dissemination::spread::links::LINKS_MAX;
-use crate::control::membership::settings::{Contradiction, MS, S};
+use crate::time::{MS, S};
 
 /// The spread_settings. Times are microseconds. One of these serves all machines of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::control::membership::table::MemberIndex;
+use crate::control::id::MemberIndex;
 
 /// Origins whose trees are remembered; beyond, an update finds its way as if its origin had never spoken.
 const TREES_MAX: usize = 1 << 14;

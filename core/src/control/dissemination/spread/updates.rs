@@ -5,9 +5,9 @@
 
 use alloc::collections::VecDeque;
 
-use crate::control::dissemination::spread::FrameRef;
-use crate::control::membership::table::MemberIndex;
-use crate::control::message::gossip::UpdateId;
+use crate::control::id::FrameRef;
+use crate::control::id::MemberIndex;
+use crate::control::id::UpdateId;
 use crate::hash_index::Index;
 
 /// Counts the updates that were ever heard of.

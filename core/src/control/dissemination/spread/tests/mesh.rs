@@ -10,12 +10,14 @@ use octick_crypto::NodeId;
 
 use crate::control::dissemination::rank::{Purpose, RINGS, Ranking};
 use crate::control::dissemination::regions::{Crossing, RegionView};
-use crate::control::dissemination::spread::{Accepted, FrameRef, Lane, Spread, SpreadAction, SpreadSettings};
-use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::MemberIndex;
-use crate::control::message::announcement::Region;
-use crate::control::message::gossip::{Gossip, UpdateId};
+use crate::control::dissemination::spread::{Accepted, Lane, Spread, SpreadAction, SpreadSettings};
+use crate::control::id::FrameRef;
+use crate::control::id::MemberIndex;
+use crate::control::id::Region;
+use crate::control::id::UpdateId;
+use crate::control::message::gossip::Gossip;
 use crate::control::{Random, Refusal};
+use crate::time::{MS, S};
 
 /// Bytes of an update.
 pub(in crate::control) const UPDATE: usize = 200;

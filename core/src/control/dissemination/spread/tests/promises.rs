@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use crate::control::Random;
 use crate::control::dissemination::overlay::Overlay;
 use crate::control::dissemination::spread::{
-    Accepted, FrameRef, LINKS_MAX, Lane, Spread, SpreadAction, SpreadSettings,
+    Accepted, LINKS_MAX, Lane, Spread, SpreadAction, SpreadSettings,
 };
-use crate::control::membership::settings::{MS, S};
-use crate::control::membership::table::MemberIndex;
+use crate::control::id::FrameRef;
+use crate::control::id::MemberIndex;
+use crate::control::id::UpdateId;
 use crate::control::message::gossip::PULL_MAX;
-use crate::control::message::gossip::UpdateId;
+use crate::time::{MS, S};
 
 const OUTSIDER: MemberIndex = MemberIndex(99);
 
