@@ -7,8 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use octick_core::control::id::Rank;
-use octick_core::control::id::Region;
+use octick_core::control::id::{Rank, Region};
 use octick_core::control::membership::table::Applied;
 use octick_core::control::message::announcement::{Announcement, Statement, mesh_key};
 use octick_core::control::{Members, PeerState, Random};

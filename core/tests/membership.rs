@@ -388,8 +388,9 @@ fn nobody_is_sent_much_before_showing_its_address() {
             version: statement.version,
         };
         let (now, control) = (mesh.now, &mut mesh.nodes[0].control);
-        if control.introduce(now, victim, stranger.id(), control_frame.messages()).is_ok() {
-            let _ = control.handle_control_frame(now, &packet, control_frame.messages());
+        let messages = control_frame.messages();
+        if let Ok(announcement) = control.introduce(now, victim, stranger.id(), messages.clone()) {
+            let _ = control.handle_introduced(now, &packet, announcement, messages);
         }
         while let Some(output) = control.poll() {
             if let Output::Send { to, control_frame } = output

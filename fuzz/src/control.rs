@@ -129,9 +129,9 @@ impl Play {
             version: Version::new(NOW + self.now, origin),
         };
         *self.received.entry(packet.from).or_default() += FRAME + control_frame.padded().len();
-        let known = self.control.members().find(origin).is_some();
-        if known || self.control.introduce(self.now, packet.from, origin, control_frame.messages()).is_ok() {
-            let _ = self.control.handle_control_frame(self.now, &packet, control_frame.messages());
+        let messages = control_frame.messages();
+        if let Ok(announcement) = self.control.introduce(self.now, packet.from, origin, messages.clone()) {
+            let _ = self.control.handle_introduced(self.now, &packet, announcement, messages);
         }
     }
 

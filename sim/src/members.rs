@@ -231,7 +231,7 @@ impl Actor for MemberNode {
             if self.common.cast.verify(&arrived, announcement.key()) {
                 self.common.truth.borrow_mut().unsigned += u64::from(!self.common.cast.was_issued(&arrived));
                 // Refusals are counted by the control plane itself.
-                _ = self.control.handle_control_frame(now, &packet, arrived.messages);
+                _ = self.control.handle_introduced(now, &packet, announcement, arrived.messages);
             } else {
                 self.common.truth.borrow_mut().forged += 1;
                 out.marks.push((Mark::Forged, from));

@@ -5,14 +5,13 @@
 //! carries a code of its origin, as in [`seal`](crate::seal), and every node checks it before it takes the update in.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use octick_core::control::dissemination::rank::{Purpose, RINGS, Ranking};
 use octick_core::control::dissemination::regions::{Crossing, RegionView};
 use octick_core::control::dissemination::spread::{Accepted, Lane, Spread, SpreadAction, SpreadSettings};
-use octick_core::control::id::FrameRef;
-use octick_core::control::id::MemberIndex;
-use octick_core::control::id::UpdateId;
+use octick_core::control::id::{FrameRef, MemberIndex, UpdateId};
 use octick_core::control::message::gossip::Gossip;
 use octick_core::control::{Random, Region};
 use octick_crypto::NodeId;
@@ -203,7 +202,7 @@ impl SpreadNode {
             }
             return;
         }
-        let mut acts = Vec::new();
+        let mut acts = VecDeque::new();
         let accepted = Accepted {
             id,
             frame_ref: FrameRef::default(),
@@ -232,7 +231,7 @@ impl SpreadNode {
         self.carry_out(acts, out);
     }
 
-    fn carry_out(&mut self, acts: Vec<SpreadAction>, out: &mut Out<Packet>) {
+    fn carry_out(&mut self, acts: VecDeque<SpreadAction>, out: &mut Out<Packet>) {
         for act in acts {
             match act {
                 SpreadAction::Forward { id, to, .. } => {
@@ -287,7 +286,7 @@ impl Actor for SpreadNode {
     fn handle(&mut self, now: u64, from: u32, packet: &Packet, out: &mut Out<Packet>) {
         let common = self.common.clone();
         let (spread_settings, from_place, mut acts) =
-            (&common.spread_settings, MemberIndex(from), Vec::new());
+            (&common.spread_settings, MemberIndex(from), VecDeque::new());
         match packet {
             Packet::Update(update) => self.take_in(now, Some(from), *update, out),
             Packet::Noise => common.ledger.borrow_mut().forged += 1,
@@ -308,7 +307,7 @@ impl Actor for SpreadNode {
 
     fn tick(&mut self, now: u64, out: &mut Out<Packet>) {
         let common = self.common.clone();
-        let mut acts = Vec::new();
+        let mut acts = VecDeque::new();
         if now >= self.round_at {
             self.round_at += common.round;
             let home = Region(common.homes[self.node as usize]);

@@ -1,54 +1,41 @@
-//! The way of updates through the machines: what was merged goes on, and what others say of it is handled.
-
-use core::net::SocketAddr;
+//! What the machines want, carried out: changes of members to those that follow them, and actions into control frames.
+//!
+//! In come the queues of the machines, emptied; out go messages into the send queue and [`Output`]s. Nothing is decided here:
+//! each action has one destination.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use crate::control::control::{Control, Output};
-use crate::control::dissemination::dissemination::{Dissemination, SOMEBODY, Taken};
+use crate::control::control::Control;
+use crate::control::cross_region::scout::{RegionView, ScoutAction};
+use crate::control::dissemination::dissemination::{DisseminationAction, SOMEBODY, Taken};
 use crate::control::dissemination::spread::SpreadAction;
-use crate::control::id::FrameRef;
-use crate::control::id::MemberIndex;
-use crate::control::id::UpdateId;
+use crate::control::id::{FrameRef, MemberIndex, UpdateId};
+use crate::control::membership::membership::MemberChange;
+use crate::control::membership::on_message::Delivery;
+use crate::control::membership::table::Members;
 use crate::control::message::gossip::{Gossip, LinkOp};
 use crate::control::message::membership::MembershipMsg;
 use crate::control::message::refusal::Refusal;
-use crate::stamp::{Incarnation, Seq};
+use crate::control::output::{Output, Update};
+use crate::control::reconcile::message::KIND as RECONCILE;
+use crate::control::reconcile::session;
 use crate::wire::Message;
 
-/// A frame that was merged, or that this node issued.
-#[derive(Clone, Copy, Debug)]
-pub struct Update {
-    /// Who issued it.
-    pub origin: NodeId,
-    /// In which incarnation.
-    pub incarnation: Incarnation,
-    /// Its number among that incarnation's frames.
-    pub seq: Seq,
-    /// Where its bytes are.
-    pub frame_ref: FrameRef,
-    /// Where it came from; nowhere if this node issued it.
-    pub from: Option<SocketAddr>,
-    /// Whether it should hurry: it goes to more neighbours at once, and is announced to the others at once.
-    pub critical: bool,
-}
+/// The set that sessions compare: updates that are kept for those who ask.
+const UPDATES: u8 = 0;
 
 impl Control {
-    /// Whether anybody is there to be told of updates.
-    pub fn has_company(&self) -> bool {
-        !self.members.live().is_empty() || self.members.remote_len() > 0
-    }
-
     /// An update was merged, or issued: it goes on its way. Returns its name.
     pub fn handle_update(&mut self, now: u64, update: &Update) -> UpdateId {
         let id = UpdateId::of(&self.mesh, update.origin, update.incarnation, update.seq);
         let from = update.from.map(|from| self.neighbour_at(from));
-        let origin = self.members.find(update.origin);
+        let origin = self.members().find(update.origin);
         let taken = Taken { id, frame_ref: update.frame_ref, origin, from, critical: update.critical };
-        self.dissemination.take(now, &self.members, &taken, &mut self.actions);
-        self.fulfil(now);
+        self.dissemination.take(now, self.membership.members(), &taken);
+        self.apply(now);
         self.wake_by(now);
         id
     }
@@ -67,102 +54,183 @@ impl Control {
     /// Sends an update straight to a member that it concerns, besides its way to everybody. Returns whether there is such
     /// a member and the update is here.
     pub fn send_update(&mut self, now: u64, id: UpdateId, to: NodeId) -> bool {
-        let Some(place) = self.members.find(to) else { return false };
-        self.dissemination.send(id, place, &mut self.actions);
-        let sent = !self.actions.spread.is_empty();
-        self.fulfil(now);
+        let Some(place) = self.members().find(to) else { return false };
+        let sent = self.dissemination.send(id, place);
+        self.apply(now);
         sent
     }
 
     /// A live member to compare with: any of this region, now and then one of another.
     pub fn draw_partner(&mut self) -> Option<NodeId> {
-        let place = self.dissemination.draw_partner(&self.members)?;
-        Some(self.members.get(place).id())
+        let place = self.dissemination.draw_partner(self.membership.members())?;
+        Some(self.members().get(place).id())
     }
 
-    /// How updates travel.
-    pub fn dissemination(&self) -> &Dissemination {
-        &self.dissemination
-    }
-
-    /// A message of a member about updates or links.
-    pub(in crate::control) fn handle_gossip(
+    /// A message about updates, links, other regions or sessions; or of a machine that the control plane does not know.
+    pub(super) fn handle_gossip(
         &mut self,
         now: u64,
-        from: MemberIndex,
-        address: SocketAddr,
+        delivery: &Delivery,
         Message { kind, body }: Message<'_>,
     ) -> Result<(), Refusal> {
-        if kind == crate::control::reconcile::message::KIND {
-            return self.handle_reconcile(now, from, address, body);
+        let from = delivery.from;
+        if kind == RECONCILE {
+            self.membership.check_proven(now, delivery, &mut self.effects)?;
+            let dissemination = &self.dissemination;
+            let names = |set| (set == UPDATES).then(|| dissemination.held(now).into_iter());
+            return self.reconciler.handle(now, from, body, names).map_err(|_| Refusal::Session);
         }
         let gossip = match Gossip::decode(kind, body) {
             Some(Ok(gossip)) => gossip,
             Some(Err(_)) => return Err(Refusal::Garbled),
             None => {
-                self.check_proven(now, from, address)?;
-                let from = self.members.get(from).id();
-                self.want(Output::Deliver { from, kind, body: body.into() });
+                self.membership.check_proven(now, delivery, &mut self.effects)?;
+                let from = self.members().get(from).id();
+                self.effects.want(Output::Deliver { from, kind, body: body.into() });
                 return Ok(());
             }
         };
         if matches!(gossip, Gossip::Pull(_) | Gossip::Offer(_)) {
             // What it asks for is much more than it takes to ask.
-            self.check_proven(now, from, address)?;
+            self.membership.check_proven(now, delivery, &mut self.effects)?;
         }
+        let members = self.membership.members();
         match gossip {
-            Gossip::Shuffle { answer, descriptors } => self.handle_shuffle(now, from, answer, &descriptors),
-            Gossip::Heartbeat(_) => self.handle_heartbeat(now, from),
-            gossip => {
-                self.dissemination.handle(now, from, &gossip, &mut self.actions);
-                self.fulfil(now);
+            Gossip::Shuffle { answer, descriptors } => {
+                let wall = self.membership.wall(now);
+                self.cross_region.handle_shuffle(now, wall, from, (answer, &descriptors), members);
             }
+            Gossip::Heartbeat(_) => {
+                self.cross_region.handle_heartbeat(now, members.get(from).region(), from);
+            }
+            gossip => self.dissemination.handle(now, from, &gossip),
         }
         Ok(())
     }
 
-    /// A member has come, gone or changed.
-    pub(in crate::control) fn follow(&mut self, now: u64, place: MemberIndex) {
-        if self.members.get(place).region() != self.statement.region {
-            self.scout.wake(now);
-        }
-        self.dissemination.follow(now, &self.members, place, &mut self.actions);
-        self.fulfil(now);
+    /// Lets the scout look around in other regions.
+    pub(super) fn look_remote(&mut self, now: u64) {
+        let members = self.membership.members();
+        let lacking = self.dissemination.lacking(members);
+        let (leaders, leads) = self.dissemination.leaders(members);
+        let own = members.get(Members::ME).descriptor();
+        let view = RegionView { members, lacking: &lacking, leaders: &leaders, leads, own };
+        self.cross_region.tick(now, &view);
     }
 
-    /// Says and sends what the dissemination wants.
-    pub(in crate::control) fn fulfil(&mut self, now: u64) {
-        let mut actions = core::mem::take(&mut self.actions);
-        for place in actions.behind.drain(..) {
-            self.catch_up(now, place);
-        }
-        for (to, op) in actions.links.drain(..) {
-            self.gossip_to(to, &Gossip::Link(op));
-            if op != LinkOp::Disconnect {
-                self.get_proof_of(now, to);
+    /// Carries out what the machines want, until none wants anything. Each may want something because of another, but none
+    /// because of itself, so this ends.
+    pub(super) fn apply(&mut self, now: u64) {
+        loop {
+            if let Some(change) = self.membership.poll_change() {
+                self.apply_change(now, change);
+            } else if let Some(action) = self.dissemination.poll() {
+                self.apply_dissemination(now, action);
+            } else if let Some(output) = self.reconciler.poll() {
+                self.apply_session(now, output);
+            } else if let Some(action) = self.cross_region.poll() {
+                self.apply_cross_region(now, action);
+            } else {
+                return;
             }
         }
-        for act in actions.spread.drain(..) {
-            match act {
+    }
+
+    /// A member has come, gone or changed: to those that follow the members.
+    fn apply_change(&mut self, now: u64, change: MemberChange) {
+        let members = self.membership.members();
+        match change {
+            MemberChange::Changed(place) => {
+                if members.get(place).region() != self.membership.region() {
+                    self.cross_region.wake(now);
+                }
+                self.dissemination.follow(now, members, place);
+            }
+            MemberChange::Forgotten(place, id) => {
+                self.cross_region.forget(place, id);
+                self.dissemination.forget(now, members, place);
+            }
+        }
+    }
+
+    fn apply_dissemination(&mut self, now: u64, action: DisseminationAction) {
+        match action {
+            DisseminationAction::CatchUp(with) => self.open_session(now, with),
+            DisseminationAction::Link(to, op) => {
+                self.say(to, &Gossip::Link(op));
+                if op != LinkOp::Disconnect {
+                    self.membership.get_proof_of(now, to, &mut self.effects);
+                }
+            }
+            DisseminationAction::Spread(action) => match action {
                 SpreadAction::Forward { frame_ref, to, .. } => self.forward(frame_ref, to),
-                SpreadAction::Announce { to, ids } => self.gossip_to(to, &Gossip::Ids(ids)),
-                SpreadAction::Pull { to, ids } => self.gossip_to(to, &Gossip::Pull(ids)),
-                SpreadAction::Offer { to, ids } => self.gossip_to(to, &Gossip::Offer(ids)),
-                SpreadAction::Prune { to, ids } => self.gossip_to(to, &Gossip::Prune(ids)),
+                SpreadAction::Announce { to, ids } => self.say(to, &Gossip::Ids(ids)),
+                SpreadAction::Pull { to, ids } => self.say(to, &Gossip::Pull(ids)),
+                SpreadAction::Offer { to, ids } => self.say(to, &Gossip::Offer(ids)),
+                SpreadAction::Prune { to, ids } => self.say(to, &Gossip::Prune(ids)),
                 // Bytes make room for others by themselves.
                 SpreadAction::Forget(_) => {}
-            }
+            },
         }
-        self.actions = actions;
     }
 
-    /// A neighbour shows that it receives what is sent to its address before it asks for anything.
-    fn get_proof_of(&mut self, now: u64, place: MemberIndex) {
-        let member = self.members.get(place);
-        if let Some(address) = member.address().filter(|_| !member.proven) {
-            let token = self.address_prover.token(member.id(), address, now);
-            self.send_to(place, &MembershipMsg::Challenge { token, seen_at: address });
+    fn apply_session(&mut self, now: u64, output: session::Output<MemberIndex, u64>) {
+        match output {
+            session::Output::Say { to, body } => {
+                let message = MembershipMsg::Other(Message { kind: RECONCILE, body: &body });
+                self.membership.send_to(to, &message, &mut self.effects);
+            }
+            session::Output::Serve { to, names, .. } => {
+                let ids: Vec<UpdateId> = names.into_iter().map(UpdateId).collect();
+                self.dissemination.serve(now, to, &ids);
+            }
+            session::Output::Ended { with, how: session::End::Partly, .. } => {
+                if self.members().get(with).state().is_live() {
+                    self.open_session(now, with);
+                }
+            }
+            // What is expected was asked for; what ends otherwise has had its messages.
+            session::Output::Expect { .. } | session::Output::Ended { .. } => {}
         }
+    }
+
+    fn apply_cross_region(&mut self, now: u64, action: ScoutAction) {
+        match action {
+            ScoutAction::Shuffle { to, answer, descriptors } => {
+                self.say(to, &Gossip::Shuffle { answer, descriptors });
+            }
+            ScoutAction::Beat(to, number) => self.say(to, &Gossip::Heartbeat(number)),
+            ScoutAction::Greet(address) => self.membership.join(now, address, &mut self.effects),
+            ScoutAction::Ask(to) => self.membership.ask_for_all(to, 0, &mut self.effects),
+            ScoutAction::Ping(to) => {
+                self.membership.send_to(to, &MembershipMsg::Hello, &mut self.effects);
+            }
+            ScoutAction::Lost(place) => {
+                if self.membership.lose(now, place, &mut self.effects) {
+                    self.cross_region.forget(place, self.members().get(place).id());
+                }
+            }
+        }
+    }
+
+    /// A member has what is mostly unknown here: compares all of it.
+    fn open_session(&mut self, now: u64, with: MemberIndex) {
+        let names = self.dissemination.held(now);
+        self.reconciler.open(now, with, UPDATES, names.into_iter());
+    }
+
+    fn forward(&mut self, frame_ref: FrameRef, to: MemberIndex) {
+        let member = self.members().get(to);
+        if let Some(to) = member.address().filter(|_| member.state().is_live()) {
+            self.effects.want(Output::Forward { frame_ref, to });
+        }
+    }
+
+    fn say(&mut self, to: MemberIndex, gossip: &Gossip) {
+        let mut body = Vec::with_capacity(64);
+        gossip.encode(&mut body);
+        let message = MembershipMsg::Other(Message { kind: gossip.kind(), body: &body });
+        self.membership.send_to(to, &message, &mut self.effects);
     }
 
     /// What an update makes due is due at `now` at the earliest: else it would look as if this node had been stopped.
@@ -170,22 +238,9 @@ impl Control {
         self.due = self.due.min(self.dissemination.next_due().max(now));
     }
 
-    fn forward(&mut self, frame_ref: FrameRef, to: MemberIndex) {
-        let member = self.members.get(to);
-        if let Some(to) = member.address().filter(|_| member.state().is_live()) {
-            self.want(Output::Forward { frame_ref, to });
-        }
-    }
-
-    pub(in crate::control) fn gossip_to(&mut self, to: MemberIndex, gossip: &Gossip) {
-        let mut body = Vec::with_capacity(64);
-        gossip.encode(&mut body);
-        self.send_to(to, &MembershipMsg::Other(Message { kind: gossip.kind(), body: &body }));
-    }
-
     fn neighbour_at(&self, address: SocketAddr) -> MemberIndex {
         let mut neighbours = self.dissemination.neighbours();
-        let found = neighbours.find(|place| self.members.get(*place).address() == Some(address));
+        let found = neighbours.find(|place| self.members().get(*place).address() == Some(address));
         found.unwrap_or(SOMEBODY)
     }
 }

@@ -11,17 +11,17 @@
 //! | [`dissemination`] | how an update reaches everybody |
 //! | [`cross_region`] | keeping in touch with other regions |
 //! | [`reconcile`] | what one of two nodes has and the other lacks |
-//! | [`control`] | the composition root; `apply` carries outputs of the machines into queues |
+//! | [`control`] | the composition root: routes, and decides nothing; `apply` carries out what the machines want |
+//! | [`effects`] | what the machines leave behind: control frames to send, outputs |
 //! | [`output`] | what goes into it, and what comes out |
 //! | [`send_queue`] | control frames in the making |
 
 mod apply;
-mod catch_up;
 #[allow(clippy::module_inception, reason = "the composition root bears the name of what it composes")]
 pub mod control;
 pub mod cross_region;
 pub mod dissemination;
-mod foreign;
+pub mod effects;
 pub mod id;
 pub mod membership;
 pub mod message;
@@ -30,12 +30,11 @@ pub mod reconcile;
 pub mod send_queue;
 
 pub use crate::random::Random;
-pub use apply::Update;
-pub use control::{Control, NodeInit, Output, PacketInfo};
+pub use control::Control;
 pub use id::{MemberIndex, PeerState, Rank, Region};
-pub use membership::quorum::Partition;
 pub use membership::settings::Settings;
 pub use membership::signer::{Signed, Signer};
 pub use membership::table::{Member, Members};
 pub use message::announcement::{Announcement, Claim, Statement};
 pub use message::refusal::{Refusal, Refusals};
+pub use output::{NodeInit, Output, PacketInfo, Partition, Update};

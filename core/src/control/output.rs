@@ -7,10 +7,7 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use crate::control::id::FrameRef;
-use crate::control::id::PeerState;
-use crate::control::id::Region;
-use crate::control::membership::quorum::Partition;
+use crate::control::id::{FrameRef, PeerState, Region};
 use crate::control::message::announcement::Announcement;
 use crate::stamp::{Incarnation, Run, Seq, Version};
 use crate::wire::{ControlFrame, Header};
@@ -68,6 +65,23 @@ impl PacketInfo {
             version: header.version(),
         }
     }
+}
+
+/// What a node makes of how many members it reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Partition {
+    /// Enough.
+    #[default]
+    Healthy,
+    /// Too few for a quorum.
+    Partitioned {
+        /// Members that are reachable, this node among them.
+        reachable: usize,
+        /// Members that would be enough.
+        required: usize,
+    },
+    /// Enough again, but only just now.
+    Recovering,
 }
 
 /// What the control plane wants done.
@@ -137,4 +151,21 @@ pub enum Output {
         /// What it says.
         body: Box<[u8]>,
     },
+}
+
+/// A frame that was merged, or that this node issued.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    /// Who issued it.
+    pub origin: NodeId,
+    /// In which incarnation.
+    pub incarnation: Incarnation,
+    /// Its number among that incarnation's frames.
+    pub seq: Seq,
+    /// Where its bytes are.
+    pub frame_ref: FrameRef,
+    /// Where it came from; nowhere if this node issued it.
+    pub from: Option<SocketAddr>,
+    /// Whether it should hurry: it goes to more neighbours at once, and is announced to the others at once.
+    pub critical: bool,
 }

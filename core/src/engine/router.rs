@@ -12,8 +12,7 @@ use core::net::SocketAddr;
 use octick_crypto::train::{message, root_of};
 use octick_crypto::{Item, NodeId, verify_many};
 
-use crate::control::id::FrameRef;
-use crate::control::id::UpdateId;
+use crate::control::id::{FrameRef, UpdateId};
 use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState, Region, Update};
 use crate::counters::Counter;
 use crate::data::audit::Audit;
@@ -165,7 +164,8 @@ impl Engine {
         if !holds[0] {
             return self.counters.reject(Reject::BadSignature);
         }
-        let _ = mesh.control.handle_control_frame(now, &PacketInfo::of(from, header), messages);
+        let packet = PacketInfo::of(from, header);
+        let _ = mesh.control.handle_introduced(now, &packet, announcement, messages);
         self.compare(now);
     }
 

@@ -365,11 +365,9 @@ impl Mesh {
     /// Lets a control frame arrive, whoever wrote it.
     pub(crate) fn deliver(&mut self, to: usize, packet: &PacketInfo, control_frame: &ControlFrame) {
         let (now, control) = (self.now, &mut self.nodes[to].control);
-        let known = control.members().find(packet.origin).is_some();
-        let admitted =
-            known || control.introduce(now, packet.from, packet.origin, control_frame.messages()).is_ok();
-        if admitted {
-            let _ = control.handle_control_frame(now, packet, control_frame.messages());
+        let messages = control_frame.messages();
+        if let Ok(announcement) = control.introduce(now, packet.from, packet.origin, messages.clone()) {
+            let _ = control.handle_introduced(now, packet, announcement, messages);
         }
         self.after(to);
     }

@@ -6,14 +6,15 @@
 //! answer. The leader of a region, the first in rank, sends the leaders of the others a heartbeat a second, and
 //! judges theirs by [phi](crate::control::cross_region::phi). A mesh of one region does none of this.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use octick_crypto::NodeId;
+
 use crate::control::cross_region::cyclon::Sampling;
 use crate::control::cross_region::phi::{Pace, Phi};
-use crate::control::id::MemberIndex;
-use crate::control::id::Region;
+use crate::control::id::{MemberIndex, Region};
 use crate::control::membership::table::{Member, Members};
 use crate::control::message::descriptor::Descriptor;
 use crate::random::Random;
@@ -39,8 +40,8 @@ const CERTAIN: f64 = 8.0;
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::control) enum ScoutAction {
-    /// Exchange samples.
-    Shuffle(MemberIndex, Vec<Descriptor>),
+    /// Exchange samples; or answer who asks for that.
+    Shuffle { to: MemberIndex, answer: bool, descriptors: Vec<Descriptor> },
     /// Say hello to somebody unknown.
     Greet(SocketAddr),
     /// Ask for more members of its region.
@@ -81,6 +82,7 @@ pub struct Scout {
     beats: u64,
     /// The heartbeats of the other leaders.
     leaders: BTreeMap<Region, Leader>,
+    actions: VecDeque<ScoutAction>,
     random: Random,
 }
 
@@ -104,6 +106,7 @@ impl Scout {
             beat_at: u64::MAX,
             beats: 0,
             leaders: BTreeMap::new(),
+            actions: VecDeque::new(),
             random,
         }
     }
@@ -123,6 +126,11 @@ impl Scout {
         self.next_at.min(self.beat_at)
     }
 
+    /// What to do next.
+    pub(in crate::control) fn poll(&mut self) -> Option<ScoutAction> {
+        self.actions.pop_front()
+    }
+
     /// There are other regions: begins to look around.
     pub(in crate::control) fn wake(&mut self, now: u64) {
         if self.next_at == u64::MAX {
@@ -132,22 +140,17 @@ impl Scout {
     }
 
     /// A member is gone, or its place is given to another.
-    pub(in crate::control) fn forget(&mut self, place: MemberIndex, members: &Members) {
-        self.sampling.forget(members.get(place).id());
+    pub(in crate::control) fn forget(&mut self, place: MemberIndex, id: NodeId) {
+        self.sampling.forget(id);
         self.knocked.remove(&place);
         self.leaders.retain(|_, leader| leader.place != place);
     }
 
     /// Does what is due.
-    pub(in crate::control) fn tick(
-        &mut self,
-        now: u64,
-        view: &RegionView<'_>,
-        actions: &mut Vec<ScoutAction>,
-    ) {
+    pub(in crate::control) fn tick(&mut self, now: u64, view: &RegionView<'_>) {
         if now >= self.beat_at {
             self.beat_at = now + BEAT;
-            self.beat(now, view, actions);
+            self.beat(now, view);
         }
         if now < self.next_at {
             return;
@@ -161,12 +164,12 @@ impl Scout {
         self.gap = if grows { GAP.0 } else { (self.gap * 2).min(GAP.1) };
         self.next_at = now + self.gap / 2 + self.random.below(self.gap);
         let lacking = self.random.choose(view.lacking.len(), ASKS);
-        actions.extend(lacking.into_iter().map(|i| ScoutAction::Ask(view.lacking[i])));
-        self.shuffle(now, view, actions);
-        self.ping(now, view.members, actions);
+        self.actions.extend(lacking.into_iter().map(|i| ScoutAction::Ask(view.lacking[i])));
+        self.shuffle(now, view);
+        self.ping(now, view.members);
     }
 
-    fn shuffle(&mut self, now: u64, view: &RegionView<'_>, actions: &mut Vec<ScoutAction>) {
+    fn shuffle(&mut self, now: u64, view: &RegionView<'_>) {
         let Some(own) = view.own else { return };
         let members = view.members;
         if self.sampling.view().is_empty() {
@@ -178,13 +181,15 @@ impl Scout {
             }
         }
         let Some((partner, offered)) = self.sampling.begin(now, own) else { return };
-        actions.push(match members.find(partner.id) {
-            Some(place) if members.get(place).state().is_live() => ScoutAction::Shuffle(place, offered),
+        self.actions.push_back(match members.find(partner.id) {
+            Some(place) if members.get(place).state().is_live() => {
+                ScoutAction::Shuffle { to: place, answer: false, descriptors: offered }
+            }
             _ => ScoutAction::Greet(partner.address),
         });
     }
 
-    /// Samples came. Returns what to answer, if they ask for any.
+    /// Samples came.
     pub(in crate::control) fn handle_shuffle(
         &mut self,
         now: u64,
@@ -192,19 +197,16 @@ impl Scout {
         from: MemberIndex,
         (answer, theirs): (bool, &[Descriptor]),
         members: &Members,
-        actions: &mut Vec<ScoutAction>,
-    ) -> Option<Vec<Descriptor>> {
+    ) {
         let id = members.get(from).id();
         self.wake(now);
-        let reply = if answer {
-            let asked = self.sampling.handle_answer(now, wall, id, theirs);
-            if !asked {
-                return None;
+        if answer {
+            if !self.sampling.handle_answer(now, wall, id, theirs) {
+                return;
             }
-            None
-        } else {
-            self.sampling.handle_ask(wall, id, theirs)
-        };
+        } else if let Some(descriptors) = self.sampling.handle_ask(wall, id, theirs) {
+            self.actions.push_back(ScoutAction::Shuffle { to: from, answer: true, descriptors });
+        }
         let unknown: Vec<SocketAddr> = theirs
             .iter()
             .filter(|descriptor| members.find(descriptor.id).is_none())
@@ -213,12 +215,11 @@ impl Scout {
         // Where nothing is lacking, a new face is still met now and then.
         let greetings = if self.gap < GAP.1 || self.random.below(8) == 0 { GREETINGS } else { 0 };
         let chosen = self.random.choose(unknown.len(), greetings);
-        actions.extend(chosen.into_iter().map(|i| ScoutAction::Greet(unknown[i])));
-        reply
+        self.actions.extend(chosen.into_iter().map(|i| ScoutAction::Greet(unknown[i])));
     }
 
     /// Writes to the member in other regions that has been silent longest, and again to those that have not answered yet.
-    fn ping(&mut self, now: u64, members: &Members, actions: &mut Vec<ScoutAction>) {
+    fn ping(&mut self, now: u64, members: &Members) {
         let is_local = members.get(Members::ME).region();
         let is_silent =
             |member: &Member| now.saturating_sub(member.heard_at.max(member.changed_at)) >= SILENCE;
@@ -230,7 +231,11 @@ impl Scout {
             self.knocked.insert(place, 0);
         }
         for (place, pings) in &mut self.knocked {
-            actions.push(if *pings < PINGS { ScoutAction::Ping(*place) } else { ScoutAction::Lost(*place) });
+            self.actions.push_back(if *pings < PINGS {
+                ScoutAction::Ping(*place)
+            } else {
+                ScoutAction::Lost(*place)
+            });
             *pings += 1;
         }
     }
@@ -244,14 +249,14 @@ impl Scout {
     }
 
     /// Among leaders: shows that this one is there, and looks who is not.
-    fn beat(&mut self, now: u64, view: &RegionView<'_>, actions: &mut Vec<ScoutAction>) {
+    fn beat(&mut self, now: u64, view: &RegionView<'_>) {
         if !view.leads {
             self.leaders.clear();
             return;
         }
         self.beats += 1;
         for (region, place) in view.leaders {
-            actions.push(ScoutAction::Beat(*place, self.beats));
+            self.actions.push_back(ScoutAction::Beat(*place, self.beats));
             let new = || Leader { place: *place, phi: Phi::new(Pace::default(), now), pings: 0 };
             let leader = self.leaders.entry(*region).or_insert_with(new);
             if leader.place != *place {
@@ -264,7 +269,7 @@ impl Scout {
                 continue;
             }
             // It may take another for this region's leader, and send its heartbeats there: so it is asked.
-            actions.push(if leader.pings < PINGS {
+            self.actions.push_back(if leader.pings < PINGS {
                 ScoutAction::Ping(leader.place)
             } else {
                 ScoutAction::Lost(leader.place)

@@ -10,6 +10,7 @@
 //! It follows the members and is told of updates; what is to be said or sent goes into the caller's vectors. Nothing is
 //! due while there is nothing new: a mesh at rest pays for its links, which are confirmed once a minute.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
@@ -63,14 +64,22 @@ pub struct Taken {
 }
 
 /// What is to be done about updates and links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::control) enum DisseminationAction {
+    /// A member has much of what is not here: compare all of it.
+    CatchUp(MemberIndex),
+    /// Say this to a member about the link to it.
+    Link(MemberIndex, LinkOp),
+    /// Send an update, or say something of some.
+    Spread(SpreadAction),
+}
+
+/// What is to be done, a queue a source.
 #[derive(Debug, Default)]
-pub(in crate::control) struct Actions {
-    /// Of the dissemination.
-    pub(in crate::control) spread: Vec<SpreadAction>,
-    /// Of the overlay: what to say.
-    pub(in crate::control) links: Vec<(MemberIndex, LinkOp)>,
-    /// Members that have much of what is not here.
-    pub(in crate::control) behind: Vec<MemberIndex>,
+struct Actions {
+    behind: VecDeque<MemberIndex>,
+    links: VecDeque<(MemberIndex, LinkOp)>,
+    spread: VecDeque<SpreadAction>,
 }
 
 /// Members of another region.
@@ -110,6 +119,7 @@ pub struct Dissemination {
     newcomer_until: Option<u64>,
     compare_at: u64,
     changes: Vec<Change>,
+    actions: Actions,
     random: Random,
 }
 
@@ -143,6 +153,7 @@ impl Dissemination {
             newcomer_until: None,
             compare_at: now,
             changes: Vec::new(),
+            actions: Actions::default(),
             random,
         }
     }
@@ -182,14 +193,17 @@ impl Dissemination {
         parts + size_of::<Self>() - size_of::<Spread>() - size_of::<Overlay>()
     }
 
+    /// What to do next: sessions first, then links, then updates.
+    pub(in crate::control) fn poll(&mut self) -> Option<DisseminationAction> {
+        let Actions { behind, links, spread } = &mut self.actions;
+        behind.pop_front().map(DisseminationAction::CatchUp).or_else(|| {
+            let link = links.pop_front().map(|(to, op)| DisseminationAction::Link(to, op));
+            link.or_else(|| spread.pop_front().map(DisseminationAction::Spread))
+        })
+    }
+
     /// A member has come, gone or moved to another region.
-    pub(in crate::control) fn follow(
-        &mut self,
-        now: u64,
-        members: &Members,
-        place: MemberIndex,
-        actions: &mut Actions,
-    ) {
+    pub(in crate::control) fn follow(&mut self, now: u64, members: &Members, place: MemberIndex) {
         let member = members.get(place);
         let gather = match () {
             () if members.live().len() <= WANTED => GATHER_FEW,
@@ -208,25 +222,19 @@ impl Dissemination {
         }
         if !here {
             self.overlay.gone(place, &mut self.changes);
-            self.settle(now, actions);
+            self.settle(now);
         }
     }
 
     /// A member's place is given to another.
-    pub(in crate::control) fn forget(
-        &mut self,
-        now: u64,
-        members: &Members,
-        place: MemberIndex,
-        actions: &mut Actions,
-    ) {
+    pub(in crate::control) fn forget(&mut self, now: u64, members: &Members, place: MemberIndex) {
         self.surveyed = false;
         if self.standing.has(place) {
             self.meet_all(now, members);
         }
         self.overlay.gone(place, &mut self.changes);
         self.spread.forget_origin(place);
-        self.settle(now, actions);
+        self.settle(now);
     }
 
     /// A further copy of an update came from a neighbour.
@@ -242,13 +250,7 @@ impl Dissemination {
     }
 
     /// An update was merged, or issued.
-    pub(in crate::control) fn take(
-        &mut self,
-        now: u64,
-        members: &Members,
-        taken: &Taken,
-        actions: &mut Actions,
-    ) {
+    pub(in crate::control) fn take(&mut self, now: u64, members: &Members, taken: &Taken) {
         let issued = taken.from.is_none();
         let direct = self.all_are_neighbours(members) && (issued || taken.from == taken.origin);
         let lane = match () {
@@ -258,7 +260,7 @@ impl Dissemination {
         };
         let origin = taken.origin.unwrap_or(SOMEBODY);
         let accepted = Accepted { id: taken.id, frame_ref: taken.frame_ref, origin, from: taken.from, lane };
-        self.spread.accepted(now, &self.spread_settings, &accepted, &mut actions.spread);
+        self.spread.accepted(now, &self.spread_settings, &accepted, &mut self.actions.spread);
         self.news(now);
         self.survey(members);
         if self.remote.is_empty() {
@@ -272,12 +274,14 @@ impl Dissemination {
             let came = taken.origin.map_or(self.is_local, |origin| members.get(origin).region());
             self.crossing.reforward(self.is_local, came, &views, random, &mut to);
         }
-        to.into_iter().for_each(|place| self.spread.send(taken.id, place, &mut actions.spread));
+        to.into_iter().for_each(|place| self.spread.send(taken.id, place, &mut self.actions.spread));
     }
 
-    /// Sends an update straight to a member that it concerns.
-    pub(in crate::control) fn send(&mut self, id: UpdateId, to: MemberIndex, actions: &mut Actions) {
-        self.spread.send(id, to, &mut actions.spread);
+    /// Sends an update straight to a member that it concerns. Returns whether it is here.
+    pub(in crate::control) fn send(&mut self, id: UpdateId, to: MemberIndex) -> bool {
+        let before = self.actions.spread.len();
+        self.spread.send(id, to, &mut self.actions.spread);
+        self.actions.spread.len() > before
     }
 
     /// Updates that are here, but for those that came only just.
@@ -286,32 +290,20 @@ impl Dissemination {
     }
 
     /// Sends a member what it lacks, as far as it is here.
-    pub(in crate::control) fn serve(
-        &mut self,
-        now: u64,
-        to: MemberIndex,
-        ids: &[UpdateId],
-        actions: &mut Actions,
-    ) {
-        self.spread.give(now, &self.spread_settings, to, ids, &mut actions.spread);
+    pub(in crate::control) fn serve(&mut self, now: u64, to: MemberIndex, ids: &[UpdateId]) {
+        self.spread.give(now, &self.spread_settings, to, ids, &mut self.actions.spread);
     }
 
     /// A member says something about updates or links.
-    pub(in crate::control) fn handle(
-        &mut self,
-        now: u64,
-        from: MemberIndex,
-        gossip: &Gossip,
-        actions: &mut Actions,
-    ) {
-        let spread = &mut actions.spread;
+    pub(in crate::control) fn handle(&mut self, now: u64, from: MemberIndex, gossip: &Gossip) {
+        let spread = &mut self.actions.spread;
         match gossip {
             Gossip::Ids(ids) => self.spread.handle_ids(now, &self.spread_settings, from, ids, spread),
             Gossip::Pull(ids) => self.spread.handle_pull(now, &self.spread_settings, from, ids, spread),
             Gossip::Offer(ids) => {
                 let behind = self.spread.handle_offer(now, &self.spread_settings, from, ids, spread);
                 if behind || (ids.len() >= OFFER_MAX && self.compares_as_newcomer(now)) {
-                    actions.behind.push(from);
+                    self.actions.behind.push_back(from);
                 }
             }
             Gossip::Prune(ids) => self.spread.handle_prune(from, ids),
@@ -319,7 +311,7 @@ impl Dissemination {
             // Those are for the scout.
             Gossip::Shuffle { .. } | Gossip::Heartbeat(_) => {}
         }
-        self.settle(now, actions);
+        self.settle(now);
     }
 
     fn compares_as_newcomer(&mut self, now: u64) -> bool {
@@ -331,17 +323,17 @@ impl Dissemination {
     }
 
     /// A neighbour refused what this node said before it had shown its address; now it is shown.
-    pub(in crate::control) fn offer_again(&mut self, now: u64, to: MemberIndex, actions: &mut Actions) {
+    pub(in crate::control) fn offer_again(&mut self, now: u64, to: MemberIndex) {
         if self.overlay.neighbours().any(|neighbour| neighbour == to) {
-            self.offer_recent(now, to, actions);
+            self.offer_recent(now, to);
         }
     }
 
     /// What was issued or merged before a link stood went along other links, if there were any: its names go to the
     /// new neighbour, which asks for what it lacks. One control frame at most, and nothing where nothing is recent.
-    fn offer_recent(&mut self, now: u64, to: MemberIndex, actions: &mut Actions) {
+    fn offer_recent(&mut self, now: u64, to: MemberIndex) {
         if self.spread.has_recent(now, &self.spread_settings) {
-            self.spread.offer(to, &mut actions.spread);
+            self.spread.offer(to, &mut self.actions.spread);
         }
     }
 
@@ -352,8 +344,8 @@ impl Dissemination {
     }
 
     /// Does what is due; `wall` is the wall clock.
-    pub(in crate::control) fn tick(&mut self, now: u64, wall: u64, members: &Members, actions: &mut Actions) {
-        self.spread.tick(now, &self.spread_settings, &mut actions.spread);
+    pub(in crate::control) fn tick(&mut self, now: u64, wall: u64, members: &Members) {
+        self.spread.tick(now, &self.spread_settings, &mut self.actions.spread);
         if self.overlay.next_due() <= now && self.overlay.tick(now, &mut self.changes) {
             // Somebody does not answer: the next in rank is asked, and that one again after a while.
             (self.anew, self.rank_at) = (true, now);
@@ -376,15 +368,15 @@ impl Dissemination {
             }
         }
         if now < self.rounds_until && self.rate.tick(now) {
-            self.round(members, actions);
+            self.round(members);
         }
-        self.settle(now, actions);
+        self.settle(now);
     }
 
     /// Compares what came last with somebody, now and then in other regions.
-    fn round(&mut self, members: &Members, actions: &mut Actions) {
+    fn round(&mut self, members: &Members) {
         if let Some(partner) = self.draw_partner(members) {
-            self.spread.offer(partner, &mut actions.spread);
+            self.spread.offer(partner, &mut self.actions.spread);
         }
     }
 
@@ -489,15 +481,15 @@ impl Dissemination {
     }
 
     /// Passes on what became of links.
-    fn settle(&mut self, now: u64, actions: &mut Actions) {
+    fn settle(&mut self, now: u64) {
         for change in core::mem::take(&mut self.changes) {
             match change {
-                Change::Tell(to, op) => actions.links.push((to, op)),
+                Change::Tell(to, op) => self.actions.links.push_back((to, op)),
                 Change::Linked(place) => {
                     let linked = self.spread.link(place);
                     debug_assert!(linked, "there is a place for every link of the overlay");
                     self.newcomer_until.get_or_insert(now + NEWCOMER_FOR);
-                    self.offer_recent(now, place, actions);
+                    self.offer_recent(now, place);
                 }
                 Change::Unlinked(place) => self.spread.unlink(place),
             }

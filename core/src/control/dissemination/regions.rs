@@ -7,8 +7,7 @@
 
 use alloc::vec::Vec;
 
-use crate::control::id::MemberIndex;
-use crate::control::id::Region;
+use crate::control::id::{MemberIndex, Region};
 use crate::random::Random;
 
 /// The spread_settings.

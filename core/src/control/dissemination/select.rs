@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::control::id::MemberIndex;
-use crate::control::id::Region;
+use crate::control::id::{MemberIndex, Region};
 use crate::control::membership::rtt::Rtt;
 use crate::random::Random;
 

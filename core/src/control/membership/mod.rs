@@ -2,6 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | [`membership`](self::membership) | the composition: what it owns, what the files below share |
 //! | `on_message` | the way of a control frame through the machines, message by message |
 //! | `on_suspicion` | a suspicion is opened, confirmed, refuted, or comes true |
 //! | `on_timer` | what is due |
@@ -25,8 +26,10 @@ pub mod broadcasts;
 pub mod claims;
 pub mod join;
 pub mod member;
-pub(in crate::control) mod newcomers;
-mod on_message;
+#[allow(clippy::module_inception, reason = "the composition root bears the name of what it composes")]
+pub mod membership;
+mod newcomers;
+pub(in crate::control) mod on_message;
 mod on_suspicion;
 mod on_timer;
 pub mod probe;
@@ -37,4 +40,4 @@ pub mod signer;
 pub mod suspicion;
 pub mod sync;
 pub mod table;
-pub(in crate::control) mod verified;
+mod verified;

@@ -20,11 +20,11 @@ const NEWS_MAX: usize = 24;
 /// Newcomers that are told at once; further ones hear broadcasts.
 const NEWCOMERS_MAX: usize = 256;
 /// How long after its last question a newcomer is told.
-pub(in crate::control) const TERM: u64 = S;
+pub(super) const TERM: u64 = S;
 
 /// Whom a node teaches, and what it has not told them yet.
 #[derive(Debug)]
-pub(in crate::control) struct Newcomers {
+pub(super) struct Newcomers {
     pupils: Vec<Newcomer>,
     news: Vec<MemberIndex>,
     due: u64,
@@ -42,13 +42,13 @@ struct Newcomer {
 
 impl Newcomers {
     /// Nobody to tell_newcomers yet.
-    pub(in crate::control) fn new(settings: &Settings, now: u64) -> Self {
+    pub(super) fn new(settings: &Settings, now: u64) -> Self {
         let budget = TokenBucket::new(settings.sync_letters.div_ceil(2), now);
         Self { pupils: Vec::new(), news: Vec::new(), due: 0, budget }
     }
 
     /// A member asks: as one that knows nobody if `new`.
-    pub(in crate::control) fn asked_by(&mut self, place: MemberIndex, new: bool, now: u64) {
+    pub(super) fn asked_by(&mut self, place: MemberIndex, new: bool, now: u64) {
         let until = now + TERM;
         if let Some(newcomer) = self.pupils.iter_mut().find(|newcomer| newcomer.place == place) {
             newcomer.until = until;
@@ -58,7 +58,7 @@ impl Newcomers {
     }
 
     /// There is something new to say of a member.
-    pub(in crate::control) fn hear(&mut self, place: MemberIndex, now: u64) {
+    pub(super) fn hear(&mut self, place: MemberIndex, now: u64) {
         if self.pupils.is_empty() || self.news.contains(&place) || self.news.len() == NEWS_MAX {
             return;
         }
@@ -72,12 +72,12 @@ impl Newcomers {
     }
 
     /// When [`Newcomers::give`] has something to do.
-    pub(in crate::control) fn next_due(&self) -> u64 {
+    pub(super) fn next_due(&self) -> u64 {
         if self.news.is_empty() { u64::MAX } else { self.due }
     }
 
     /// Who is to be told of whom now, as far as the budget goes; the others hear broadcasts.
-    pub(in crate::control) fn give(&mut self, now: u64) -> Vec<(MemberIndex, Vec<MemberIndex>)> {
+    pub(super) fn give(&mut self, now: u64) -> Vec<(MemberIndex, Vec<MemberIndex>)> {
         if now < self.next_due() {
             return Vec::new();
         }
@@ -96,7 +96,7 @@ impl Newcomers {
     }
 
     /// Forgets a place that is given to another member.
-    pub(in crate::control) fn forget(&mut self, place: MemberIndex) {
+    pub(super) fn forget(&mut self, place: MemberIndex) {
         self.pupils.retain(|newcomer| newcomer.place != place);
         if let Some(at) = self.news.iter().position(|other| *other == place) {
             self.news.remove(at);

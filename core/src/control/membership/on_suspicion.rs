@@ -2,12 +2,14 @@
 
 use core::net::SocketAddr;
 
-use crate::control::control::{Control, Output, accusation};
+use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState};
+use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::suspicion::terms;
 use crate::control::membership::table::{Applied, Members};
 use crate::control::message::membership::{Accusation, MembershipMsg};
 use crate::control::message::refusal::Refusal;
+use crate::control::output::Output;
 use crate::time::MS;
 
 /// Least time between two refutations, microseconds: each is a signature, and news for everybody.
@@ -15,16 +17,17 @@ const REFUTE_GAP: u64 = 200 * MS;
 /// Members that look for themselves when somebody is suspected.
 const WITNESSES: u64 = 5;
 
-impl Control {
+impl Membership {
     /// Somebody says that a member is suspected, or failed.
-    pub(in crate::control) fn handle(
+    pub(super) fn handle_accusation(
         &mut self,
         now: u64,
         from: MemberIndex,
         said: Accusation,
+        out: &mut Effects,
     ) -> Result<(), Refusal> {
         if said.id == self.me().id() {
-            return self.refute(now, from, &said);
+            return self.refute(now, from, &said, out);
         }
         let place = self.members.find(said.id).ok_or(Refusal::Unheard)?;
         let member = self.members.get(place);
@@ -34,7 +37,7 @@ impl Control {
         if said.rank < member.rank() {
             // Who says so has not heard the latest.
             if member.state().is_live() {
-                self.say_word_of(place, from);
+                self.say_word_of(place, from, out);
             }
             return Ok(());
         }
@@ -44,10 +47,10 @@ impl Control {
             PeerState::Alive if heard && self.settings.lifeguard => {
                 // It was just here. Whoever else may think otherwise, it had better say so itself.
                 let note = MembershipMsg::Accuse(said);
-                self.send_to(place, &note);
+                self.send_to(place, &note, out);
                 return Ok(());
             }
-            PeerState::Alive => self.suspect(place, said, now),
+            PeerState::Alive => self.suspect(place, said, now, out),
             PeerState::Suspected => {
                 if self.suspicions.confirm(place, said.by) {
                     self.spread(place, now);
@@ -58,13 +61,13 @@ impl Control {
             // Nobody is declared dead on another's word alone; but there is no need to wait for more opinions.
             self.suspicions.wake_by(place);
         } else if said.state == PeerState::Failed {
-            self.fail(place, now);
+            self.fail(place, now, out);
         }
         Ok(())
     }
 
     /// Opens a suspicion, tells it, and perhaps looks for itself.
-    pub(in crate::control) fn suspect(&mut self, place: MemberIndex, said: Accusation, now: u64) {
+    pub(super) fn suspect(&mut self, place: MemberIndex, said: Accusation, now: u64, out: &mut Effects) {
         let applied = self.members.report_at(place, said.rank, PeerState::Suspected, now);
         if !matches!(applied, Applied::Changed(..)) {
             return;
@@ -72,63 +75,71 @@ impl Control {
         let live = self.members.live().len();
         let terms = terms(&self.settings, live, self.suspicions.len());
         self.suspicions.open(place, said.by, terms, now);
-        self.changed(now, place);
+        self.changed(place, out);
         self.spread(place, now);
-        let witness = said.by != self.me().id() && self.random.below(live as u64) < WITNESSES;
+        // Where fewer live than should look, all do; this node may be the only one there is.
+        let live = live as u64;
+        let witness = said.by != self.me().id() && (live <= WITNESSES || self.random.below(live) < WITNESSES);
         if witness && self.settings.lifeguard {
-            self.prober.probe(place, now, &self.settings, &mut self.acts);
+            self.prober.probe(place, now, &self.settings);
         }
     }
 
     /// A suspicion proves unfounded.
-    pub(in crate::control) fn clear_suspicion(&mut self, place: MemberIndex, now: u64) {
+    pub(super) fn clear_suspicion(&mut self, place: MemberIndex, now: u64, out: &mut Effects) {
         if self.members.clear_suspicion(place, now) {
             self.suspicions.close(place);
             self.broadcasts.stop(&mut self.members, place);
-            self.changed(now, place);
+            self.changed(place, out);
         }
     }
 
     /// A member is gone, as far as this node is concerned.
-    pub(in crate::control) fn fail(&mut self, place: MemberIndex, now: u64) {
+    pub(super) fn fail(&mut self, place: MemberIndex, now: u64, out: &mut Effects) {
         let rank = self.members.get(place).rank();
         self.suspicions.close(place);
         if let Applied::Changed(..) = self.members.report_at(place, rank, PeerState::Failed, now) {
-            self.changed(now, place);
+            self.changed(place, out);
             self.spread(place, now);
             self.look_at = self.look_at.min(now);
         }
     }
 
     /// This node is said to be gone, and says that it is not.
-    fn refute(&mut self, now: u64, from: MemberIndex, said: &Accusation) -> Result<(), Refusal> {
+    fn refute(
+        &mut self,
+        now: u64,
+        from: MemberIndex,
+        said: &Accusation,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
         let rank = self.members.get(Members::ME).rank();
         if said.rank > rank {
             if said.rank.0 > rank.0 {
-                self.want(Output::Outlived(said.rank.0));
+                out.want(Output::Outlived(said.rank.0));
             }
             return Err(Refusal::Unheard);
         }
-        if said.rank == rank && self.refute_now(now) {
+        if said.rank == rank && self.refute_now(now, out) {
             self.prober.adjust_health(&self.settings, 1);
         }
         // Whoever said so may be on the far side of a cut, where no broadcast of this node arrives.
-        self.say_word_of(Members::ME, from);
+        self.say_word_of(Members::ME, from, out);
         Ok(())
     }
 
     /// Announces this node anew, so that whatever was said about its last announcement no longer holds; not too often.
-    pub(in crate::control) fn refute_now(&mut self, now: u64) -> bool {
+    pub(super) fn refute_now(&mut self, now: u64, out: &mut Effects) -> bool {
         let may = !self.statement.leaves && now >= self.refuted_at + REFUTE_GAP;
         if may {
             self.refuted_at = now;
-            self.restate(now, |_| ());
+            self.restate(now, |_| (), out);
         }
         may
     }
 
     /// Who writes, lives; and is told if others may think otherwise, so that it can say so to all.
-    pub(in crate::control) fn tell_state(&mut self, place: MemberIndex, from: SocketAddr, now: u64) {
+    pub(super) fn tell_state(&mut self, place: MemberIndex, from: SocketAddr, now: u64, out: &mut Effects) {
         let state = self.members.get(place).state();
         if state == PeerState::Alive {
             return;
@@ -136,10 +147,10 @@ impl Control {
         let note = MembershipMsg::Accuse(accusation(self.members.get(place), self.me().id()));
         match state {
             PeerState::Suspected if self.settings.lifeguard => {
-                self.send_queue.write(from, Some(place), &note);
-                self.clear_suspicion(place, now);
+                out.send_queue.write(from, Some(place), &note);
+                self.clear_suspicion(place, now, out);
             }
-            PeerState::Failed => self.send_queue.write(from, None, &note),
+            PeerState::Failed => out.send_queue.write(from, None, &note),
             _ => {}
         }
     }

@@ -1,12 +1,16 @@
 //! What is due by the clock, and what the prober wants done.
 
-use crate::control::control::{Control, Output};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState};
+use crate::control::membership::membership::{CONFLICT_GAP, Membership, accusation};
 use crate::control::membership::probe::ProbeAction;
 use crate::control::membership::suspicion::terms;
-use crate::control::membership::table::Members;
 use crate::control::message::membership::{Accusation, MembershipMsg};
-use crate::time::{MS, S};
+use crate::control::output::Output;
+use crate::time::MS;
 
 /// Broadcasts that fill a control frame, about.
 const BROADCASTS_A_FRAME: usize = 8;
@@ -15,70 +19,61 @@ const CONTROL_FRAMES_A_TURN: usize = 3;
 /// Between two looks at how much of the mesh is reachable.
 const LOOK_GAP: u64 = 500 * MS;
 
-impl Control {
-    pub(in crate::control) fn turn(&mut self, now: u64) {
-        self.prober.tick(now, &self.settings, &mut self.members, &mut self.acts);
+impl Membership {
+    /// Does what is due.
+    pub(in crate::control) fn tick(&mut self, now: u64, out: &mut Effects) {
+        self.prober.tick(now, &self.settings, &mut self.members);
         if self.suspicions.next_due() <= now {
             let live = self.members.live().len();
             let (least, ..) = terms(&self.settings, live, self.suspicions.len());
             while let Some(place) = self.suspicions.expire(now, least) {
-                self.fail(place, now);
+                self.fail(place, now, out);
             }
         }
         if let Some(place) = self.sync.tick(now, &self.members) {
-            self.ask_for_all(place, 0);
+            self.ask_for_all(place, 0, out);
         }
-        self.tell_newcomers(now);
-        self.greet(now);
-        self.gossip(now);
+        self.tell_newcomers(now, out);
+        self.greet(now, out);
+        self.gossip(now, out);
         if self.announce_at <= now {
-            self.restate(now, |_| ());
+            self.restate(now, |_| (), out);
         }
         if self.look_at <= now {
-            self.look(now);
+            self.look(now, out);
         }
-        if self.scout.next_due() <= now {
-            self.look_remote(now);
-        }
-        self.tick_sessions(now);
-        if self.sync.is_settled() {
-            self.dissemination.settle_in(now);
-        }
-        let wall = self.wall(now);
-        self.dissemination.tick(now, wall, &self.members, &mut self.actions);
-        self.fulfil(now);
     }
 
     /// Tells newcomers who came after them.
-    fn tell_newcomers(&mut self, now: u64) {
+    fn tell_newcomers(&mut self, now: u64, out: &mut Effects) {
         for (newcomer, news) in self.newcomers.give(now) {
-            news.into_iter().for_each(|place| self.say_word_of(place, newcomer));
+            news.into_iter().for_each(|place| self.say_word_of(place, newcomer, out));
         }
     }
 
     /// Says hello to whoever may be out there.
-    fn greet(&mut self, now: u64) {
+    fn greet(&mut self, now: u64, out: &mut Effects) {
         for address in self.joiner.tick(now, &self.settings, &self.members) {
-            self.greet_at(address);
+            self.greet_at(address, out);
         }
         let alone = self.is_alone();
         if alone && !self.was_alone {
-            self.want(Output::Alone);
+            out.want(Output::Alone);
         }
         self.was_alone = alone;
     }
 
-    pub(in crate::control) fn greet_at(&mut self, address: core::net::SocketAddr) {
+    pub(super) fn greet_at(&self, address: SocketAddr, out: &mut Effects) {
         let me = self.me().clone();
-        self.send_queue.write(address, None, &MembershipMsg::Announce(me.bytes()));
-        self.send_queue.write(address, None, &MembershipMsg::Hello);
+        out.send_queue.write(address, None, &MembershipMsg::Announce(me.bytes()));
+        out.send_queue.write(address, None, &MembershipMsg::Hello);
         if self.members.live().is_empty() {
-            self.send_queue.write(address, None, &MembershipMsg::SyncAsk { cursor: 0, digests: None });
+            out.send_queue.write(address, None, &MembershipMsg::SyncAsk { cursor: 0, digests: None });
         }
     }
 
     /// Tells what is new to a few members, while there is anything.
-    fn gossip(&mut self, now: u64) {
+    fn gossip(&mut self, now: u64, out: &mut Effects) {
         if self.broadcasts.is_empty() || now < self.gossip_at || self.members.live().is_empty() {
             return;
         }
@@ -87,72 +82,72 @@ impl Control {
         self.gossip_at = now + self.settings.gossip_interval / if few { 4 } else { 1 };
         let live = self.members.live();
         let chosen = self.random.choose(live.len(), self.settings.gossip_fanout);
-        let chosen: alloc::vec::Vec<MemberIndex> = chosen.into_iter().map(|i| live[i]).collect();
+        let chosen: Vec<MemberIndex> = chosen.into_iter().map(|i| live[i]).collect();
         let control_frames = (self.broadcasts.len() / BROADCASTS_A_FRAME).clamp(1, CONTROL_FRAMES_A_TURN);
         for place in chosen {
-            (0..control_frames).for_each(|_| self.blank(place));
+            (0..control_frames).for_each(|_| self.blank(place, out));
         }
     }
 
     /// Looks at how much of the mesh is reachable, and forgets who has been gone for long.
-    fn look(&mut self, now: u64) {
+    fn look(&mut self, now: u64, out: &mut Effects) {
         self.look_at = now + LOOK_GAP;
         let since = now.saturating_sub(self.settings.missing_for);
         let missing = self.members.failed_since(since).count();
         if let Some(status) = self.watch.look(self.members.live().len() + 1, missing, now) {
-            self.want(Output::Partition(status));
+            out.want(Output::Partition(status));
         }
         let then = now.saturating_sub(self.settings.forget_after);
         while let Some(place) = self.members.gone_before(then) {
-            self.forget(now, place);
+            self.forget(place, out);
         }
-        self.conflicts.retain(|_, at| now < *at + 3_600 * S);
+        self.conflicts.retain(|_, at| now < *at + CONFLICT_GAP);
     }
 
-    /// Does what the prober wants.
-    pub(in crate::control) fn act(&mut self, now: u64) {
-        // Acts may lead to further ones: a member that is silent is suspected, and then probed by whoever hears so.
-        while !self.acts.is_empty() {
-            for act in core::mem::take(&mut self.acts) {
-                self.act_once(now, act);
-            }
+    /// Does what the prober wants. What it finds may lead to more: a member that is silent is suspected, and then probed by
+    /// whoever hears so.
+    pub(in crate::control) fn poll_prober(&mut self, now: u64, out: &mut Effects) {
+        while let Some(action) = self.prober.poll() {
+            self.act(now, action, out);
         }
     }
 
-    fn act_once(&mut self, now: u64, act: ProbeAction) {
+    fn act(&mut self, now: u64, action: ProbeAction, out: &mut Effects) {
         let digest = self.members.digest();
-        match act {
+        match action {
             ProbeAction::Probe(target, nonce) => {
-                self.send_to(target, &MembershipMsg::Probe { nonce, digest });
+                self.send_to(target, &MembershipMsg::Probe { nonce, digest }, out);
                 let member = self.members.get(target);
                 if member.state() == PeerState::Suspected && self.settings.lifeguard {
                     // The suspected member learns of it with the next question, and can say that it is there.
-                    let note =
-                        MembershipMsg::Accuse(crate::control::control::accusation(member, self.me().id()));
-                    self.send_to(target, &note);
+                    let note = MembershipMsg::Accuse(accusation(member, self.me().id()));
+                    self.send_to(target, &note, out);
                 }
             }
             ProbeAction::Help(helper, nonce, target) => {
                 let target = self.members.get(target).id();
-                self.send_to(helper, &MembershipMsg::ProbeFor { nonce, target });
+                self.send_to(helper, &MembershipMsg::ProbeFor { nonce, target }, out);
             }
-            ProbeAction::Nack(client, nonce) => self.send_to(client, &MembershipMsg::Nack { nonce }),
-            ProbeAction::Relay(client, nonce) => self.send_to(client, &MembershipMsg::Ack { nonce, digest }),
-            ProbeAction::Silent(target) => {
-                let member = self.members.get(target);
-                let by = self.members.get(Members::ME).id();
-                let said =
-                    Accusation { id: member.id(), rank: member.rank(), state: PeerState::Suspected, by };
-                match member.state() {
-                    PeerState::Alive => self.suspect(target, said, now),
-                    PeerState::Suspected => {
-                        if self.suspicions.confirm(target, by) {
-                            self.spread(target, now);
-                        }
-                    }
-                    PeerState::Failed | PeerState::Left => {}
+            ProbeAction::Nack(client, nonce) => self.send_to(client, &MembershipMsg::Nack { nonce }, out),
+            ProbeAction::Relay(client, nonce) => {
+                self.send_to(client, &MembershipMsg::Ack { nonce, digest }, out);
+            }
+            ProbeAction::Silent(target) => self.handle_silence(now, target, out),
+        }
+    }
+
+    /// A member answered neither this node nor any helper.
+    fn handle_silence(&mut self, now: u64, target: MemberIndex, out: &mut Effects) {
+        let (member, by) = (self.members.get(target), self.me().id());
+        let said = Accusation { id: member.id(), rank: member.rank(), state: PeerState::Suspected, by };
+        match member.state() {
+            PeerState::Alive => self.suspect(target, said, now, out),
+            PeerState::Suspected => {
+                if self.suspicions.confirm(target, by) {
+                    self.spread(target, now);
                 }
             }
+            PeerState::Failed | PeerState::Left => {}
         }
     }
 }

@@ -5,7 +5,7 @@
 //! order of names, round the circle, so that a dead member is probed within two intervals by at least one neighbour, and
 //! not only on average; the other probes take all members in turn, in an order that is shuffled every time round.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::control::id::MemberIndex;
@@ -38,6 +38,7 @@ pub enum ProbeAction {
 #[derive(Debug)]
 pub struct Prober {
     pending: BTreeMap<u32, Probe>,
+    actions: VecDeque<ProbeAction>,
     next_at: u64,
     cursor: usize,
     neighbour_turn: bool,
@@ -66,6 +67,7 @@ impl Prober {
     pub fn new(settings: &Settings, mut random: Random, now: u64) -> Self {
         Self {
             pending: BTreeMap::new(),
+            actions: VecDeque::new(),
             next_at: now + random.below(settings.probe_interval),
             cursor: 0,
             neighbour_turn: random.permille(500),
@@ -93,6 +95,11 @@ impl Prober {
         self.pending.values().map(|probe| probe.due).fold(next, u64::min)
     }
 
+    /// What to do next.
+    pub fn poll(&mut self) -> Option<ProbeAction> {
+        self.actions.pop_front()
+    }
+
     /// This node slept for `by` microseconds.
     pub fn postpone(&mut self, by: u64) {
         self.next_at += by;
@@ -103,40 +110,28 @@ impl Prober {
     }
 
     /// What is due at `now`.
-    pub fn tick(
-        &mut self,
-        now: u64,
-        settings: &Settings,
-        members: &mut Members,
-        actions: &mut Vec<ProbeAction>,
-    ) {
+    pub fn tick(&mut self, now: u64, settings: &Settings, members: &mut Members) {
         let due: Vec<u32> =
             self.pending.iter().filter(|(_, probe)| probe.due <= now).map(|(nonce, _)| *nonce).collect();
-        due.into_iter().for_each(|nonce| self.wait_ends(nonce, now, settings, members, actions));
+        due.into_iter().for_each(|nonce| self.wait_ends(nonce, now, settings, members));
         if self.next_at <= now {
             self.next_at =
                 (self.next_at + settings.probe_interval * u64::from(1 + self.health)).max(now + MS);
             if let Some(target) = self.next_target(members) {
-                self.probe(target, now, settings, actions);
+                self.probe(target, now, settings);
             }
         }
     }
 
     /// Probes a member out of turn, unless it is being probed.
-    pub fn probe(
-        &mut self,
-        target: MemberIndex,
-        now: u64,
-        settings: &Settings,
-        actions: &mut Vec<ProbeAction>,
-    ) {
+    pub fn probe(&mut self, target: MemberIndex, now: u64, settings: &Settings) {
         let under_way = self.pending.values().any(|probe| probe.target == target && probe.client.is_none());
         if !under_way {
             let patience = u64::from(1 + self.health);
             let fails_at = now + (settings.probe_interval - settings.probe_interval / 8) * patience;
             let due = now + settings.probe_timeout * patience;
             let (asked_at, helpers) = (now, Vec::new());
-            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client: None }, actions);
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client: None });
         }
     }
 
@@ -148,7 +143,6 @@ impl Prober {
         target: MemberIndex,
         now: u64,
         settings: &Settings,
-        actions: &mut Vec<ProbeAction>,
     ) {
         let served = self.pending.values().filter(|probe| probe.client.is_some_and(|c| c.0 == client));
         if served.count() < 8 {
@@ -156,7 +150,7 @@ impl Prober {
             let due = now + settings.probe_timeout * 2;
             let client = Some((client, nonce));
             let (asked_at, fails_at, helpers) = (now, due, Vec::new());
-            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client }, actions);
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client });
         }
     }
 
@@ -168,7 +162,6 @@ impl Prober {
         nonce: u32,
         from: MemberIndex,
         settings: &Settings,
-        actions: &mut Vec<ProbeAction>,
     ) -> Option<(MemberIndex, Option<u64>)> {
         let probe = self.pending.get(&nonce)?;
         let direct = probe.target == from;
@@ -177,7 +170,7 @@ impl Prober {
         }
         let probe = self.pending.remove(&nonce)?;
         match probe.client {
-            Some((client, nonce)) => actions.push(ProbeAction::Relay(client, nonce)),
+            Some((client, nonce)) => self.actions.push_back(ProbeAction::Relay(client, nonce)),
             None => self.adjust_health(settings, -1),
         }
         Some((probe.target, direct.then(|| now.saturating_sub(probe.asked_at))))
@@ -200,26 +193,19 @@ impl Prober {
         });
     }
 
-    fn send(&mut self, probe: Probe, actions: &mut Vec<ProbeAction>) {
+    fn send(&mut self, probe: Probe) {
         if self.pending.len() < PROBES_MAX {
             let nonce = self.random.u64() as u32;
-            actions.push(ProbeAction::Probe(probe.target, nonce));
+            self.actions.push_back(ProbeAction::Probe(probe.target, nonce));
             self.pending.insert(nonce, probe);
         }
     }
 
     /// No answer in time: helpers are asked, or the member is silent.
-    fn wait_ends(
-        &mut self,
-        nonce: u32,
-        now: u64,
-        settings: &Settings,
-        members: &Members,
-        actions: &mut Vec<ProbeAction>,
-    ) {
+    fn wait_ends(&mut self, nonce: u32, now: u64, settings: &Settings, members: &Members) {
         let Some(probe) = self.pending.get_mut(&nonce) else { return };
         if let Some((client, nonce_of_client)) = probe.client {
-            actions.push(ProbeAction::Nack(client, nonce_of_client));
+            self.actions.push_back(ProbeAction::Nack(client, nonce_of_client));
             self.pending.remove(&nonce);
             return;
         }
@@ -229,7 +215,7 @@ impl Prober {
             let chosen = self.random.choose(live.len(), settings.helpers + 1);
             let helpers = chosen.into_iter().map(|i| live[i]).filter(|helper| *helper != probe.target);
             probe.helpers = helpers.take(settings.helpers).collect();
-            actions
+            self.actions
                 .extend(probe.helpers.iter().map(|helper| ProbeAction::Help(*helper, nonce, probe.target)));
             return;
         }
@@ -239,7 +225,7 @@ impl Prober {
         let worse = if probe.helpers.is_empty() { 1 } else { mute };
         self.adjust_health(settings, worse.max(0));
         debug_assert!(now >= probe.fails_at);
-        actions.push(ProbeAction::Silent(probe.target));
+        self.actions.push_back(ProbeAction::Silent(probe.target));
     }
 
     fn next_target(&mut self, members: &mut Members) -> Option<MemberIndex> {

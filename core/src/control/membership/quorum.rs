@@ -3,27 +3,11 @@
 //! Of n members, up to f, less than a third, may fail; a node that reaches fewer than n - f is cut off, or has lost more
 //! than the mesh can bear, and cannot tell which. It goes on reading and refuses writes that need a quorum.
 
+use crate::control::output::Partition;
 use crate::time::S;
 
 /// How long enough members must have been reachable again.
 const RECOVERY: u64 = 2 * S;
-
-/// What a node makes of how many members it reaches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Partition {
-    /// Enough.
-    #[default]
-    Healthy,
-    /// Too few for a quorum.
-    Partitioned {
-        /// Members that are reachable, this node among them.
-        reachable: usize,
-        /// Members that would be enough.
-        required: usize,
-    },
-    /// Enough again, but only just now.
-    Recovering,
-}
 
 /// Keeps the status.
 #[derive(Debug, Default)]

@@ -14,8 +14,7 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
-use crate::control::id::Region;
-use crate::control::id::{MemberIndex, PeerState, Rank};
+use crate::control::id::{MemberIndex, PeerState, Rank, Region};
 pub use crate::control::membership::member::Member;
 use crate::control::membership::member::{NOWHERE, Window, fold, halves};
 use crate::control::membership::rtt::Rtt;

@@ -7,8 +7,7 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use crate::control::id::Token;
-use crate::control::id::{PeerState, Rank};
+use crate::control::id::{PeerState, Rank, Token};
 use crate::control::message::announcement::{put_address, take_address};
 use crate::stamp::{Incarnation, Version};
 use crate::wire::{ControlFrame, Message};

@@ -2,9 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::control::id::FrameRef;
-use crate::control::id::MemberIndex;
-use crate::control::id::UpdateId;
+use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 
 /// How urgent an update is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

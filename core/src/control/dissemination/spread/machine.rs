@@ -1,5 +1,6 @@
 //! The machine: what is said to it, and what it wants done.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::control::dissemination::spread::action::{Accepted, Counts, Lane, SpreadAction};
@@ -9,9 +10,7 @@ use crate::control::dissemination::spread::pull::Pulls;
 use crate::control::dissemination::spread::settings::SpreadSettings;
 use crate::control::dissemination::spread::trees::Trees;
 use crate::control::dissemination::spread::updates::{Ordinal, State, Update, Updates};
-use crate::control::id::FrameRef;
-use crate::control::id::MemberIndex;
-use crate::control::id::UpdateId;
+use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::control::message::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX};
 use crate::random::Random;
 use crate::time::S;
@@ -99,7 +98,7 @@ impl Spread {
         now: u64,
         spread_settings: &SpreadSettings,
         accepted: &Accepted,
-        actions: &mut Vec<SpreadAction>,
+        actions: &mut VecDeque<SpreadAction>,
     ) {
         let Accepted { id, frame_ref, origin, from, lane } = *accepted;
         let sender = from.map_or(0, |peer| self.links.bit(peer));
@@ -144,7 +143,7 @@ impl Spread {
                 self.trees.graft(origin, bit);
             }
             update.told |= bit;
-            actions.push(SpreadAction::Forward { id, frame_ref, to });
+            actions.push_back(SpreadAction::Forward { id, frame_ref, to });
         }
         if lane == Lane::Direct {
             return;
@@ -201,13 +200,13 @@ impl Spread {
     }
 
     /// Sends an update that is here straight to `to`: the direct path of a critical message, and a region's wave.
-    pub fn send(&mut self, id: UpdateId, to: MemberIndex, actions: &mut Vec<SpreadAction>) {
+    pub fn send(&mut self, id: UpdateId, to: MemberIndex, actions: &mut VecDeque<SpreadAction>) {
         if let Some(update) = self.updates.named(id)
             && update.state == State::Held
         {
             // Whoever was only told of it is sent it all the same.
             update.told |= self.links.bit(to);
-            actions.push(SpreadAction::Forward { id, frame_ref: update.frame_ref, to });
+            actions.push_back(SpreadAction::Forward { id, frame_ref: update.frame_ref, to });
         }
     }
 
@@ -218,7 +217,7 @@ impl Spread {
         spread_settings: &SpreadSettings,
         from: MemberIndex,
         ids: &[UpdateId],
-        actions: &mut Vec<SpreadAction>,
+        actions: &mut VecDeque<SpreadAction>,
     ) {
         let bit = self.links.bit(from);
         for id in ids.iter().take(IDS_MAX.max(OFFER_MAX)) {
@@ -259,7 +258,7 @@ impl Spread {
         spread_settings: &SpreadSettings,
         from: MemberIndex,
         ids: &[UpdateId],
-        actions: &mut Vec<SpreadAction>,
+        actions: &mut VecDeque<SpreadAction>,
     ) {
         let bit = self.links.bit(from);
         for id in ids.iter().take(PULL_MAX) {
@@ -274,11 +273,11 @@ impl Spread {
     }
 
     /// A round: names what was taken in last to `to`, which sends what is missing here and asks for what it lacks.
-    pub fn offer(&mut self, to: MemberIndex, actions: &mut Vec<SpreadAction>) {
+    pub fn offer(&mut self, to: MemberIndex, actions: &mut VecDeque<SpreadAction>) {
         self.round = self.round.wrapping_add(1);
         let held = self.updates.iter_mut().rev().filter(|update| update.state == State::Held);
         let ids = held.take(OFFER_MAX).map(|update| update.id).collect();
-        actions.push(SpreadAction::Offer { to, ids });
+        actions.push_back(SpreadAction::Offer { to, ids });
     }
 
     /// Whether anything was heard of that would still be kept.
@@ -295,7 +294,7 @@ impl Spread {
         spread_settings: &SpreadSettings,
         from: MemberIndex,
         ids: &[UpdateId],
-        actions: &mut Vec<SpreadAction>,
+        actions: &mut VecDeque<SpreadAction>,
     ) -> bool {
         let bit = self.links.bit(from);
         let mut offered = ids.to_vec();
@@ -343,7 +342,7 @@ impl Spread {
         spread_settings: &SpreadSettings,
         to: MemberIndex,
         ids: &[UpdateId],
-        actions: &mut Vec<SpreadAction>,
+        actions: &mut VecDeque<SpreadAction>,
     ) {
         let bit = self.links.bit(to);
         ids.iter().for_each(|id| self.serve(now, spread_settings, *id, (bit, to), actions));
@@ -360,7 +359,7 @@ impl Spread {
     }
 
     /// Announces and asks for what is due. Forgets what is old; to do that in time is not urgent, and needs no timer.
-    pub fn tick(&mut self, now: u64, spread_settings: &SpreadSettings, actions: &mut Vec<SpreadAction>) {
+    pub fn tick(&mut self, now: u64, spread_settings: &SpreadSettings, actions: &mut VecDeque<SpreadAction>) {
         if now >= self.announce_at {
             self.announce(now, spread_settings, actions);
         }
@@ -387,7 +386,7 @@ impl Spread {
         now: u64,
         spread_settings: &SpreadSettings,
         id: UpdateId,
-        actions: &mut Vec<SpreadAction>,
+        actions: &mut VecDeque<SpreadAction>,
     ) -> Ordinal {
         while self.updates.len() >= spread_settings.updates_max {
             self.counts.crowded_out += 1;
@@ -416,7 +415,7 @@ impl Spread {
         spread_settings: &SpreadSettings,
         id: UpdateId,
         (bit, from): (u32, MemberIndex),
-        actions: &mut Vec<SpreadAction>,
+        actions: &mut VecDeque<SpreadAction>,
     ) {
         let update = self.updates.named(id);
         match update.filter(|update| update.state == State::Held) {
@@ -427,13 +426,13 @@ impl Spread {
             Some(update) => {
                 update.told |= bit;
                 update.touch(now, self.round);
-                actions.push(SpreadAction::Forward { id, frame_ref: update.frame_ref, to: from });
+                actions.push_back(SpreadAction::Forward { id, frame_ref: update.frame_ref, to: from });
             }
         }
     }
 
     /// Tells every neighbour what is new here and not known to be there, and what need not have come from it.
-    fn announce(&mut self, now: u64, spread_settings: &SpreadSettings, actions: &mut Vec<SpreadAction>) {
+    fn announce(&mut self, now: u64, spread_settings: &SpreadSettings, actions: &mut VecDeque<SpreadAction>) {
         let fresh = core::mem::take(&mut self.fresh);
         self.announce_at = u64::MAX;
         self.announced_at = now;
@@ -443,7 +442,7 @@ impl Spread {
         prunes.sort_unstable();
         for prunes in prunes.chunk_by(|a, b| a.0 == b.0) {
             let ids = prunes.iter().map(|(_, id)| *id).collect();
-            actions.push(SpreadAction::Prune { to: prunes[0].0, ids });
+            actions.push_back(SpreadAction::Prune { to: prunes[0].0, ids });
         }
         for (bit, to) in self.links.iter() {
             let mut ids = Vec::new();
@@ -456,7 +455,7 @@ impl Spread {
                 }
             }
             if !ids.is_empty() {
-                actions.push(SpreadAction::Announce { to, ids });
+                actions.push_back(SpreadAction::Announce { to, ids });
             }
         }
     }
@@ -479,10 +478,10 @@ impl Spread {
         (floor.saturating_sub(self.updates.first()) as usize).min(self.updates.len())
     }
 
-    fn forget(&mut self, actions: &mut Vec<SpreadAction>) {
+    fn forget(&mut self, actions: &mut VecDeque<SpreadAction>) {
         let Some(update) = self.updates.pop() else { return };
         match update.state {
-            State::Held => actions.push(SpreadAction::Forget(update.id)),
+            State::Held => actions.push_back(SpreadAction::Forget(update.id)),
             State::Missing(_) => self.pulls.found(),
             State::GivenUp => {}
         }

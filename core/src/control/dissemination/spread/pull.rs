@@ -1,13 +1,13 @@
 //! Asking for what is missing: whoever said that it has it, one after the other, until one sends it.
 
 use alloc::collections::BinaryHeap;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use crate::control::dissemination::spread::updates::{Ordinal, State};
 use crate::control::dissemination::spread::{Spread, SpreadAction, SpreadSettings};
-use crate::control::id::MemberIndex;
-use crate::control::id::UpdateId;
+use crate::control::id::{MemberIndex, UpdateId};
 use crate::control::message::gossip::PULL_MAX;
 
 /// When to ask for what. An update that came meanwhile leaves its entry behind, which then finds nothing to do.
@@ -55,7 +55,7 @@ impl Spread {
         &mut self,
         now: u64,
         spread_settings: &SpreadSettings,
-        actions: &mut Vec<SpreadAction>,
+        actions: &mut VecDeque<SpreadAction>,
     ) {
         let mut asks: Vec<(MemberIndex, UpdateId)> = Vec::new();
         while let Some(ordinal) = self.pulls.take(now) {
@@ -79,7 +79,7 @@ impl Spread {
         asks.sort_unstable();
         for asks in asks.chunk_by(|a, b| a.0 == b.0) {
             for part in asks.chunks(PULL_MAX) {
-                actions.push(SpreadAction::Pull {
+                actions.push_back(SpreadAction::Pull {
                     to: part[0].0,
                     ids: part.iter().map(|(_, id)| *id).collect(),
                 });

@@ -5,9 +5,7 @@
 
 use alloc::collections::VecDeque;
 
-use crate::control::id::FrameRef;
-use crate::control::id::MemberIndex;
-use crate::control::id::UpdateId;
+use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::hash_index::Index;
 
 /// Counts the updates that were ever heard of.

@@ -1,7 +1,7 @@
 //! A mesh in virtual time for the tests of the dissemination: real machines, links with delay and loss, nodes that are
 //! silent, lie, or die.
 
-use alloc::collections::BinaryHeap;
+use alloc::collections::{BinaryHeap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -11,10 +11,7 @@ use octick_crypto::NodeId;
 use crate::control::dissemination::rank::{Purpose, RINGS, Ranking};
 use crate::control::dissemination::regions::{Crossing, RegionView};
 use crate::control::dissemination::spread::{Accepted, Lane, Spread, SpreadAction, SpreadSettings};
-use crate::control::id::FrameRef;
-use crate::control::id::MemberIndex;
-use crate::control::id::Region;
-use crate::control::id::UpdateId;
+use crate::control::id::{FrameRef, MemberIndex, Region, UpdateId};
 use crate::control::message::gossip::Gossip;
 use crate::control::{Random, Refusal};
 use crate::time::{MS, S};
@@ -94,7 +91,7 @@ pub(in crate::control) struct Mesh {
     pub(in crate::control) copies: u64,
     pub(in crate::control) bytes: u64,
     pub(in crate::control) handled: u64,
-    actions: Vec<SpreadAction>,
+    actions: VecDeque<SpreadAction>,
 }
 
 /// How it went.
@@ -161,7 +158,7 @@ impl Mesh {
             copies: 0,
             bytes: 0,
             handled: 0,
-            actions: Vec::new(),
+            actions: VecDeque::new(),
         }
     }
 

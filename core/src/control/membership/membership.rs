@@ -1,0 +1,455 @@
+//! Who is in the mesh, composed: the table of members, and the machines that keep it true.
+//!
+//! In come messages about members, time, and what the operator wants; out come [`MemberChange`]s, which the composition root
+//! hands to the other machines, and [`Effects`]: messages to send, and what the embedder should know. What can never happen:
+//! a member on record whose announcement was not verified, or two members that hold one slot.
+//!
+//! ```text
+//! message ─> on_message ─┬─> table <─ probe, suspicion <─ on_timer <─ time
+//!                        │     └─> broadcasts ─> fill ─> room in control frames
+//!                        └─> MemberChange ─> dissemination, cross_region
+//! ```
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use octick_crypto::NodeId;
+
+use crate::control::effects::Effects;
+use crate::control::id::{MemberIndex, PeerState, Region};
+use crate::control::membership::address_proof::AddressProver;
+use crate::control::membership::broadcasts::BroadcastQueue;
+use crate::control::membership::claims::Claims;
+use crate::control::membership::join::Joiner;
+use crate::control::membership::newcomers::Newcomers;
+use crate::control::membership::probe::Prober;
+use crate::control::membership::quorum::QuorumWatch;
+use crate::control::membership::settings::Settings;
+use crate::control::membership::signer::Signer;
+use crate::control::membership::suspicion::Suspicions;
+use crate::control::membership::sync::Sync;
+use crate::control::membership::table::{Applied, Member, Members};
+use crate::control::message::announcement::{Announcement, Claim, Statement};
+use crate::control::message::membership::{Accusation, MembershipMsg};
+use crate::control::output::{NodeInit, Output, Partition};
+use crate::random::Random;
+use crate::stamp::{HybridClock, Incarnation, Run, Version};
+use crate::time::{MS, S};
+use crate::wire::ControlFrame;
+
+/// How late a tick may be before this node must have been stopped, microseconds.
+const STALL: u64 = 300 * MS;
+/// Conflicts that are named; who has more keys in use twice has read enough.
+const CONFLICTS_MAX: usize = 64;
+/// How often a key in use twice is named, microseconds.
+pub(super) const CONFLICT_GAP: u64 = 3_600 * S;
+
+/// What became of a member, for the machines that follow the members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::control) enum MemberChange {
+    /// It came, went, or announced something else.
+    Changed(MemberIndex),
+    /// It is forgotten: its index may stand for another member already.
+    Forgotten(MemberIndex, NodeId),
+}
+
+/// Everything that one node knows and does about members.
+pub struct Membership {
+    pub(super) settings: Settings,
+    pub(super) members: Members,
+    pub(super) broadcasts: BroadcastQueue,
+    pub(super) prober: Prober,
+    pub(super) suspicions: Suspicions,
+    pub(super) sync: Sync,
+    pub(super) newcomers: Newcomers,
+    pub(super) joiner: Joiner,
+    pub(super) address_prover: AddressProver,
+    pub(super) claims: Claims,
+    pub(super) watch: QuorumWatch,
+    pub(super) signer: Box<dyn Signer>,
+    pub(super) statement: Statement,
+    pub(super) random: Random,
+    clock: HybridClock,
+    /// The wall clock's lead over the monotonic one.
+    wall_lead: u64,
+    born: Version,
+    /// When a key in use twice was last named.
+    pub(super) conflicts: BTreeMap<NodeId, u64>,
+    changes: VecDeque<MemberChange>,
+    pub(super) gossip_at: u64,
+    pub(super) announce_at: u64,
+    pub(super) look_at: u64,
+    pub(super) changed_at: u64,
+    pub(super) refuted_at: u64,
+    pub(super) was_alone: bool,
+}
+
+impl Membership {
+    /// A node that knows nobody but itself.
+    pub(in crate::control) fn new(
+        settings: Settings,
+        init: &NodeInit,
+        mut signer: Box<dyn Signer>,
+        random: &mut Random,
+        out: &mut Effects,
+    ) -> Self {
+        let now = init.now;
+        let mut clock = HybridClock::new(init.id);
+        let born = clock.tick(init.wall);
+        let claims: Vec<Claim> = init.runs.iter().map(|run| Claim { run: *run, since: init.wall }).collect();
+        let statement = Statement {
+            incarnation: init.incarnation,
+            boot: random.u64() as u32,
+            version: born,
+            capabilities: init.capabilities,
+            region: init.region,
+            leaves: false,
+            addresses: init.addresses.clone(),
+            claims: sorted(claims),
+        };
+        let me = signer.announce(&statement);
+        let mut membership = Self {
+            members: Members::new(me, settings.members_max, random.fork()),
+            broadcasts: BroadcastQueue::default(),
+            prober: Prober::new(&settings, random.fork(), now),
+            suspicions: Suspicions::default(),
+            sync: Sync::new(&settings, random.fork(), now),
+            newcomers: Newcomers::new(&settings, now),
+            joiner: Joiner::new(random.fork(), now),
+            address_prover: AddressProver::new(init.secret, settings.strangers, now),
+            claims: Claims::default(),
+            watch: QuorumWatch::default(),
+            signer,
+            statement,
+            random: random.fork(),
+            clock,
+            wall_lead: init.wall.saturating_sub(now),
+            born,
+            conflicts: BTreeMap::new(),
+            changes: VecDeque::new(),
+            gossip_at: now,
+            announce_at: now + settings.forget_after / 3,
+            look_at: now,
+            changed_at: now,
+            refuted_at: 0,
+            was_alone: false,
+            settings,
+        };
+        membership.changed(Members::ME, out);
+        membership
+    }
+
+    /// Everybody on record.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// This node's last word about itself.
+    pub fn me(&self) -> &Arc<Announcement> {
+        self.members.get(Members::ME).announcement()
+    }
+
+    /// The region of this node.
+    pub fn region(&self) -> Region {
+        self.statement.region
+    }
+
+    /// Whether enough of the mesh is reachable.
+    pub fn partition(&self) -> Partition {
+        self.watch.status()
+    }
+
+    /// Whether no seed answers.
+    pub fn is_alone(&self) -> bool {
+        self.joiner.is_alone() && self.members.remote_len() == 0
+    }
+
+    /// Whether a newcomer's first comparisons are over.
+    pub fn is_settled(&self) -> bool {
+        self.sync.is_settled()
+    }
+
+    /// How this node feels: 0 is well; worse, it asks slower and waits longer.
+    pub fn health(&self) -> u32 {
+        self.prober.health()
+    }
+
+    /// The wall clock when the monotonic one shows `now`.
+    pub(in crate::control) fn wall(&self, now: u64) -> u64 {
+        now + self.wall_lead
+    }
+
+    /// When this process began, by its own hybrid clock.
+    pub(super) fn born(&self) -> Version {
+        self.born
+    }
+
+    /// The next thing that became of a member.
+    pub(in crate::control) fn poll_change(&mut self) -> Option<MemberChange> {
+        self.changes.pop_front()
+    }
+
+    /// Fills the room that a control frame to a member has left with what is new.
+    pub(in crate::control) fn fill(&mut self, to: MemberIndex, control_frame: &mut ControlFrame) {
+        if self.members.get(to).state().is_live() {
+            let suspicions = &self.suspicions;
+            self.broadcasts.fill(control_frame, &mut self.members, |members, place, control_frame| {
+                news(members, suspicions, place, control_frame)
+            });
+        }
+    }
+
+    /// This node moves.
+    pub(in crate::control) fn set_addresses(
+        &mut self,
+        now: u64,
+        addresses: Vec<SocketAddr>,
+        out: &mut Effects,
+    ) {
+        self.restate(now, |statement| statement.addresses = addresses, out);
+    }
+
+    /// This node speaks for other slots. Those it spoke for before keep the age of their claim.
+    pub(in crate::control) fn set_runs(&mut self, now: u64, runs: &[Run], out: &mut Effects) {
+        let wall = self.wall(now);
+        let since = |run: &Run| {
+            let old = self
+                .statement
+                .claims
+                .iter()
+                .find(|claim| claim.run.first <= run.first && run.end() <= claim.run.end());
+            old.map_or(wall, |old| old.since)
+        };
+        let claims = sorted(runs.iter().map(|run| Claim { run: *run, since: since(run) }).collect());
+        self.restate(now, |statement| statement.claims = claims, out);
+    }
+
+    /// Greets whoever is at `address`, who may not know this node.
+    pub(in crate::control) fn join(&mut self, now: u64, address: SocketAddr, out: &mut Effects) {
+        self.joiner.expect(address, now);
+        self.greet_at(address, out);
+    }
+
+    /// This node says goodbye.
+    pub(in crate::control) fn leave(&mut self, now: u64, out: &mut Effects) {
+        self.restate(now, |statement| statement.leaves = true, out);
+        let live = self.members.live().to_vec();
+        for i in self.random.choose(live.len(), 4 * self.settings.gossip_fanout) {
+            self.blank(live[i], out);
+        }
+    }
+
+    /// An operator knows that a member is gone for good.
+    pub(in crate::control) fn expel(&mut self, now: u64, id: NodeId, out: &mut Effects) -> bool {
+        let Some(place) = self.members.find(id).filter(|place| *place != Members::ME) else { return false };
+        self.fail(place, now, out);
+        true
+    }
+
+    /// A member of another region does not answer. Its own region tells its members; here nobody need hear of it.
+    /// Returns whether that is news.
+    pub(in crate::control) fn lose(&mut self, now: u64, place: MemberIndex, out: &mut Effects) -> bool {
+        let rank = self.members.get(place).rank();
+        let lost =
+            matches!(self.members.report_at(place, rank, PeerState::Failed, now), Applied::Changed(..));
+        if lost {
+            self.changed(place, out);
+        }
+        lost
+    }
+
+    /// Says something new of this node itself.
+    pub(super) fn restate(&mut self, now: u64, change: impl FnOnce(&mut Statement), out: &mut Effects) {
+        change(&mut self.statement);
+        let wall = self.wall(now);
+        self.statement.version = self.clock.tick(wall);
+        let announcement = self.signer.announce(&self.statement);
+        let applied = self.members.announce(&announcement, now);
+        debug_assert!(matches!(applied, Applied::Changed(..)), "own announcements only get later");
+        self.announce_at = now + self.settings.forget_after / 3;
+        self.changed(Members::ME, out);
+        self.spread(Members::ME, now);
+    }
+
+    /// A member's announcement or state changed: whose slots are whose, and the embedder.
+    pub(super) fn changed(&mut self, place: MemberIndex, out: &mut Effects) {
+        self.changes.push_back(MemberChange::Changed(place));
+        let member = self.members.get(place);
+        let (announcement, gone) = (member.announcement().clone(), !member.state().is_live());
+        let claims = &announcement.statement().claims;
+        let affected = self.claims.set(place, announcement.id(), gone, claims);
+        self.tell(place, out);
+        for other in affected.into_iter().filter(|other| *other != place) {
+            self.tell(other, out);
+        }
+        let lost: Vec<_> = self.claims.refused_to(Members::ME).collect();
+        for (run, to) in lost.into_iter().filter(|(_, to)| *to == place || place == Members::ME) {
+            let to = self.members.get(to).id();
+            out.want(Output::SlotsLost { run, to });
+        }
+    }
+
+    fn tell(&self, place: MemberIndex, out: &mut Effects) {
+        let member = self.members.get(place);
+        let (announcement, state) = (member.announcement().clone(), member.state());
+        let runs = self.claims.held_by(place);
+        out.want(Output::Member { announcement, state, runs });
+    }
+
+    /// What is known of a member is news.
+    pub(super) fn spread(&mut self, place: MemberIndex, now: u64) {
+        self.gossip_soon(now);
+        self.broadcasts.spread(&mut self.members, place);
+        self.changed_at = now;
+    }
+
+    /// A member introduces itself that was not known: it knows others, who tell of it as well.
+    pub(super) fn mention(&mut self, place: MemberIndex, now: u64) {
+        self.gossip_soon(now);
+        self.broadcasts.mention(&mut self.members, place);
+        self.changed_at = now;
+    }
+
+    /// There will be something to tell: a little later, for news seldom comes alone.
+    fn gossip_soon(&mut self, now: u64) {
+        if self.broadcasts.is_empty() {
+            let later = self.random.below(self.settings.gossip_interval / 4 + 1);
+            self.gossip_at = self.gossip_at.max(now + later);
+        }
+    }
+
+    /// Writes to a member, if it has an address.
+    pub(in crate::control) fn send_to(
+        &self,
+        place: MemberIndex,
+        message: &MembershipMsg<'_>,
+        out: &mut Effects,
+    ) {
+        if let Some(address) = self.members.get(place).address() {
+            out.send_queue.write(address, Some(place), message);
+        }
+    }
+
+    /// Begins a control frame to a member that only news fill.
+    pub(super) fn blank(&self, place: MemberIndex, out: &mut Effects) {
+        if let Some(address) = self.members.get(place).address() {
+            out.send_queue.blank(address, place);
+        }
+    }
+
+    /// A key in use twice is named, once an hour.
+    pub(super) fn conflict(
+        &mut self,
+        place: MemberIndex,
+        other: Option<SocketAddr>,
+        now: u64,
+        out: &mut Effects,
+    ) {
+        let member = self.members.get(place);
+        let (id, winner) = (member.id(), member.announcement().clone());
+        if self.may_name_conflict(id, now) {
+            out.want(Output::Conflict { id, winner, other });
+        }
+    }
+
+    /// A later incarnation of this node lives elsewhere; told once an hour, as any conflict.
+    pub(super) fn superseded(
+        &mut self,
+        incarnation: Incarnation,
+        at: Option<SocketAddr>,
+        now: u64,
+        out: &mut Effects,
+    ) {
+        if self.may_name_conflict(self.me().id(), now) {
+            out.want(Output::Superseded { incarnation, at });
+        }
+    }
+
+    fn may_name_conflict(&mut self, id: NodeId, now: u64) -> bool {
+        let named = self.conflicts.get(&id).is_some_and(|at| now < at + CONFLICT_GAP);
+        let may = !named && (self.conflicts.len() < CONFLICTS_MAX || self.conflicts.contains_key(&id));
+        if may {
+            self.conflicts.insert(id, now);
+        }
+        may
+    }
+
+    /// Puts a member out of every machine, so that its place can be given to another.
+    pub(super) fn forget(&mut self, place: MemberIndex, out: &mut Effects) {
+        let id = self.members.get(place).id();
+        for other in self.claims.set(place, id, true, &[]).into_iter().filter(|other| *other != place) {
+            self.tell(other, out);
+        }
+        self.broadcasts.stop(&mut self.members, place);
+        self.suspicions.close(place);
+        self.prober.forget(place);
+        self.sync.forget(place);
+        self.newcomers.forget(place);
+        out.send_queue.forget(place);
+        self.members.remove(place);
+        self.changes.push_back(MemberChange::Forgotten(place, id));
+        out.want(Output::Forgotten(id));
+    }
+
+    /// This node may have been stopped since it was `due`; what it did not hear then counts against nobody. Returns
+    /// whether it was. (What a control frame makes due in the past is due now, and no sign of a stop.)
+    pub(in crate::control) fn wake(&mut self, now: u64, due: u64) -> bool {
+        let late = now.saturating_sub(due);
+        let stopped = self.settings.lifeguard && due != u64::MAX && late > STALL;
+        if stopped {
+            self.prober.postpone(late);
+            self.prober.adjust_health(&self.settings, 1);
+            self.suspicions.postpone(late);
+        }
+        stopped
+    }
+
+    /// When [`Membership::tick`] has something to do.
+    pub(in crate::control) fn next_due(&self) -> u64 {
+        let silent = self.broadcasts.is_empty() || self.members.live().is_empty();
+        let gossip = if silent { u64::MAX } else { self.gossip_at };
+        [
+            gossip,
+            self.prober.next_due(&self.members),
+            self.suspicions.next_due(),
+            self.sync.next_due(&self.members),
+            self.newcomers.next_due(),
+            self.joiner.next_due(&self.members),
+            self.announce_at,
+            self.look_at,
+        ]
+        .into_iter()
+        .fold(u64::MAX, u64::min)
+    }
+}
+
+/// What there is to say of a member: its own last word, or that it is believed gone.
+fn news(
+    members: &Members,
+    suspicions: &Suspicions,
+    place: MemberIndex,
+    control_frame: &mut ControlFrame,
+) -> bool {
+    let member = members.get(place);
+    match member.state() {
+        PeerState::Alive | PeerState::Left => {
+            MembershipMsg::Announce(member.announcement().bytes()).write(control_frame)
+        }
+        PeerState::Suspected | PeerState::Failed => {
+            let by = suspicions.author(place).unwrap_or(members.get(Members::ME).id());
+            MembershipMsg::Accuse(accusation(member, by)).write(control_frame)
+        }
+    }
+}
+
+pub(super) fn accusation(member: &Member, by: NodeId) -> Accusation {
+    Accusation { id: member.id(), rank: member.rank(), state: member.state(), by }
+}
+
+fn sorted(mut claims: Vec<Claim>) -> Vec<Claim> {
+    claims.sort_by_key(|claim| claim.run);
+    claims
+}
