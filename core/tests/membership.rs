@@ -288,6 +288,26 @@ fn forged_news_is_refused() {
 }
 
 #[test]
+fn an_accusation_where_nobody_else_lives_is_looked_into() {
+    let mut mesh = Mesh::new(13);
+    mesh.regions = 3;
+    mesh.add_many(3);
+    let knows_both = |mesh: &Mesh| mesh.nodes[0].control.members().remote_len() == 2;
+    mesh.run_to(60 * S, knows_both);
+    assert!(mesh.nodes[0].control.members().live().is_empty());
+    mesh.kill(2);
+    mesh.run(S);
+    let rank = mesh.nodes[2].control.me().rank();
+    let (id, by) = (mesh.nodes[2].id, mesh.nodes[1].id);
+    let accused = Accusation { id, rank, state: PeerState::Suspected, by };
+    let mut control_frame = ControlFrame::new();
+    assert!(MembershipMsg::Accuse(accused).write(&mut control_frame));
+    let packet = mesh.packet(1);
+    mesh.deliver(0, &packet, &control_frame);
+    assert_eq!(mesh.state(0, 2), Some(PeerState::Suspected));
+}
+
+#[test]
 fn of_two_processes_with_one_key_the_earlier_is_superseded() {
     let mut mesh = Mesh::of(8, 10);
     mesh.run_to(5 * S, Mesh::agrees);
