@@ -16,10 +16,12 @@ const DIGITS: usize = 64;
 /// Writes a new key file with mode 0600. An existing file is never overwritten.
 ///
 /// # Errors
-/// [`KeyFileError::Exists`] or [`KeyFileError::Io`]; on an I/O error a partly written file may remain.
+/// [`KeyFileError::Exists`], [`KeyFileError::NotAFile`] or [`KeyFileError::Io`]; on an I/O error a partly written file
+/// may remain.
 pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyFileError> {
     let io_error = |error| KeyFileError::Io { path: path.into(), error };
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(_) if path.is_dir() => return Err(KeyFileError::NotAFile { path: path.into() }),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(KeyFileError::Exists { path: path.into() });
         }
@@ -32,9 +34,15 @@ pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyFileError> {
 /// Reads an identity, refusing a file that others can read.
 ///
 /// # Errors
-/// [`KeyFileError::Open`] to others, [`KeyFileError::Malformed`] content, or [`KeyFileError::Io`].
+/// [`KeyFileError::NotAFile`], [`KeyFileError::Open`] to others, [`KeyFileError::Malformed`] content, or
+/// [`KeyFileError::Io`].
 pub fn read(path: &Path) -> Result<Identity, KeyFileError> {
     let io_error = |error| KeyFileError::Io { path: path.into(), error };
+    // Asked before it is opened: opening a pipe would wait for whoever writes to it.
+    let metadata = fs::metadata(path).map_err(io_error)?;
+    if !metadata.is_file() {
+        return Err(KeyFileError::NotAFile { path: path.into() });
+    }
     let mut file = File::open(path).map_err(io_error)?;
     let mode = file.metadata().map_err(io_error)?.mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -97,6 +105,11 @@ pub enum KeyFileError {
         /// Where.
         path: PathBuf,
     },
+    /// There is a directory, or something else that is no ordinary file; it was not touched.
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+    },
     /// Users other than the owner have rights to the file.
     Open {
         /// Where.
@@ -125,6 +138,13 @@ impl fmt::Display for KeyFileError {
         match self {
             Self::Exists { path } => {
                 write!(f, "{}: a file is there already; remove it or name another", path.display())
+            }
+            Self::NotAFile { path } => {
+                let at = path.display();
+                write!(
+                    f,
+                    "{at}: a directory or a device, not a key file: name a file in it, {at}/node.key say"
+                )
             }
             Self::Open { path, mode } => {
                 write!(f, "{0}: mode {mode:04o} lets others read the key; run: chmod 600 {0}", path.display())

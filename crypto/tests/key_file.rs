@@ -158,3 +158,20 @@ fn read_or_create_does_not_replace_a_file_that_it_cannot_use() {
     assert!(matches!(key_file::read_or_create(&path), Err(KeyFileError::Malformed { .. })));
     assert_eq!(fs::read(&path).unwrap(), b"damaged");
 }
+
+#[test]
+fn what_is_no_file_is_called_that_and_not_opened() {
+    let folder = Folder::new("what_is_no_file");
+    let identity = counted();
+    for outcome in [
+        key_file::read(&folder.0).map(drop),
+        key_file::read_or_create(&folder.0).map(drop),
+        key_file::create(&folder.0, &identity),
+        // A device; whoever opened a pipe would wait for its other end.
+        key_file::read(Path::new("/dev/null")).map(drop),
+    ] {
+        let error = outcome.expect_err("no file to keep a key in");
+        assert!(matches!(error, KeyFileError::NotAFile { .. }), "{error:?}");
+        assert!(error.to_string().contains("name a file"), "{error}");
+    }
+}
