@@ -154,6 +154,12 @@ impl Engine {
         self.publisher.source()
     }
 
+    /// Changes published so far, all of which subscribers can read. Rises only while there are subscribers.
+    #[inline]
+    pub fn published(&self) -> u64 {
+        self.publisher.pushed()
+    }
+
     /// The tables, to read or to digest.
     pub fn state(&self) -> &State {
         &self.state
@@ -234,6 +240,11 @@ impl Engine {
     /// Marks all own cells for sending: whoever missed some gets them again, with a new version.
     pub fn refresh(&mut self) {
         self.outbox.refresh();
+    }
+
+    /// Blocks of own cells that wait for [`Engine::flush`].
+    pub fn pending_blocks(&self) -> usize {
+        self.outbox.pending_blocks()
     }
 
     /// In how many microseconds [`Engine::flush`] could send something, were there no other reason to wait; nothing

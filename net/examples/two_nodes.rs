@@ -1,7 +1,7 @@
 //! Two nodes on loopback: what an agent writes on one is read on the other, signed and verified on the way.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use octick::{Config, Counter, Identity, Next, Peer, Run, Slot, Update};
 
@@ -31,10 +31,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A change covers up to eight neighbouring cells; what was missed would be told as a gap.
     let mut cells = 0;
     while cells < 1_000 {
-        match changes.poll() {
-            Next::Change(change) => cells += change.mask.count_ones(),
-            Next::Missed(gap) => return Err(format!("missed {gap} changes").into()),
-            Next::Empty => std::hint::spin_loop(),
+        match changes.recv(Duration::from_secs(5))? {
+            Next::Change(change) => cells += change.slots().count(),
+            Next::Missed(missed) => return Err(format!("missed {} changes", missed.count).into()),
         }
     }
     println!("1,000 cells from {} to {} in {:?}", alice.id().short(), bob.id().short(), began.elapsed());

@@ -1,28 +1,107 @@
-//! Why something was not done: a small enum for each thing that may be asked of a running node.
+//! Why something was not done: a small enum for each thing that may be asked of a running node. Every variant says what
+//! happened to state, and its message what to do.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use octick_core::data::{NotOurs, Update};
 use octick_core::engine::NotLearnt;
+use octick_core::stamp::Slot;
+use octick_core::state::TableKind;
+use octick_crypto::NodeId;
 
 use crate::config::ConfigError;
+use crate::writer::GROUP_MAX;
 
-/// Why a write was not taken.
+/// Why a write was not taken. Unless a variant says otherwise, nothing was queued and nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WriteError {
-    /// Another node's cell, or no table for it.
-    NotOurs(NotOurs),
-    /// The engine is behind and the queue is full; the write may be tried again.
-    Full(Update),
+    /// The node has stopped, or is stopping. A write that was made at that very moment may have been sent all the same. Start a
+    /// node anew; its writers are other ones.
+    Gone,
+    /// The node keeps no such table. Switch it on in its configuration, on every node of the mesh.
+    NoTable {
+        /// Which.
+        table: TableKind,
+    },
+    /// The slot lies past the end of every table. Write another, or configure longer tables on every node.
+    OutOfRange {
+        /// Which.
+        slot: Slot,
+        /// Slots in each table.
+        slots: u32,
+    },
+    /// The slot is in none of the runs that this node was configured to speak for. Write another, or configure it.
+    NotOwned {
+        /// Which.
+        slot: Slot,
+        /// The key of the configuration that lists the runs.
+        key: &'static str,
+    },
+    /// The slot was this node's by its configuration, but another member has the older claim to it, and what this node wrote there
+    /// would be refused everywhere. Give one of the two other runs.
+    SlotsLost {
+        /// Which.
+        slot: Slot,
+        /// Who holds it.
+        to: NodeId,
+    },
+    /// A critical write names somebody that this node cannot send to. Write without naming anybody, or wait until it has joined.
+    Unreachable {
+        /// Who was named.
+        to: NodeId,
+        /// Whether this node knows it, without an address, or as gone.
+        known: bool,
+    },
+    /// More updates than one group may have, [`GROUP_MAX`]. Write several groups.
+    TooMany {
+        /// How many there were.
+        given: usize,
+    },
+    /// The engine is behind and the queue is full. Try again, or configure a longer one.
+    Full,
 }
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOurs(error) => write!(f, "{error}"),
-            Self::Full(_) => {
+            Self::Gone => Gone.fmt(f),
+            Self::NoTable { table } => {
+                write!(f, "this node keeps no table {table}: switch it on in the layout, on every node")
+            }
+            Self::OutOfRange { slot, slots } => {
+                let last = slots - 1;
+                write!(f, "slot {} lies past the tables' last, {last}: configure more slots", slot.0)
+            }
+            Self::NotOwned { slot, key } => write!(
+                f,
+                "slot {} is in none of the runs that this node speaks for: configure it under `{key}` (in a node's \
+                 file: `agents`), or write it on the node that owns it",
+                slot.0
+            ),
+            Self::SlotsLost { slot, to } => write!(
+                f,
+                "slot {} belongs to member {to}, which claimed it before this node's configuration did: give one of the \
+                 two other slots",
+                slot.0
+            ),
+            Self::Unreachable { to, known: true } => {
+                write!(
+                    f,
+                    "member {to} is gone, or has no address: write without naming it, or wait until it is back"
+                )
+            }
+            Self::Unreachable { to, known: false } => {
+                write!(
+                    f,
+                    "no node named {to} is known here: write without naming it, or wait until it has joined"
+                )
+            }
+            Self::TooMany { given } => {
+                write!(f, "{given} updates in one group, where at most {GROUP_MAX} fit: write several groups")
+            }
+            Self::Full => {
                 write!(f, "the queue of writes is full: try again, or configure a longer writes_queue")
             }
         }
@@ -31,7 +110,7 @@ impl fmt::Display for WriteError {
 
 impl std::error::Error for WriteError {}
 
-/// Why a write that needs a quorum was not taken.
+/// Why a write that needs a quorum was not taken. Nothing was queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuorumError {
     /// Too few members are reachable.
@@ -60,19 +139,72 @@ impl fmt::Display for QuorumError {
 
 impl std::error::Error for QuorumError {}
 
-/// The node's threads have ended.
+/// The node's threads have ended. What was asked was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
 
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the node's threads have ended; stop() says why")
+        f.write_str("the node has stopped; if nobody stopped it, Handle::stop() says why it did")
     }
 }
 
 impl std::error::Error for Gone {}
 
-/// Why the mesh cannot be seen, or steered.
+/// Why a node is not ready yet. It goes on trying; ask again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotReady {
+    /// It has ended.
+    Gone,
+    /// Nobody has answered: no seed, and no address that it was told to join.
+    NoSeedAnswers {
+        /// Who was to answer.
+        seeds: Vec<SocketAddr>,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// It has met others, and still learns from them who is there.
+    NotSettled {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// It reaches too few members for a quorum.
+    Partitioned {
+        /// Members that are reachable, this node among them.
+        reachable: usize,
+        /// Members that would be enough.
+        required: usize,
+    },
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => Gone.fmt(f),
+            Self::NoSeedAnswers { seeds, waited } => {
+                write!(f, "within {waited:?} nobody answered")?;
+                for (i, seed) in seeds.iter().enumerate() {
+                    write!(f, "{} {seed}", if i == 0 { " at" } else { "," })?;
+                }
+                f.write_str(": is a node of this mesh there, and does a firewall let UDP through?")
+            }
+            Self::NotSettled { waited } => write!(
+                f,
+                "after {waited:?} this node has met its mesh, and still learns who is there: wait longer"
+            ),
+            Self::Partitioned { reachable, required } => write!(
+                f,
+                "this node reaches {reachable} members where a quorum takes {required}: wait until the mesh has healed, or \
+                 have members that are gone for good leave by force"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NotReady {}
+
+/// Why the mesh cannot be seen, or steered. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MeshError {
     /// This node has ended.
@@ -85,9 +217,10 @@ impl fmt::Display for MeshError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => write!(f, "{Gone}"),
-            Self::NoMembership => {
-                f.write_str("the node looks after no mesh: it was started without membership")
-            }
+            Self::NoMembership => f.write_str(
+                "this node was started without membership, and knows of no mesh but the peers that are listed: start it with \
+                 Config::membership (in a node's file: membership.enabled = true)",
+            ),
         }
     }
 }
@@ -112,7 +245,9 @@ impl fmt::Display for LearnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => write!(f, "{Gone}"),
-            Self::Own => f.write_str("the node's own key is among the peers"),
+            Self::Own => f.write_str(
+                "the node's own key is among the peers: leave it out, what this node may write is settled at its start",
+            ),
             Self::Run(error) => write!(f, "{error}"),
             Self::Refused(error) => write!(f, "{error}"),
         }
@@ -123,30 +258,30 @@ impl std::error::Error for LearnError {}
 
 /// Why there is no report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AskError {
+pub enum QueryError {
     /// This node has ended.
     Gone,
-    /// No answer came.
+    /// No answer came. One that comes later is dropped.
     Silent {
         /// Who was asked.
         to: SocketAddr,
         /// How long was waited.
-        patience: Duration,
+        timeout: Duration,
     },
 }
 
-impl fmt::Display for AskError {
+impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => write!(f, "{Gone}"),
-            Self::Silent { to, patience } => {
+            Self::Silent { to, timeout } => {
                 write!(
                     f,
-                    "no answer from {to} within {patience:?}: is a node there that lists this one as a peer?"
+                    "no answer from {to} within {timeout:?}: is a node there that lists this one as a peer?"
                 )
             }
         }
     }
 }
 
-impl std::error::Error for AskError {}
+impl std::error::Error for QueryError {}

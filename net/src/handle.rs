@@ -1,27 +1,37 @@
-//! What an embedder holds: writes go in, reads and changes come out, and the node stops when it is told to.
+//! What an embedder holds: writes go in, reads, changes and events come out, and the node stops when it is told to.
+//!
+//! Each call says what it waits for and how long; those that say nothing return at once. After the node has ended nothing
+//! says that it was done.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam::channel::{self, Receiver, Sender};
+use crossbeam::channel::{self, RecvTimeoutError, Sender};
 use crossbeam::queue::ArrayQueue;
 use octick_core::counters::Tally;
 use octick_core::data::Run;
-use octick_core::data::publish::{Reader as Changes, Source};
+use octick_core::data::publish::Source;
 use octick_core::data::report::Report;
 use octick_core::limits::OFFENDERS_MAX;
+use octick_core::stamp::Slot;
 use octick_core::state::StateReader;
 use octick_core::table::Kernel;
 use octick_crypto::{Hash, NodeId, lanes};
 
+use crate::changes::Changes;
 use crate::config::{ConfigError, Peer};
-use crate::error::{AskError, Gone, LearnError, MeshError};
-use crate::mesh::{MeshEvent, MeshView, Quorum, Steering};
-use crate::runtime::{Command, Latencies, SenderStats, ThreadStats, Threads, Waker, Write, tally};
+use crate::error::{Gone, LearnError, MeshError, NotReady, QueryError};
+use crate::events::{EventSource, Events};
+use crate::mesh::{MeshView, Quorum, Steering};
+use crate::notify::{Closed, Waiters};
+use crate::runtime::{
+    Command, Latencies, PeerSnapshot, SenderStats, ThreadStats, Threads, Waker, Write, tally,
+};
 use crate::socket::{self, Backend, Socket, Why};
-use crate::writer::Writer;
+use crate::status::{Standing, Status};
+use crate::writer::{Groups, Writer};
 
 /// A running node. Dropping it stops the node.
 pub struct Handle {
@@ -39,10 +49,15 @@ pub(crate) struct Inner {
     pub(crate) commands: Sender<Command>,
     pub(crate) waker: Waker,
     pub(crate) reader: StateReader,
+    pub(crate) groups: Groups,
     pub(crate) changes: Source,
+    pub(crate) waiters: Waiters,
     pub(crate) all_stats: Vec<ThreadStats>,
-    pub(crate) events: Receiver<MeshEvent>,
+    pub(crate) events: EventSource,
     pub(crate) quorum: Quorum,
+    pub(crate) status: Status,
+    pub(crate) peers: PeerSnapshot,
+    pub(crate) seeds: Vec<SocketAddr>,
 }
 
 /// What a node runs on, chosen at its start.
@@ -85,6 +100,33 @@ pub struct Stats {
     pub senders: Vec<SenderStats>,
 }
 
+/// What a node had not sent when it ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unsent {
+    /// Writes and groups of writes in the queue, that the engine had not taken.
+    pub writes: usize,
+    /// Blocks of own cells that waited for their train.
+    pub blocks: usize,
+    /// Frames that waited for room in the socket, own and relayed, each for one member.
+    pub frames: usize,
+}
+
+impl Unsent {
+    /// Whether all was handed to the network. It may lose some all the same; others then have it from those it reached.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How a node ended.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// What did not get out in time.
+    pub unsent: Unsent,
+    /// Its last figures.
+    pub stats: Stats,
+}
+
 impl Handle {
     pub(crate) fn new(inner: Inner) -> Self {
         Self { inner }
@@ -112,13 +154,16 @@ impl Handle {
 
     /// Writes cells, from any thread; clones share the queue.
     pub fn writer(&self) -> Writer {
-        let Inner { runs, writes, waker, quorum, .. } = &self.inner;
+        let Inner { runs, writes, groups, waker, quorum, status, peers, .. } = &self.inner;
         Writer {
             runs: runs.clone(),
+            layout: self.inner.reader.layout(),
             writes: writes.clone(),
+            groups: groups.clone(),
             waker: waker.clone(),
             quorum: quorum.clone(),
-            layout: self.inner.reader.layout(),
+            status: status.clone(),
+            peers: peers.clone(),
         }
     }
 
@@ -127,10 +172,41 @@ impl Handle {
         self.inner.reader.clone()
     }
 
-    /// Follows the changes from now on, in the order in which they were merged. A subscriber that falls behind
-    /// is told how many it missed, and never holds the node up.
+    /// Follows the changes from now on, in the order in which they were merged, to be polled or waited for. A subscriber
+    /// that falls behind is told how many it missed and where to look instead, and never holds the node up.
     pub fn subscribe(&self) -> Changes {
-        self.inner.changes.subscribe()
+        Changes::new(self.inner.changes.subscribe(), self.inner.waiters.waiter())
+    }
+
+    /// Waits until this node is a member like any other: it has met its mesh, has learnt who is there, and reaches a quorum.
+    /// Without membership, or as the first of its mesh, a node is ready at once. Updates that are older still come
+    /// in after that.
+    ///
+    /// # Errors
+    /// [`NotReady`] says what is missing after `timeout`.
+    pub fn ready(&self, timeout: Duration) -> Result<(), NotReady> {
+        let status = &self.inner.status;
+        let is_ready = || (status.standing() == Standing::Ready).then_some(());
+        match self.inner.events.waiter().wait(timeout, is_ready) {
+            Ok(Some(())) if self.is_running() => return Ok(()),
+            Ok(None) if self.is_running() => {}
+            Ok(_) | Err(Closed) => return Err(NotReady::Gone),
+        }
+        Err(match (status.standing(), self.inner.quorum.lacks()) {
+            (Standing::Unmet, _) => {
+                NotReady::NoSeedAnswers { seeds: self.inner.seeds.clone(), waited: timeout }
+            }
+            (Standing::Partitioned, Some((reachable, required))) => {
+                NotReady::Partitioned { reachable, required }
+            }
+            _ => NotReady::NotSettled { waited: timeout },
+        })
+    }
+
+    /// Who speaks for `slot`, as far as this node knows: itself, a peer, or a member, whether it is there or gone. `None` where
+    /// nobody does. Looks at every run of slots that is known; not for a hot path.
+    pub fn owner_of(&self, slot: Slot) -> Option<NodeId> {
+        self.inner.status.lost_to(slot).or_else(|| self.inner.peers.owner_of(slot))
     }
 
     /// The node's counters as they stand. Takes no lock and no memory.
@@ -204,15 +280,10 @@ impl Handle {
         answer.recv().map_err(|_| MeshError::Gone)?.ok_or(MeshError::NoMembership)
     }
 
-    /// What this node found out about its mesh since the last call, oldest first. At most 1,024 events wait; later
-    /// ones are dropped until somebody asks.
-    pub fn mesh_events(&self) -> impl Iterator<Item = MeshEvent> + '_ {
-        self.inner.events.try_iter()
-    }
-
-    /// The next of these events, or nothing if none comes within `patience`.
-    pub fn next_mesh_event(&self, patience: Duration) -> Option<MeshEvent> {
-        self.inner.events.recv_timeout(patience).ok()
+    /// What this node finds out about its mesh, for one more consumer: from the oldest of the last 1,024 events on. However
+    /// many consumers there are, each gets every event, at its own pace, and is told of those it missed.
+    pub fn events(&self) -> Events {
+        self.inner.events.consumer()
     }
 
     /// Greets whoever is at `address`, so that the two meshes become one. Returns before an answer can have come.
@@ -224,7 +295,7 @@ impl Handle {
     }
 
     /// Says goodbye to the mesh: others take this node for gone, not for failed. The node itself goes on until it is
-    /// stopped, which should be a little later, so that the word gets out.
+    /// stopped, which should be a little later, so that the word gets out; [`Handle::shutdown`] does both.
     ///
     /// # Errors
     /// As [`Handle::mesh`].
@@ -243,21 +314,23 @@ impl Handle {
     fn steer(&self, steering: Steering) -> Result<bool, MeshError> {
         let (reply, answer) = channel::bounded(1);
         self.command(Command::Steer(steering, reply)).map_err(|Gone| MeshError::Gone)?;
-        let done = answer.recv().map_err(|_| MeshError::Gone)?;
-        match steering {
-            Steering::Join(_) | Steering::Leave if !done => Err(MeshError::NoMembership),
-            _ => Ok(done),
-        }
+        answer.recv().map_err(|_| MeshError::Gone)?.ok_or(MeshError::NoMembership)
     }
 
-    /// Asks the node at `to` for its report, and waits up to `patience`.
+    /// Asks the node at `to` for its figures, by a signed question and answer, and waits up to `timeout`. That node answers
+    /// those that it lists as peers, and members.
     ///
     /// # Errors
-    /// [`AskError`]; the question may have been answered too late.
-    pub fn ask(&self, to: SocketAddr, patience: Duration) -> Result<Report, AskError> {
+    /// [`QueryError`]; the question may have been answered too late.
+    pub fn query_stats(&self, to: SocketAddr, timeout: Duration) -> Result<Report, QueryError> {
         let (reply, answer) = channel::bounded(1);
-        self.command(Command::Ask(to, reply)).map_err(|Gone| AskError::Gone)?;
-        answer.recv_timeout(patience).map_err(|_| AskError::Silent { to, patience })
+        self.command(Command::QueryStats(to, reply)).map_err(|Gone| QueryError::Gone)?;
+        answer.recv_timeout(timeout).map_err(|error| match error {
+            RecvTimeoutError::Timeout => QueryError::Silent { to, timeout },
+            // Either the node ended, or the question gave way to 64 later ones.
+            RecvTimeoutError::Disconnected if self.is_running() => QueryError::Silent { to, timeout },
+            RecvTimeoutError::Disconnected => QueryError::Gone,
+        })
     }
 
     /// Whether all of its threads still run.
@@ -265,7 +338,30 @@ impl Handle {
         self.inner.threads.is_whole()
     }
 
-    /// Stops the node, waits for its threads, and returns its last figures.
+    /// Ends the node in good order: takes no more writes, says goodbye to its mesh, sends all that was written, and stops.
+    /// With company that takes 0.3 s, so that the goodbye gets around; what is not done after `timeout` is left undone,
+    /// and told. Subscribers read what is left, and are then told that it is over.
+    ///
+    /// # Errors
+    /// As [`Handle::stop`].
+    ///
+    /// # Panics
+    /// As [`Handle::stop`].
+    pub fn shutdown(mut self, timeout: Duration) -> io::Result<Shutdown> {
+        self.inner.status.stop();
+        let (reply, drained) = channel::bounded(1);
+        if self.command(Command::Drain(reply)).is_ok() {
+            // Too late, or gone: what is left says so.
+            let _ = drained.recv_timeout(timeout);
+        }
+        self.inner.threads.stop()?;
+        // What was queued at the last moment was not among what the engine saw.
+        let unsent = Unsent { writes: self.inner.writes.len(), ..self.inner.status.unsent() };
+        Ok(Shutdown { unsent, stats: self.stats() })
+    }
+
+    /// Stops the node at once, waits for its threads, and returns its last figures. The mesh takes it for failed; see
+    /// [`Handle::shutdown`].
     ///
     /// # Errors
     /// A thread had ended before, because its socket was gone.
@@ -273,6 +369,7 @@ impl Handle {
     /// # Panics
     /// When a thread panicked: a bug, passed on.
     pub fn stop(mut self) -> io::Result<Stats> {
+        self.inner.status.stop();
         self.inner.threads.stop()?;
         Ok(self.stats())
     }

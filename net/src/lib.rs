@@ -1,6 +1,8 @@
 //! An embeddable gossip data plane: signed UDP frames in, merged cells out, eight ticks a cell.
 //!
 //! ```
+//! use std::time::Duration;
+//!
 //! use octick::{Config, Identity, Run, Slot, Update};
 //!
 //! let mut config = Config::new(Identity::generate()?, "127.0.0.1:0".parse()?);
@@ -9,17 +11,19 @@
 //!
 //! let mut changes = node.subscribe();
 //! node.writer().write(Update::Cell8(Slot(3), 42))?;
-//! while changes.poll() == octick::Next::Empty {}
+//! changes.recv(Duration::from_secs(5))?; // or `changes.next().await`, under any runtime
 //! assert_eq!(node.reader().cell8(Slot(3)).map(|cell| cell.value), Some(42));
-//! node.stop()?;
+//! assert!(node.shutdown(Duration::from_secs(5))?.unsent.is_nothing());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! | module | idea |
 //! |---|---|
 //! | [`config`] | what may be chosen, checked as a whole |
-//! | [`handle`] | a running node: reads, changes, figures, its part in the mesh |
+//! | [`handle`] | a running node: reads, figures, its part in the mesh, its end |
 //! | [`writer`] | writes in |
+//! | [`changes`] | what changed, to be waited for by threads, tasks and `epoll` |
+//! | [`events`] | what happens in the mesh, likewise |
 //! | [`error`] | why something was not done |
 //! | `runtime` | the pipeline laid over threads |
 //! | [`socket`] | io_uring or recvmmsg, trains in and out |
@@ -30,34 +34,41 @@
 
 #![deny(unsafe_code)]
 
+pub mod changes;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod events;
 pub mod handle;
 pub mod memory;
 pub mod mesh;
+mod notify;
 pub mod pool;
 mod runtime;
 pub mod socket;
+mod status;
 mod sync;
 pub mod writer;
 
+pub use changes::{Changes, Missed, Next, PollableChanges, RecvError, TryRecvError};
 pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, Threads, Wait};
-pub use error::{AskError, Gone, LearnError, MeshError, QuorumError, WriteError};
-pub use handle::{About, Handle, Stats};
+pub use error::{Gone, LearnError, MeshError, NotReady, QueryError, QuorumError, WriteError};
+pub use events::{Events, NextEvent};
+pub use handle::{About, Handle, Shutdown, Stats, Unsent};
 pub use mesh::{
     MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, Region, Strategy, TravelView,
 };
 pub use octick_core::counters::{Counter, Tally};
 pub use octick_core::data::budget::{Limits, Rate, SenderScore};
-pub use octick_core::data::publish::{Change, Next, Reader as Changes};
+pub use octick_core::data::publish::Change;
 pub use octick_core::data::report::{Gauge, Report};
 pub use octick_core::data::{DirectoryError, Run, Update};
 pub use octick_core::engine::NotLearnt;
 pub use octick_core::reject::Reject;
-pub use octick_core::stamp::{Slot, Version};
+pub use octick_core::stamp::{Incarnation, Slot, Version};
 pub use octick_core::state::{Layout, StateReader, TableKind};
 pub use octick_core::table::{Cell, Kernel, Snapshot};
+pub use octick_crypto::key_file::{self, KeyFileError};
 pub use octick_crypto::{Hash, Identity, NodeId, PublicKey};
 pub use runtime::{Latencies, SenderStats, StartError, start};
 pub use writer::Writer;

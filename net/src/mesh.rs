@@ -51,7 +51,9 @@ pub struct MemberView {
     pub state: PeerState,
     /// Where it is at home.
     pub region: Region,
-    /// Its life.
+    /// What it says that it can do, as the mesh's agents agree to number it.
+    pub capabilities: u32,
+    /// Its incarnation: a later start has a greater one.
     pub incarnation: Incarnation,
     /// Where it is written to.
     pub address: Option<SocketAddr>,

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use octick::{
-    Config, Handle, Identity, Layout, Membership, MeshError, Mode, PeerState, QuorumError, Reject, Run, Slot,
-    Update,
+    Config, Handle, Identity, Layout, Membership, MeshError, Mode, NotReady, PeerState, QuorumError, Reject,
+    Run, Slot, Update, WriteError,
 };
 
 const LAYOUT: Layout = Layout { slots: 4_096, cells8: true, cells4: false, rows: false };
@@ -129,13 +129,18 @@ fn slots_that_two_claim_stay_with_who_claimed_them_first() {
     until("they know each other", || live(&seed) == 2);
     let second = start(2, Some(address), |config| config.runs = vec![run(1)]);
     until("everybody knows everybody", || [&seed, &first, &second].iter().all(|node| live(node) == 3));
-    second.writer().write(Update::Cell8(run(1).first, 666)).expect("it thinks that it may");
+    let (writer, update) = (second.writer(), Update::Cell8(run(1).first, 666));
+    let lost = WriteError::SlotsLost { slot: run(1).first, to: first.id() };
+    until("the second knows", || writer.write(update) == Err(lost));
     first.writer().write(Update::Cell8(run(1).first, 7)).expect("its own cell");
     until("the first one's word counts", || {
         seed.reader().cell8(run(1).first).is_some_and(|cell| cell.value == 7)
     });
-    until("the second one's does not", || seed.tally().rejected(Reject::NotOwner) > 0);
     assert_eq!(seed.reader().cell8(run(1).first).map(|cell| cell.value), Some(7));
+    until("the second hears it, too", || {
+        second.reader().cell8(run(1).first).is_some_and(|cell| cell.value == 7)
+    });
+    assert_eq!([&seed, &first, &second].map(|node| node.owner_of(run(1).first)), [Some(first.id()); 3]);
 }
 
 #[test]
@@ -143,6 +148,10 @@ fn a_node_without_membership_says_so() {
     let node = start(0, None, |config| config.membership = None);
     assert_eq!(node.mesh().unwrap_err(), MeshError::NoMembership);
     assert_eq!(node.leave().unwrap_err(), MeshError::NoMembership);
+    assert_eq!(node.join(node.local_addr()).unwrap_err(), MeshError::NoMembership);
+    let error = node.force_leave(identity(1).id()).unwrap_err();
+    assert_eq!(error, MeshError::NoMembership);
+    assert!(error.to_string().contains("Config::membership"), "it says what to do: {error}");
 }
 
 #[test]
@@ -161,6 +170,9 @@ fn a_node_that_has_lost_its_quorum_takes_ordinary_writes_only() {
     others.into_iter().for_each(|node| _ = node.stop());
     until("the quorum is lost", || writer.write_with_quorum(update).is_err());
     until("all are missed", || live(&seed) == 1);
+    until("it is not ready, and says why", || {
+        seed.ready(Duration::ZERO) == Err(NotReady::Partitioned { reachable: 1, required: 3 })
+    });
     until("the refusal says so", || {
         writer.write_with_quorum(update) == Err(QuorumError::Partitioned { reachable: 1, required: 3 })
     });
@@ -169,6 +181,7 @@ fn a_node_that_has_lost_its_quorum_takes_ordinary_writes_only() {
     let more = start(2, Some(address), quick);
     until("two are back", || live(&seed) == 3 && live(&again) == 3 && live(&more) == 3);
     until("the quorum is there", || writer.write_with_quorum(update).is_ok());
+    seed.ready(PATIENCE).expect("it is a member like any other again");
 }
 
 #[test]

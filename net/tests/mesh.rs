@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use octick::socket::Choice;
 use octick::{
-    AskError, Config, Counter, Handle, Identity, Layout, LearnError, Mode, Next, Peer, Reject, Run, Slot,
+    Config, Counter, Handle, Identity, Layout, LearnError, Mode, Next, Peer, QueryError, Reject, Run, Slot,
     Update, Wait, WriteError,
 };
 
@@ -63,7 +63,7 @@ fn write_all(node: &Handle, n: usize, seed: u64) {
             Update::Cell4(Slot(slot), slot),
             Update::Row(Slot(slot), value),
         ] {
-            until("the queue has room", || writer.write(update) != Err(WriteError::Full(update)));
+            until("the queue has room", || writer.write(update) != Err(WriteError::Full));
         }
     }
 }
@@ -191,13 +191,9 @@ fn a_subscriber_sees_every_change_of_a_quiet_mesh_in_order() {
     let mut changes = nodes[1].subscribe();
     for value in 1..=20 {
         nodes[0].writer().write(Update::Row(Slot(9), value)).expect("its own cell");
-        let mut next = Next::Empty;
-        until("the change", || {
-            next = changes.poll();
-            next != Next::Empty
-        });
-        let Next::Change(change) = next else { panic!("nothing was missed, but {next:?}") };
-        assert_eq!(change.first, Slot(9));
+        let next = changes.recv(PATIENCE);
+        let Ok(Next::Change(change)) = next else { panic!("nothing was missed, but {next:?}") };
+        assert!(change.slots().eq([Slot(9)]));
         assert_eq!(nodes[1].reader().row(Slot(9)).map(|cell| cell.value), Some(value));
     }
 }
@@ -208,19 +204,11 @@ fn a_node_reports_to_a_peer_that_asks() {
     let nodes: [Handle; 2] = std::array::from_fn(|n| start(config(n, &addresses)));
     nodes[0].writer().write(Update::Cell8(Slot(0), 1)).expect("its own cell");
     until("the cell", || nodes[1].reader().cell8(Slot(0)).is_some());
-    let report = nodes[0].ask(addresses[1], PATIENCE).expect("an answer");
+    let report = nodes[0].query_stats(addresses[1], PATIENCE).expect("an answer");
     assert_eq!(report.tally.get(Counter::CellsWon), 1);
     let nobody = "127.0.0.1:9".parse().expect("an address");
-    let patience = Duration::from_millis(20);
-    assert_eq!(nodes[0].ask(nobody, patience), Err(AskError::Silent { to: nobody, patience }));
-}
-
-#[test]
-fn a_write_to_another_nodes_cell_is_refused_at_once() {
-    let addresses = addresses::<2>();
-    let node = start(config(0, &addresses));
-    let update = Update::Cell8(Slot(1_024), 1);
-    assert!(matches!(node.writer().write(update), Err(WriteError::NotOurs(refused)) if refused.0 == update));
+    let timeout = Duration::from_millis(20);
+    assert_eq!(nodes[0].query_stats(nobody, timeout), Err(QueryError::Silent { to: nobody, timeout }));
 }
 
 #[test]

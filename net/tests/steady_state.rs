@@ -1,11 +1,15 @@
-//! In steady state a node allocates nothing: not for a frame, not for a batch, not for a train.
+//! In steady state a node allocates nothing: not for a frame, not for a batch, not for a train, not for a group of writes,
+//! and not for those who wait for changes.
 
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use octick::{Config, Counter, Handle, Identity, Layout, Mode, Peer, Run, Slot, Update};
+use octick::{Config, Counter, Handle, Identity, Layout, Mode, Peer, RecvError, Run, Slot, Update};
 
 /// Counts every allocation of the process.
 struct Counting;
@@ -62,7 +66,36 @@ fn work(nodes: &[Handle; 2], frames: u64) {
             let _ = writer.write(Update::Cell8(slot, value));
             let _ = writer.write(Update::Cell4(slot, value as u32));
             let _ = writer.write(Update::Row(slot, value));
+            let block = [0, 1, 2, 3].map(|lane| Update::Cell8(Slot(1_024 * n as u32 + lane), value));
+            let _ = writer.write_all(&block);
         }
+    }
+}
+
+/// Waits for changes until the node ends, as a thread and as a task; counts how often it was woken.
+fn wait(mut changes: octick::Changes, woken: &AtomicU64) {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match changes.recv(Duration::from_secs(30)) {
+            Ok(_) => {}
+            Err(RecvError::Closed) => return,
+            Err(RecvError::Timeout) => panic!("the mesh stands still"),
+        }
+        woken.fetch_add(1, Ordering::Relaxed);
+        match changes.poll_recv(&mut context) {
+            Poll::Ready(None) => return,
+            Poll::Ready(Some(_)) => {}
+            Poll::Pending => thread::park_timeout(Duration::from_millis(1)),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
@@ -72,11 +105,18 @@ fn nothing_is_allocated_once_the_node_is_warm() {
         let held = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("loopback"));
         let addresses = held.map(|socket| socket.local_addr().expect("bound"));
         let nodes = [0, 1].map(|n| start(n, addresses, mode));
-        work(&nodes, 2_000);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        work(&nodes, 10_000);
-        let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        assert_eq!(allocated, 0, "{allocated} allocations in 10,000 frames, {mode:?}");
-        nodes.into_iter().for_each(|node| drop(node.stop().expect("it ran")));
+        let (woken, subscribers) = (AtomicU64::new(0), nodes.each_ref().map(Handle::subscribe));
+        thread::scope(|scope| {
+            for changes in subscribers {
+                scope.spawn(|| wait(changes, &woken));
+            }
+            work(&nodes, 2_000);
+            let before = (ALLOCATIONS.load(Ordering::Relaxed), woken.load(Ordering::Relaxed));
+            work(&nodes, 10_000);
+            let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before.0;
+            assert_eq!(allocated, 0, "{allocated} allocations in 10,000 frames, {mode:?}");
+            assert!(woken.load(Ordering::Relaxed) > before.1, "somebody waited meanwhile");
+            nodes.into_iter().for_each(|node| drop(node.stop().expect("it ran")));
+        });
     }
 }

@@ -99,6 +99,11 @@ impl Control {
         self.membership.is_settled()
     }
 
+    /// The slots that this node claims and does not hold, and who does.
+    pub fn slots_lost(&self) -> impl Iterator<Item = (Run, NodeId)> + '_ {
+        self.membership.slots_lost()
+    }
+
     /// How this node feels: 0 is well; worse, it asks slower and waits longer.
     pub fn health(&self) -> u32 {
         self.membership.health()

@@ -125,6 +125,11 @@ impl Outbox {
         self.runs.iter().any(|own| own.cells8.pending + own.cells4.pending + own.rows.pending > 0)
     }
 
+    /// Blocks with writes that wait to be sent, in all tables.
+    pub fn pending_blocks(&self) -> usize {
+        self.runs.iter().map(|own| own.cells8.pending + own.cells4.pending + own.rows.pending).sum()
+    }
+
     /// Whether any write waits that needs no new unit of the coarse clock: all but those to cells of four bytes.
     pub fn has_fine_pending(&self) -> bool {
         self.runs.iter().any(|own| own.cells8.pending + own.rows.pending > 0)

@@ -9,6 +9,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use crate::data::batch::bits;
 use crate::stamp::{Slot, Version};
 use crate::state::TableKind;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, fence};
@@ -24,6 +25,14 @@ pub struct Change {
     pub mask: u16,
     /// The version that they took.
     pub version: Version,
+}
+
+impl Change {
+    /// The slots that changed, rising.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        let first = self.first.0;
+        bits(self.mask.into()).map(move |lane| Slot(first + lane as u32))
+    }
 }
 
 /// What a reader finds.
@@ -88,6 +97,12 @@ impl Publisher {
         let place = (change.table as u64) << 48 | u64::from(change.mask) << 32 | u64::from(change.first.0);
         entry.place.store(place, Ordering::Relaxed);
         entry.stamp.store(self.head, Ordering::Release);
+    }
+
+    /// Changes that were pushed so far.
+    #[inline]
+    pub fn pushed(&self) -> u64 {
+        self.head
     }
 
     /// Shows readers all that was pushed; once a batch.
@@ -249,6 +264,13 @@ mod tests {
                 }
             }
         });
+    }
+
+    #[test]
+    fn a_change_names_its_slots() {
+        let slots = |mask| Change { first: Slot(48), mask, ..change(0) }.slots().map(|slot| slot.0);
+        assert!(slots(0b1000_0000_0000_0101).eq([48, 50, 63]));
+        assert!(slots(0).eq([]));
     }
 
     #[test]

@@ -105,6 +105,8 @@ pub(super) struct Mesh {
     /// Where members are to be written to from now on.
     aims: Vec<(NodeId, Option<SocketAddr>)>,
     events: VecDeque<MeshEvent>,
+    /// Events that gave way to later ones before anybody took them.
+    events_lost: u64,
 }
 
 impl Engine {
@@ -126,6 +128,7 @@ impl Engine {
             changed: Vec::new(),
             aims: Vec::new(),
             events: VecDeque::new(),
+            events_lost: 0,
         });
         self
     }
@@ -324,6 +327,11 @@ impl Engine {
         self.mesh.as_mut()?.events.pop_front()
     }
 
+    /// How many events were lost before the next one, because nobody took them in time; counted anew from then on.
+    pub fn take_events_lost(&mut self) -> u64 {
+        self.mesh.as_mut().map_or(0, |mesh| core::mem::take(&mut mesh.events_lost))
+    }
+
     /// Everybody on record, this node among them.
     pub fn members(&self) -> Option<&Members> {
         self.control().map(Control::members)
@@ -355,8 +363,9 @@ impl Mesh {
             Output::Member { announcement, state, runs } => {
                 let id = announcement.id();
                 let address = self.address(id);
+                // This node's own rights, too: slots that it lost are then the other's here as everywhere.
+                self.changed.push(Origin { key: announcement.key().clone(), runs, revoked: false });
                 if id != own {
-                    self.changed.push(Origin { key: announcement.key().clone(), runs, revoked: false });
                     self.aims.push((id, address.filter(|_| state.is_live())));
                 }
                 MeshEvent::Member { id, state, region: announcement.statement().region, address }
@@ -384,6 +393,7 @@ impl Mesh {
     fn tell(&mut self, event: MeshEvent) {
         if self.events.len() == EVENTS_MAX {
             self.events.pop_front();
+            self.events_lost += 1;
         }
         self.events.push_back(event);
     }

@@ -17,8 +17,9 @@ pub use ingress::sender_table::SenderStats;
 pub use shared::latency::Latencies;
 pub use start::{StartError, start};
 
-pub(crate) use engine::command::{Command, Urgency, Write};
+pub(crate) use engine::command::{Command, Urgency, What, Write};
 pub(crate) use engine::stats_query::tally;
+pub(crate) use shared::peer_snapshot::PeerSnapshot;
 pub(crate) use shared::thread_stats::ThreadStats;
 pub(crate) use start::Threads;
 pub(crate) use threads::waker::Waker;

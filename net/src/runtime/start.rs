@@ -14,7 +14,7 @@ use octick_core::control::{Control, NodeInit, Signed};
 use octick_core::data::accept::Terms;
 use octick_core::data::{Budgets, Ingress, Run};
 use octick_core::engine::{self, Engine};
-use octick_core::limits::{EVENTS_MAX, STRANGERS};
+use octick_core::limits::STRANGERS;
 use octick_core::stamp::{Incarnation, OriginIndex};
 use octick_core::state::{Regions, State};
 use octick_core::table::Kernel;
@@ -22,9 +22,11 @@ use octick_crypto::{Identity, MeshKeys, lanes};
 
 use crate::clock;
 use crate::config::{Config, Mode, Settings, random_word};
+use crate::events::EventLog;
 use crate::handle::{About, Handle, Inner};
 use crate::memory;
 use crate::mesh::{Membership, Quorum};
+use crate::notify::Notifier;
 use crate::pool::Pool;
 use crate::runtime::engine::egress::{Egress, Target};
 use crate::runtime::engine::engine_loop::{self, EngineLoop};
@@ -38,6 +40,8 @@ use crate::runtime::threads::solo::Solo;
 use crate::runtime::threads::split::{Merger, RING, Receiver};
 use crate::runtime::threads::waker::{ParkWaiter, SocketWaiter};
 use crate::socket::{Filter, OpenError, Socket, SocketSettings};
+use crate::status::{Standing, Status};
+use crate::writer::Groups;
 
 /// How long a port is tried that is taken: by the process that this one replaces, perhaps, which was killed just now.
 const BIND_PATIENCE: Duration = Duration::from_secs(1);
@@ -63,11 +67,13 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let incarnation = config.incarnation.unwrap_or_else(clock::incarnation);
     let runs: Arc<[Run]> = config.runs.as_slice().into();
     let identity = config.identity;
+    let mut seeds = Vec::new();
     let control = config.membership.take().map(|mut membership| {
         let peers = config.peers.iter().filter(|peer| !peer.revoked);
         // Members compare their tables, and ask for what they miss.
         config.push.refresh = Duration::ZERO;
         membership.settings.seeds.extend(peers.filter_map(|peer| peer.addr).filter(|addr| *addr != local));
+        seeds.clone_from(&membership.settings.seeds);
         let incarnation = Incarnation(incarnation);
         let frame_cache = membership.frame_cache;
         let signer = Identity::from_seed(&identity.seed());
@@ -91,12 +97,16 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         counters: thread_stats.counters.clone(),
         ticks: clock::ticks,
     });
+    let seeded = !seeds.is_empty();
+    let status = Status::new(if seeded { Standing::Unmet } else { Standing::Ready });
     let engine = match control {
         Some((control, frame_cache)) => engine.with_control(control, frame_cache),
         None => engine,
     };
     let writes = Arc::new(ArrayQueue::new(config.writes_queue));
-    let (events, watched) = channel::bounded(EVENTS_MAX);
+    let groups = Groups::default();
+    let (notifier, events) = (Notifier::default(), EventLog::new());
+    let (waiters, watched) = (notifier.waiters(), events.source());
     let quorum = Quorum::default();
     let (commands, commanded) = channel::bounded(64);
     let (windows, reader, changes) = (engine.windows(), engine.state().reader(), engine.changes());
@@ -107,10 +117,14 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         engine,
         egress,
         snapshot: snapshot.clone(),
+        changes: notifier,
         events,
+        status: status.clone(),
+        seeded,
         quorum: quorum.clone(),
         thread_stats: thread_stats.clone(),
         writes: writes.clone(),
+        groups: groups.clone(),
         commands: commanded,
         all_stats: all_stats.clone(),
         push: config.push,
@@ -184,13 +198,18 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         threads,
         runs,
         writes,
+        groups,
         commands,
         waker,
         reader,
         changes,
+        waiters,
         all_stats,
         events: watched,
         quorum,
+        status,
+        peers: snapshot,
+        seeds,
     }))
 }
 

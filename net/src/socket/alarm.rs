@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use super::sys::check;
 
 /// A new one, at rest.
-pub(super) fn new() -> io::Result<OwnedFd> {
+pub(crate) fn new() -> io::Result<OwnedFd> {
     // SAFETY: takes no pointers; the descriptor it returns is new and ours.
     unsafe {
         let fd = check(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?;
@@ -24,7 +24,7 @@ pub(crate) fn ring(alarm: &OwnedFd) {
 }
 
 /// Ends the ringing.
-pub(super) fn drain(alarm: &OwnedFd) {
+pub(crate) fn drain(alarm: &OwnedFd) {
     let mut count = 0_u64;
     // SAFETY: writes eight bytes of `count`, which outlives the call. It fails only when nothing rings.
     unsafe { libc::read(alarm.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };

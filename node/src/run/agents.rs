@@ -33,10 +33,11 @@ impl Agents {
                     match writer.write(Update::Cell8(slot, written)) {
                         Ok(()) => written += 1,
                         // The engine is behind; what it could not take yet is still due at the next beat.
-                        Err(WriteError::Full(_)) => break,
-                        Err(WriteError::NotOurs(error)) => {
-                            unreachable!("agents write their own cells: {error}")
-                        }
+                        Err(WriteError::Full) => break,
+                        Err(WriteError::Gone) => return,
+                        // An older claim to it has come to light; the other agents go on.
+                        Err(WriteError::SlotsLost { .. }) => written += 1,
+                        Err(error) => unreachable!("agents write their own cells: {error}"),
                     }
                 }
             }

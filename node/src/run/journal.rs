@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use octick::{MeshEvent, NodeId, Partition, PeerState, Region};
+use octick::{MeshEvent, NextEvent, NodeId, Partition, PeerState, Region};
 use tracing::field::display;
 use tracing::{debug, error, info, warn};
 
@@ -25,8 +25,17 @@ impl Journal {
         Self { own, seeded, states: HashMap::new(), partitioned: false }
     }
 
-    /// Logs what is worth it.
-    pub(super) fn event(&mut self, event: &MeshEvent) {
+    /// Logs what is worth it, and what was missed.
+    pub(super) fn next(&mut self, next: &NextEvent) {
+        match next {
+            NextEvent::Event(event) => self.event(event),
+            NextEvent::Missed(count) => {
+                warn!(count, "more happened in the mesh than could be logged; see: octick members")
+            }
+        }
+    }
+
+    fn event(&mut self, event: &MeshEvent) {
         match event {
             MeshEvent::Member { id, state, region, address } => self.member(*id, *state, *region, *address),
             MeshEvent::Forgotten(id) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use octick::{Handle, MeshEvent};
+use octick::{Events, Handle, MeshEvent, NextEvent};
 use tracing::info;
 
 use super::journal::Journal;
@@ -44,6 +44,7 @@ pub(super) struct Watch<'a> {
     key_file: PathBuf,
     admin: Option<Admin>,
     pub(super) discovery: Option<Discovery>,
+    events: Events,
     journal: Journal,
     pub(super) reporter: Reporter,
 }
@@ -73,7 +74,7 @@ pub(super) fn watch(
             "discovery.lan: {error}; name an interface: discovery.lan_interface = \"ADDRESS\""
         ))
     })?;
-    let journal = Journal::new(node.id(), seeded);
+    let (events, journal) = (node.events(), Journal::new(node.id(), seeded));
     let mut watch = Watch {
         node,
         terms,
@@ -81,6 +82,7 @@ pub(super) fn watch(
         key_file: settings.key_file.clone(),
         admin,
         discovery,
+        events,
         journal,
         reporter,
     };
@@ -118,9 +120,9 @@ impl Watch<'_> {
                     unreachable!("the thread for signals ends with its receiver")
                 }
             }
-            for event in self.node.mesh_events() {
-                self.journal.event(&event);
-                if let MeshEvent::Superseded { incarnation, at } = event {
+            while let Ok(next) = self.events.try_recv() {
+                self.journal.next(&next);
+                if let NextEvent::Event(MeshEvent::Superseded { incarnation, at }) = next {
                     return End::Superseded(self.superseded(incarnation.0, at));
                 }
             }

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use octick::{
-    Config, Counter, Handle, Identity, Layout, Membership, MeshEvent, NodeId, PeerState, Run, Slot, Update,
+    Config, Counter, Handle, Identity, Layout, Membership, MeshEvent, NextEvent, NodeId, PeerState,
+    RecvError, Run, Slot, Update,
 };
 
 use super::protocol::{Ask, State, Tell};
@@ -106,11 +107,16 @@ fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Tells whatever becomes of members.
 fn watch(node: &Handle, nodes: usize) {
+    let mut events = node.events();
     let mut states: Vec<(NodeId, State)> = Vec::new();
     let mut told = 0;
     loop {
-        let Some(event) = node.next_mesh_event(Duration::from_secs(1)) else { continue };
-        let MeshEvent::Member { id, state, .. } = event else { continue };
+        let next = match events.recv(Duration::from_secs(1)) {
+            Ok(next) => next,
+            Err(RecvError::Timeout) => continue,
+            Err(RecvError::Closed) => return,
+        };
+        let NextEvent::Event(MeshEvent::Member { id, state, .. }) = next else { continue };
         let state = match state {
             PeerState::Alive => State::Alive,
             PeerState::Suspected => State::Suspected,

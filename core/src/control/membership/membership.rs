@@ -167,6 +167,11 @@ impl Membership {
         self.joiner.is_alone() && self.members.remote_len() == 0
     }
 
+    /// The slots that this node claims and does not hold, and who does.
+    pub fn slots_lost(&self) -> impl Iterator<Item = (Run, NodeId)> + '_ {
+        self.claims.refused_to(Members::ME).map(|(run, to)| (run, self.members.get(to).id()))
+    }
+
     /// Whether a newcomer's first comparisons are over.
     pub fn is_settled(&self) -> bool {
         self.sync.is_settled()

@@ -13,8 +13,16 @@ use crate::mesh::{MeshView, Steering};
 
 /// An agent's write, on its way to the engine's thread.
 pub(crate) struct Write {
-    pub(crate) update: Update,
+    pub(crate) what: What,
     pub(crate) urgency: Urgency,
+}
+
+/// What is written.
+pub(crate) enum What {
+    /// One cell.
+    One(Update),
+    /// All of these, before anything leaves.
+    All(Vec<Update>),
 }
 
 /// How soon a write is to leave.
@@ -37,7 +45,10 @@ pub(crate) enum Command {
     /// Say who is in the mesh.
     View(Sender<Option<MeshView>>),
     /// Change this node's part in the mesh; the answer is whether it did.
-    Steer(Steering, Sender<bool>),
+    /// Nothing without membership.
+    Steer(Steering, Sender<Option<bool>>),
     /// Ask the node at this address for its report.
-    Ask(SocketAddr, Sender<Report>),
+    QueryStats(SocketAddr, Sender<Report>),
+    /// Say goodbye, send all that is pending, and then say so.
+    Drain(Sender<()>),
 }

@@ -62,6 +62,11 @@ impl Egress {
         }
     }
 
+    /// Frames that wait for room in the socket.
+    pub(in crate::runtime) fn waiting(&self) -> usize {
+        self.queue.len() + self.owed.len()
+    }
+
     /// The peers that can be sent to.
     pub(in crate::runtime) fn targets(&self) -> &[Target] {
         &self.targets

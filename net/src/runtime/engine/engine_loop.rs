@@ -6,18 +6,21 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
 use crossbeam::queue::ArrayQueue;
-use octick_core::control::{Member, Members};
+use octick_core::control::{Control, Member, Members, Partition};
 use octick_core::data::batch::{Batch, bits};
 use octick_core::data::report::Report;
-use octick_core::data::{Directory, Origin};
+use octick_core::data::{Directory, Origin, Update};
 use octick_core::engine::{Engine, MeshEvent, NotLearnt};
 use octick_core::limits::BATCH_MAX;
 use octick_core::wire::{Entries, Frame};
 
 use crate::clock;
 use crate::config::{Peer, Push};
+use crate::events::EventLog;
+use crate::handle::Unsent;
 use crate::mesh::{MemberView, MeshView, Quorum, Steering, TravelView};
-use crate::runtime::engine::command::{Command, Urgency, Write};
+use crate::notify::Notifier;
+use crate::runtime::engine::command::{Command, Urgency, What, Write};
 use crate::runtime::engine::egress::Egress;
 use crate::runtime::engine::stats_query::{report, token_of};
 use crate::runtime::engine::timers::Timers;
@@ -26,11 +29,15 @@ use crate::runtime::shared::latency::Latencies;
 use crate::runtime::shared::peer_snapshot::{News, PeerSnapshot};
 use crate::runtime::shared::thread_stats::ThreadStats;
 use crate::socket::{self, Arrival};
+use crate::status::{Standing, Status};
+use crate::writer::Groups;
 
 /// Writes taken from the queue before the sockets are looked at again.
 const WRITES_PER_TURN: usize = 8_192;
 /// Own trains made before the sockets are looked at again: 64 frames and a signature each.
 const TRAINS_PER_TURN: usize = 4;
+/// How long a node that leaves goes on, so that the word gets out.
+const GOODBYE_MICROS: u64 = 300_000;
 /// Questions of this node that may be open at a time; the oldest gives way.
 const QUESTIONS_MAX: usize = 64;
 
@@ -43,6 +50,10 @@ pub(in crate::runtime) struct EngineLoop {
     /// Ticks of batches that brought no cell, duplicates say: the next cells are charged with them.
     unpaid_ticks: u64,
     questions: Vec<(u64, Sender<Report>)>,
+    /// Changes that their subscribers were woken for.
+    notified: u64,
+    /// Whether to say when all is sent, and not before what time.
+    draining: Option<(u64, Sender<()>)>,
     began: Instant,
     timers: Timers,
 }
@@ -55,14 +66,22 @@ pub(in crate::runtime) struct Parts {
     pub(in crate::runtime) egress: Egress,
     /// Where the receivers look for a new directory.
     pub(in crate::runtime) snapshot: PeerSnapshot,
+    /// Wakes who waits for changes.
+    pub(in crate::runtime) changes: Notifier,
     /// Who watches the mesh.
-    pub(in crate::runtime) events: Sender<MeshEvent>,
+    pub(in crate::runtime) events: EventLog,
+    /// Where others see how the node stands.
+    pub(in crate::runtime) status: Status,
+    /// Whether this node has been told of others, and is not ready without them.
+    pub(in crate::runtime) seeded: bool,
     /// Where writers look whether enough members are reachable.
     pub(in crate::runtime) quorum: Quorum,
     /// This thread's thread_stats.
     pub(in crate::runtime) thread_stats: ThreadStats,
     /// The agents' writes.
     pub(in crate::runtime) writes: Arc<ArrayQueue<Write>>,
+    /// Where lists of writes go back to.
+    pub(in crate::runtime) groups: Groups,
     /// What handles ask.
     pub(in crate::runtime) commands: Receiver<Command>,
     /// All threads' all_stats, this one's among them.
@@ -81,6 +100,8 @@ impl EngineLoop {
             latencies: Latencies::default(),
             unpaid_ticks: 0,
             questions: Vec::with_capacity(QUESTIONS_MAX),
+            notified: 0,
+            draining: None,
         }
     }
 
@@ -107,6 +128,7 @@ impl EngineLoop {
             return;
         }
         let absorbed = self.parts.engine.absorb(batch);
+        self.wake_subscribers();
         self.unpaid_ticks += absorbed.ticks;
         if absorbed.cells > 0 {
             self.latencies.record_centiticks(self.unpaid_ticks * 100 / u64::from(absorbed.cells));
@@ -154,6 +176,9 @@ impl EngineLoop {
         if self.timers.take_publish_stats(now) {
             self.publish_stats();
         }
+        busy |= !self.wake_subscribers();
+        busy |= !self.tell_mesh();
+        self.end_draining(now);
         busy
     }
 
@@ -191,19 +216,45 @@ impl EngineLoop {
         });
     }
 
+    /// Wakes who waits for what was merged since. Returns whether that is done; if not, it is to be tried again soon.
+    #[inline]
+    fn wake_subscribers(&mut self) -> bool {
+        let published = self.parts.engine.published();
+        if published != self.notified && self.parts.changes.notify() {
+            self.notified = published;
+        }
+        published == self.notified
+    }
+
     fn take_writes(&mut self) -> bool {
-        for _ in 0..WRITES_PER_TURN {
-            let Some(Write { update, urgency }) = self.parts.writes.pop() else {
+        let mut taken = 0;
+        while taken < WRITES_PER_TURN {
+            let Some(Write { what, urgency }) = self.parts.writes.pop() else {
                 return false;
             };
-            let taken = self.parts.engine.write(update);
-            debug_assert!(taken.is_ok(), "writers refuse what is not ours");
+            match what {
+                What::One(update) => {
+                    self.write(update);
+                    taken += 1;
+                }
+                // All of it before anything leaves: the cells of one block then stand in one frame.
+                What::All(group) => {
+                    group.iter().for_each(|update| self.write(*update));
+                    taken += group.len();
+                    self.parts.groups.give_back(group);
+                }
+            }
             if let Urgency::Critical(to) = urgency {
                 self.parts.engine.hurry(to);
                 self.timers.hurry();
             }
         }
         true
+    }
+
+    fn write(&mut self, update: Update) {
+        let taken = self.parts.engine.write(update);
+        debug_assert!(taken.is_ok(), "writers refuse what is not ours");
     }
 
     fn take_commands(&mut self) {
@@ -223,7 +274,8 @@ impl EngineLoop {
                 Command::Steer(steering, reply) => {
                     let _ = reply.try_send(self.steer(steering));
                 }
-                Command::Ask(to, reply) => self.ask(to, reply),
+                Command::QueryStats(to, reply) => self.query_stats(to, reply),
+                Command::Drain(reply) => self.drain(reply),
             }
         }
     }
@@ -260,12 +312,59 @@ impl EngineLoop {
             aims.into_iter().for_each(|(origin, addr)| self.parts.egress.aim(origin, addr));
             self.post();
         }
-        while let Some(event) = self.parts.engine.next_event() {
-            if let MeshEvent::Partition(partition) = event {
-                self.parts.quorum.set(partition);
+    }
+
+    /// Tells other threads what happened in the mesh, and how this node stands there. Returns whether all is told; if not,
+    /// somebody is reading just now, and it is to be tried again soon.
+    fn tell_mesh(&mut self) -> bool {
+        let Parts { engine, events, quorum, status, seeded, .. } = &mut self.parts;
+        let Some(control) = engine.control() else { return true };
+        if status.set_standing(standing(control, *seeded)) {
+            events.stir();
+        }
+        let Some(mut log) = events.open() else { return false };
+        let mut claims_changed = false;
+        loop {
+            let lost = engine.take_events_lost();
+            let Some(event) = engine.next_event() else { break };
+            match &event {
+                MeshEvent::Partition(partition) => quorum.set(*partition),
+                MeshEvent::Member { .. } | MeshEvent::SlotsLost { .. } => claims_changed = true,
+                _ => {}
             }
-            // Nobody has to listen.
-            let _ = self.parts.events.try_send(event);
+            log.push(lost, event);
+        }
+        drop(log);
+        if let Some(control) = engine.control().filter(|_| claims_changed) {
+            status.set_lost(control.slots_lost());
+        }
+        events.notify()
+    }
+
+    /// Says goodbye and hurries; [`EngineLoop::end_draining`] sees when it is done.
+    fn drain(&mut self, reply: Sender<()>) {
+        let has_company = self.parts.engine.control().is_some_and(Control::has_company);
+        let goodbye = if has_company { GOODBYE_MICROS } else { 0 };
+        self.steer(Steering::Leave);
+        self.draining = Some((self.now() + goodbye, reply));
+    }
+
+    /// Whether nothing stands between this node and its end, if it is to end: then whoever waits for that is told.
+    fn end_draining(&mut self, now: u64) {
+        let Some((not_before, reply)) = &self.draining else { return };
+        self.timers.hurry();
+        if now >= *not_before && self.unsent() == Unsent::default() {
+            let _ = reply.try_send(());
+            self.draining = None;
+        }
+    }
+
+    /// What has not left this node.
+    fn unsent(&self) -> Unsent {
+        Unsent {
+            writes: self.parts.writes.len(),
+            blocks: self.parts.engine.pending_blocks(),
+            frames: self.parts.egress.waiting(),
         }
     }
 
@@ -277,6 +376,7 @@ impl EngineLoop {
             id: member.id(),
             state: member.state(),
             region: member.region(),
+            capabilities: member.announcement().statement().capabilities,
             incarnation: member.rank().0,
             address: member.address(),
             round_trip: member.rtt.micros().map(|micros| Duration::from_micros(micros.into())),
@@ -297,15 +397,19 @@ impl EngineLoop {
         })
     }
 
-    fn steer(&mut self, steering: Steering) -> bool {
+    /// Whether it was done; nothing without membership.
+    fn steer(&mut self, steering: Steering) -> Option<bool> {
         let now = self.now();
-        let Some(control) = self.parts.engine.control_mut() else { return false };
+        let control = self.parts.engine.control_mut()?;
         match steering {
-            Steering::Join(address) => control.join(now, address),
+            Steering::Join(address) => {
+                control.join(now, address);
+                self.parts.seeded = true;
+            }
             Steering::Leave => control.leave(now),
-            Steering::Expel(id) => return control.expel(now, id),
+            Steering::Expel(id) => return Some(control.expel(now, id)),
         }
-        true
+        Some(true)
     }
 
     /// Sends pending writes; says whether some are left, which then go next turn.
@@ -324,11 +428,12 @@ impl EngineLoop {
                 self.parts.engine.pass_own_on(self.now());
                 let Parts { engine, egress, .. } = &mut self.parts;
                 engine.forward(|frames, to| egress.forward(frames, to));
-                continue;
+            } else {
+                let mut frames = [&[][..]; BATCH_MAX];
+                frames.iter_mut().zip(train.frames()).for_each(|(place, frame)| *place = frame);
+                self.parts.egress.push(&frames[..train.len()]);
             }
-            let mut frames = [&[][..]; BATCH_MAX];
-            frames.iter_mut().zip(train.frames()).for_each(|(place, frame)| *place = frame);
-            self.parts.egress.push(&frames[..train.len()]);
+            self.wake_subscribers();
         }
         true
     }
@@ -392,7 +497,7 @@ impl EngineLoop {
         }
     }
 
-    fn ask(&mut self, to: SocketAddr, reply: Sender<Report>) {
+    fn query_stats(&mut self, to: SocketAddr, reply: Sender<Report>) {
         let token = crate::config::random_word(self.questions.len() as u64);
         if self.questions.len() == QUESTIONS_MAX {
             self.questions.remove(0);
@@ -410,5 +515,28 @@ impl EngineLoop {
             let (_, reply) = self.questions.remove(at);
             let _ = reply.try_send(Report::from_stats(stats));
         }
+    }
+}
+
+impl Drop for EngineLoop {
+    /// However its thread ends, nobody is told any more that a write was taken, and who waits for changes stops waiting.
+    fn drop(&mut self) {
+        self.parts.status.stop();
+        self.parts.status.set_unsent(self.unsent());
+    }
+}
+
+fn standing(control: &Control, seeded: bool) -> Standing {
+    match control.partition() {
+        Partition::Partitioned { .. } => Standing::Partitioned,
+        _ if !control.has_company() => {
+            if seeded {
+                Standing::Unmet
+            } else {
+                Standing::Ready
+            }
+        }
+        _ if !control.is_settled() => Standing::Unsettled,
+        _ => Standing::Ready,
     }
 }

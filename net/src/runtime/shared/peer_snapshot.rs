@@ -4,7 +4,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use octick_core::data::Directory;
+use octick_core::data::{Directory, Origin};
+use octick_core::stamp::Slot;
+use octick_crypto::NodeId;
 
 use crate::runtime::engine::egress::Target;
 use crate::sync::{AtomicU64, Ordering};
@@ -19,7 +21,7 @@ pub(in crate::runtime) struct News {
 
 /// Where news are posted. Clones are the same snapshot.
 #[derive(Clone)]
-pub(in crate::runtime) struct PeerSnapshot {
+pub(crate) struct PeerSnapshot {
     posted: Arc<Posted>,
     /// The number of the last post that this clone took.
     seen: u64,
@@ -41,6 +43,22 @@ impl PeerSnapshot {
         *self.posted.latest.lock().unwrap_or_else(PoisonError::into_inner) = news;
         // After the news: who sees the number finds those, or later ones.
         self.posted.number.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether `id` can be sent to; nothing if it is not known.
+    pub(crate) fn reaches(&self, id: NodeId) -> Option<bool> {
+        let news = self.posted.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let origin = news.directory.find(&id)?;
+        Some(news.peers.iter().any(|peer| peer.origin == origin))
+    }
+
+    /// Who speaks for `slot`. Looks at every run that is known.
+    pub(crate) fn owner_of(&self, slot: Slot) -> Option<NodeId> {
+        let directory = self.posted.latest.lock().unwrap_or_else(PoisonError::into_inner).directory.clone();
+        let holds = |origin: &&Origin| {
+            !origin.revoked && origin.runs.iter().any(|run| slot.0.wrapping_sub(run.first.0) < run.len)
+        };
+        directory.origins().iter().find(holds).map(|origin| origin.key.id())
     }
 
     /// What was posted since this clone last looked, if anything was.
