@@ -9,6 +9,7 @@
 //! | [`flood`] | `flood.*`: what garbage leaves of a node's throughput |
 //! | [`hostile`] | `hostile.*`: genuine frames beside datagrams that no node sends |
 //! | [`latency`] | `latency.*`: from the wire to the state, quiet and busy |
+//! | [`waiting`] | `await.*`: from a write on one node to whoever waits for it on another |
 //! | [`verify`] | `verify.*`: what a signature costs, alone and by trains |
 
 mod flood;
@@ -18,6 +19,7 @@ mod node;
 mod signature;
 mod train;
 mod verify;
+mod waiting;
 
 use std::time::Duration;
 
@@ -55,13 +57,14 @@ impl Options {
 type Rows = fn(&Options, &mut Report);
 
 /// Rows by group.
-const GROUPS: [(&str, Rows); 9] = [
+const GROUPS: [(&str, Rows); 10] = [
     ("udp", udp_rows),
     ("node", node::rows),
     ("ingest", node::ingest_rows),
     ("flood", flood::rows),
     ("hostile", hostile::rows),
     ("latency", latency::rows),
+    ("await", waiting::rows),
     ("verify", verify::rows),
     ("signature", signature::rows),
     ("train", train::rows),
