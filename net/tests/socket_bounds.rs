@@ -75,17 +75,22 @@ fn no_more_ingress_threads_pass_the_check_than_there_are_buffers_for() {
 
 #[test]
 fn a_peer_or_a_seed_that_the_socket_cannot_send_to_is_named() {
-    for (listen, to, why) in [
-        ("0.0.0.0:7700", "[::1]:7701", "sends to IPv4 only; listen on [::]:7700 for both"),
-        ("[::1]:7700", "127.0.0.1:7701", "sends to IPv6 only; listen on [::]:7700 for both"),
-        ("127.0.0.1:7700", "192.0.2.7:7701", "stays on this machine; listen on 0.0.0.0:7700 to leave it"),
+    for (listen, near, to, why) in [
+        ("0.0.0.0:7700", "127.0.0.1:7702", "[::1]:7701", "sends to IPv4 only; listen on [::]:7700 for both"),
+        ("[::1]:7700", "[::1]:7702", "127.0.0.1:7701", "sends to IPv6 only; listen on [::]:7700 for both"),
+        (
+            "127.0.0.1:7700",
+            "127.0.0.1:7702",
+            "192.0.2.7:7701",
+            "stays on this machine; listen on 0.0.0.0:7700 to leave it",
+        ),
     ] {
         let why = format!("= {to}: listen = {listen} {why}");
         let mut listed = config(listen);
         listed.peers = vec![peer(to)];
         assert_eq!(listed.check().expect_err("silent").to_string(), format!("peers[0] {why}"));
         let mut membership = Membership::default();
-        membership.settings.seeds = vec![address(listen), address(to)];
+        membership.settings.seeds = vec![address(near), address(to)];
         let mut seeded = config(listen);
         seeded.membership = Some(membership);
         assert_eq!(seeded.check().expect_err("silent").to_string(), format!("membership.seeds[1] {why}"));
