@@ -34,10 +34,9 @@ impl Join {
         let began = Instant::now();
         loop {
             let mesh: view::Members = client::get(&admin, "/api/v1/members")?;
-            let met = mesh
-                .members
-                .iter()
-                .find(|member| member.state.is_live() && member.addresses.contains(&greeted));
+            let met = mesh.members.iter().find(|member| {
+                !member.this_node && member.state.is_live() && member.addresses.contains(&greeted)
+            });
             if let Some(met) = met {
                 let live = mesh.counts.alive + mesh.counts.suspected;
                 println!("joined through {} at {greeted}; the mesh has {live} live members", met.short);
