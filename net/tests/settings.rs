@@ -6,9 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use octick::limits::{MESH_NAME_MAX, RING_DEPTH};
+use octick::socket::OpenError;
 use octick::{
-    Config, Identity, Kernel, Layout, Limits, Membership, Mode, Peer, Push, Rate, Run, Slot, SocketConfig,
-    StartError, Threads, Update, Wait,
+    Config, Handle, Identity, Kernel, Layout, Limits, Membership, Mode, Peer, Push, Rate, Run, Slot,
+    SocketConfig, StartError, Threads, Update, Wait,
 };
 use octick_crypto::lanes;
 use proptest::prelude::*;
@@ -225,5 +226,29 @@ proptest! {
     #[test]
     fn whatever_passes_the_check_starts_works_and_stops(config in config()) {
         prop_assert_eq!(try_out_in_time(config), Ok(()));
+    }
+}
+
+fn on(at: SocketAddr, mode: Mode) -> Result<Handle, StartError> {
+    let mut config = Config::new(identity(2), at);
+    config.threads.mode = mode;
+    octick::start(config.check().expect("sound"))
+}
+
+/// A second one used to be let in, and each lost what the kernel gave to the other.
+#[test]
+fn a_split_node_shares_its_port_with_no_other_node() {
+    let free: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    let split = Mode::Split { ingress: 2 };
+    for (first, second) in
+        [(split, split), (split, Mode::Solo), (Mode::Split { ingress: 1 }, split), (Mode::Solo, split)]
+    {
+        let node = on(free, first).expect("any free port");
+        let refused = on(node.local_addr(), second).err().expect("its port is taken");
+        assert!(
+            matches!(refused, StartError::Socket(OpenError::Taken(_))),
+            "{first:?}, {second:?}: {refused}"
+        );
+        node.stop().expect("it ran");
     }
 }

@@ -93,11 +93,6 @@ fn both_sides_of_a_contradiction_are_named() {
             "socket.backend = \"epoll\"",
             "line 1: unknown variant `epoll`, expected one of `auto`, `uring`, `mmsg`",
         ),
-        (
-            "listen = \"127.0.0.1:0\"\n[threads]\nmode = \"split\"\ningress = 2",
-            "line 1: listen = \"127.0.0.1:0\" leaves the port open, but threads.ingress = 2 must share one; \
-             name a port",
-        ),
     ] {
         assert_eq!(refusal(text), says);
     }

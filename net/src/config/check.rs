@@ -222,13 +222,7 @@ impl Config {
                 format!("threads.cores lists core {core} twice")
             })?;
         }
-        require(threads <= 2 || self.listen.port() != 0, "listen", || {
-            format!(
-                "listen = \"{}\" leaves the port open, but threads.ingress = {} must share one; name a port",
-                self.listen,
-                threads - 1
-            )
-        })
+        Ok(())
     }
 
     fn check_socket(&self) -> Checked {
