@@ -89,7 +89,7 @@ async fn cells(
             )));
         }
         let mesh = mesh_if_any(&shared.node)?;
-        Ok(Json(view::Cells::of(&shared.node, &shared.facts, mesh.as_ref(), range)))
+        Ok(Json(view::Cells::of(&shared.node, mesh.as_ref(), range)))
     })
     .await
 }

@@ -103,12 +103,12 @@ pub struct Owner {
 
 impl Cells {
     /// What `node` answers about the slots of `range`, which its tables have.
-    pub(in crate::admin) fn of(node: &Handle, facts: &Facts, mesh: Option<&MeshView>, range: Range) -> Self {
+    pub(in crate::admin) fn of(node: &Handle, mesh: Option<&MeshView>, range: Range) -> Self {
         let (reader, now) = (node.reader(), octick::clock::wall_micros());
         let layout = reader.layout();
         let mut cells = Vec::new();
         for slot in (range.first..range.end).map(Slot) {
-            let owner = facts.owner_of(node, mesh, slot);
+            let owner = Facts::owner_of(node, mesh, slot);
             let mut cell = |table: &str, has: bool, found: Option<(Version, u64)>| {
                 if has {
                     cells.push(Cell::new(slot, table, found, owner.clone(), now));
