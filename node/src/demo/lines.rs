@@ -88,7 +88,7 @@ pub(super) fn commands(mesh: &Mesh, socket: &Path) -> String {
     let command = |words: &[&str]| command_line(&[&[octick.as_str()], words, &["--admin", &admin]].concat());
     let victim = mesh.members.last().expect("a demo has nodes");
     format!(
-        "See and steer a node from another terminal; for node N put N in place of the 0:\n{}\n{}\n{}\n  kill -9 {}\n",
+        "See and steer a node from another terminal; for node N put N in place of the 0:\n{}\n{}\n{}\n  kill -9 {}    # this node dies, the others go on\n",
         command(&["members"]),
         command(&["info"]),
         command(&["get", "0..8"]),
