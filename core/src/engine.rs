@@ -67,7 +67,7 @@ pub struct Absorbed {
     /// Queries for statistics that deserve an answer.
     pub queries: u64,
     /// Replies with statistics.
-    pub answers: u64,
+    pub replies: u64,
     /// Control frames for the control plane. Whether they were sent before is for it to tell.
     pub control_frames: u64,
     /// Ticks that merging took.
@@ -190,7 +190,7 @@ impl Engine {
                 Ok(kind) if kind.is_data() => absorbed.fresh |= bit,
                 Ok(Kind::StatsQuery) => absorbed.queries |= bit,
                 Ok(Kind::Control) => absorbed.control_frames |= bit,
-                Ok(_) => absorbed.answers |= bit,
+                Ok(_) => absorbed.replies |= bit,
                 Err(reject) => self.counters.reject(reject),
             }
         }
@@ -278,13 +278,13 @@ impl Engine {
     }
 
     /// Answers the asker's `token` with a report, as a frame for it alone.
-    pub fn answer(&mut self, token: u64, report: &Report, now_micros: u64) -> &Sealer {
+    pub fn reply_stats(&mut self, token: u64, report: &Report, now_micros: u64) -> &Sealer {
         self.counters.add(Counter::Answers, 1);
         self.word(Kind::StatsReply, token, report, now_micros)
     }
 
     /// Asks a peer for its report, under a `token` that its answer will carry.
-    pub fn ask(&mut self, token: u64, now_micros: u64) -> &Sealer {
+    pub fn query_stats(&mut self, token: u64, now_micros: u64) -> &Sealer {
         self.word(Kind::StatsQuery, token, &Report::default(), now_micros)
     }
 

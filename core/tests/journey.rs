@@ -156,12 +156,12 @@ fn a_frame_behind_the_window_is_counted() {
 #[test]
 fn a_ping_is_answered_once_and_carries_the_report() {
     let (mut here, mut there) = (Node::new(0), Node::new(1));
-    let ping = there.engine.ask(77, NOW).frames().next().unwrap().to_vec();
+    let ping = there.engine.query_stats(77, NOW).frames().next().unwrap().to_vec();
     assert_eq!(here.take(std::slice::from_ref(&ping)), Absorbed { queries: 1, ..Absorbed::default() });
     assert_eq!(here.refuse(&ping), Reject::StaleQuery);
     let report = Report { tally: here.counters.snapshot(), ..Report::default() };
-    let pong = here.engine.answer(77, &report, NOW).frames().next().unwrap().to_vec();
-    assert_eq!(there.take(std::slice::from_ref(&pong)), Absorbed { answers: 1, ..Absorbed::default() });
+    let pong = here.engine.reply_stats(77, &report, NOW).frames().next().unwrap().to_vec();
+    assert_eq!(there.take(std::slice::from_ref(&pong)), Absorbed { replies: 1, ..Absorbed::default() });
     let Entries::Stats(stats) = Frame::parse(&pong).unwrap().entries() else {
         panic!("a pong carries stats")
     };
@@ -243,7 +243,7 @@ fn a_peer_that_sends_bad_signatures_is_refused_before_anything_is_hashed() {
 #[test]
 fn a_replayed_pong_is_paid_for_though_its_root_is_known() {
     let mut here = guarded();
-    let pong = Node::new(1).engine.answer(1, &Report::default(), NOW).frames().next().unwrap().to_vec();
+    let pong = Node::new(1).engine.reply_stats(1, &Report::default(), NOW).frames().next().unwrap().to_vec();
     let taken = 20_000 - here.flood(&pong, STRANGERS[0], 20_000);
     assert!((11_000..13_000).contains(&taken), "a quarter of a second's checks, not {taken}");
     assert_eq!(here.counters.snapshot().get(Counter::Signatures), 1);

@@ -298,7 +298,7 @@ impl Model {
                 *last = header.version().micros();
                 expected.absorbed.queries |= 1 << i;
             }
-            Kind::StatsReply => expected.absorbed.answers |= 1 << i,
+            Kind::StatsReply => expected.absorbed.replies |= 1 << i,
             Kind::Control => expected.absorbed.control_frames |= 1 << i,
             Kind::Block16 if !self.twin.horizon_ok(header.version()) => return Err(Reject::Horizon),
             _ => {

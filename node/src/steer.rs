@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use crate::admin::client::{self, CallError};
 use crate::admin::{Locate, view};
 use crate::failure::Failure;
-use crate::output::say;
 
 /// How long somebody who is greeted may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,15 +34,13 @@ impl Join {
         let began = Instant::now();
         loop {
             let mesh: view::Members = client::get(&admin, "/api/v1/members")?;
-            let met = mesh.members.iter().find(|member| {
-                !member.this_node && member.state.is_live() && member.addresses.contains(&greeted)
-            });
+            let met = mesh
+                .members
+                .iter()
+                .find(|member| member.state.is_live() && member.addresses.contains(&greeted));
             if let Some(met) = met {
                 let live = mesh.counts.alive + mesh.counts.suspected;
-                say(format_args!(
-                    "joined through {} at {greeted}; the mesh has {live} live members",
-                    met.short
-                ))?;
+                println!("joined through {} at {greeted}; the mesh has {live} live members", met.short);
                 return Ok(ExitCode::SUCCESS);
             }
             if began.elapsed() > PATIENCE {
@@ -82,7 +79,7 @@ impl Leave {
             }
             sleep(LOOK);
         }
-        say(format_args!("{node} has left and stopped"))?;
+        println!("{node} has left and stopped");
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -107,7 +104,7 @@ impl ForceLeave {
         let path: String = self.member.bytes().map(escape).collect();
         let path = format!("/api/v1/members/{path}/leave");
         let gone = client::post::<view::Done>(&admin, &path, &view::Nothing {})?.done;
-        say(format_args!("{gone} is declared gone"))?;
+        println!("{gone} is declared gone");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -144,10 +144,10 @@ impl EngineLoop {
             self.relay(batch, absorbed.fresh, frames, places, arrivals);
         }
         for i in bits(absorbed.queries) {
-            self.answer(batch, i, arrivals[places[i].arrival].from());
+            self.reply_stats(batch, i, arrivals[places[i].arrival].from());
         }
-        for i in bits(absorbed.answers) {
-            self.hear(batch, i);
+        for i in bits(absorbed.replies) {
+            self.handle_stats_reply(batch, i);
         }
         for i in bits(absorbed.control_frames) {
             let (now, from) = (self.now(), arrivals[places[i].arrival].from());
@@ -488,11 +488,11 @@ impl EngineLoop {
         }
     }
 
-    fn answer(&mut self, batch: &Batch<'_>, i: usize, to: SocketAddr) {
+    fn reply_stats(&mut self, batch: &Batch<'_>, i: usize, to: SocketAddr) {
         if let Some(token) = batch.get(i).and_then(|checked| token_of(&checked.frame.entries())) {
             self.publish_stats();
             let report = report(&self.parts.all_stats);
-            let answer = self.parts.engine.answer(token, &report, clock::wall_micros());
+            let answer = self.parts.engine.reply_stats(token, &report, clock::wall_micros());
             answer.frames().for_each(|frame| self.parts.egress.reply(frame, to));
         }
     }
@@ -503,12 +503,12 @@ impl EngineLoop {
             self.questions.remove(0);
         }
         self.questions.push((token, reply));
-        let question = self.parts.engine.ask(token, clock::wall_micros());
+        let question = self.parts.engine.query_stats(token, clock::wall_micros());
         question.frames().for_each(|frame| self.parts.egress.reply(frame, to));
     }
 
     /// A pong counts if this node asked; anything else is passed over.
-    fn hear(&mut self, batch: &Batch<'_>, i: usize) {
+    fn handle_stats_reply(&mut self, batch: &Batch<'_>, i: usize) {
         let Some(entries) = batch.get(i).map(|checked| checked.frame.entries()) else { return };
         let (Some(token), Entries::Stats(stats)) = (token_of(&entries), entries) else { return };
         if let Some(at) = self.questions.iter().position(|(open, _)| *open == token) {
