@@ -9,6 +9,7 @@ use std::{io, ptr};
 use super::arrival::{Arrival, CONTROL_AT, NAME_AT, NAME_LEN, Received};
 use super::control::CONTROL_LEN;
 use super::counters::Counters;
+use super::gather::Gather;
 use super::{SocketSettings, Wait, alarm, sys};
 use crate::pool::{Buffer, HEAD, Pool};
 
@@ -23,7 +24,7 @@ pub(super) struct Mmsg {
     messages: Box<[libc::mmsghdr]>,
     vectors: Box<[libc::iovec]>,
     frame_lens: RangeInclusive<usize>,
-    gather_micros: u32,
+    gather: Gather,
     last: Last,
     exact_timers: bool,
 }
@@ -61,7 +62,7 @@ impl Mmsg {
             messages: vec![empty; depth].into(),
             vectors: vec![libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; depth].into(),
             frame_lens: settings.frame_lens.clone(),
-            gather_micros: settings.gather_micros,
+            gather: Gather::new(settings),
             last: Last::Nothing,
             exact_timers: false,
         }
@@ -75,7 +76,7 @@ impl Mmsg {
     ) -> io::Result<usize> {
         let gather_micros = match wait {
             Wait::Micros(micros) => micros,
-            Wait::Park(_) if self.last == Last::Some => self.gather_micros,
+            Wait::Park(_) if self.last == Last::Some => self.gather.micros(),
             Wait::None | Wait::Park(_) => 0,
         };
         if gather_micros > 0 && self.last != Last::Full {
@@ -153,6 +154,10 @@ impl Mmsg {
                 _ => return Err(error),
             },
         };
+        // What is left behind a full batch says nothing about how many come.
+        if self.last != Last::Full {
+            self.gather.took(got);
+        }
         self.last = match got {
             0 => Last::Nothing,
             _ if got == ready => Last::Full,

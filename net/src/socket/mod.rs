@@ -19,6 +19,7 @@ mod control;
 mod counters;
 mod drops;
 mod filter;
+mod gather;
 mod gso;
 mod mmsg;
 mod open;

@@ -20,6 +20,7 @@ use super::arrival::{Arrival, NAME_LEN, Received};
 use super::buffer_ring::BufferRing;
 use super::control::CONTROL_LEN;
 use super::counters::Counters;
+use super::gather::Gather;
 use super::mmsg::Mmsg;
 use super::{SocketSettings, Wait, alarm};
 use crate::pool::{Buffer, HEAD, Pool};
@@ -47,7 +48,7 @@ pub(super) struct Uring {
     /// Whether an empty datagram ended the receive, and more than one batch may be there.
     draining: bool,
     /// How long a parked poll gathers a batch, where the kernel can (Linux 6.12).
-    gather_micros: u32,
+    gather: Option<Gather>,
     started: bool,
     armed: bool,
     /// Whether the alarm is being polled.
@@ -101,7 +102,7 @@ impl Uring {
         let mut layout: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
         layout.msg_namelen = NAME_LEN as _;
         layout.msg_controllen = CONTROL_LEN as _;
-        let gather_micros = if ring.params().is_feature_min_timeout() { settings.gather_micros } else { 0 };
+        let gather = ring.params().is_feature_min_timeout().then(|| Gather::new(settings));
         let drain = Mmsg::new(fd.clone(), alarm.clone(), pool.clone(), settings);
         Ok(Self {
             ring,
@@ -111,7 +112,7 @@ impl Uring {
             frame_lens: settings.frame_lens.clone(),
             drain,
             draining: false,
-            gather_micros,
+            gather,
             started: false,
             armed: false,
             alert: false,
@@ -149,6 +150,9 @@ impl Uring {
         }
         self.enter(wait, out.capacity() - out.len(), counters)?;
         self.reap(out, counters)?;
+        if let Some(gather) = &mut self.gather {
+            gather.took(out.len() - before);
+        }
         Ok(out.len() - before)
     }
 
@@ -214,11 +218,12 @@ impl Uring {
         drop(queue);
         // More than is lent cannot complete.
         let batch = room.min(self.buffers.lent());
+        let gather_micros = self.gather.map_or(0, Gather::micros);
         let (want, at_least_micros, at_most) = match wait {
             Wait::None if idle => return Ok(()),
             Wait::None => (0, 0, Duration::ZERO),
             Wait::Micros(micros) => (batch, 0, Duration::from_micros(micros.into())),
-            Wait::Park(at_most) if self.gather_micros > 0 => (batch, self.gather_micros, at_most),
+            Wait::Park(at_most) if gather_micros > 0 => (batch, gather_micros, at_most),
             Wait::Park(at_most) => (1, 0, at_most),
         };
         counters.syscalls += 1;
