@@ -13,7 +13,6 @@ use core::fmt;
 
 use octick_crypto::{Hash, Identity, MeshKeys};
 
-pub use self::audit::KIND as COMPARE_KIND;
 use self::router::Mesh;
 pub use self::router::MeshEvent;
 

@@ -3,6 +3,7 @@
 mod samples;
 
 use octick_core::Reject;
+use octick_core::control::message::kind::{Family, MessageKind, RESERVED};
 use octick_core::crypto::train::{DEPTH_MAX, TRAIN_MAX, depth, message, root_of};
 use octick_core::crypto::{Identity, Item, MeshKeys, SIGNATURE_LEN, verify_many};
 use octick_core::limits::*;
@@ -11,6 +12,7 @@ use octick_core::wire::header::{MAGIC, WIRE_VERSION};
 use octick_core::wire::{Entries, Frame, Kind, Sealer, Stamp};
 
 const DOC: &str = include_str!("../../docs/wire.md");
+const MEMBERSHIP: &str = include_str!("../../docs/membership.md");
 
 /// The cells of each row of the table under `heading`, without its head.
 fn table(heading: &str) -> Vec<Vec<String>> {
@@ -65,6 +67,46 @@ fn every_kind_stands_in_the_table() {
         ];
         assert_eq!(row[..5], expected);
     }
+}
+
+#[test]
+fn every_message_stands_in_the_table_with_its_meaning() {
+    let written = table("## Messages");
+    let row = |kind: &MessageKind| {
+        vec![
+            format!("{:#04x}", *kind as u8),
+            kind.name().to_owned(),
+            kind.family().name().to_owned(),
+            kind.meaning().trim().to_owned(),
+        ]
+    };
+    let expected: Vec<Vec<String>> = MessageKind::ALL.iter().map(row).collect();
+    let listing: String = expected.iter().map(|row| format!("| `{}` |\n", row.join(" | "))).collect();
+    assert_eq!(written, expected, "the table should read:\n{listing}");
+    let reserved = table("### Reserved messages");
+    let expected = RESERVED.map(|(first, last, what)| match first == last {
+        true => vec![format!("{first:#04x}"), what.to_owned()],
+        false => vec![format!("{first:#04x} to {last:#04x}"), what.to_owned()],
+    });
+    assert_eq!(reserved, expected);
+}
+
+#[test]
+fn messages_about_members_have_the_bytes_that_their_bodies_are_listed_with() {
+    let (_, section) = MEMBERSHIP.split_once("## Messages").expect("membership.md lists the bodies");
+    let rows = section.lines().filter(|line| line.starts_with("| `0x"));
+    let mut listed: Vec<(String, String)> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let name = cells[1].split(':').next().expect("a name before the colon");
+            (cells[0].replace('`', ""), name.to_owned())
+        })
+        .collect();
+    listed.dedup();
+    let about_members = MessageKind::ALL.iter().filter(|kind| kind.family() == Family::Membership);
+    let expected: Vec<(String, String)> =
+        about_members.map(|kind| (format!("{:#04x}", *kind as u8), kind.name().to_owned())).collect();
+    assert_eq!(listed, expected);
 }
 
 #[test]

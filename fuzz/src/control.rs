@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use octick_core::control::id::Region;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
-use octick_core::control::message::membership::{Accusation, BUCKETS, Listed, MembershipMsg, kind};
+use octick_core::control::message::control_msg::ControlMsg;
+use octick_core::control::message::kind::FREE;
+use octick_core::control::message::membership::{Accusation, BUCKETS, Listed, MembershipMsg};
 use octick_core::control::{
     Claim, Control, NodeInit, Output, PacketInfo, PeerState, Refusals, Settings, Signer, Statement,
 };
 use octick_core::data::audit::AuditMsg;
 use octick_core::limits::CONTROL_FRAME_MAX;
 use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
-use octick_core::wire::{ControlFrame, Message};
+use octick_core::wire::ControlFrame;
 use octick_crypto::NodeId;
 
 use crate::cursor::Cursor;
@@ -145,9 +147,13 @@ impl Play {
                 assert!(!control_frame.is_empty() && control_frame.padded().len() <= CONTROL_FRAME_MAX);
                 *self.sent.entry(to).or_default() += FRAME + control_frame.padded().len();
                 for message in control_frame.messages() {
-                    match MembershipMsg::decode(message).expect("what is written can be read") {
-                        MembershipMsg::Probe { nonce, .. } => self.probes.push((to, nonce)),
-                        MembershipMsg::Challenge { token, .. } => self.tokens.push((to, token)),
+                    match ControlMsg::decode(message).expect("what is written can be read") {
+                        ControlMsg::Membership(MembershipMsg::Ping { nonce, .. }) => {
+                            self.probes.push((to, nonce))
+                        }
+                        ControlMsg::Membership(MembershipMsg::Challenge { token, .. }) => {
+                            self.tokens.push((to, token))
+                        }
                         _ => {}
                     }
                 }
@@ -244,9 +250,9 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
             let asked = play.probes.iter().rev().find(|(to, _)| *to == address(who)).map(|(_, nonce)| *nonce);
             let target = World::get().people[about].id();
             let note = match input.u8() % 4 {
-                0 => MembershipMsg::Probe { nonce, digest },
+                0 => MembershipMsg::Ping { nonce, digest },
                 1 => MembershipMsg::Ack { nonce: asked.unwrap_or(nonce), digest },
-                2 => MembershipMsg::ProbeFor { nonce, target },
+                2 => MembershipMsg::PingReq { nonce, target },
                 _ => MembershipMsg::Nack { nonce: asked.unwrap_or(nonce) },
             };
             let _ = note.write(&mut control_frame);
@@ -277,8 +283,7 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
         _ => {
             let token = [input.u8(); 16];
             let _ = MembershipMsg::Challenge { token, seen_at: address(about) }.write(&mut control_frame);
-            let _ = MembershipMsg::Other(Message { kind: kind::ACCUSE + 1, body: &[1, 2, 3] })
-                .write(&mut control_frame);
+            let _ = control_frame.push(FREE, &[1, 2, 3]);
         }
     }
     if !control_frame.is_empty() {

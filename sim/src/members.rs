@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use octick_core::control::id::Rank;
 use octick_core::control::message::announcement::mesh_key;
-use octick_core::control::message::membership::kind;
+use octick_core::control::message::kind::MessageKind;
 use octick_core::control::{
     Announcement, Control, NodeInit, Output, Partition, PeerState, Random, Region, Settings,
 };
@@ -270,7 +270,7 @@ impl Actor for MemberNode {
                 let identity = self.common.cast.identity(self.node);
                 let other = Announcement::sign(identity, &mesh_key(MESH), &statement);
                 let mut control_frame = ControlFrame::new();
-                let fits = control_frame.push(kind::ANNOUNCE, other.bytes());
+                let fits = control_frame.push(MessageKind::Announce as u8, other.bytes());
                 debug_assert!(fits, "an announcement fits a control frame");
                 let twisted = random.permille(200);
                 Some(if twisted {

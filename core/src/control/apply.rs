@@ -14,13 +14,13 @@ use crate::control::dissemination::dissemination::{DisseminationAction, SOMEBODY
 use crate::control::dissemination::spread::SpreadAction;
 use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::control::membership::membership::MemberChange;
-use crate::control::membership::on_message::Delivery;
+use crate::control::membership::on_message::{Delivery, Handled};
 use crate::control::membership::table::Members;
 use crate::control::message::gossip::{Gossip, LinkOp};
+use crate::control::message::kind::MessageKind;
 use crate::control::message::membership::MembershipMsg;
 use crate::control::message::refusal::Refusal;
 use crate::control::output::{Output, Update};
-use crate::control::reconcile::message::KIND as RECONCILE;
 use crate::control::reconcile::session;
 use crate::wire::Message;
 
@@ -66,46 +66,37 @@ impl Control {
         Some(self.members().get(place).id())
     }
 
-    /// A message about updates, links, other regions or sessions; or of a machine that the control plane does not know.
-    pub(super) fn handle_gossip(
-        &mut self,
-        now: u64,
-        delivery: &Delivery,
-        Message { kind, body }: Message<'_>,
-    ) -> Result<(), Refusal> {
-        let from = delivery.from;
-        if kind == RECONCILE {
-            self.membership.check_proven(now, delivery, &mut self.effects)?;
-            let dissemination = &self.dissemination;
-            let names = |set| (set == UPDATES).then(|| dissemination.held(now).into_iter());
-            return self.reconciler.handle(now, from, body, names).map_err(|_| Refusal::Session);
-        }
-        let gossip = match Gossip::decode(kind, body) {
-            Some(Ok(gossip)) => gossip,
-            Some(Err(_)) => return Err(Refusal::Garbled),
-            None => {
-                self.membership.check_proven(now, delivery, &mut self.effects)?;
-                let from = self.members().get(from).id();
-                self.effects.want(Output::Deliver { from, kind, body: body.into() });
-                return Ok(());
+    /// What a message about members leaves to do for other machines.
+    pub(super) fn handle_rest(&mut self, now: u64, delivery: &Delivery, handled: Handled) {
+        match handled {
+            Handled::Done => {}
+            Handled::ProofSent => self.dissemination.offer_again(now, delivery.from),
+            Handled::RemoteAsks(everything) => {
+                let delegates = self.dissemination.delegates(self.membership.members());
+                self.membership.answer_remote(now, delivery, everything, &delegates, &mut self.effects);
             }
-        };
-        if matches!(gossip, Gossip::Pull(_) | Gossip::Offer(_)) {
-            // What it asks for is much more than it takes to ask.
-            self.membership.check_proven(now, delivery, &mut self.effects)?;
         }
-        let members = self.membership.members();
+    }
+
+    /// A message about other regions.
+    pub(super) fn handle_cross_region(&mut self, now: u64, from: MemberIndex, gossip: Gossip) {
+        let (members, wall) = (self.membership.members(), self.membership.wall(now));
         match gossip {
             Gossip::Shuffle { answer, descriptors } => {
-                let wall = self.membership.wall(now);
                 self.cross_region.handle_shuffle(now, wall, from, (answer, &descriptors), members);
             }
             Gossip::Heartbeat(_) => {
                 self.cross_region.handle_heartbeat(now, members.get(from).region(), from);
             }
-            gossip => self.dissemination.handle(now, from, &gossip),
+            _ => {}
         }
-        Ok(())
+    }
+
+    /// A message of a session that compares updates.
+    pub(super) fn handle_session(&mut self, now: u64, from: MemberIndex, body: &[u8]) -> Result<(), Refusal> {
+        let dissemination = &self.dissemination;
+        let names = |set| (set == UPDATES).then(|| dissemination.held(now).into_iter());
+        self.reconciler.handle(now, from, body, names).map_err(|_| Refusal::Session)
     }
 
     /// Lets the scout look around in other regions.
@@ -177,7 +168,7 @@ impl Control {
     fn apply_session(&mut self, now: u64, output: session::Output<MemberIndex, u64>) {
         match output {
             session::Output::Say { to, body } => {
-                let message = MembershipMsg::Other(Message { kind: RECONCILE, body: &body });
+                let message = Message { kind: MessageKind::Reconcile as u8, body: &body };
                 self.membership.send_to(to, &message, &mut self.effects);
             }
             session::Output::Serve { to, names, .. } => {
@@ -227,10 +218,7 @@ impl Control {
     }
 
     fn say(&mut self, to: MemberIndex, gossip: &Gossip) {
-        let mut body = Vec::with_capacity(64);
-        gossip.encode(&mut body);
-        let message = MembershipMsg::Other(Message { kind: gossip.kind(), body: &body });
-        self.membership.send_to(to, &message, &mut self.effects);
+        self.membership.send_to(to, gossip, &mut self.effects);
     }
 
     /// What an update makes due is due at `now` at the earliest: else it would look as if this node had been stopped.

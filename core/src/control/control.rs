@@ -27,12 +27,14 @@ use crate::control::dissemination::dissemination::Dissemination;
 use crate::control::effects::Effects;
 use crate::control::id::MemberIndex;
 use crate::control::membership::membership::Membership;
-use crate::control::membership::on_message::{Delivery, Handled};
+use crate::control::membership::on_message::Delivery;
 use crate::control::membership::settings::Settings;
 use crate::control::membership::signer::Signer;
 use crate::control::membership::table::Members;
 use crate::control::message::announcement::Announcement;
-use crate::control::message::membership::MembershipMsg;
+use crate::control::message::control_msg::ControlMsg;
+use crate::control::message::gossip::Gossip;
+use crate::control::message::malformed::Malformed;
 use crate::control::message::refusal::{Refusal, Refusals};
 use crate::control::output::{NodeInit, Output, PacketInfo, Partition};
 use crate::random::Random;
@@ -201,8 +203,12 @@ impl Control {
         let mut delivery = opened?;
         let mut outcome = Ok(());
         for message in messages {
-            let message = MembershipMsg::decode(message).map_err(|_| Refusal::Garbled)?;
-            let handled = self.handle_message(now, &mut delivery, message);
+            let handled = match ControlMsg::decode(message) {
+                Ok(message) => self.handle_message(now, &mut delivery, message),
+                // Newer nodes may say more than this one understands.
+                Err(Malformed::Kind) => Err(Refusal::Kind),
+                Err(_) => return Err(Refusal::Malformed),
+            };
             self.apply(now);
             if let Err(refusal) = handled {
                 outcome = Err(refusal);
@@ -220,20 +226,33 @@ impl Control {
         &mut self,
         now: u64,
         delivery: &mut Delivery,
-        message: MembershipMsg<'_>,
+        message: ControlMsg<'_>,
     ) -> Result<(), Refusal> {
-        let MembershipMsg::Other(message) = message else {
-            match self.membership.handle_message(now, delivery, message, &mut self.effects)? {
-                Handled::Done => {}
-                Handled::ProofSent => self.dissemination.offer_again(now, delivery.from),
-                Handled::RemoteAsks(everything) => {
-                    let delegates = self.dissemination.delegates(self.membership.members());
-                    self.membership.answer_remote(now, delivery, everything, &delegates, &mut self.effects);
-                }
+        let out = &mut self.effects;
+        match message {
+            ControlMsg::Membership(message) => {
+                let handled = self.membership.handle_message(now, delivery, message, out)?;
+                self.handle_rest(now, delivery, handled);
             }
-            return Ok(());
-        };
-        self.handle_gossip(now, delivery, message)
+            ControlMsg::Dissemination(gossip) => {
+                if matches!(gossip, Gossip::Pull(_) | Gossip::Offer(_)) {
+                    // What it asks for is much more than it takes to ask.
+                    self.membership.check_proven(now, delivery, out)?;
+                }
+                self.dissemination.handle(now, delivery.from, &gossip);
+            }
+            ControlMsg::CrossRegion(gossip) => self.handle_cross_region(now, delivery.from, gossip),
+            ControlMsg::Reconcile(body) => {
+                self.membership.check_proven(now, delivery, out)?;
+                return self.handle_session(now, delivery.from, body);
+            }
+            ControlMsg::Other(kind, body) => {
+                self.membership.check_proven(now, delivery, out)?;
+                let from = self.membership.members().get(delivery.from).id();
+                out.want(Output::Deliver { from, kind, body: body.into() });
+            }
+        }
+        Ok(())
     }
 
     /// Does what is due.
@@ -286,7 +305,7 @@ impl Control {
         let fits = message.body.len() <= crate::wire::control_frame::BODY_MAX;
         match member.address() {
             Some(address) if fits && member.state().is_live() => {
-                self.effects.send_queue.write(address, Some(place), &MembershipMsg::Other(message));
+                self.effects.send_queue.write(address, Some(place), &message);
                 true
             }
             _ => false,

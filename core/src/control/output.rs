@@ -9,6 +9,7 @@ use octick_crypto::NodeId;
 
 use crate::control::id::{FrameRef, PeerState, Region};
 use crate::control::message::announcement::Announcement;
+use crate::control::message::kind::MessageKind;
 use crate::stamp::{Incarnation, Run, Seq, Version};
 use crate::wire::{ControlFrame, Header};
 
@@ -147,7 +148,7 @@ pub enum Output {
         /// Who wrote it.
         from: NodeId,
         /// Its kind.
-        kind: u8,
+        kind: MessageKind,
         /// What it says.
         body: Box<[u8]>,
     },

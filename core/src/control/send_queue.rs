@@ -5,12 +5,12 @@ use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
 use crate::control::id::MemberIndex;
-use crate::control::message::membership::MembershipMsg;
+use crate::control::message::control_msg::Encode;
 use crate::wire::ControlFrame;
 
 /// Control frames that wait to be taken; a further one is counted as dropped. A megabyte.
 pub const SEND_QUEUE_MAX: usize = 1_024;
-/// Control frames, from the last one back, in which room for a further note is looked for.
+/// Control frames, from the last one back, in which room for a further message is looked for.
 const OPEN_MAX: usize = 16;
 
 /// Control frames on their way out.
@@ -32,18 +32,18 @@ pub struct Addressed {
 }
 
 impl SendQueue {
-    /// Adds a note to what goes to an address.
-    pub fn write(&mut self, to: SocketAddr, member: Option<MemberIndex>, note: &MembershipMsg<'_>) {
+    /// Adds a message to what goes to an address.
+    pub fn write(&mut self, to: SocketAddr, member: Option<MemberIndex>, message: &impl Encode) {
         let open = self.control_frames.iter_mut().rev().take(OPEN_MAX).find(|sent| sent.to == to);
         if let Some(sent) = open {
             sent.member = member.or(sent.member);
-            if note.write(&mut sent.control_frame) {
+            if message.encode_into(&mut sent.control_frame) {
                 return;
             }
         }
         if let Some(mut control_frame) = self.open(to, member) {
-            let fits = note.write(&mut control_frame.control_frame);
-            debug_assert!(fits, "a note fits an empty control frame");
+            let fits = message.encode_into(&mut control_frame.control_frame);
+            debug_assert!(fits, "a message fits an empty control frame");
             self.control_frames.push_back(control_frame);
         }
     }

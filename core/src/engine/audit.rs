@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
+use crate::control::message::kind::MessageKind;
 use crate::data::audit::{Answer, AuditMsg, Counts, RUNS_MAX};
 use crate::engine::Engine;
 use crate::engine::router::Mesh;
@@ -13,8 +14,6 @@ use crate::stamp::Run;
 use crate::state::TableKind;
 use crate::wire::Message;
 
-/// The kind of the messages.
-pub const KIND: u8 = 0x0E;
 /// Messages that wait to be looked at; further ones are passed over, and their senders ask again.
 const INBOX_MAX: usize = 256;
 
@@ -23,8 +22,8 @@ pub(super) type Inbox = Vec<(NodeId, Box<[u8]>)>;
 
 impl Mesh {
     /// Keeps a message for [`Engine::compare`].
-    pub(super) fn put_aside(&mut self, from: NodeId, kind: u8, body: Box<[u8]>) {
-        if kind == KIND && self.inbox.len() < INBOX_MAX {
+    pub(super) fn put_aside(&mut self, from: NodeId, kind: MessageKind, body: Box<[u8]>) {
+        if kind == MessageKind::Audit && self.inbox.len() < INBOX_MAX {
             self.inbox.push((from, body));
         }
     }
@@ -32,7 +31,7 @@ impl Mesh {
     fn say(&mut self, to: NodeId, message: &AuditMsg) {
         let mut body = Vec::new();
         message.encode(&mut body);
-        self.control.write(to, Message { kind: KIND, body: &body });
+        self.control.write(to, Message { kind: MessageKind::Audit as u8, body: &body });
     }
 }
 

@@ -2,42 +2,24 @@
 //!
 //! A broadcast names a member; what is said of it is looked up when a control frame leaves, so it is never out of date, and there
 //! is at most one a member. The one told least goes first, and each is told about log2(n) times (Demers et al., 1987;
-//! SWIM, section 4.1). Messages of other machines ride beside them: each kind of passenger has half of the room to
-//! itself, and takes what the other leaves.
+//! SWIM, section 4.1).
 
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 
 use crate::control::id::MemberIndex;
 use crate::control::membership::table::Members;
-use crate::control::message::membership::MembershipMsg;
 use crate::limits::CONTROL_FRAME_MAX;
+use crate::wire::ControlFrame;
 use crate::wire::control_frame::HEAD_LEN;
-use crate::wire::{ControlFrame, Message};
 
 /// Broadcasts on their way at once; the most often told gives way.
 pub const BROADCASTS_MAX: usize = 1 << 16;
-/// Messages of other machines on their way at once; a further one is refused.
-pub const PASSENGERS_MAX: usize = 256;
-/// Longest message of another machine.
-pub const PASSENGER_MAX: usize = 400;
-
 /// What is waiting to be told.
 #[derive(Debug, Default)]
 pub struct BroadcastQueue {
     /// By how often each was told, then by age.
     waiting: BTreeMap<u64, MemberIndex>,
-    passengers: VecDeque<Passenger>,
     next: u64,
-    /// Which kind has its half first in the next control frame.
-    turn: bool,
-}
-
-#[derive(Debug)]
-struct Passenger {
-    kind: u8,
-    body: Box<[u8]>,
-    left: u32,
 }
 
 /// Bits of a key below the number of times told; zero is nobody's key.
@@ -53,7 +35,7 @@ fn times_max(members: &Members) -> u64 {
 impl BroadcastQueue {
     /// Whether nothing is waiting.
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.passengers.is_empty()
+        self.waiting.is_empty()
     }
 
     /// How many broadcasts wait.
@@ -90,49 +72,17 @@ impl BroadcastQueue {
         }
     }
 
-    /// Gives another machine's message a ride to `times` members. Returns whether there is room.
-    #[must_use]
-    pub fn carry(&mut self, message: Message<'_>, times: u32) -> bool {
-        let room = self.passengers.len() < PASSENGERS_MAX && message.body.len() <= PASSENGER_MAX;
-        if room {
-            let body = message.body.into();
-            self.passengers.push_back(Passenger { kind: message.kind, body, left: times.max(1) });
-        }
-        room
-    }
-
-    /// Fills a control frame. `say` writes what is known of a member, and says whether that fitted.
+    /// Fills a control frame, each broadcast once. `say` writes what is known of a member, and says whether that fitted.
     pub fn fill(
         &mut self,
         control_frame: &mut ControlFrame,
         members: &mut Members,
         mut say: impl FnMut(&Members, MemberIndex, &mut ControlFrame) -> bool,
     ) {
-        let half = control_frame.len() + (CONTROL_FRAME_MAX - control_frame.len()) / 2;
-        self.turn = !self.turn;
-        if self.turn {
-            self.board(control_frame, half);
-            self.tell(control_frame, CONTROL_FRAME_MAX, members, &mut say);
-            self.board(control_frame, CONTROL_FRAME_MAX);
-        } else {
-            self.tell(control_frame, half, members, &mut say);
-            self.board(control_frame, CONTROL_FRAME_MAX);
-            self.tell(control_frame, CONTROL_FRAME_MAX, members, &mut say);
-        }
-    }
-
-    /// Tells broadcasts until the control frame is `full`; each once.
-    fn tell(
-        &mut self,
-        control_frame: &mut ControlFrame,
-        full: usize,
-        members: &mut Members,
-        say: &mut impl FnMut(&Members, MemberIndex, &mut ControlFrame) -> bool,
-    ) {
         let times_max = times_max(members);
         let last = self.next;
         let mut from = 0;
-        while control_frame.len() + HEAD_LEN < full {
+        while control_frame.len() + HEAD_LEN < CONTROL_FRAME_MAX {
             let Some((&key, &place)) = self.waiting.range(from..).next() else { break };
             from = key + 1;
             if key & ((1 << ORDER_BITS) - 1) > last {
@@ -146,23 +96,6 @@ impl BroadcastQueue {
             let times = (key >> ORDER_BITS) + 1;
             if times < times_max {
                 self.put(members, place, times);
-            }
-        }
-    }
-
-    /// Lets other machines' messages on until the control frame is `full`.
-    fn board(&mut self, control_frame: &mut ControlFrame, full: usize) {
-        for _ in 0..self.passengers.len() {
-            let Some(mut next) = self.passengers.pop_front() else { break };
-            let fits = control_frame.len() + HEAD_LEN + next.body.len().next_multiple_of(4) <= full;
-            let note = MembershipMsg::Other(Message { kind: next.kind, body: &next.body });
-            if !fits || !note.write(control_frame) {
-                self.passengers.push_front(next);
-                break;
-            }
-            next.left -= 1;
-            if next.left > 0 {
-                self.passengers.push_back(next);
             }
         }
     }
@@ -268,27 +201,5 @@ mod tests {
         assert_eq!(said[0], MemberIndex(1), "told least");
         (1..20).for_each(|place| broadcasts.stop(&mut members, MemberIndex(place)));
         assert!(broadcasts.is_empty());
-    }
-
-    #[test]
-    fn news_and_passengers_share_the_room() {
-        let mut members = members(60);
-        let mut broadcasts = BroadcastQueue::default();
-        (1..60).for_each(|place| broadcasts.spread(&mut members, MemberIndex(place)));
-        let passenger = Message { kind: 0x0C, body: &[9; 60] };
-        let aboard = (0..1_000).filter(|_| broadcasts.carry(passenger, 10)).count();
-        assert_eq!(aboard, PASSENGERS_MAX);
-        assert!(!broadcasts.carry(Message { kind: 0x0C, body: &[0; PASSENGER_MAX + 1] }, 1));
-        for _ in 0..20 {
-            let control_frame = fill(&mut broadcasts, &mut members, &mut Vec::new());
-            let bytes = |kind| -> usize {
-                control_frame.messages().filter(|m| m.kind == kind).map(|m| HEAD_LEN + m.body.len()).sum()
-            };
-            let (news, passengers) = (bytes(0xF7), bytes(0x0C));
-            assert!(
-                news >= CONTROL_FRAME_MAX / 2 - 104 && passengers >= CONTROL_FRAME_MAX / 2 - 104,
-                "{news} {passengers}"
-            );
-        }
     }
 }

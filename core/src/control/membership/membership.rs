@@ -33,6 +33,7 @@ use crate::control::membership::suspicion::Suspicions;
 use crate::control::membership::sync::Sync;
 use crate::control::membership::table::{Applied, Member, Members};
 use crate::control::message::announcement::{Announcement, Claim, Statement};
+use crate::control::message::control_msg::Encode;
 use crate::control::message::membership::{Accusation, MembershipMsg};
 use crate::control::output::{NodeInit, Output, Partition};
 use crate::random::Random;
@@ -327,12 +328,7 @@ impl Membership {
     }
 
     /// Writes to a member, if it has an address.
-    pub(in crate::control) fn send_to(
-        &self,
-        place: MemberIndex,
-        message: &MembershipMsg<'_>,
-        out: &mut Effects,
-    ) {
+    pub(in crate::control) fn send_to(&self, place: MemberIndex, message: &impl Encode, out: &mut Effects) {
         if let Some(address) = self.members.get(place).address() {
             out.send_queue.write(address, Some(place), message);
         }

@@ -9,7 +9,7 @@ use crate::control::id::{MemberIndex, PeerState, Token};
 use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::sync;
 use crate::control::membership::table::{Applied, Members};
-use crate::control::membership::verified::Ahead;
+use crate::control::membership::verified::{Ahead, announced};
 use crate::control::message::announcement::{Announcement, peek};
 use crate::control::message::membership::{BUCKETS, MembershipMsg};
 use crate::control::message::refusal::Refusal;
@@ -80,7 +80,7 @@ impl Membership {
         ahead: &mut Ahead,
         out: &mut Effects,
     ) -> Result<MemberIndex, Refusal> {
-        if let Some(Ok(MembershipMsg::Announce(bytes))) = messages.next().map(MembershipMsg::decode)
+        if let Some(bytes) = messages.next().and_then(announced)
             && peek(bytes).is_some_and(|(id, ..)| id == packet.origin)
         {
             self.learn(now, bytes, None, ahead, out)?;
@@ -155,13 +155,13 @@ impl Membership {
                 self.learn(now, bytes, Some(from), &mut delivery.ahead, out)?;
             }
             MembershipMsg::Accuse(accusation) => self.handle_accusation(now, from, accusation, out)?,
-            MembershipMsg::Probe { nonce, digest } => {
+            MembershipMsg::Ping { nonce, digest } => {
                 let ack = MembershipMsg::Ack { nonce, digest: self.members.digest() };
                 out.send_queue.write(address, Some(from), &ack);
                 self.compare(now, from, digest, out);
             }
             MembershipMsg::Ack { nonce, digest } => self.handle_ack(now, from, nonce, digest, out)?,
-            MembershipMsg::ProbeFor { nonce, target } => {
+            MembershipMsg::PingReq { nonce, target } => {
                 let target = self.members.find(target).ok_or(Refusal::Unheard)?;
                 self.prober.help(from, nonce, target, now, &self.settings);
             }
@@ -170,7 +170,6 @@ impl Membership {
                 return self.handle_challenge(now, delivery, token, seen_at, out);
             }
             MembershipMsg::Response(token) => self.handle_response(now, delivery, &token)?,
-            MembershipMsg::Refuse => {}
             MembershipMsg::SyncAsk { cursor, digests } => {
                 return self.answer(now, delivery, cursor, digests, out);
             }
@@ -194,7 +193,6 @@ impl Membership {
             MembershipMsg::SyncDone { next, digest } => {
                 self.handle_sync_done(now, from, next, digest, out)?
             }
-            MembershipMsg::Other(_) => {}
         }
         Ok(Handled::Done)
     }

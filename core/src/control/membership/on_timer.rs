@@ -116,7 +116,7 @@ impl Membership {
         let digest = self.members.digest();
         match action {
             ProbeAction::Probe(target, nonce) => {
-                self.send_to(target, &MembershipMsg::Probe { nonce, digest }, out);
+                self.send_to(target, &MembershipMsg::Ping { nonce, digest }, out);
                 let member = self.members.get(target);
                 if member.state() == PeerState::Suspected && self.settings.lifeguard {
                     // The suspected member learns of it with the next question, and can say that it is there.
@@ -126,7 +126,7 @@ impl Membership {
             }
             ProbeAction::Help(helper, nonce, target) => {
                 let target = self.members.get(target).id();
-                self.send_to(helper, &MembershipMsg::ProbeFor { nonce, target }, out);
+                self.send_to(helper, &MembershipMsg::PingReq { nonce, target }, out);
             }
             ProbeAction::Nack(client, nonce) => self.send_to(client, &MembershipMsg::Nack { nonce }, out),
             ProbeAction::Relay(client, nonce) => {

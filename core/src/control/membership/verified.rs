@@ -10,9 +10,10 @@ use octick_crypto::NodeId;
 use crate::control::effects::Effects;
 use crate::control::membership::membership::Membership;
 use crate::control::message::announcement::{Announcement, peek};
+use crate::control::message::kind::MessageKind;
 use crate::control::message::membership::MembershipMsg;
 use crate::control::message::refusal::Refusal;
-use crate::wire::Messages;
+use crate::wire::{Message, Messages};
 
 /// What the control frame at hand announces, as far as it was verified together, and before the rest of it: each is
 /// taken out when the control frame comes to it. Of an announcement that does not hold, the bytes.
@@ -49,19 +50,12 @@ impl Membership {
             return Ok(self.members.get(place).announcement().clone());
         }
         let proven = self.joiner.expects(from, now) || {
-            let mut tokens = messages.clone().filter_map(|message| match MembershipMsg::decode(message) {
-                Ok(MembershipMsg::Response(token)) => Some(token),
-                _ => None,
-            });
-            tokens.next().is_some_and(|token| self.address_prover.recognises(&token, origin, from, now))
+            let token = messages.clone().find(|message| message.kind == MessageKind::Response as u8);
+            let token = token.and_then(|message| message.body.try_into().ok());
+            token.is_some_and(|token| self.address_prover.recognises(token, origin, from, now))
         };
-        let first = messages.next().map(MembershipMsg::decode);
-        let announces = match first {
-            Some(Ok(MembershipMsg::Announce(bytes))) => {
-                Some(bytes).filter(|bytes| peek(bytes).is_some_and(|(id, ..)| id == origin))
-            }
-            _ => None,
-        };
+        let first = messages.next().and_then(announced);
+        let announces = first.filter(|bytes| peek(bytes).is_some_and(|(id, ..)| id == origin));
         let Some(bytes) = announces else {
             self.challenge(from, origin, true, now, out);
             return Err(Refusal::Stranger);
@@ -97,10 +91,7 @@ impl Membership {
 
     /// Verifies together whatever a control frame has to say that is new, for together it costs less.
     pub(super) fn read_ahead(&mut self, now: u64, messages: Messages<'_>, ahead: &mut Ahead) {
-        let announced = messages.filter_map(|message| match MembershipMsg::decode(message) {
-            Ok(MembershipMsg::Announce(bytes)) if self.is_news(now, bytes) => Some(bytes),
-            _ => None,
-        });
+        let announced = messages.filter_map(announced).filter(|bytes| self.is_news(now, bytes));
         let mut new: Vec<&[u8]> = announced.collect();
         new.retain(|bytes| ahead.position(bytes).is_none());
         if new.len() > 1 {
@@ -124,4 +115,9 @@ impl Membership {
             None => self.signer.read(bytes).map_err(|_| Refusal::Unsound),
         }
     }
+}
+
+/// The bytes of an announcement, if that is what a message is: looked at before the message is read, for it says whose word all of it is.
+pub(super) fn announced(message: Message<'_>) -> Option<&[u8]> {
+    (message.kind == MessageKind::Announce as u8).then_some(message.body)
 }

@@ -1,38 +1,23 @@
 //! What nodes say to each other about updates, links and samples: bodies of messages that travel in control frames.
 //!
-//! | kind | name | body, little endian |
-//! |---|---|---|
-//! | 0xF8 | ids | ids of updates the sender has, u64 each, 1 to 64 |
-//! | 0xF9 | pull | ids of updates the sender wants, u64 each, 1 to 32 |
-//! | 0xFA | offer | ids of the updates the sender took in last, u64 each, 0 to 96: send what is missing, ask likewise |
-//! | 0xFB | shuffle | flags u8 (1: an answer), three zeros, descriptors of 44 bytes, 1 to 8 |
-//! | 0xFC | link | 1 connect, 2 accept, 3 disconnect; three zeros |
-//! | 0xFD | heartbeat | number u64 |
-//! | 0xFF | prune | 1 to 64 ids |
+//! | name | body, little endian |
+//! |---|---|
+//! | ids | ids of updates the sender has, u64 each, 1 to 64 |
+//! | pull | ids of updates the sender wants, u64 each, 1 to 32 |
+//! | offer | ids of the updates the sender took in last, u64 each, 0 to 96: send what is missing, ask likewise |
+//! | shuffle | flags u8 (1: an answer), three zeros, descriptors of 44 bytes, 1 to 8 |
+//! | link | 1 connect, 2 accept, 3 disconnect; three zeros |
+//! | heartbeat | number u64 |
+//! | prune | 1 to 64 ids |
+//!
+//! Their bytes stand in [`kind`](super::kind).
 
 use alloc::vec::Vec;
 
 use crate::control::id::UpdateId;
 use crate::control::message::descriptor::Descriptor;
+use crate::control::message::kind::MessageKind;
 use crate::control::message::malformed::Malformed;
-
-/// Message kinds of the dissemination.
-pub mod kind {
-    /// Ids of updates that the sender has.
-    pub const IDS: u8 = 0xF8;
-    /// Ids of updates that the sender wants.
-    pub const PULL: u8 = 0xF9;
-    /// Ids of the updates that the sender took in last.
-    pub const OFFER: u8 = 0xFA;
-    /// Descriptors in exchange for others.
-    pub const SHUFFLE: u8 = 0xFB;
-    /// Making and breaking links of the overlay.
-    pub const LINK: u8 = 0xFC;
-    /// A leader is there.
-    pub const HEARTBEAT: u8 = 0xFD;
-    /// Ids of updates that came from the receiver and were at the sender already.
-    pub const PRUNE: u8 = 0xFF;
-}
 
 /// Ids in one announcement.
 pub const IDS_MAX: usize = 64;
@@ -86,15 +71,15 @@ pub enum Gossip {
 
 impl Gossip {
     /// Its kind.
-    pub const fn kind(&self) -> u8 {
+    pub const fn kind(&self) -> MessageKind {
         match self {
-            Self::Ids(_) => kind::IDS,
-            Self::Pull(_) => kind::PULL,
-            Self::Offer(_) => kind::OFFER,
-            Self::Shuffle { .. } => kind::SHUFFLE,
-            Self::Link(_) => kind::LINK,
-            Self::Heartbeat(_) => kind::HEARTBEAT,
-            Self::Prune(_) => kind::PRUNE,
+            Self::Ids(_) => MessageKind::Ids,
+            Self::Pull(_) => MessageKind::Pull,
+            Self::Offer(_) => MessageKind::Offer,
+            Self::Shuffle { .. } => MessageKind::Shuffle,
+            Self::Link(_) => MessageKind::Link,
+            Self::Heartbeat(_) => MessageKind::Heartbeat,
+            Self::Prune(_) => MessageKind::Prune,
         }
     }
 
@@ -113,24 +98,24 @@ impl Gossip {
         }
     }
 
-    /// Reads the body of a message of `kind`; `None` if the kind is none of these.
+    /// Reads the body of a message of `kind`.
     ///
     /// # Errors
     /// What is wrong with it. Nothing is allocated before the number of entries is known to be allowed.
-    pub fn decode(kind: u8, body: &[u8]) -> Option<Result<Self, Malformed>> {
-        Some(match kind {
-            kind::IDS => ids(body, 1, IDS_MAX).map(Self::Ids),
-            kind::PULL => ids(body, 1, PULL_MAX).map(Self::Pull),
-            kind::OFFER => ids(body, 0, OFFER_MAX).map(Self::Offer),
-            kind::PRUNE => ids(body, 1, IDS_MAX).map(Self::Prune),
-            kind::SHUFFLE => shuffle(body),
-            kind::LINK => link(body).map(Self::Link),
-            kind::HEARTBEAT => match <[u8; 8]>::try_from(body) {
+    pub fn decode(kind: MessageKind, body: &[u8]) -> Result<Self, Malformed> {
+        match kind {
+            MessageKind::Ids => ids(body, 1, IDS_MAX).map(Self::Ids),
+            MessageKind::Pull => ids(body, 1, PULL_MAX).map(Self::Pull),
+            MessageKind::Offer => ids(body, 0, OFFER_MAX).map(Self::Offer),
+            MessageKind::Prune => ids(body, 1, IDS_MAX).map(Self::Prune),
+            MessageKind::Shuffle => shuffle(body),
+            MessageKind::Link => link(body).map(Self::Link),
+            MessageKind::Heartbeat => match <[u8; 8]>::try_from(body) {
                 Ok(bytes) => Ok(Self::Heartbeat(u64::from_le_bytes(bytes))),
                 Err(_) => Err(Malformed::Length),
             },
-            _ => return None,
-        })
+            _ => Err(Malformed::Kind),
+        }
     }
 }
 
@@ -177,7 +162,7 @@ mod tests {
     use octick_crypto::NodeId;
     use proptest::prelude::*;
 
-    fn decode(gossip: &Gossip) -> Option<Result<Gossip, Malformed>> {
+    fn decode(gossip: &Gossip) -> Result<Gossip, Malformed> {
         let mut body = Vec::new();
         gossip.encode(&mut body);
         Gossip::decode(gossip.kind(), &body)
@@ -205,7 +190,7 @@ mod tests {
             Gossip::Heartbeat(u64::MAX),
             Gossip::Prune(ids(3)),
         ] {
-            assert_eq!(decode(&gossip), Some(Ok(gossip.clone())));
+            assert_eq!(decode(&gossip), Ok(gossip.clone()));
         }
     }
 
@@ -213,12 +198,12 @@ mod tests {
     fn a_shuffle_of_ten_thousand_and_a_pull_of_everything_are_refused_unread() {
         let descriptors = core::iter::repeat_n(descriptor(1), 10_000).collect();
         let flood = Gossip::Shuffle { answer: false, descriptors };
-        assert_eq!(decode(&flood), Some(Err(Malformed::Count)));
+        assert_eq!(decode(&flood), Err(Malformed::Count));
         let everything: Vec<_> = (0..10_000).map(UpdateId).collect();
-        assert_eq!(decode(&Gossip::Pull(everything.clone())), Some(Err(Malformed::Count)));
-        assert_eq!(decode(&Gossip::Ids(everything.clone())), Some(Err(Malformed::Count)));
-        assert_eq!(decode(&Gossip::Offer(everything)), Some(Err(Malformed::Count)));
-        assert_eq!(decode(&Gossip::Ids(Vec::new())), Some(Err(Malformed::Count)));
+        assert_eq!(decode(&Gossip::Pull(everything.clone())), Err(Malformed::Count));
+        assert_eq!(decode(&Gossip::Ids(everything.clone())), Err(Malformed::Count));
+        assert_eq!(decode(&Gossip::Offer(everything)), Err(Malformed::Count));
+        assert_eq!(decode(&Gossip::Ids(Vec::new())), Err(Malformed::Count));
     }
 
     #[test]
@@ -233,10 +218,10 @@ mod tests {
     proptest! {
         #[test]
         fn any_body_is_read_back_or_named_malformed(
-            kind in (0xF8_u8..=0xFE).prop_map(|kind| if kind == 0xFE { 0xFF } else { kind }),
+            kind in 0..MessageKind::ALL.len(),
             body in prop::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..400),
         ) {
-            if let Ok(gossip) = Gossip::decode(kind, &body).unwrap() {
+            if let Ok(gossip) = Gossip::decode(MessageKind::ALL[kind], &body) {
                 let mut again = Vec::new();
                 gossip.encode(&mut again);
                 prop_assert_eq!(again, body);

@@ -1,7 +1,7 @@
 //! What control planes say to each other about members, one [`MembershipMsg`] a message of a control frame.
 //!
 //! Decoding borrows from the control frame, allocates nothing and never panics; a body of the wrong length or with a number
-//! out of its range is [`Garbled`]. Kinds that are not about members pass as [`MembershipMsg::Other`].
+//! out of its range is [`Malformed`].
 
 use core::net::SocketAddr;
 
@@ -9,8 +9,10 @@ use octick_crypto::NodeId;
 
 use crate::control::id::{PeerState, Rank, Token};
 use crate::control::message::announcement::{put_address, take_address};
+use crate::control::message::kind::MessageKind;
+use crate::control::message::malformed::Malformed;
 use crate::stamp::{Incarnation, Version};
-use crate::wire::{ControlFrame, Message};
+use crate::wire::ControlFrame;
 
 /// Parts that the members of a region are divided into when two nodes compare what they know.
 pub const BUCKETS: usize = 64;
@@ -49,13 +51,13 @@ pub enum MembershipMsg<'a> {
         digest: u32,
     },
     /// Is the receiver there?
-    Probe {
+    Ping {
         /// To be returned.
         nonce: u32,
         /// As in [`MembershipMsg::SyncDone`].
         digest: u32,
     },
-    /// The answer to a probe, by whom was asked or by a helper.
+    /// The answer to a ping, by whom was asked or by a helper.
     Ack {
         /// That of the question.
         nonce: u32,
@@ -63,7 +65,7 @@ pub enum MembershipMsg<'a> {
         digest: u32,
     },
     /// Asks the receiver to probe another member.
-    ProbeFor {
+    PingReq {
         /// To be returned.
         nonce: u32,
         /// Whom to probe.
@@ -85,12 +87,8 @@ pub enum MembershipMsg<'a> {
     },
     /// The proof.
     Response(Token),
-    /// The sender cannot take the receiver in.
-    Refuse,
     /// An [`Announcement`](crate::control::Announcement), not yet verified.
     Announce(&'a [u8]),
-    /// A message that is not about members.
-    Other(Message<'a>),
 }
 
 /// A member as a list names it: the first half of its name, and four bytes that depend on all that is known of it.
@@ -134,36 +132,6 @@ pub struct Accusation {
     pub by: NodeId,
 }
 
-/// A message whose body is not what its kind requires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Garbled;
-
-/// The kinds of messages, by their names in the documentation.
-pub mod kind {
-    /// [`MembershipMsg::Hello`](super::MembershipMsg::Hello).
-    pub const HELLO: u8 = 0x01;
-    /// The four notes of a sync; the first byte of the body tells them apart.
-    pub const SYNC: u8 = 0x03;
-    /// [`MembershipMsg::Probe`](super::MembershipMsg::Probe).
-    pub const PROBE: u8 = 0x05;
-    /// [`MembershipMsg::Ack`](super::MembershipMsg::Ack).
-    pub const ACK: u8 = 0x06;
-    /// [`MembershipMsg::Challenge`](super::MembershipMsg::Challenge).
-    pub const CHALLENGE: u8 = 0x60;
-    /// [`MembershipMsg::Response`](super::MembershipMsg::Response).
-    pub const RESPONSE: u8 = 0x61;
-    /// [`MembershipMsg::Refuse`](super::MembershipMsg::Refuse).
-    pub const REFUSE: u8 = 0x62;
-    /// [`MembershipMsg::Announce`](super::MembershipMsg::Announce).
-    pub const ANNOUNCE: u8 = 0x70;
-    /// [`MembershipMsg::ProbeFor`](super::MembershipMsg::ProbeFor).
-    pub const PROBE_FOR: u8 = 0xF5;
-    /// [`MembershipMsg::Nack`](super::MembershipMsg::Nack).
-    pub const NACK: u8 = 0xF6;
-    /// [`MembershipMsg::Accuse`](super::MembershipMsg::Accuse).
-    pub const ACCUSE: u8 = 0xF7;
-}
-
 const ASK: u8 = 0;
 const LIST: u8 = 1;
 const WANT: u8 = 2;
@@ -173,56 +141,51 @@ impl<'a> MembershipMsg<'a> {
     /// Reads a message.
     ///
     /// # Errors
-    /// [`Garbled`].
-    pub fn decode(message: Message<'a>) -> Result<Self, Garbled> {
-        let body = message.body;
-        Ok(match message.kind {
-            kind::HELLO => {
+    /// What is wrong with it.
+    pub fn decode(kind: MessageKind, body: &'a [u8]) -> Result<Self, Malformed> {
+        Ok(match kind {
+            MessageKind::Hello => {
                 let [] = exact(body)?;
                 Self::Hello
             }
-            kind::SYNC => Self::decode_sync(body)?,
-            kind::PROBE | kind::ACK => {
+            MessageKind::Sync => Self::decode_sync(body)?,
+            MessageKind::Ping | MessageKind::Ack => {
                 let [a, b, c, d, e, f, g, h] = exact(body)?;
                 let (nonce, digest) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
-                if message.kind == kind::PROBE {
-                    Self::Probe { nonce, digest }
+                if kind == MessageKind::Ping {
+                    Self::Ping { nonce, digest }
                 } else {
                     Self::Ack { nonce, digest }
                 }
             }
-            kind::PROBE_FOR => {
-                let (nonce, target) = body.split_first_chunk().ok_or(Garbled)?;
-                Self::ProbeFor { nonce: u32::from_le_bytes(*nonce), target: NodeId(exact(target)?) }
+            MessageKind::PingReq => {
+                let (nonce, target) = body.split_first_chunk().ok_or(Malformed::Length)?;
+                Self::PingReq { nonce: u32::from_le_bytes(*nonce), target: NodeId(exact(target)?) }
             }
-            kind::NACK => Self::Nack { nonce: u32::from_le_bytes(exact(body)?) },
-            kind::ACCUSE => Self::Accuse(Accusation::decode(body)?),
-            kind::CHALLENGE => {
-                let (token, mut rest) = body.split_first_chunk().ok_or(Garbled)?;
-                let seen_at = take_address(&mut rest).map_err(|_| Garbled)?;
+            MessageKind::Nack => Self::Nack { nonce: u32::from_le_bytes(exact(body)?) },
+            MessageKind::Accuse => Self::Accuse(Accusation::decode(body)?),
+            MessageKind::Challenge => {
+                let (token, mut rest) = body.split_first_chunk().ok_or(Malformed::Length)?;
+                let seen_at = take_address(&mut rest).map_err(|_| Malformed::Value)?;
                 let [] = exact(rest)?;
                 Self::Challenge { token: *token, seen_at }
             }
-            kind::RESPONSE => Self::Response(exact(body)?),
-            kind::REFUSE => {
-                let [] = exact(body)?;
-                Self::Refuse
-            }
-            kind::ANNOUNCE => Self::Announce(body),
-            _ => Self::Other(message),
+            MessageKind::Response => Self::Response(exact(body)?),
+            MessageKind::Announce => Self::Announce(body),
+            _ => return Err(Malformed::Kind),
         })
     }
 
-    fn decode_sync(body: &'a [u8]) -> Result<Self, Garbled> {
-        let (&[op, bucket], rest) = body.split_first_chunk().ok_or(Garbled)?;
+    fn decode_sync(body: &'a [u8]) -> Result<Self, Malformed> {
+        let (&[op, bucket], rest) = body.split_first_chunk().ok_or(Malformed::Length)?;
         if usize::from(bucket) >= BUCKETS + usize::from(op == DONE) {
-            return Err(Garbled);
+            return Err(Malformed::Value);
         }
         Ok(match op {
             ASK if rest.is_empty() => Self::SyncAsk { cursor: bucket, digests: None },
             ASK => {
                 let (digests, odd) = rest.as_chunks();
-                let digests = digests.try_into().map_err(|_| Garbled)?;
+                let digests = digests.try_into().map_err(|_| Malformed::Count)?;
                 let [] = exact(odd)?;
                 Self::SyncAsk { cursor: bucket, digests: Some(digests) }
             }
@@ -237,7 +200,7 @@ impl<'a> MembershipMsg<'a> {
                 Self::SyncWant { bucket, names }
             }
             DONE => Self::SyncDone { next: bucket, digest: u32::from_le_bytes(exact(rest)?) },
-            _ => return Err(Garbled),
+            _ => return Err(Malformed::Value),
         })
     }
 
@@ -245,40 +208,38 @@ impl<'a> MembershipMsg<'a> {
     #[must_use]
     pub fn write(&self, control_frame: &mut ControlFrame) -> bool {
         match *self {
-            Self::Hello => control_frame.push(kind::HELLO, &[]),
+            Self::Hello => control_frame.push(MessageKind::Hello as u8, &[]),
             Self::SyncAsk { cursor, digests } => {
                 let digests = digests.map_or(&[][..], |digests| digests.as_flattened());
-                push(control_frame, kind::SYNC, &[&[ASK, cursor], digests])
+                push(control_frame, MessageKind::Sync as u8, &[&[ASK, cursor], digests])
             }
             Self::SyncList { bucket, entries } => {
-                push(control_frame, kind::SYNC, &[&[LIST, bucket], entries.as_flattened()])
+                push(control_frame, MessageKind::Sync as u8, &[&[LIST, bucket], entries.as_flattened()])
             }
             Self::SyncWant { bucket, names } => {
-                push(control_frame, kind::SYNC, &[&[WANT, bucket], names.as_flattened()])
+                push(control_frame, MessageKind::Sync as u8, &[&[WANT, bucket], names.as_flattened()])
             }
             Self::SyncDone { next, digest } => {
-                push(control_frame, kind::SYNC, &[&[DONE, next], &digest.to_le_bytes()])
+                push(control_frame, MessageKind::Sync as u8, &[&[DONE, next], &digest.to_le_bytes()])
             }
-            Self::Probe { nonce, digest } => {
-                push(control_frame, kind::PROBE, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
+            Self::Ping { nonce, digest } => {
+                push(control_frame, MessageKind::Ping as u8, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
             }
             Self::Ack { nonce, digest } => {
-                push(control_frame, kind::ACK, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
+                push(control_frame, MessageKind::Ack as u8, &[&nonce.to_le_bytes(), &digest.to_le_bytes()])
             }
-            Self::ProbeFor { nonce, target } => {
-                push(control_frame, kind::PROBE_FOR, &[&nonce.to_le_bytes(), &target.0])
+            Self::PingReq { nonce, target } => {
+                push(control_frame, MessageKind::PingReq as u8, &[&nonce.to_le_bytes(), &target.0])
             }
-            Self::Nack { nonce } => control_frame.push(kind::NACK, &nonce.to_le_bytes()),
-            Self::Accuse(accusation) => control_frame.push(kind::ACCUSE, &accusation.encode()),
+            Self::Nack { nonce } => control_frame.push(MessageKind::Nack as u8, &nonce.to_le_bytes()),
+            Self::Accuse(accusation) => control_frame.push(MessageKind::Accuse as u8, &accusation.encode()),
             Self::Challenge { token, seen_at } => {
                 let mut body = token.to_vec();
                 put_address(&mut body, seen_at);
-                control_frame.push(kind::CHALLENGE, &body)
+                control_frame.push(MessageKind::Challenge as u8, &body)
             }
-            Self::Response(token) => control_frame.push(kind::RESPONSE, &token),
-            Self::Refuse => control_frame.push(kind::REFUSE, &[]),
-            Self::Announce(bytes) => control_frame.push(kind::ANNOUNCE, bytes),
-            Self::Other(Message { kind, body }) => control_frame.push(kind, body),
+            Self::Response(token) => control_frame.push(MessageKind::Response as u8, &token),
+            Self::Announce(bytes) => control_frame.push(MessageKind::Announce as u8, bytes),
         }
     }
 }
@@ -297,27 +258,27 @@ impl Accusation {
         body
     }
 
-    fn decode(body: &[u8]) -> Result<Self, Garbled> {
+    fn decode(body: &[u8]) -> Result<Self, Malformed> {
         let body: [u8; Self::LEN] = exact(body)?;
-        let (id, rest) = body.split_first_chunk::<16>().ok_or(Garbled)?;
-        let (incarnation, rest) = rest.split_first_chunk().ok_or(Garbled)?;
-        let (&[state, zeros @ ..], rest) = rest.split_first_chunk::<4>().ok_or(Garbled)?;
-        let (version, by) = rest.split_first_chunk().ok_or(Garbled)?;
+        let (id, rest) = body.split_first_chunk::<16>().ok_or(Malformed::Length)?;
+        let (incarnation, rest) = rest.split_first_chunk().ok_or(Malformed::Length)?;
+        let (&[state, zeros @ ..], rest) = rest.split_first_chunk::<4>().ok_or(Malformed::Length)?;
+        let (version, by) = rest.split_first_chunk().ok_or(Malformed::Length)?;
         let state = match state {
             1 => PeerState::Suspected,
             2 => PeerState::Failed,
-            _ => return Err(Garbled),
+            _ => return Err(Malformed::Value),
         };
         if zeros != [0; 3] {
-            return Err(Garbled);
+            return Err(Malformed::Value);
         }
         let rank = (Incarnation(u32::from_le_bytes(*incarnation)), Version(u64::from_le_bytes(*version)));
         Ok(Self { id: NodeId(*id), rank, state, by: NodeId(exact(by)?) })
     }
 }
 
-fn exact<const N: usize>(body: &[u8]) -> Result<[u8; N], Garbled> {
-    body.try_into().map_err(|_| Garbled)
+fn exact<const N: usize>(body: &[u8]) -> Result<[u8; N], Malformed> {
+    body.try_into().map_err(|_| Malformed::Length)
 }
 
 /// Adds a message whose body comes in parts.
@@ -345,8 +306,10 @@ mod tests {
     fn roundtrip(notes: &[MembershipMsg<'_>]) {
         let mut control_frame = ControlFrame::new();
         notes.iter().for_each(|note| assert!(note.write(&mut control_frame), "{note:?}"));
-        let read: Vec<_> =
-            control_frame.messages().map(|message| MembershipMsg::decode(message).unwrap()).collect();
+        let read: Vec<_> = control_frame
+            .messages()
+            .map(|m| MembershipMsg::decode(MessageKind::of(m.kind).unwrap(), m.body).unwrap())
+            .collect();
         assert_eq!(read, notes);
     }
 
@@ -366,17 +329,15 @@ mod tests {
             MembershipMsg::SyncList { bucket: 63, entries: &[[1; 12], [2; 12]] },
             MembershipMsg::SyncWant { bucket: 1, names: &[[7; 8]] },
             MembershipMsg::SyncDone { next: 64, digest: 5 },
-            MembershipMsg::Probe { nonce: 1, digest: 2 },
+            MembershipMsg::Ping { nonce: 1, digest: 2 },
             MembershipMsg::Ack { nonce: 3, digest: 4 },
-            MembershipMsg::ProbeFor { nonce: 3, target: id(4) },
+            MembershipMsg::PingReq { nonce: 3, target: id(4) },
             MembershipMsg::Nack { nonce: 8 },
             MembershipMsg::Accuse(accusation),
             MembershipMsg::Accuse(Accusation { state: PeerState::Failed, ..accusation }),
             MembershipMsg::Challenge { token: [3; 16], seen_at: "127.0.0.1:9".parse().unwrap() },
             MembershipMsg::Response([4; 16]),
-            MembershipMsg::Refuse,
             MembershipMsg::Announce(&[1, 2, 3]),
-            MembershipMsg::Other(Message { kind: 0xF9, body: &[1] }),
         ]);
     }
 
@@ -390,18 +351,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_body_is_read_or_garbled(kind in any::<u8>(), body in prop::collection::vec(any::<u8>(), 0..300), op in 0..5_u8) {
+        fn any_body_is_read_or_malformed(kind in 0..MessageKind::ALL.len(), body in prop::collection::vec(any::<u8>(), 0..300), op in 0..5_u8) {
             let mut body = body;
             if kind & 1 == 0 && body.len() > 2 {
                 body[0] = op;
                 body[1] %= 66;
             }
-            for kind in [kind.max(1), kind::SYNC, kind::ACCUSE, kind::CHALLENGE] {
-                if let Ok(note) = MembershipMsg::decode(Message { kind, body: &body }) {
+            for kind in [MessageKind::ALL[kind], MessageKind::Sync, MessageKind::Accuse, MessageKind::Challenge] {
+                if let Ok(note) = MembershipMsg::decode(kind, &body) {
                     let mut control_frame = ControlFrame::new();
                     prop_assert!(note.write(&mut control_frame));
                     let again = control_frame.messages().next().unwrap();
-                    prop_assert_eq!((again.kind, again.body), (kind, &body[..]));
+                    prop_assert_eq!((again.kind, again.body), (kind as u8, &body[..]));
                 }
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | [`kind`] | every kind of message: its byte, its name, the machine that it is for |
+//! | [`control_msg`] | a message, decoded once |
 //! | [`membership`] | about members |
 //! | [`announcement`] | what a member says of itself, signed |
 //! | [`gossip`] | about updates, links and samples |
@@ -10,8 +12,10 @@
 //! | [`refusal`] | why a control frame was not handled |
 
 pub mod announcement;
+pub mod control_msg;
 pub mod descriptor;
 pub mod gossip;
+pub mod kind;
 pub mod malformed;
 pub mod membership;
 pub mod refusal;

@@ -46,7 +46,9 @@ refusals! {
     /// A control frame whose number was seen before, or is too old to tell.
     Duplicate = "duplicate",
     /// A message whose body is not what its kind requires; what came before it was handled.
-    Garbled = "garbled",
+    Malformed = "malformed",
+    /// A message of a kind that this node does not know; the others were handled.
+    Kind = "kind",
     /// An answer that nobody here asked for.
     Unasked = "unasked",
     /// An accusation of a member that nobody here has heard of, or of a word of it that nobody has heard.

@@ -22,8 +22,6 @@ use super::key::Name;
 use super::sketch;
 use crate::wire::control_frame::BODY_MAX;
 
-/// The kind of these messages.
-pub const KIND: u8 = 0x0C;
 /// Bytes that every body begins with.
 pub const HEAD_LEN: usize = 6;
 /// Bytes before the symbols of a message, its head included.

@@ -146,7 +146,7 @@ pub enum End {
 /// What a node is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output<P, N> {
-    /// Say this, in a message of kind [`KIND`](super::message::KIND).
+    /// Say this, in a message of kind [`Reconcile`](crate::control::message::kind::MessageKind::Reconcile).
     Say {
         /// To whom.
         to: P,
@@ -248,7 +248,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
         true
     }
 
-    /// Takes the body of a message of kind [`KIND`](super::message::KIND). `names` gives a snapshot of a set, and is asked for
+    /// Takes the body of a message of kind [`Reconcile`](crate::control::message::kind::MessageKind::Reconcile). `names` gives a snapshot of a set, and is asked for
     /// only when a session is to be answered; nothing means that there is no such set.
     ///
     /// # Errors

@@ -337,7 +337,7 @@ impl Mesh {
             Event::ControlFrame(Gossip::Offer(ids)) => {
                 node.spread.handle_offer(now, &spread_settings, MemberIndex(from), &ids, &mut actions);
             }
-            Event::ControlFrame(other) => panic!("{other:?} is of another machine: {:?}", Refusal::Garbled),
+            Event::ControlFrame(other) => panic!("{other:?} is of another machine: {:?}", Refusal::Malformed),
             Event::Timer => {
                 if node.timer <= now {
                     node.timer = u64::MAX;
