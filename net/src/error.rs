@@ -235,7 +235,7 @@ pub enum LearnError {
     Gone,
     /// The node's own key: what it may write is settled at its start.
     Own,
-    /// A run of slots lies past the tables.
+    /// A run of slots that no origin can have here.
     Run(ConfigError),
     /// The node has no room for so many, or two of them claim the same slots.
     Refused(NotLearnt),

@@ -21,7 +21,7 @@ use octick_core::table::Kernel;
 use octick_crypto::{Hash, NodeId, lanes};
 
 use crate::changes::Changes;
-use crate::config::{ConfigError, Peer};
+use crate::config::{Peer, check_runs};
 use crate::error::{Gone, LearnError, MeshError, NotReady, QueryError};
 use crate::events::{EventSource, Events};
 use crate::mesh::{MeshView, Quorum, Steering};
@@ -255,15 +255,11 @@ impl Handle {
     /// [`LearnError`]: none of them was taken.
     pub fn learn(&self, peers: Vec<Peer>) -> Result<(), LearnError> {
         let slots = self.inner.reader.layout().slots;
-        for peer in &peers {
-            let node = peer.key.id();
-            if node == self.inner.id {
+        for (i, peer) in peers.iter().enumerate() {
+            if peer.key.id() == self.inner.id {
                 return Err(LearnError::Own);
             }
-            let outside = |run: &&Run| u64::from(run.first.0) + u64::from(run.len) > u64::from(slots);
-            if let Some(&run) = peer.runs.iter().find(outside) {
-                return Err(LearnError::Run(ConfigError::RunOutside { node, run, slots }));
-            }
+            check_runs(&format!("peers[{i}].runs"), &peer.runs, slots).map_err(LearnError::Run)?;
         }
         let (reply, answer) = channel::bounded(1);
         self.command(Command::Learn(peers, reply)).map_err(|Gone| LearnError::Gone)?;

@@ -20,6 +20,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`config`] | what may be chosen, checked as a whole |
+//! | [`limits`] | every bound of the edge |
 //! | [`handle`] | a running node: reads, figures, its part in the mesh, its end |
 //! | [`writer`] | writes in |
 //! | [`changes`] | what changed, to be waited for by threads, tasks and `epoll` |
@@ -40,6 +41,7 @@ pub mod config;
 pub mod error;
 pub mod events;
 pub mod handle;
+pub mod limits;
 pub mod memory;
 pub mod mesh;
 mod notify;

@@ -177,7 +177,7 @@ fn a_peer_that_cannot_be_is_not_learnt() {
     let peer = |runs| Peer { key: identity(2).public().clone(), addr: None, runs, revoked: false };
     let beyond = Run { first: Slot(4_080), len: 32 };
     let error = node.learn(vec![peer(vec![beyond])]).expect_err("it reaches past the tables");
-    assert!(error.to_string().contains("4112") && error.to_string().contains("4096"), "{error}");
+    assert!(error.to_string().contains("4111") && error.to_string().contains("4096"), "{error}");
     let error = node.learn(vec![peer(vec![run(1)])]).expect_err("node 1 has these slots");
     assert!(error.to_string().contains("overlaps"), "{error}");
     let own = Peer { key: identity(0).public().clone(), addr: None, runs: Vec::new(), revoked: true };

@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use octick::socket::{Choice, OpenError, Socket, SocketSettings, Wait, Why};
+use octick::socket::{Choice, OpenError, Share, Socket, SocketSettings, Wait, Why};
 use socket_rig::{LOOPBACK, backends, frame, frames, open, pool, settings};
 
 #[test]
@@ -63,13 +63,18 @@ fn a_port_is_free_as_soon_as_its_socket_is_dropped() {
 }
 
 #[test]
-fn sockets_share_a_port_if_all_ask_for_it() {
+fn sockets_share_a_port_with_the_first_and_no_second_first_gets_it() {
     for backend in backends() {
         let pool = pool();
-        let shared = SocketSettings { reuse_port: true, ..settings(backend) };
+        let shared = SocketSettings { share: Share::First, ..settings(backend) };
         let mut first = Socket::open(&shared, &pool).expect("a socket");
-        let same = SocketSettings { bind: first.local_address(), ..shared };
+        let same = SocketSettings { bind: first.local_address(), share: Share::Join, ..shared };
         let mut second = Socket::open(&same, &pool).expect("a second socket on the port");
+        for share in [Share::First, Share::Alone] {
+            let other = SocketSettings { share, ..same.clone() };
+            let refused = Socket::open(&other, &pool).expect_err("another node's port");
+            assert!(matches!(refused, OpenError::Taken(at) if at == first.local_address()), "{refused}");
+        }
         let peers: Vec<_> = (0..64).map(|_| UdpSocket::bind(LOOPBACK).expect("a socket")).collect();
         for peer in &peers {
             peer.send_to(b"x", first.local_address()).expect("sent");

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use octick_crypto::{Identity, key_file};
 
 use crate::failure::Failure;
+use crate::output::say;
 
 /// Makes a node's secret key, or shows whose an existing key file is.
 #[derive(Debug, clap::Args)]
@@ -28,8 +29,8 @@ impl Keygen {
             Some(path) => key_file::read(path)?,
             None => generate(&self.out)?,
         };
-        println!("id         {}", identity.id());
-        println!("public_key {}", hex(identity.public().as_bytes()));
+        say(format_args!("id         {}", identity.id()))?;
+        say(format_args!("public_key {}", hex(identity.public().as_bytes())))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -4,10 +4,13 @@
 
 pub mod admin;
 pub mod config;
+pub mod counters;
 pub mod demo;
 pub mod discovery;
 pub mod dump;
 pub mod failure;
+pub mod get;
+pub mod info;
 pub mod keygen;
 pub mod load;
 pub mod log;

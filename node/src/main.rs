@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use octick_node::config::command::ConfigCommand;
+use octick_node::counters::Counters;
 use octick_node::demo::Demo;
 use octick_node::dump::command::Dump;
 use octick_node::failure::Failure;
+use octick_node::get::Get;
+use octick_node::info::Info;
 use octick_node::keygen::Keygen;
 use octick_node::load::Load;
 use octick_node::members::Members;
@@ -34,7 +37,10 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Run(Run),
+    Info(Info),
     Members(Members),
+    Get(Get),
+    Counters(Counters),
     Join(Join),
     Leave(Leave),
     ForceLeave(ForceLeave),
@@ -48,6 +54,9 @@ fn main() -> ExitCode {
         Command::Keygen(keygen) => keygen.run(),
         Command::Config(config) => config.run(),
         Command::Run(run) => run.run(),
+        Command::Info(info) => info.run(),
+        Command::Get(get) => get.run(),
+        Command::Counters(counters) => counters.run(),
         Command::Members(members) => members.run(),
         Command::Join(join) => join.run(),
         Command::Leave(leave) => leave.run(),

@@ -39,6 +39,40 @@ pub fn wrap(text: &str, indent: usize) -> String {
     wrapped
 }
 
+/// The head of a column, and to which side its cells are aligned.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    name: &'static str,
+    right: bool,
+}
+
+impl Column {
+    /// A column of words.
+    pub const fn left(name: &'static str) -> Self {
+        Self { name, right: false }
+    }
+
+    /// A column of numbers.
+    pub const fn right(name: &'static str) -> Self {
+        Self { name, right: true }
+    }
+}
+
+/// An aligned table: the head, then a line a row, without a line end at the end.
+pub fn columns<const N: usize>(head: &[Column; N], rows: &[[String; N]]) -> String {
+    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).chain([head[i].name.len()]).max();
+    let widths: [usize; N] = std::array::from_fn(|i| width(i).unwrap_or(0));
+    let names = head.map(|column| column.name.to_owned());
+    let lines = std::iter::once(&names).chain(rows).map(|row| {
+        let cells = row.iter().zip(head).zip(widths).map(|((cell, column), width)| match column.right {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +93,13 @@ mod tests {
         );
         assert_eq!(wrap("", 4), "");
         assert_eq!(wrap(&"x".repeat(100), 4), "x".repeat(100), "a word is never cut");
+    }
+
+    #[test]
+    fn words_stand_to_the_left_and_numbers_to_the_right() {
+        let head = [Column::right("n"), Column::left("word")];
+        let rows = [["1".into(), "a".into()], ["100".into(), "longer".into()]];
+        assert_eq!(columns(&head, &rows), "  n  word\n  1  a\n100  longer");
+        assert_eq!(columns(&head, &[]), "n  word");
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::admin::client::{self, CallError};
 use crate::admin::{Locate, view};
 use crate::failure::Failure;
+use crate::output::say;
 
 /// How long somebody who is greeted may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,13 +35,15 @@ impl Join {
         let began = Instant::now();
         loop {
             let mesh: view::Members = client::get(&admin, "/api/v1/members")?;
-            let met = mesh
-                .members
-                .iter()
-                .find(|member| member.state.is_live() && member.addresses.contains(&greeted));
+            let met = mesh.members.iter().find(|member| {
+                !member.this_node && member.state.is_live() && member.addresses.contains(&greeted)
+            });
             if let Some(met) = met {
                 let live = mesh.counts.alive + mesh.counts.suspected;
-                println!("joined through {} at {greeted}; the mesh has {live} live members", met.short);
+                say(format_args!(
+                    "joined through {} at {greeted}; the mesh has {live} live members",
+                    met.short
+                ))?;
                 return Ok(ExitCode::SUCCESS);
             }
             if began.elapsed() > PATIENCE {
@@ -79,7 +82,7 @@ impl Leave {
             }
             sleep(LOOK);
         }
-        println!("{node} has left and stopped");
+        say(format_args!("{node} has left and stopped"))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -104,7 +107,7 @@ impl ForceLeave {
         let path: String = self.member.bytes().map(escape).collect();
         let path = format!("/api/v1/members/{path}/leave");
         let gone = client::post::<view::Done>(&admin, &path, &view::Nothing {})?.done;
-        println!("{gone} is declared gone");
+        say(format_args!("{gone} is declared gone"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,8 +6,10 @@ mod rig;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Instant;
 
 use command::{directory, failure, octick, run, signal};
 use rig::{Node, PATIENCE, counts, members, node, start, until};
@@ -21,7 +23,8 @@ fn raw(admin: &str, head: &str, body: &str) -> (String, String) {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.lines().next().unwrap().to_owned(), body.to_owned())
+    // Status line and all headers.
+    (head.to_ascii_lowercase(), body.to_owned())
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn a_node_joins_through_an_address_and_a_member_that_is_gone_is_made_to_leave() 
 }
 
 #[test]
-fn watch_shows_a_change_when_it_happens() {
+fn watch_shows_a_change_when_it_happens_and_nothing_else() {
     let dir = directory("admin_watch");
     let first = node(&dir, 0, &[]);
     let args = ["members", "--watch", "--every", "50", "--json", "--admin", &first.admin];
@@ -87,8 +90,22 @@ fn watch_shows_a_change_when_it_happens() {
     let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
     assert_eq!(lines.next().unwrap()["counts"], counts(1, 0, 0));
-    let _second = node(&dir, 1, &[&first.listen]);
+    let second = node(&dir, 1, &[&first.listen]);
     assert_eq!(lines.next().unwrap()["counts"], counts(2, 0, 0));
+    // Probes go on, and each has another round trip; sixty looks later the next line is still about a change.
+    let travelled =
+        |members: &Value| (members["members"][1]["round_trip_micros"].clone(), members["travel"].clone());
+    let (before, began) = (travelled(&members(&dir, &first)), Instant::now());
+    while travelled(&members(&dir, &first)) == before {
+        assert!(began.elapsed() < PATIENCE, "no round trip is ever measured anew");
+    }
+    assert_eq!(run(&dir, &["leave", "--admin", &second.admin]).0, 0);
+    let mut next = lines.next().unwrap();
+    // A member may be marked gone and forgotten by its addresses in two steps, but both are of its leaving.
+    while next["counts"] != counts(1, 0, 1) {
+        assert_ne!(next["counts"], counts(2, 0, 0), "nothing had changed: {next:#}");
+        next = lines.next().unwrap();
+    }
     watch.kill().unwrap();
     watch.wait().unwrap();
 }
@@ -125,6 +142,7 @@ fn every_refusal_says_what_was_wrong_and_what_to_do() {
     let node = node(&dir, 0, &[]);
     let host = format!("Host: {}\r\n", node.tcp);
     let json = "Content-Type: application/json\r\n";
+    let own = format!("{{\"address\": \"{}\"}}", node.listen);
     let long = format!("{{\"address\":\"{}\"}}", "x".repeat(5_000));
     for (head, body, status, code) in [
         (format!("GET /api/v1/nothing HTTP/1.1\r\n{host}"), "", "404", "no_such_path"),
@@ -147,9 +165,19 @@ fn every_refusal_says_what_was_wrong_and_what_to_do() {
             "bad_address",
         ),
         (format!("POST /api/v1/members/xyz/leave HTTP/1.1\r\n{host}{json}"), "{}", "400", "bad_name"),
+        (format!("POST /api/v1/members/%ff/leave HTTP/1.1\r\n{host}{json}"), "{}", "400", "bad_name"),
+        // An empty list is no empty object: nobody meant to stop this node.
+        (format!("POST /api/v1/leave HTTP/1.1\r\n{host}{json}"), "[]", "422", "bad_body"),
+        (format!("POST /api/v1/leave HTTP/1.1\r\n{host}{json}"), "null", "422", "bad_body"),
+        (format!("POST /api/v1/leave HTTP/1.1\r\n{host}{json}"), "", "400", "bad_body"),
+        (format!("POST /api/v1/join HTTP/1.1\r\n{host}{json}"), "[\"127.0.0.1:1\"]", "422", "bad_body"),
+        (format!("POST /api/v1/join HTTP/1.1\r\n{host}{json}"), &own, "409", "own_address"),
+        (format!("GET /api/v1/cells/1024 HTTP/1.1\r\n{host}"), "", "400", "bad_range"),
+        (format!("GET /api/v1/cells/9..3 HTTP/1.1\r\n{host}"), "", "400", "bad_range"),
+        (format!("GET /api/v1/cells/0-1024 HTTP/1.1\r\n{host}"), "", "400", "bad_range"),
     ] {
         let (line, answer) = raw(&node.tcp, &head, body);
-        assert!(line.contains(status), "{head}: {line} {answer}");
+        assert!(line.lines().next().unwrap().contains(status), "{head}: {line} {answer}");
         let error = &serde_json::from_str::<Value>(&answer).unwrap()["error"];
         assert_eq!(error["code"], code, "{head}: {answer}");
         assert!(["message", "help"].iter().all(|key| !error[*key].as_str().unwrap().is_empty()), "{answer}");
@@ -189,4 +217,183 @@ fn an_address_that_others_reach_must_be_meant() {
         "node.toml:2: admin.listen = \"0.0.0.0:7780\" lets other machines steer this node without a password, but \
          admin.allow_remote = false"
     );
+}
+
+#[test]
+fn every_other_method_is_told_which_are_allowed() {
+    let dir = directory("admin_methods");
+    let node = node(&dir, 0, &[]);
+    for (path, allow) in [
+        ("/api/v1/members", "allow: get,head"),
+        ("/api/v1/info", "allow: get,head"),
+        ("/api/v1/cells/0", "allow: get,head"),
+        ("/api/v1/leave", "allow: post"),
+        ("/healthz", "allow: get,head"),
+    ] {
+        for method in
+            ["DELETE", "PUT", "PATCH", "OPTIONS", if allow.ends_with("post") { "GET" } else { "POST" }]
+        {
+            let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", node.tcp);
+            let (line, answer) = raw(&node.tcp, &head, "");
+            assert!(line.contains(" 405 ") && line.contains(allow), "{method} {path}: {line}");
+            assert_eq!(
+                serde_json::from_str::<Value>(&answer).unwrap()["error"]["code"],
+                "method",
+                "{answer}"
+            );
+        }
+    }
+    assert!(members(&dir, &node)["counts"]["alive"] == 1, "it runs on");
+}
+
+#[test]
+fn only_the_user_who_runs_a_node_reaches_it_and_a_stale_socket_is_replaced() {
+    let dir = directory("admin_socket");
+    let mut first = node(&dir, 0, &[]);
+    assert_eq!(first.admin, "./0.sock", "beside the key");
+    let mode = fs::metadata(dir.join("0.sock")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Another process with this key, and so with this socket, while the first one lives.
+    let why = run(&dir, &["run", "--config", "0.toml"]);
+    assert!(
+        why.0 == 1 && why.2.starts_with("octick: a node answers at ./0.sock already: stop it"),
+        "{why:?}"
+    );
+    signal("KILL", first.process.id());
+    first.process.wait().unwrap();
+    assert!(dir.join("0.sock").exists(), "a killed process leaves it");
+    let mut again = start(&dir, "0.toml");
+    members(&dir, &again);
+    // Without --admin it is node.sock in this directory.
+    fs::rename(dir.join("0.sock"), dir.join("node.sock")).unwrap();
+    assert_eq!(run(&dir, &["members"]).0, 0);
+    fs::rename(dir.join("node.sock"), dir.join("0.sock")).unwrap();
+    assert_eq!(run(&dir, &["members", "--config", "0.toml"]).0, 0);
+    signal("TERM", again.process.id());
+    assert!(again.process.wait().unwrap().success());
+    assert!(!dir.join("0.sock").exists(), "it goes with the node");
+}
+
+#[test]
+fn a_host_may_be_called_by_its_name() {
+    let dir = directory("admin_localhost");
+    let node = node(&dir, 0, &[]);
+    let by_name = node.tcp.replace("127.0.0.1", "localhost");
+    let (code, says, error) = run(&dir, &["members", "--admin", &by_name]);
+    assert!(code == 0 && says.contains("1 alive; healthy"), "{says}{error}");
+    let why = failure(&dir, &["members", "--admin", "nowhere.invalid"]);
+    assert!(why.starts_with("--admin nowhere.invalid does not resolve ("), "{why}");
+}
+
+#[test]
+fn a_node_says_who_it_is_and_what_a_quorum_counts() {
+    let dir = directory("admin_info");
+    let nodes: Vec<Node> = (0..2).map(|n| node(&dir, n, &[])).collect();
+    assert_eq!(run(&dir, &["join", &nodes[1].listen, "--admin", &nodes[0].admin]).0, 0);
+    until(&dir, &nodes[0], &counts(2, 0, 0));
+    let info = |node: &Node| -> Value {
+        let (code, says, error) = run(&dir, &["info", "--json", "--admin", &node.admin]);
+        assert_eq!(code, 0, "{error}");
+        serde_json::from_str(&says).unwrap()
+    };
+    let first = info(&nodes[0]);
+    assert_eq!((&first["id"], &first["mesh"]), (&json!(nodes[0].id), &json!("octick")));
+    assert_eq!(
+        first["slots"],
+        json!({ "table": 1024, "tables": ["cells8"], "own": [{ "first": 0, "count": 16 }] })
+    );
+    assert_eq!(first["pid"], nodes[0].process.id());
+    assert_eq!(first["membership"]["quorum"], json!({ "counted": 2, "reachable": 2, "required": 2 }));
+    let (_, text, _) = run(&dir, &["info", "--admin", &nodes[0].admin]);
+    for part in [
+        &nodes[0].id[..],
+        "healthy: it reaches a quorum",
+        "2 of 2; 2 reachable. It counts members that are alive",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn a_node_that_is_cut_off_is_not_ready() {
+    let dir = directory("admin_cut");
+    let first = node(&dir, 0, &[]);
+    let other = node(&dir, 1, &[&first.listen]);
+    until(&dir, &first, &counts(2, 0, 0));
+    let ready = || raw(&first.tcp, &format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n", first.tcp), "");
+    assert!(ready().0.contains(" 200 "));
+    drop(other);
+    until(&dir, &first, &counts(1, 1, 0));
+    let (status, body) = ready();
+    let error = &serde_json::from_str::<Value>(&body).unwrap()["error"];
+    assert!(status.contains(" 503 ") && error["code"] == "partitioned", "{status} {body}");
+    assert_eq!(error["message"], "1 members are reachable, 2 are required for a quorum");
+}
+
+#[test]
+fn cells_are_shown_with_their_owners_and_whether_they_live() {
+    let dir = directory("admin_get");
+    let first = node(&dir, 0, &[]);
+    let other = node(&dir, 1, &[&first.listen]);
+    until(&dir, &first, &counts(2, 0, 0));
+    let get = |range: &str| -> Vec<Value> {
+        let (code, says, error) = run(&dir, &["get", range, "--json", "--admin", &first.admin]);
+        assert_eq!(code, 0, "{error}");
+        says.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (own, others, nobodys) = (&get("7")[0], &get("16..17")[0], &get("1008-1008")[0]);
+    assert_eq!(
+        own["owner"],
+        json!({ "id": first.id, "short": first.id[..8], "state": "alive", "this_node": true })
+    );
+    assert_eq!((&others["owner"]["id"], &others["owner"]["state"]), (&json!(other.id), &json!("alive")));
+    assert_eq!(
+        (&nobodys["owner"], &nobodys["value"], &nobodys["table"]),
+        (&json!(null), &json!(null), &json!("cells8"))
+    );
+    drop(other);
+    until(&dir, &first, &counts(1, 1, 0));
+    assert_eq!(get("16")[0]["owner"]["state"], "failed");
+    let (_, text, _) = run(&dir, &["get", "0..17", "--admin", &first.admin]);
+    assert!(text.lines().count() == 18 && text.lines().last().unwrap().ends_with(" failed"), "{text}");
+    let why = failure(&dir, &["get", "1000..1025", "--admin", &first.admin]);
+    assert!(why.starts_with("slot 1024 is not in this node's tables: they have 1024 slots"), "{why}");
+    let (code, _, why) = run(&dir, &["get", "16..16", "--admin", &first.admin]);
+    assert!(code == 2 && why.contains("is no slot and no range of slots; want 7, 0..16 or 0-15"), "{why}");
+}
+
+#[test]
+fn every_counter_has_a_name_and_a_meaning() {
+    let dir = directory("admin_counters");
+    let node = node(&dir, 0, &[]);
+    // Too short for a frame, so that there is something to show.
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&[0x4f; 40], &node.listen).unwrap();
+    let ask = |args: &[&str]| run(&dir, &[&["counters", "--admin", &node.admin], args].concat());
+    let began = Instant::now();
+    let counters = loop {
+        let (code, says, error) = ask(&["--json"]);
+        assert_eq!(code, 0, "{error}");
+        let counters: Value = serde_json::from_str(&says).unwrap();
+        let dropped = |part: &str| -> u64 {
+            counters[part].as_array().unwrap().iter().map(|c| c["count"].as_u64().unwrap()).sum()
+        };
+        if dropped("drops") + dropped("sockets") > 0 {
+            break counters;
+        }
+        assert!(began.elapsed() < PATIENCE, "nothing was counted: {counters:#}");
+    };
+    for part in ["counters", "drops", "sockets"] {
+        for count in counters[part].as_array().unwrap() {
+            assert!(!count["meaning"].as_str().unwrap().is_empty(), "{count}");
+        }
+    }
+    let (_, text, _) = ask(&[]);
+    let (_, all, _) = ask(&["--all"]);
+    assert!(
+        text.contains("frames dropped, by reason")
+            && all.lines().count() > 40
+            && text.lines().count() < all.lines().count()
+    );
+    assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
 }

@@ -52,11 +52,12 @@ fn both_sides_of_a_contradiction_are_named() {
     for (text, says) in [
         ("mesh = 3", "line 1: invalid type: integer `3`, expected a string"),
         ("\nmesh = \n", "line 2: string values must be quoted, expected literal string"),
-        ("[table]\nslots = 1000", "line 2: table.slots = 1000 is not a multiple of 16"),
+        ("[table]\nslots = 1000", "line 2: table.slots = 1000 is not a multiple of 16; want 1008"),
         ("table.slots = 268435456", "line 1: table.slots = 268435456 is above the most, 134217728"),
         (
             "[table]\ncells8 = false",
-            "line 2: table.cells8, table.cells4 and table.rows are all false: the node could keep nothing",
+            "line 2: table.cells8, table.cells4 and table.rows are all false: the node could keep nothing; \
+             set one to true",
         ),
         (
             "[table]\nslots = 1024\n[[agents]]\nfirst = 992\ncount = 512",
@@ -92,12 +93,72 @@ fn both_sides_of_a_contradiction_are_named() {
             "socket.backend = \"epoll\"",
             "line 1: unknown variant `epoll`, expected one of `auto`, `uring`, `mmsg`",
         ),
-        (
-            "listen = \"127.0.0.1:0\"\n[threads]\nmode = \"split\"\ningress = 2",
-            "line 1: listen = \"127.0.0.1:0\" leaves the port open, but threads.ingress = 2 must share one",
-        ),
     ] {
         assert_eq!(refusal(text), says);
+    }
+}
+
+/// What used to pass and then panicked, failed or did nothing.
+#[test]
+fn whatever_could_not_start_or_would_be_ignored_is_refused_with_its_remedy() {
+    let mesh = |keys: &str| format!("[membership]\nenabled = true\n{keys}\n");
+    let runs: String = (0..17).map(|i| format!("[[agents]]\nfirst = {}\ncount = 16\n", 64 * i)).collect();
+    for (text, says) in [
+        (
+            mesh("") + &runs,
+            "line 4: agents lists 17 runs, but with membership.enabled = true a node announces at most 16; join \
+             neighbouring runs, or spread them over several nodes",
+        ),
+        (
+            mesh(
+                "advertise = [\"10.0.0.1:1\", \"10.0.0.1:2\", \"10.0.0.1:3\", \"10.0.0.1:4\", \"10.0.0.1:5\"]",
+            ),
+            "line 3: membership.advertise = 5 is above the most, 4",
+        ),
+        (
+            mesh("advertise = [\"0.0.0.0:7700\"]"),
+            "line 3: membership.advertise[0] = \"0.0.0.0:7700\" is nowhere that others could send to; name an address \
+             and a port",
+        ),
+        (
+            "[membership]\nadvertise = [\"10.0.0.1:7700\"]".into(),
+            "line 2: membership.advertise lists 1 address, but membership.enabled = false",
+        ),
+        (
+            mesh("seeds = [\"host:7700\", \"[2001:db8::1]:7700\"]"),
+            "line 3: membership.seeds[1] = \"[2001:db8::1]:7700\": listen = 0.0.0.0:7700 sends to IPv4 only; listen \
+             on [::]:7700 for both",
+        ),
+        (
+            "listen = \"[2001:db8::2]:7700\"\n".to_owned() + &mesh("seeds = [\"10.0.0.1:7700\"]"),
+            "line 4: membership.seeds[0] = \"10.0.0.1:7700\": listen = [2001:db8::2]:7700 sends to IPv6 only; listen \
+             on [::]:7700 for both",
+        ),
+        (
+            "listen = \"127.0.0.1:7700\"\n".to_owned() + &mesh("seeds = [\"10.0.0.1:7700\"]"),
+            "line 4: membership.seeds[0] = \"10.0.0.1:7700\": listen = 127.0.0.1:7700 stays on this machine; listen on \
+             0.0.0.0:7700 to leave it",
+        ),
+        (mesh("frame_cache_bytes = 0"), "line 3: membership.frame_cache_bytes = 0 is below the least, 65536"),
+        (
+            "mesh = \"\"".into(),
+            "line 1: mesh = \"\" is no name: every node that was never given one would share this mesh",
+        ),
+        (
+            "listen = \"224.0.0.1:7700\"".into(),
+            "line 1: listen = \"224.0.0.1:7700\" is a group, not an address of this machine; listen on 0.0.0.0:7700",
+        ),
+        ("push.fanout = 65537".into(), "line 1: push.fanout = 65537 is above the most, 65536"),
+        (
+            "push.refresh_millis = 86400001".into(),
+            "line 1: push.refresh_millis = 86400001 is above the most, 86400000; 0 never sends again",
+        ),
+        (
+            peer("runs = []\naddr = \"10.0.0.1:1\"") + "[limits]\norigins_max = 1",
+            "line 1: 1 peers and this node are more than limits.origins_max = 1; raise that, to at most 65536",
+        ),
+    ] {
+        assert_eq!(refusal(&text), says);
     }
 }
 
@@ -130,11 +191,12 @@ fn what_is_wrong_with_a_peer_is_told() {
         (
             twice,
             "line 5: peers[0].public_key and peers[1].public_key are the same, \
-             d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+             d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a; keep one of them",
         ),
         (
             overlapping,
-            "line 2: runs overlap: peers[0].runs[1] (6c310412) 0..1024 and agents[0] (this node) 1008..2016",
+            "line 2: runs overlap: peers[0].runs[1] (6c310412) 0..1024 and agents[0] (this node) 1008..2016; \
+             a slot has one owner",
         ),
     ] {
         assert_eq!(refusal(&text), says);

@@ -102,8 +102,8 @@ fn a_damaged_frame_says_at_which_byte_and_why_and_does_not_hide_the_next() {
     let [first, second] = [train(1)[0].clone(), train(1)[0].clone()];
     for (at, value, name, shows_at) in [
         (0, 0x50, "magic", 0),
-        (1, 2, "wire_version", 1),
-        (1, 0x11, "reserved", 1),
+        (1, 3, "wire_version", 1),
+        (1, 0x12, "reserved", 1),
         (2, 0xEE, "kind", 2),
         (3, 0, "count", 3),
         (30, 9, "train", 30),

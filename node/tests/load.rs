@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use command::{directory, failure, octick, run, signal};
 use serde_json::Value;
@@ -75,10 +75,56 @@ fn what_is_rejected_is_told_with_its_reason() {
     let receiver = receiver("load_rejected");
     // The receiver grants 1,008 slots; whole frames lie past them.
     let args = ["--to", &receiver.addr, "--rate", "200", "--secs", "1", "--first", "1008", "--agents", "104"];
-    let (_, mut lines) = load(&receiver.dir, &args);
+    let (mut child, mut lines) = load(&receiver.dir, &args);
     let outcome = &lines.nth(1).unwrap()["load"];
-    assert_eq!(outcome["taken"], 0, "{outcome:#}");
+    assert_eq!(child.wait().unwrap().code(), Some(1), "nothing was delivered: {outcome:#}");
+    assert_eq!(
+        (&outcome["delivered"], &outcome["taken"]),
+        (&Value::from(false), &Value::from(0)),
+        "{outcome:#}"
+    );
     assert_eq!(outcome["dropped"], serde_json::json!({ "not_owner": 200 }), "{outcome:#}");
+}
+
+#[test]
+fn a_load_for_people_ends_with_what_it_came_to() {
+    let receiver = receiver("load_people");
+    let base = ["load", "--to", &receiver.addr, "--rate", "200", "--secs", "1"];
+    let (code, says, error) = run(&receiver.dir, &base);
+    assert_eq!((code, says.lines().last()), (0, Some("result   every frame was taken")), "{says}{error}");
+    let args = [&base[..], &["--first", "1008", "--agents", "104"]].concat();
+    let (code, says, error) = run(&receiver.dir, &args);
+    let result =
+        says.split_once("result   NOT DELIVERED: 200 of 200 frames; --first and --agents do not lie");
+    assert!(code == 1 && result.is_some(), "{says}{error}");
+}
+
+#[test]
+fn a_load_ends_soon_after_its_time_when_the_receiver_is_gone() {
+    let receiver = receiver("load_gone");
+    let began = Instant::now();
+    let (mut child, mut lines) =
+        load(&receiver.dir, &["--to", &receiver.addr, "--rate", "100", "--secs", "1"]);
+    assert!(lines.next().unwrap().get("started").is_some());
+    signal("STOP", receiver.process.id());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(lines.next().is_none(), "nothing is known of the outcome");
+    // A second to send, half a second of overtime, five to settle, and the start.
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_generator_that_cannot_keep_up_ends_in_time_and_says_so() {
+    let receiver = receiver("load_behind");
+    let began = Instant::now();
+    // No machine signs a million trains a second on one thread.
+    let (mut child, mut lines) =
+        load(&receiver.dir, &["--to", &receiver.addr, "--rate", "1000000", "--secs", "2"]);
+    let outcome = &lines.nth(1).unwrap()["load"];
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{outcome:#}");
+    assert!(outcome["generator"]["unsent_frames"].as_u64().unwrap() > 0, "{outcome:#}");
+    // Ten seconds to sign ahead come first.
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -130,8 +176,14 @@ fn a_silent_address_says_what_to_check() {
 fn contradictory_numbers_are_refused() {
     let dir = directory("load_numbers");
     let base = ["load", "--to", "127.0.0.1:9", "--secs", "1", "--rate"];
-    let why = failure(&dir, &[&base[..], &["2000001", "--train", "2"]].concat());
-    assert_eq!(why, "--rate 2000001 with --train 2 is more than a million trains a second");
-    let why = failure(&dir, &[&base[..], &["1", "--first", "8"]].concat());
-    assert!(why.starts_with("--first 8 --agents 1008: want a multiple of 16"), "{why}");
+    let usage = |args: &[&str]| {
+        let (code, _, why) = run(&dir, &[&base[..], args].concat());
+        assert_eq!(code, 2, "the command line is wrong: {why}");
+        why
+    };
+    let why = usage(&["2000001", "--train", "2"]);
+    assert_eq!(why, "octick: --rate 2000001 with --train 2 is more than a million trains a second\n");
+    let why = usage(&["1", "--first", "8"]);
+    assert!(why.starts_with("octick: --first 8 --agents 1008: want a multiple of 16"), "{why}");
+    usage(&["1", "--loss-max", "101"]);
 }

@@ -15,11 +15,12 @@ mod threads;
 
 pub use ingress::sender_table::SenderStats;
 pub use shared::latency::Latencies;
-pub use start::{StartError, start};
+pub use start::start;
+pub use threads::threads::StartError;
 
 pub(crate) use engine::command::{Command, Urgency, What, Write};
 pub(crate) use engine::stats_query::tally;
 pub(crate) use shared::peer_snapshot::PeerSnapshot;
 pub(crate) use shared::thread_stats::ThreadStats;
-pub(crate) use start::Threads;
+pub(crate) use threads::threads::Threads;
 pub(crate) use threads::waker::Waker;

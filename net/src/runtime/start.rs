@@ -2,10 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{fmt, io};
 
 use crossbeam::channel;
 use crossbeam::queue::ArrayQueue;
@@ -24,6 +21,7 @@ use crate::clock;
 use crate::config::{Config, Mode, Settings, random_word};
 use crate::events::EventLog;
 use crate::handle::{About, Handle, Inner};
+use crate::limits::{COMMANDS_MAX, RING};
 use crate::memory;
 use crate::mesh::{Membership, Quorum};
 use crate::notify::Notifier;
@@ -35,11 +33,12 @@ use crate::runtime::ingress::sender_table::Senders;
 use crate::runtime::ingress::verifier_upgrade::{Warmer, warm};
 use crate::runtime::shared::peer_snapshot::{News, PeerSnapshot};
 use crate::runtime::shared::thread_stats::ThreadStats;
-use crate::runtime::threads::pin::pin;
+use crate::runtime::threads::receive::Receiver;
 use crate::runtime::threads::solo::Solo;
-use crate::runtime::threads::split::{Merger, RING, Receiver};
+use crate::runtime::threads::split::{HandOver, Merger};
+use crate::runtime::threads::threads::{StartError, Threads};
 use crate::runtime::threads::waker::{ParkWaiter, SocketWaiter};
-use crate::socket::{Filter, OpenError, Socket, SocketSettings};
+use crate::socket::{Filter, Share, Socket, SocketSettings};
 use crate::status::{Standing, Status};
 use crate::writer::Groups;
 
@@ -108,7 +107,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let (notifier, events) = (Notifier::default(), EventLog::new());
     let (waiters, watched) = (notifier.waiters(), events.source());
     let quorum = Quorum::default();
-    let (commands, commanded) = channel::bounded(64);
+    let (commands, commanded) = channel::bounded(COMMANDS_MAX);
     let (windows, reader, changes) = (engine.windows(), engine.state().reader(), engine.changes());
     let snapshot = PeerSnapshot::new(News { directory: directory.clone(), peers: targets.clone() });
     let egress =
@@ -158,10 +157,11 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
         Mode::Solo => {
             let mut sockets = sockets;
             let socket = sockets.pop().expect("one socket is open");
-            let dozer = SocketWaiter::new(socket.alarm().clone());
-            waker = dozer.waker();
-            let solo = Solo { socket, stage: stage(&thread_stats), engine_loop, dozer, wait };
-            threads.spawn("octick", move |stop| solo.run(stop))?;
+            let waiter = SocketWaiter::new(socket.alarm().clone());
+            waker = waiter.waker();
+            let sink = Solo { engine_loop };
+            let receiver = Receiver { socket, stage: stage(&thread_stats), sink, waiter, wait };
+            threads.spawn("octick", move |stop| receiver.run(stop).map(drop))?;
         }
         Mode::Split { .. } => {
             let sleeper = ParkWaiter::new();
@@ -171,15 +171,10 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
                 let (ring, end) = rtrb::RingBuffer::new(RING);
                 rings.push(end);
                 let thread_stats = all_stats[i + 1].clone();
-                let receiver = Receiver {
-                    socket,
-                    stage: stage(&thread_stats),
-                    ring,
-                    waker: sleeper.waker(),
-                    thread_stats,
-                    wait,
-                };
-                threads.spawn(&format!("octick-in{i}"), move |stop| receiver.run(stop))?;
+                let (stage, waiter) = (stage(&thread_stats), SocketWaiter::new(socket.alarm().clone()));
+                let sink = HandOver { ring, waker: sleeper.waker(), thread_stats };
+                let receiver = Receiver { socket, stage, sink, waiter, wait };
+                threads.spawn(&format!("octick-in{i}"), move |stop| receiver.run(stop).map(drop))?;
             }
             let merger = Merger { rings, engine_loop, sleeper, wait };
             threads.spawn("octick-engine", move |stop| {
@@ -244,17 +239,21 @@ fn control(
     Control::new(membership.settings, init, Box::new(signer))
 }
 
-/// One socket, or one for each ingress thread on a shared port.
+/// One socket, or one for each ingress thread on a shared port: the first takes it, the others join.
 fn open(config: &Config, pool: &Arc<Pool>) -> Result<Vec<Socket>, StartError> {
-    let count = ingress_threads(config.threads.mode).max(1);
     let settings = SocketSettings {
         receive_buffer_bytes: config.socket.receive_bytes,
         backend: config.socket.backend,
         bind_patience: BIND_PATIENCE,
-        reuse_port: count > 1,
         ..SocketSettings::new(config.listen)
     };
-    (0..count).map(|_| Socket::open(&settings, pool).map_err(StartError::Socket)).collect()
+    let count = config.threads.mode.sockets();
+    let share = if count > 1 { Share::First } else { Share::Alone };
+    let first =
+        Socket::open(&SocketSettings { share, ..settings.clone() }, pool).map_err(StartError::Socket)?;
+    let joins = SocketSettings { share: Share::Join, bind: first.local_address(), ..settings };
+    let others = (1..count).map(|_| Socket::open(&joins, pool).map_err(StartError::Socket));
+    std::iter::once(Ok(first)).chain(others).collect()
 }
 
 fn ingress_threads(mode: Mode) -> usize {
@@ -271,103 +270,4 @@ fn targets(config: &Config, local: SocketAddr) -> Vec<Target> {
         Some(Target { origin: OriginIndex(i as u32 + 1), addr })
     };
     config.peers.iter().enumerate().filter_map(place).collect()
-}
-
-/// The threads of a node.
-pub(crate) struct Threads {
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<io::Result<()>>>,
-    cores: Vec<usize>,
-    said: (channel::Sender<String>, channel::Receiver<String>),
-}
-
-impl Threads {
-    fn new(cores: &[usize]) -> Self {
-        Self { stop: Arc::default(), threads: Vec::new(), cores: cores.to_vec(), said: channel::unbounded() }
-    }
-
-    /// Starts a thread, pinned to the next core of the list.
-    fn spawn(
-        &mut self,
-        name: &str,
-        work: impl FnOnce(&AtomicBool) -> io::Result<()> + Send + 'static,
-    ) -> Result<(), StartError> {
-        let core = self.cores.get(self.threads.len()).copied();
-        let (stop, say, called) = (self.stop.clone(), self.said.0.clone(), name.to_owned());
-        let (ready, started) = channel::bounded::<()>(1);
-        let thread = thread::Builder::new().name(name.into()).spawn(move || {
-            if let Some(Err(warning)) = core.map(|core| pin(&called, core)) {
-                let _ = say.send(warning);
-            }
-            drop(ready);
-            work(&stop)
-        });
-        self.threads.push(thread.map_err(StartError::Thread)?);
-        // Returns when the thread drops its end: then its warning, if any, is there.
-        let _ = started.recv();
-        Ok(())
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        self.said.1.try_iter().collect()
-    }
-
-    /// Stops all threads and waits for them.
-    ///
-    /// # Errors
-    /// The first thread's that ended by an error of its socket.
-    pub(crate) fn stop(&mut self) -> io::Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        let ends: Vec<_> = self.threads.drain(..).map(JoinHandle::join).collect();
-        ends.into_iter().try_for_each(|end| match end {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
-    }
-
-    /// Whether every thread still works.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.threads.iter().all(|thread| !thread.is_finished())
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // A panic of a thread was told on its way; dropping must not panic again.
-        self.threads.drain(..).for_each(|thread| drop(thread.join()));
-    }
-}
-
-/// Why a node did not start. Nothing keeps running.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// No socket.
-    Socket(OpenError),
-    /// No memory for tables or buffers.
-    Memory(io::Error),
-    /// No thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Socket(error) => write!(f, "{error}"),
-            Self::Memory(error) => {
-                write!(f, "no memory for tables and buffers: {error}; want fewer slots or buffers")
-            }
-            Self::Thread(error) => write!(f, "no thread: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Socket(error) => Some(error),
-            Self::Memory(error) | Self::Thread(error) => Some(error),
-        }
-    }
 }

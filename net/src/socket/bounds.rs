@@ -4,20 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use crate::pool::BUFFERS_MAX as POOL_MAX;
-
-/// Buffers that a socket of a node has waiting for datagrams.
-pub const RING_DEPTH: u16 = 16;
-/// Sockets of a node: one for each ingress thread.
-pub const SOCKETS_MAX: usize = 64;
-/// Receive buffers of a node, 64 KiB each.
-pub const BUFFERS_MAX: usize = 4_096;
-
-const _: () = {
-    assert!(RING_DEPTH.is_power_of_two());
-    // Every number of sockets has a number of buffers that will do.
-    assert!(SOCKETS_MAX * RING_DEPTH as usize <= BUFFERS_MAX && BUFFERS_MAX <= POOL_MAX);
-};
+pub use crate::limits::{BUFFERS_MAX, RING_DEPTH, SOCKETS_MAX};
 
 /// How many receive buffers a node of that many sockets may have. A socket that nobody sends to keeps the buffers that it has
 /// waiting, so with fewer than that for each, another one could be left without, for good.

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 pub use arrival::{Arrival, SEGMENTS_MAX};
 pub use counters::Counters;
-pub use open::{Backend, Choice, Filter, OpenError, SocketSettings, Why};
+pub use open::{Backend, Choice, Filter, OpenError, Share, SocketSettings, Why};
 pub use sender::{SendOutcome, Sender, Stop};
 
 use crate::pool::Pool;

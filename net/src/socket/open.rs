@@ -19,9 +19,8 @@ pub struct SocketSettings {
     /// How long a port that is taken is tried again: the kernel closes a killed process's sockets some time after it is
     /// gone, those of io_uring last. [`Socket::open`](super::Socket::open) blocks as long.
     pub bind_patience: Duration,
-    /// Whether other sockets that ask for it, too, may share the port: one for each ingress thread. The kernel
-    /// spreads senders over them.
-    pub reuse_port: bool,
+    /// Whether it shares the port with other sockets: one for each ingress thread. The kernel spreads senders over them.
+    pub share: Share,
     /// Bytes of datagrams that the kernel holds while nobody polls.
     pub receive_buffer_bytes: usize,
     /// Bytes of datagrams that the kernel holds while the device is busy. One train is 64 KiB.
@@ -42,6 +41,18 @@ pub struct SocketSettings {
     pub gro: bool,
     /// Whether arrivals carry the kernel's time stamp.
     pub stamps: bool,
+}
+
+/// Who else may have the port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Share {
+    /// Nobody.
+    #[default]
+    Alone,
+    /// Nobody has it yet, else it is taken; then those who join.
+    First,
+    /// The sockets of whoever came first.
+    Join,
 }
 
 /// What the operator asks for.
@@ -127,7 +138,7 @@ impl SocketSettings {
         Self {
             bind,
             bind_patience: Duration::ZERO,
-            reuse_port: false,
+            share: Share::Alone,
             receive_buffer_bytes: 4 << 20,
             send_buffer_bytes: 4 << 20,
             backend: Choice::Auto,
@@ -152,8 +163,9 @@ impl SocketSettings {
         let socket = sys::udp(family).map_err(other("make a socket"))?;
         let fd = socket.as_fd();
         let set = |what, level, name, value| sys::set_option(fd, level, name, value).map_err(other(what));
-        if self.reuse_port {
-            set("share the port", libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+        let share = || set("share the port", libc::SOL_SOCKET, libc::SO_REUSEPORT, 1);
+        if self.share == Share::Join {
+            share()?;
         }
         if family == Family::V6 {
             set("take IPv4 peers, too", libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 0)?;
@@ -183,6 +195,10 @@ impl SocketSettings {
             Some(libc::EACCES) => OpenError::Privileged(self.bind),
             _ => other("bind")(error),
         })?;
+        // Not before: a port that others already share would let this one in as well, and another node lose its datagrams.
+        if self.share == Share::First {
+            share()?;
+        }
         Ok((socket, filter))
     }
 

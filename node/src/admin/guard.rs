@@ -1,13 +1,13 @@
 //! Who may ask: programs of this machine, not the pages that its browsers happen to show.
 //!
 //! A page of another site can make a browser send requests here. It cannot make it send JSON (that asks first, and nobody
-//! answers such a question here), nor hide where it comes from. A name that was made to point at this machine gives
+//! answers such a question here; [`super::body`] takes nothing else), nor hide where it comes from. A name that was made to point at this machine gives
 //! itself away: requests to a name other than `localhost` are refused.
 
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -15,17 +15,17 @@ use super::refusal::Refusal;
 
 /// Lets a request pass, or says why not.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
-    match check(request.method(), request.headers()) {
+    match check(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let host = text(header::HOST).unwrap_or_default();
     if !is_here(&host) {
-        let message = format!("the request was sent to {host:?}, a name that this node does not go by");
+        let message = format!("the request was sent to \"{host}\", a name that this node does not go by");
         let help = "ask by an IP address, or by localhost";
         return Err(Refusal::new(StatusCode::FORBIDDEN, "foreign_host", message, help));
     }
@@ -33,12 +33,6 @@ fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
         let message = format!("the request comes from a page of {origin}");
         let help = "ask by octick, curl, or a page of this node itself";
         return Err(Refusal::new(StatusCode::FORBIDDEN, "foreign_origin", message, help));
-    }
-    let kind = text(header::CONTENT_TYPE).unwrap_or_default();
-    if *method != Method::GET && *method != Method::HEAD && !is_json(&kind) {
-        let message = format!("the body is of type {kind:?}, not application/json");
-        let help = "send JSON, and say so: curl -H 'Content-Type: application/json' -d '{}' ...";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message, help));
     }
     Ok(())
 }
@@ -52,34 +46,24 @@ fn is_here(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
-fn is_json(kind: &str) -> bool {
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn verdict(method: Method, headers: &[(header::HeaderName, &str)]) -> Option<StatusCode> {
+    fn verdict(headers: &[(header::HeaderName, &str)]) -> Option<StatusCode> {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-        check(&method, &headers).err().map(|refusal| refusal.into_response().status())
+        check(&headers).err().map(|refusal| refusal.into_response().status())
     }
 
     #[test]
     fn a_page_of_another_site_gets_nowhere() {
-        let (host, json) = ((header::HOST, "127.0.0.1:7780"), (header::CONTENT_TYPE, "application/json"));
-        assert_eq!(verdict(Method::GET, std::slice::from_ref(&host)), None);
-        assert_eq!(verdict(Method::POST, &[host.clone(), json.clone()]), None);
+        let host = (header::HOST, "127.0.0.1:7780");
+        assert_eq!(verdict(std::slice::from_ref(&host)), None);
         let own = (header::ORIGIN, "http://127.0.0.1:7780");
-        assert_eq!(verdict(Method::POST, &[host.clone(), json.clone(), own]), None);
+        assert_eq!(verdict(&[host.clone(), own]), None);
         for origin in ["https://evil.example", "http://127.0.0.1:80", "null"] {
-            let foreign = (header::ORIGIN, origin);
-            let headers = [host.clone(), json.clone(), foreign];
-            assert_eq!(verdict(Method::POST, &headers), Some(StatusCode::FORBIDDEN), "{origin}");
-        }
-        for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""] {
-            let headers = [host.clone(), (header::CONTENT_TYPE, kind)];
-            assert_eq!(verdict(Method::POST, &headers), Some(StatusCode::UNSUPPORTED_MEDIA_TYPE), "{kind}");
+            let headers = [host.clone(), (header::ORIGIN, origin)];
+            assert_eq!(verdict(&headers), Some(StatusCode::FORBIDDEN), "{origin}");
         }
     }
 

@@ -10,7 +10,10 @@
 //! that may block.
 
 mod address;
+mod body;
 pub mod client;
+mod facts;
+mod find;
 mod guard;
 mod locate;
 mod refusal;

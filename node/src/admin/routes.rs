@@ -1,32 +1,29 @@
 //! One function a route.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use octick::socket::bounds;
-use octick::{Handle, MeshError, MeshView};
+use octick::{Handle, MeshError, MeshView, Partition};
 
-use super::guard;
+use super::body::Body;
+use super::facts::Facts;
 use super::refusal::Refusal;
 use super::view::{self, Done, Join, Nothing};
+use super::{find, guard};
 
 /// The longest body: an address fits ten times.
 const BODY_BYTES: usize = 4_096;
-/// Members that an error names at most.
-const CANDIDATES: usize = 8;
 
 /// What routes work with.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) node: Arc<Handle>,
-    /// Whether it was told where to begin.
-    pub(super) seeded: bool,
+    pub(super) facts: Arc<Facts>,
     /// Told when the node should end.
     pub(super) leave: Sender<()>,
 }
@@ -36,6 +33,9 @@ type Answer<T> = Result<Json<T>, Refusal>;
 /// All routes.
 pub(super) fn router(shared: Shared) -> Router {
     let api = Router::new()
+        .route("/info", get(info))
+        .route("/cells/{range}", get(cells))
+        .route("/counters", get(counters))
         .route("/members", get(members))
         .route("/members/{id}/leave", post(force_leave))
         .route("/join", post(join))
@@ -55,9 +55,57 @@ async fn members(State(shared): State<Shared>) -> Answer<view::Members> {
     with(shared, |shared| Ok(Json(view::Members::of(&shared.node, &mesh(&shared.node)?)))).await
 }
 
+async fn info(State(shared): State<Shared>) -> Answer<view::Info> {
+    with(shared, |shared| {
+        let mesh = mesh_if_any(&shared.node)?;
+        Ok(Json(view::Info::of(&shared.node, &shared.facts, mesh.as_ref())))
+    })
+    .await
+}
+
+async fn cells(
+    State(shared): State<Shared>,
+    range: Result<Path<String>, PathRejection>,
+) -> Answer<view::Cells> {
+    let bad = |message: String| {
+        let help = "ask as in GET /api/v1/cells/7 or /api/v1/cells/0..16";
+        Refusal::new(StatusCode::BAD_REQUEST, "bad_range", message, help)
+    };
+    let Path(range) = range.map_err(|rejection| bad(rejection.body_text()))?;
+    let range: view::Range = range.parse().map_err(bad)?;
+    with(shared, move |shared| {
+        let slots = shared.node.reader().layout().slots;
+        if range.len() > view::CELLS_MAX {
+            return Err(bad(format!(
+                "{range} is {} slots; one request has at most {}",
+                range.len(),
+                view::CELLS_MAX
+            )));
+        }
+        if range.end > slots {
+            return Err(bad(format!(
+                "slot {} is not in this node's tables: they have {slots} slots",
+                range.end - 1
+            )));
+        }
+        let mesh = mesh_if_any(&shared.node)?;
+        Ok(Json(view::Cells::of(&shared.node, mesh.as_ref(), range)))
+    })
+    .await
+}
+
+async fn counters(State(shared): State<Shared>) -> Answer<view::Counters> {
+    with(shared, |shared| Ok(Json(view::Counters::of(&shared.node, &shared.facts)))).await
+}
+
 async fn join(State(shared): State<Shared>, Body(join): Body<Join>) -> Answer<Done> {
     with(shared, move |shared| {
-        let address = resolve(&join.address, shared.node.local_addr())?;
+        let address = find::address(&join.address, shared.node.local_addr())?;
+        if find::is_own(&shared.node, &mesh(&shared.node)?, address) {
+            let message = format!("{address} is this node itself");
+            let help = "give the address that a member of the other mesh listens on, host:port";
+            return Err(Refusal::new(StatusCode::CONFLICT, "own_address", message, help));
+        }
         shared.node.join(address).map_err(unavailable)?;
         Ok(Json(Done { done: address.to_string() }))
     })
@@ -76,12 +124,16 @@ async fn leave(State(shared): State<Shared>, Body(Nothing {}): Body<Nothing>) ->
 
 async fn force_leave(
     State(shared): State<Shared>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     Body(Nothing {}): Body<Nothing>,
 ) -> Answer<Done> {
+    let Path(name) = name.map_err(|rejection| {
+        let help = "give the id of a member, 32 hex digits, or its first ones; see: octick members";
+        Refusal::new(StatusCode::BAD_REQUEST, "bad_name", rejection.body_text(), help)
+    })?;
     with(shared, move |shared| {
         let mesh = mesh(&shared.node)?;
-        let member = find(&mesh, &name)?;
+        let member = find::member(&mesh, &name)?;
         if member.this_node {
             let message = format!("{} is the node that was asked", member.id);
             let help = "make it leave: octick leave, or POST /api/v1/leave";
@@ -89,7 +141,7 @@ async fn force_leave(
         }
         let id = member.id;
         if !shared.node.force_leave(id).map_err(unavailable)? {
-            return Err(unknown(&mesh, &name));
+            return Err(find::unknown(&mesh, &name));
         }
         Ok(Json(Done { done: id.to_string() }))
     })
@@ -103,29 +155,42 @@ async fn health(State(shared): State<Shared>) -> Answer<&'static str> {
     }
 }
 
-/// Ready is who runs and, if it has been told where to begin, has met somebody.
+/// Ready is who runs, has met somebody if it was told where to begin, and reaches a quorum.
 async fn ready(State(shared): State<Shared>) -> Answer<&'static str> {
-    with(shared, |shared| match shared.node.mesh() {
-        Ok(mesh) if mesh.alone && shared.seeded => {
-            let help = "see that a seed of membership.seeds runs, or: octick join ADDRESS";
+    let not = |code: &str, message: String, help: &str| {
+        Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, message, help))
+    };
+    with(shared, move |shared| {
+        let Some(mesh) = mesh_if_any(&shared.node)? else { return Ok(Json("the node is ready")) };
+        let seeds = "see that a seed of membership.seeds runs, or: octick join ADDRESS";
+        if shared.facts.seeded && mesh.alone {
             let message = "no seed answers; this node works alone and keeps trying";
-            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "alone", message, help))
+            return not("alone", message.into(), seeds);
         }
-        Ok(_) | Err(MeshError::NoMembership) => Ok(Json("the node is ready")),
-        Err(error) => Err(unavailable(error)),
+        if shared.facts.seeded && mesh.members.iter().all(|member| member.this_node) {
+            return not("not_joined", "this node has met no member of its mesh yet".into(), seeds);
+        }
+        if let Partition::Partitioned { reachable, required } = mesh.partition {
+            let message = format!("{reachable} members are reachable, {required} are required for a quorum");
+            let help =
+                "see who is missing: octick members; one that will not come back: octick force-leave ID";
+            return not("partitioned", message, help);
+        }
+        Ok(Json("the node is ready"))
     })
     .await
 }
 
 async fn nowhere(request: Request) -> Refusal {
     let message = format!("there is nothing at {}", request.uri().path());
-    let help = "try GET /api/v1/members, POST /api/v1/join, POST /api/v1/leave, GET /healthz or GET /readyz";
+    let help = "try GET /api/v1/info, /api/v1/members, /api/v1/cells/0..16, /api/v1/counters, /healthz or /readyz; \
+                POST /api/v1/join or /api/v1/leave";
     Refusal::new(StatusCode::NOT_FOUND, "no_such_path", message, help)
 }
 
 async fn otherwise(request: Request) -> Refusal {
     let message = format!("{} does not answer {}", request.uri().path(), request.method());
-    let help = "use GET to read and POST to change";
+    let help = "use a method that the header Allow names: GET to read, POST to change";
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", message, help)
 }
 
@@ -145,6 +210,15 @@ fn mesh(node: &Handle) -> Result<MeshView, Refusal> {
     node.mesh().map_err(unavailable)
 }
 
+/// Nothing for a node without membership.
+fn mesh_if_any(node: &Handle) -> Result<Option<MeshView>, Refusal> {
+    match node.mesh() {
+        Ok(mesh) => Ok(Some(mesh)),
+        Err(MeshError::NoMembership) => Ok(None),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
 fn unavailable(error: MeshError) -> Refusal {
     match error {
         MeshError::NoMembership => {
@@ -155,76 +229,5 @@ fn unavailable(error: MeshError) -> Refusal {
             let help = "see its last words on standard error, and start it again";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ended", error.to_string(), help)
         }
-    }
-}
-
-/// The one member that `name` means: its id, or as many of its first digits as tell it from others.
-fn find<'a>(mesh: &'a MeshView, name: &str) -> Result<&'a octick::MemberView, Refusal> {
-    let wanted = name.to_ascii_lowercase();
-    if wanted.is_empty() || wanted.len() > 32 || !wanted.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        let message = format!("{name:?} is no member's name");
-        let help = "give the id of a member, 32 hex digits, or its first ones; see: octick members";
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_name", message, help));
-    }
-    let meant: Vec<_> =
-        mesh.members.iter().filter(|member| member.id.to_string().starts_with(&wanted)).collect();
-    match meant[..] {
-        [member] => Ok(member),
-        [] => Err(unknown(mesh, name)),
-        _ => {
-            let message = format!("{name} may be {} members", meant.len());
-            let help = "give more digits";
-            Err(Refusal::new(StatusCode::CONFLICT, "ambiguous", message, help)
-                .with_candidates(named(meant.into_iter())))
-        }
-    }
-}
-
-/// Nobody goes by that name; those with the most digits in common come first.
-fn unknown(mesh: &MeshView, name: &str) -> Refusal {
-    let wanted = name.to_ascii_lowercase();
-    let common =
-        |id: String| id.bytes().zip(wanted.bytes()).take_while(|(digit, wanted)| digit == wanted).count();
-    let mut near: Vec<_> = mesh.members.iter().filter(|member| !member.this_node).collect();
-    near.sort_by_key(|member| (std::cmp::Reverse(common(member.id.to_string())), member.id.to_string()));
-    let message = format!("no member goes by {name}");
-    Refusal::new(StatusCode::NOT_FOUND, "unknown_member", message, "see who there is: octick members")
-        .with_candidates(named(near.into_iter()))
-}
-
-fn named<'a>(members: impl Iterator<Item = &'a octick::MemberView>) -> Vec<String> {
-    let name =
-        |member: &octick::MemberView| format!("{} ({})", member.id, view::State::from(member.state).name());
-    members.take(CANDIDATES).map(name).collect()
-}
-
-/// The first address of a name that this node's socket can send to.
-fn resolve(address: &str, listen: SocketAddr) -> Result<SocketAddr, Refusal> {
-    let refuse = |why: String| {
-        let help = "give the address that a member listens on, host:port";
-        Refusal::new(StatusCode::BAD_REQUEST, "bad_address", format!("address {address:?}: {why}"), help)
-    };
-    let found: Vec<SocketAddr> =
-        address.to_socket_addrs().map_err(|error| refuse(error.to_string()))?.collect();
-    let usable = |to: &&SocketAddr| bounds::reaches(listen, **to) && to.port() != 0;
-    let to = found.iter().find(usable).copied();
-    to.ok_or_else(|| refuse(format!("no address of it can be reached from {listen}")))
-}
-
-/// A body of JSON; what is wrong with it is answered like everything else.
-struct Body<T>(T);
-
-impl<S: Send + Sync, T> FromRequest<S> for Body<T>
-where
-    Json<T>: FromRequest<S, Rejection = JsonRejection>,
-{
-    type Rejection = Refusal;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let Json(body) = Json::from_request(request, state).await.map_err(|error| {
-            let help = "see docs/operating.md for what each request takes";
-            Refusal::new(error.status(), "bad_body", error.body_text(), help)
-        })?;
-        Ok(Self(body))
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use axum::Router;
@@ -17,9 +17,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::facts::Facts;
 use super::routes::{Shared, router};
 use super::{Address, unix};
-use crate::config::AdminSettings;
+use crate::config::Settings;
 
 /// Connections at a time; the next ones wait in the kernel.
 const CONNECTIONS: usize = 32;
@@ -29,6 +30,8 @@ const HEAD: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(30);
 /// Threads that may wait for the node or a name server at a time.
 const WAITERS: usize = 4;
+/// How long an address may be taken by somebody who is about to end.
+const TAKEN: Duration = Duration::from_secs(1);
 /// Bytes of the head of a request.
 const HEAD_BYTES: usize = 16 << 10;
 
@@ -43,18 +46,20 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Takes the socket, and the port if one is wanted, and serves `node` on a thread of its own. A node that is `seeded` is
-    /// ready once it has met somebody.
+    /// Takes the socket, and the port if one is wanted, and serves `node`, which `settings` describe, on a thread of its own.
     ///
     /// # Errors
     /// The socket, the port or the thread could not be had.
-    pub fn start(settings: &AdminSettings, node: Arc<Handle>, seeded: bool) -> Result<Self, AdminError> {
+    pub fn start(settings: &Settings, node: Arc<Handle>) -> Result<Self, AdminError> {
+        let facts = Arc::new(Facts::of(settings));
+        let settings = &settings.admin;
         let path = &settings.socket;
         let refused = |error| AdminError::Socket { path: path.clone(), error };
-        let (listener, bound) = unix::listen(path).map_err(refused)?;
+        let (listener, bound) = patiently(|| unix::listen(path)).map_err(refused)?;
         let mut addresses = vec![Address::unix(path)];
-        let tcp =
-            settings.listen.map(|listen| bind(listen).map_err(|error| AdminError::Port { listen, error }));
+        let tcp = settings
+            .listen
+            .map(|listen| patiently(|| bind(listen)).map_err(|error| AdminError::Port { listen, error }));
         let tcp = tcp.transpose()?;
         if let Some((_, local)) = &tcp {
             addresses.push((*local).into());
@@ -69,7 +74,7 @@ impl Admin {
             .build()
             .map_err(refused)?;
         let thread = thread::Builder::new().name("octick-admin".into()).spawn(move || {
-            let routes = router(Shared { node, seeded, leave: asked });
+            let routes = router(Shared { node, facts, leave: asked });
             runtime.block_on(async {
                 tokio::select! {
                     () = serve(listener, tcp, routes) => {}
@@ -100,6 +105,19 @@ impl Drop for Admin {
         if let Some(thread) = self.thread.take() {
             // A panic was told on its way.
             drop(thread.join());
+        }
+    }
+}
+
+/// Tries again for a second while the address is taken: a process that was killed a moment ago may still hold it.
+fn patiently<T>(mut take: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let began = Instant::now();
+    loop {
+        match take() {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && began.elapsed() < TAKEN => {
+                thread::sleep(TAKEN / 50);
+            }
+            done => return done,
         }
     }
 }
@@ -185,7 +203,7 @@ impl fmt::Display for AdminError {
 }
 
 fn why_no_socket(path: &Path, error: &io::Error) -> String {
-    let at = path.display();
+    let at = Address::unix(path);
     match error.kind() {
         io::ErrorKind::AddrInUse => format!(
             "a node answers at {at} already: stop it (octick leave --admin {at}), or give each node a key_file or an \

@@ -71,6 +71,9 @@ section! {
         /// Which neighbour tables and updates are compared with: "random", "latency_aware" (the nearest), "hybrid" (four
         /// of five times near, else any) or "geographic" (of this region, then the nearest).
         selection: Selection = Selection::Random,
+        /// Memory for the frames that were merged last, bytes, kept for members that missed some: 65,536 to 4 GiB, rounded
+        /// up to a power of two.
+        frame_cache_bytes: usize = 16 << 20,
     }
 }
 
@@ -213,8 +216,10 @@ section! {
         strangers_bad_per_sec: u32 = 400,
         /// Writes of this node's agents that may wait to be merged; an agent that finds no room is told.
         writes_queue: usize = 1 << 16,
-        /// Changes that a subscriber may lag behind before it misses some.
+        /// Changes that a subscriber may lag behind before it misses some, rounded up to a power of two.
         changes_ring: usize = 1 << 16,
+        /// Nodes that this node may come to know, itself and its peers included: at most 65,536.
+        origins_max: usize = 1 << 12,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The configuration: a TOML file comes in, settings that contradict nothing come out.
 //!
 //! ```text
-//! text > Config::parse (types, unknown keys) > Config::check (every relation between keys) > Settings
+//! text > Config::parse (types, unknown keys) > Config::check (what only the file has, then the library's check) > Settings
 //! ```
 //!
 //! Nothing is clamped: a value that cannot hold is refused, and the error names both sides. Parsing and checking are
@@ -13,6 +13,7 @@ mod check;
 pub mod command;
 mod example;
 mod keys;
+mod library;
 mod lines;
 mod section;
 

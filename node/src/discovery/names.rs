@@ -111,7 +111,7 @@ fn services(service: &str, name_servers: &[SocketAddr]) -> Result<Vec<SocketAddr
     runtime.block_on(async {
         let resolver = resolver(name_servers)?;
         let asked = tokio::time::timeout(PATIENCE, resolver.srv_lookup(service)).await;
-        let answer = asked.map_err(|_| format!("no answer within {PATIENCE:?}"))?;
+        let answer = asked.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?;
         let answer = answer.map_err(|error| error.to_string())?;
         let mut targets: Vec<_> = answer
             .answers()

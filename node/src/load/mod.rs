@@ -26,6 +26,7 @@ use serde_json::json;
 use crate::config::Run;
 use crate::failure::Failure;
 use crate::keygen::hex;
+use crate::output::say;
 use crate::run::read_key;
 use asker::Asker;
 use outcome::Outcome;
@@ -33,6 +34,8 @@ use trains::{Schedule, Signer};
 
 /// How long the receiver may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long it may take until it has nothing left to take, once the last frame was sent.
+const SETTLE: Duration = Duration::from_secs(5);
 /// The made-up key of whoever does not name one.
 const KEY_FILE: &str = "load.key";
 
@@ -65,13 +68,21 @@ pub struct Load {
     /// Agents whose cells it writes
     #[arg(long, default_value_t = 1_008)]
     agents: u32,
+    /// How many of a hundred frames may be missing at the receiver without this being a failure
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = parse_percent)]
+    loss_max: f64,
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
 }
 
+fn parse_percent(text: &str) -> Result<f64, String> {
+    let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+    percent.ok_or_else(|| "want a number from 0 to 100".into())
+}
+
 impl Load {
-    /// Sends, and prints what became of it.
+    /// Sends, and prints what became of it. Exit code 0 says that the receiver took all frames but for `--loss-max`.
     ///
     /// # Errors
     /// One line: why nothing was sent, or why the outcome is not known.
@@ -84,30 +95,30 @@ impl Load {
         let mut asker = Asker::new(to, identity.clone(), keys.clone(), incarnation)?;
         let before = asker.ask(PATIENCE)?.ok_or_else(|| self.silent(&identity, run))?;
         if !self.json {
-            println!("signing ahead, then {} frames in {} s to {to}", schedule.frames(), self.secs);
+            say(format_args!("signing ahead, then {} frames in {} s to {to}", schedule.frames(), self.secs))?;
         }
         let stock = Signer { identity, keys, incarnation, run, schedule }.start()?;
         if self.json {
             // Signing ahead takes its time; who reads this may rely on frames being sent from now on.
             pace::wait_until(stock.start_micros * 1_000);
-            println!("{}", json!({ "started": { "to": to.to_string(), "frames": schedule.frames() } }));
+            say(json!({ "started": { "to": to.to_string(), "frames": schedule.frames() } }))?;
         }
         let sent = pace::send(&stock, &schedule, &mut asker.sender(), to);
         let after = settled(&mut asker)?;
-        let outcome = Outcome::new(&schedule, &sent, &before, &after);
+        let outcome = Outcome::new(&schedule, &sent, self.loss_max, &before, &after);
         if self.json {
-            println!("{}", json!({ "load": outcome }))
+            say(json!({ "load": outcome }))?;
         } else {
-            println!("{outcome}")
+            say(&outcome)?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if outcome.delivered() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     fn slots(&self) -> Result<Run, Failure> {
         let Self { first, agents, .. } = *self;
         let end = u64::from(first) + u64::from(agents).next_multiple_of(RUN_ALIGN.into());
         if !first.is_multiple_of(RUN_ALIGN) || agents == 0 || end > SLOTS_MAX.into() {
-            return Err(Failure::new(format!(
+            return Err(Failure::usage(format!(
                 "--first {first} --agents {agents}: want a multiple of {RUN_ALIGN}, at least one agent, and an end up \
                  to {SLOTS_MAX}"
             )));
@@ -119,7 +130,7 @@ impl Load {
         let Self { rate, train, secs, .. } = *self;
         // A train has one version, and versions are told apart by microseconds.
         if rate > train * 1_000_000 {
-            return Err(Failure::new(format!(
+            return Err(Failure::usage(format!(
                 "--rate {rate} with --train {train} is more than a million trains a second"
             )));
         }
@@ -143,7 +154,7 @@ impl Load {
     fn silent(&self, identity: &Identity, run: Run) -> Failure {
         let (first, count) = (run.first, run.end - run.first);
         Failure::new(format!(
-            "{} does not answer; is a node of mesh {:?} there, and does its configuration hold this? [[peers]] \
+            "{} does not answer; is a node of mesh \"{}\" there, and does its configuration hold this? [[peers]] \
              public_key = \"{}\" runs = [{{ first = {first}, count = {count} }}]",
             self.to,
             self.mesh,
@@ -152,19 +163,24 @@ impl Load {
     }
 }
 
-/// The receiver's figures when it has nothing left to take.
+/// The receiver's figures when it has nothing left to take, or when it had time enough for that.
 fn settled(asker: &mut Asker) -> Result<Report, Failure> {
     let news = |report: &Report| report.tally.get(Counter::FramesIn) - report.tally.get(Counter::Answers);
-    let until = Instant::now() + 10 * PATIENCE;
+    let until = Instant::now() + SETTLE;
     let mut before: Option<Report> = None;
-    while Instant::now() < until {
+    loop {
         // The receiver's latencies and drops are up to 100 ms old, and its answers wait behind its backlog.
         std::thread::sleep(Duration::from_millis(150));
-        let Some(report) = asker.ask(PATIENCE)? else { continue };
-        if before.as_ref().is_some_and(|before| news(before) == news(&report)) {
+        let patience = until.saturating_duration_since(Instant::now()).min(PATIENCE);
+        let Some(report) = asker.ask(patience)? else { break };
+        if before.as_ref().is_some_and(|before| news(before) == news(&report)) || Instant::now() >= until {
             return Ok(report);
         }
         before = Some(report);
     }
-    before.ok_or_else(|| Failure::new("the receiver no longer answers; what it took is not known"))
+    before.ok_or_else(|| {
+        Failure::new(
+            "the receiver no longer answers: what it took is not known; see its log, and start it again",
+        )
+    })
 }

@@ -1,6 +1,7 @@
-//! Sends each train when it is due, however the receiver fares: an open loop.
+//! Sends each train when it is due, however the receiver fares: an open loop, and one that ends when its time is over.
 
 use std::net::SocketAddr;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -13,6 +14,8 @@ use super::trains::{Schedule, Stock};
 const SLEEP_SLACK: Duration = Duration::from_micros(120);
 /// A train that goes out later than this after its time counts as late.
 const LATE: Duration = Duration::from_millis(1);
+/// How long after the last train was due the generator goes on to send what it could not send in time.
+pub(super) const OVERTIME: Duration = Duration::from_millis(500);
 
 /// What the generator did.
 pub(super) struct Sent {
@@ -23,6 +26,8 @@ pub(super) struct Sent {
     pub(super) late: u64,
     /// Trains that were not signed when they were due.
     pub(super) unsigned: u64,
+    /// Frames that the generator did not send, for its time was over.
+    pub(super) unsent: u64,
     /// How long after their time trains went out, ns.
     pub(super) lag_ns: Histogram<u64>,
     /// Frames that the kernel refused.
@@ -39,15 +44,20 @@ pub(super) fn send(stock: &Stock, schedule: &Schedule, sender: &mut Sender, to: 
         bytes: 0,
         late: 0,
         unsigned: 0,
+        unsent: 0,
         lag_ns: Histogram::new_with_bounds(1, 3_600_000_000_000, 2).expect("the bounds are in order"),
         refused: 0,
         took: Duration::ZERO,
     };
     let refused = sender.counters().send_errors;
+    let end_ns = start_ns + (schedule.due(schedule.trains) + OVERTIME).as_nanos() as u64;
     for i in 0..schedule.trains {
         let due_ns = start_ns + schedule.due(i).as_nanos() as u64;
-        // The signer ends early only by a panic, which it has told.
-        let Ok(train) = stock.trains.try_recv().or_else(|_| stock.trains.recv()) else { break };
+        let train = match stock.trains.recv_timeout(Duration::from_nanos(end_ns.saturating_sub(wall_ns()))) {
+            Ok(train) => train,
+            // The signer is too slow; it ends early only by a panic, which it has told.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        };
         sent.unsigned += u64::from(train.signed_ns > due_ns);
         wait_until(due_ns);
         let lag_ns = wall_ns().saturating_sub(due_ns);
@@ -55,14 +65,18 @@ pub(super) fn send(stock: &Stock, schedule: &Schedule, sender: &mut Sender, to: 
         sent.late += u64::from(lag_ns > LATE.as_nanos() as u64);
         let frames: Vec<&[u8]> = train.frames().collect();
         let mut done = 0;
-        while done < frames.len() {
+        while done < frames.len() && wall_ns() < end_ns {
             // A full send buffer empties as fast as the kernel delivers; until then there is nothing else to do.
             let outcome = sender.send_train(&frames[done..], &[to]);
             done = outcome.stopped.map_or(frames.len(), |stop| done + stop.frame);
         }
-        sent.frames += frames.len() as u64;
-        sent.bytes += frames.iter().map(|frame| frame.len() as u64).sum::<u64>();
+        sent.frames += done as u64;
+        sent.bytes += frames[..done].iter().map(|frame| frame.len() as u64).sum::<u64>();
+        if done < frames.len() {
+            break;
+        }
     }
+    sent.unsent = schedule.frames() - sent.frames;
     sent.refused = sender.counters().send_errors - refused;
     sent.took = Duration::from_nanos(wall_ns().saturating_sub(start_ns));
     sent

@@ -16,7 +16,7 @@ use table::Table;
 pub struct Members {
     #[command(flatten)]
     locate: Locate,
-    /// Show it again whenever something changes, until Ctrl-C
+    /// Show it again whenever a member, its state or the partition changes, until Ctrl-C
     #[arg(long)]
     watch: bool,
     /// Milliseconds between two looks of --watch
@@ -43,7 +43,8 @@ impl Members {
         loop {
             sleep(Duration::from_millis(self.every));
             let now = ask()?;
-            if now != shown {
+            // A round trip of another microsecond is no news.
+            if now.steady() != shown.steady() {
                 self.show(&now)?;
                 shown = now;
             }

@@ -201,6 +201,11 @@ impl Named {
         reading.sockets.short().collect()
     }
 
+    /// One of them.
+    pub fn get(&self, name: &str) -> u64 {
+        self.0.iter().find(|(other, _)| *other == name).map_or(0, |(_, n)| *n)
+    }
+
     /// All of them.
     pub fn total(&self) -> u64 {
         self.0.iter().map(|(_, n)| n).sum()

@@ -47,8 +47,26 @@ impl Reading {
     }
 }
 
-const LOST: [&str; 5] = ["kernel_drops", "filtered", "wrong_length", "truncated", "send_errors"];
-const SHORT: [&str; 5] = ["no_buffers", "multishot_ended", "cq_overflow", "send_again", "gso_fallbacks"];
+/// Names and meanings.
+type Named<const N: usize> = [(&'static str, &'static str); N];
+
+const LOST: Named<5> = [
+    ("kernel_drops", "Datagrams that the kernel dropped because the socket's buffer was full."),
+    (
+        "filtered",
+        "Datagrams that the kernel dropped because no frame is that short or that long, or for a wrong checksum.",
+    ),
+    ("wrong_length", "Datagrams that came through though no frame is that short or that long."),
+    ("truncated", "Datagrams longer than a receive buffer, or with more than 64 in one."),
+    ("send_errors", "Frames that the kernel refused to send: no route, a firewall."),
+];
+const SHORT: Named<5> = [
+    ("no_buffers", "Receives that ended because every receive buffer was in use."),
+    ("multishot_ended", "Receives that had to be armed again."),
+    ("cq_overflow", "Completions beyond what the ring holds; the kernel kept them."),
+    ("send_again", "Sends that the full socket put off."),
+    ("gso_fallbacks", "Trains that went out frame by frame because the device cannot cut them."),
+];
 
 /// What a node's sockets lost, and what they ran short of. The names are those of [`socket::Counters`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,12 +78,18 @@ pub struct Sockets {
 impl Sockets {
     /// Datagrams and frames that did not arrive, or did not leave.
     pub fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        LOST.into_iter().zip(self.lost)
+        LOST.into_iter().map(|(name, _)| name).zip(self.lost)
     }
 
     /// What had to be done again, or in a slower way.
     pub fn short(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        SHORT.into_iter().zip(self.short)
+        SHORT.into_iter().map(|(name, _)| name).zip(self.short)
+    }
+
+    /// What the counter of this name counts.
+    pub fn meaning(name: &str) -> &'static str {
+        let named = LOST.into_iter().chain(SHORT).find(|(other, _)| *other == name);
+        named.map_or("", |(_, meaning)| meaning)
     }
 
     fn zip(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {

@@ -38,8 +38,7 @@ pub(super) fn run(
     }
     meet(&node, members)?;
     let node = Arc::new(node);
-    let seeded = !settings.membership.seeds.is_empty();
-    let admin = settings.admin.enabled.then(|| Admin::start(&settings.admin, node.clone(), seeded));
+    let admin = settings.admin.enabled.then(|| Admin::start(settings, node.clone()));
     let admin = admin.transpose()?;
     let questions = questions()?;
     let mut working = None;

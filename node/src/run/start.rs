@@ -3,17 +3,13 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
-use std::time::Duration;
 
-use octick::socket::{Choice, bounds};
-use octick::{
-    Config, Handle, Kernel, Layout, Limits, Membership, Mode, NodeId, Peer, Push, Rate, Region, Slot,
-    SocketConfig, Strategy, Threads, Wait,
-};
+use octick::socket::bounds;
+use octick::{Config, Handle, NodeId, Peer};
+use octick_crypto::Identity;
 use octick_crypto::key_file::{self, KeyFileError};
-use octick_crypto::{Identity, lanes};
 
-use crate::config::{self, PeerSettings, Settings};
+use crate::config::Settings;
 use crate::discovery::remember;
 use crate::failure::Failure;
 
@@ -25,61 +21,28 @@ pub fn start(settings: &Settings) -> Result<Handle, Failure> {
     Ok(octick::start(library_config(settings)?.check()?)?)
 }
 
+/// What the library is asked for, with every name that it needs at once looked up. Seeds that are names are looked up later,
+/// by [`crate::discovery`]: a start waits for no name server.
 fn library_config(settings: &Settings) -> Result<Config, Failure> {
     let identity = read_key(&settings.key_file)?;
     let peers = peers(settings, identity.id())?;
-    let membership = settings.membership.enabled.then(|| membership(settings));
-    let config::TableKeys { slots, cells8, cells4, rows } = settings.table;
-    let push = &settings.push;
-    Ok(Config {
-        mesh: settings.mesh.clone(),
-        layout: Layout { slots, cells8, cells4, rows },
-        runs: runs(&settings.agents),
-        peers,
-        membership,
-        push: Push {
-            fanout: push.fanout,
-            relay: push.relay,
-            flush: Duration::from_micros(push.flush_micros),
-            refresh: Duration::from_millis(push.refresh_millis),
-            queue: push.queue,
-        },
-        threads: threads(&settings.threads),
-        socket: SocketConfig {
-            backend: match settings.socket.backend {
-                config::Backend::Auto => Choice::Auto,
-                config::Backend::Uring => Choice::Uring,
-                config::Backend::Mmsg => Choice::Mmsg,
-            },
-            receive_bytes: settings.socket.rcvbuf_bytes,
-            buffers: settings.socket.buffers,
-        },
-        kernel: match settings.kernel {
-            config::Kernel::Auto => None,
-            config::Kernel::Portable => Some(Kernel::Portable),
-            config::Kernel::Avx2 => Some(Kernel::Avx2),
-            config::Kernel::Avx512vl => Some(Kernel::Avx512),
-        },
-        verify: lanes::Settings {
-            kernel: verify_kernel(settings.verify.kernel),
-            table_bytes: settings.verify.table_bytes,
-            cross_check: settings.verify.cross_check,
-            ..Default::default()
-        },
-        verify_at_once: settings.verify.at_once,
-        limits: limits(&settings.limits),
-        skew_max: Duration::from_micros(settings.limits.skew_micros),
-        writes_queue: settings.limits.writes_queue,
-        changes_ring: settings.limits.changes_ring,
-        incarnation: Some(octick::clock::incarnation_of_its_own()),
-        ..Config::new(identity, settings.listen)
-    })
+    let incarnation = Some(octick::clock::incarnation_of_its_own());
+    let mut config = Config { peers, incarnation, ..settings.library_config(identity) };
+    if let Some(membership) = &mut config.membership
+        && settings.discovery.remember
+    {
+        let file = remember::file_of(&settings.key_file);
+        membership.settings.remembered = remember::read(&file).unwrap_or_else(|damage| {
+            tracing::warn!("{damage}");
+            Vec::new()
+        });
+    }
+    Ok(config)
 }
 
-/// The peers that `settings` list, their names resolved. The node `own` may not be among them.
+/// The peers that `settings` list, their names looked up. The node `own` may not be among them.
 pub(super) fn peers(settings: &Settings, own: NodeId) -> Result<Vec<Peer>, Failure> {
-    let is_own = |peer: &PeerSettings| peer.key.id() == own;
-    if let Some(i) = settings.peers.iter().position(is_own) {
+    if let Some(i) = settings.peers.iter().position(|peer| peer.key.id() == own) {
         let key_file = settings.key_file.display();
         return Err(Failure::new(format!(
             "peers[{i}].public_key is this node's own key, that of {key_file}"
@@ -88,73 +51,9 @@ pub(super) fn peers(settings: &Settings, own: NodeId) -> Result<Vec<Peer>, Failu
     let peers = settings.peers.iter().enumerate().map(|(i, peer)| {
         let resolve = |addr: &String| resolve(&format!("peers[{i}].addr"), addr, settings.listen);
         let addr = peer.addr.as_ref().map(resolve).transpose()?;
-        Ok(Peer { key: peer.key.clone(), addr, runs: runs(&peer.runs), revoked: peer.revoked })
+        Ok(Peer { addr, ..peer.to_library() })
     });
     peers.collect()
-}
-
-/// Seeds that are names are looked up later, by [`crate::discovery`]: a start waits for no name server.
-fn membership(settings: &Settings) -> Membership {
-    let keys = &settings.membership;
-    let mut membership = Membership {
-        region: Region(keys.region),
-        advertise: keys.advertise.clone(),
-        ..Membership::default()
-    };
-    membership.settings.lifeguard = keys.lifeguard;
-    membership.settings.selection = match keys.selection {
-        config::Selection::Random => Strategy::Random,
-        config::Selection::LatencyAware => Strategy::LatencyAware,
-        config::Selection::Hybrid => Strategy::Hybrid,
-        config::Selection::Geographic => Strategy::Geographic,
-    };
-    membership.settings.seeds = keys.seeds.iter().filter_map(|seed| seed.parse().ok()).collect();
-    if settings.discovery.remember {
-        membership.settings.remembered = remember::read(&remember::file_of(&settings.key_file))
-            .unwrap_or_else(|damage| {
-                tracing::warn!("{damage}");
-                Vec::new()
-            });
-    }
-    membership
-}
-
-fn verify_kernel(kernel: config::VerifyKernel) -> Option<lanes::Kernel> {
-    Some(match kernel {
-        config::VerifyKernel::Auto => return None,
-        config::VerifyKernel::Dalek => lanes::Kernel::Dalek,
-        config::VerifyKernel::Portable => lanes::Kernel::Portable,
-        config::VerifyKernel::Avx2 => lanes::Kernel::Avx2,
-        config::VerifyKernel::Avx512 => lanes::Kernel::Avx512,
-        config::VerifyKernel::Avx512Ifma => lanes::Kernel::Avx512Ifma,
-    })
-}
-
-fn runs(runs: &[config::Run]) -> Vec<octick::Run> {
-    runs.iter().map(|run| octick::Run { first: Slot(run.first), len: run.end - run.first }).collect()
-}
-
-fn limits(keys: &config::LimitKeys) -> Limits {
-    let rate = |checks_per_sec, bad_per_sec| Rate { checks_per_sec, bad_per_sec };
-    Limits {
-        peer: rate(keys.peer_checks_per_sec, keys.peer_bad_per_sec),
-        strangers: rate(keys.strangers_checks_per_sec, keys.strangers_bad_per_sec),
-    }
-}
-
-fn threads(keys: &config::ThreadKeys) -> Threads {
-    Threads {
-        mode: match keys.mode {
-            config::Mode::Solo => Mode::Solo,
-            config::Mode::Split => Mode::Split { ingress: keys.ingress },
-        },
-        cores: keys.cores.clone(),
-        wait: match keys.wait {
-            config::Wait::Spin => Wait::Spin,
-            config::Wait::Yield => Wait::Yield,
-            config::Wait::Park => Wait::Park,
-        },
-    }
 }
 
 /// Reads a key file; if there is none, says how to make one.

@@ -61,7 +61,7 @@ pub(super) fn watch(
 ) -> Result<(), Failure> {
     let node = Arc::new(node);
     let seeded = !settings.membership.seeds.is_empty();
-    let admin = settings.admin.enabled.then(|| Admin::start(&settings.admin, node.clone(), seeded));
+    let admin = settings.admin.enabled.then(|| Admin::start(settings, node.clone()));
     let admin = admin.transpose()?;
     let interval = terms.report.unwrap_or(Duration::from_secs(settings.report.interval_secs.into()));
     let reporter = Reporter::new(&node, admin.as_ref().map_or(&[], Admin::addresses), terms.format, interval);

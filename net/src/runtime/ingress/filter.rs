@@ -6,12 +6,12 @@ use octick_core::data::{Arrived, Ingress, Sender};
 use octick_core::limits::{BATCH_MAX, WAVE_MAX};
 
 use crate::clock;
+use crate::limits::ARRIVALS;
 use crate::runtime::ingress::batches::{BatchPos, for_batches};
 use crate::runtime::ingress::sender_table::Senders;
 use crate::runtime::ingress::verifier_upgrade::Promise;
 use crate::runtime::shared::peer_snapshot::{News, PeerSnapshot};
 use crate::runtime::shared::thread_stats::ThreadStats;
-use crate::runtime::threads::solo::ARRIVALS;
 use crate::socket::Arrival;
 
 /// The stage of one receiving thread.

@@ -3,7 +3,6 @@
 //! What crosses between them is an arrival: its buffer by index, and a bit for each frame that proved itself. The
 //! engine's thread views those frames again at the price of their headers, and its windows have the last word.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,18 +10,16 @@ use octick_core::counters::Counter;
 use octick_core::data::batch::Batch;
 use rtrb::{Consumer, Producer};
 
-use crate::clock;
 use crate::config::Wait;
+use crate::limits::ARRIVALS;
 use crate::runtime::engine::engine_loop::EngineLoop;
 use crate::runtime::ingress::batches::{BatchPos, for_batches};
 use crate::runtime::ingress::filter::IngressStage;
-use crate::runtime::shared::thread_stats::{PUBLISH_STATS_MICROS, ThreadStats};
-use crate::runtime::threads::solo::{ARRIVALS, patience};
+use crate::runtime::shared::thread_stats::ThreadStats;
+use crate::runtime::threads::receive::Sink;
 use crate::runtime::threads::waker::{ParkWaiter, Waker};
-use crate::socket::{self, Arrival, Socket};
+use crate::socket::{self, Arrival};
 
-/// Arrivals that may wait between an ingress thread and the engine.
-pub(in crate::runtime) const RING: usize = 1_024;
 /// Longest sleep of an ingress thread: how late it may notice that it is to stop.
 const INGRESS_NAP: Duration = Duration::from_millis(50);
 
@@ -51,49 +48,21 @@ impl Masks {
     }
 }
 
-/// What an ingress thread works with.
-pub(in crate::runtime) struct Receiver {
-    pub(in crate::runtime) socket: Socket,
-    pub(in crate::runtime) stage: IngressStage,
+/// The ring from a thread that receives to the one that merges.
+pub(in crate::runtime) struct HandOver {
     pub(in crate::runtime) ring: Producer<Handoff>,
     pub(in crate::runtime) waker: Waker,
     pub(in crate::runtime) thread_stats: ThreadStats,
-    pub(in crate::runtime) wait: Wait,
 }
 
-impl Receiver {
-    /// Runs until `stop`.
-    ///
-    /// # Errors
-    /// The socket is gone for good.
-    pub(in crate::runtime) fn run(mut self, stop: &AtomicBool) -> io::Result<()> {
-        let mut arrivals: Vec<Arrival> = Vec::with_capacity(ARRIVALS);
-        let mut counted_at = 0;
-        while !stop.load(Ordering::Relaxed) {
-            let building = self.stage.prepare();
-            let patience = if building { socket::Wait::None } else { patience(self.wait, || INGRESS_NAP) };
-            let taken = self.socket.poll(patience, &mut arrivals)?;
-            self.process(&mut arrivals);
-            let now = clock::wall_micros();
-            if now.abs_diff(counted_at) >= PUBLISH_STATS_MICROS {
-                self.publish_stats();
-                counted_at = now;
-            }
-            if taken == 0 && self.wait == Wait::Yield {
-                std::thread::yield_now();
-            }
-        }
-        self.publish_stats();
-        Ok(())
-    }
-
-    fn process(&mut self, arrivals: &mut Vec<Arrival>) {
+impl Sink for HandOver {
+    fn take(&mut self, stage: &mut IngressStage, arrivals: &mut Vec<Arrival>) {
         if arrivals.is_empty() {
             return;
         }
         let mut masks = [Masks::default(); ARRIVALS];
         let mut ticks = 0;
-        self.stage.check(arrivals, |batch, _, places| {
+        stage.check(arrivals, |batch, _, places| {
             ticks += batch.ticks;
             batch.live().for_each(|(i, _)| masks[places[i].arrival].live |= 1 << places[i].frame);
             for (i, place) in places.iter().enumerate() {
@@ -120,9 +89,21 @@ impl Receiver {
         self.waker.ring();
     }
 
-    fn publish_stats(&self) {
-        self.thread_stats.publish_stats(|bulk| bulk.socket = self.socket.counters());
-        self.stage.publish_stats();
+    /// A full batch is no hurry: the next one may gather as well.
+    fn turn(&mut self, _full: bool) -> bool {
+        false
+    }
+
+    fn nap(&self) -> Duration {
+        INGRESS_NAP
+    }
+
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    fn publish_stats(&mut self, received: socket::Counters) {
+        self.thread_stats.publish_stats(|bulk| bulk.socket = received);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the API says about a mesh: written by the node, read by the commands.
+//! Who is in the mesh: the answer to `GET /api/v1/members`.
 
 use octick::{Handle, MemberView, MeshView, Partition, PeerState, TravelView};
 use serde::{Deserialize, Serialize};
@@ -174,7 +174,7 @@ impl From<Partition> for Status {
 
 impl Members {
     /// What `node` answers while it knows `mesh`.
-    pub(super) fn of(node: &Handle, mesh: &MeshView) -> Self {
+    pub(in crate::admin) fn of(node: &Handle, mesh: &MeshView) -> Self {
         let mut members: Vec<Member> = mesh.members.iter().map(Member::of).collect();
         members.sort_by(|a, b| (b.this_node, &a.id).cmp(&(a.this_node, &b.id)));
         let mut counts = Counts::default();
@@ -190,6 +190,17 @@ impl Members {
         let node =
             Own { id: id.to_string(), short: id.short().to_string(), listen: node.local_addr().to_string() };
         Self { node, partition: mesh.partition.into(), counts, travel: Travel::of(&mesh.travel), members }
+    }
+}
+
+impl Members {
+    /// The same without what changes all the time while nothing happens: round trips, and how updates travel.
+    #[must_use]
+    pub fn steady(&self) -> Self {
+        let mut steady = self.clone();
+        steady.travel = Travel::default();
+        steady.members.iter_mut().for_each(|member| member.round_trip_micros = None);
+        steady
     }
 }
 
@@ -225,24 +236,4 @@ impl Member {
             this_node: member.this_node,
         }
     }
-}
-
-/// The body of `POST /api/v1/join`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Join {
-    /// Host and port of any member of the other mesh.
-    pub address: String,
-}
-
-/// The body of the requests that need none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
-/// The answer to a request that was carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Done {
-    /// The full name of the member that it was about, or the address that was greeted.
-    pub done: String,
 }

@@ -1,0 +1,160 @@
+//! Who a node is, what it runs on, and where it stands in its mesh: the answer to `GET /api/v1/info`.
+
+use octick::{Handle, MeshView};
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Members, Status};
+use crate::admin::facts::Facts;
+
+/// The answer to `GET /api/v1/info`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// 32 hex digits.
+    pub id: String,
+    /// The first eight of them.
+    pub short: String,
+    /// Name of the mesh.
+    pub mesh: String,
+    /// Where it receives datagrams.
+    pub listen: String,
+    /// The slots that it speaks for.
+    pub slots: Slots,
+    /// What it knows of its mesh; nothing without membership.
+    pub membership: Option<Mesh>,
+    /// Which merge kernel runs.
+    pub kernel: String,
+    /// Which verification kernel was chosen.
+    pub verify: String,
+    /// Which socket backend runs.
+    pub backend: String,
+    /// Why that one.
+    pub why: String,
+    /// The release, and the commit that it was built from where that is known.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime_secs: u64,
+}
+
+/// The slots of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slots {
+    /// Slots of each table.
+    pub table: u32,
+    /// The tables that it keeps: `cells8`, `cells4`, `rows`.
+    pub tables: Vec<String>,
+    /// Runs of its own.
+    pub own: Vec<Run>,
+}
+
+/// Neighbouring slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The first.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// A node's place in its mesh.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mesh {
+    /// Its incarnation.
+    pub incarnation: u32,
+    /// Its region.
+    pub region: u16,
+    /// Where others reach it.
+    pub addresses: Vec<String>,
+    /// Whether it reaches enough of the mesh.
+    pub partition: Status,
+    /// How many members are in which state.
+    pub counts: Counts,
+    /// What a quorum takes.
+    pub quorum: Quorum,
+    /// Whether it has seeds and none of them answers.
+    pub alone: bool,
+}
+
+/// What a quorum takes: of n members that count, n - f with f < n/3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    /// Members that count: those alive, suspected or failed. Members that left do not.
+    pub counted: usize,
+    /// Those among them that are reachable, this node included: alive or suspected.
+    pub reachable: usize,
+    /// How many must be.
+    pub required: usize,
+}
+
+impl Info {
+    /// What `node` answers.
+    pub(in crate::admin) fn of(node: &Handle, facts: &Facts, mesh: Option<&MeshView>) -> Self {
+        let (id, about, layout) = (node.id(), node.about(), node.reader().layout());
+        let tables = [("cells8", layout.cells8), ("cells4", layout.cells4), ("rows", layout.rows)];
+        let run = |run: &crate::config::Run| Run { first: run.first, count: run.end - run.first };
+        Self {
+            id: id.to_string(),
+            short: id.short().to_string(),
+            mesh: facts.mesh.clone(),
+            listen: node.local_addr().to_string(),
+            slots: Slots {
+                table: layout.slots,
+                tables: tables.iter().filter(|(_, has)| *has).map(|(name, _)| (*name).into()).collect(),
+                own: facts.runs.iter().map(run).collect(),
+            },
+            membership: mesh.and_then(|mesh| Mesh::of(node, mesh)),
+            kernel: about.kernel.to_string(),
+            verify: about.verify.to_string(),
+            backend: about.backend.to_string(),
+            why: about.why.to_string(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            uptime_secs: facts.began.elapsed().as_secs(),
+        }
+    }
+}
+
+impl Mesh {
+    /// Nothing while the node is not on its own record.
+    fn of(node: &Handle, mesh: &MeshView) -> Option<Self> {
+        let Members { members, counts, partition, .. } = Members::of(node, mesh);
+        let own = members.into_iter().find(|member| member.this_node)?;
+        Some(Self {
+            incarnation: own.incarnation,
+            region: own.region,
+            addresses: own.addresses,
+            partition,
+            counts,
+            quorum: Quorum::of(counts, partition),
+            alone: mesh.alone,
+        })
+    }
+}
+
+impl Quorum {
+    fn of(counts: Counts, partition: Status) -> Self {
+        let reachable = counts.alive + counts.suspected;
+        let counted = reachable + counts.failed;
+        match partition {
+            Status::Partitioned { reachable, required } => Self { counted, reachable, required },
+            Status::Healthy | Status::Recovering => {
+                Self { counted, reachable, required: counted - counted.saturating_sub(1) / 3 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_than_a_third_of_those_that_count_may_be_missing() {
+        for (alive, failed, required) in [(1, 0, 1), (2, 1, 3), (3, 1, 3), (7, 3, 7), (2, 0, 2)] {
+            let counts = Counts { alive, failed, left: 5, ..Counts::default() };
+            let quorum = Quorum::of(counts, Status::Healthy);
+            assert_eq!((quorum.counted, quorum.required), (alive + failed, required), "{counts:?}");
+        }
+    }
+}
