@@ -19,3 +19,4 @@ pub mod output;
 pub mod report;
 pub mod run;
 pub mod steer;
+pub mod version;

@@ -19,13 +19,14 @@ use octick_node::load::Load;
 use octick_node::members::Members;
 use octick_node::run::Run;
 use octick_node::steer::{ForceLeave, Join, Leave};
+use octick_node::version::{VERSION, Version};
 
 /// How long standard error may take to accept the last words.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A gossip mesh for swarms of agents: signed frames in, merged cells out.
 #[derive(Debug, Parser)]
-#[command(name = "octick", version, propagate_version = true)]
+#[command(name = "octick", version = VERSION, propagate_version = true)]
 struct Octick {
     #[command(subcommand)]
     command: Command,
@@ -47,6 +48,7 @@ enum Command {
     Demo(Demo),
     Load(Load),
     Dump(Dump),
+    Version(Version),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Load(load) => load.run(),
         Command::Dump(dump) => dump.run(),
+        Command::Version(version) => version.run(),
     };
     done.unwrap_or_else(|failure| {
         if !failure.is_silent() {

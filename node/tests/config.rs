@@ -3,6 +3,8 @@
 mod command;
 
 use std::fs;
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 
 use command::{directory, failure, run};
 
@@ -22,10 +24,92 @@ fn the_example_holds_together() {
     let dir = directory("config_example");
     let (code, example, _) = run(&dir, &["config", "example"]);
     assert_eq!(code, 0);
-    fs::write(dir.join("node.toml"), example).unwrap();
+    fs::write(dir.join("node.toml"), example.replace("0.0.0.0:7700", "127.0.0.1:0")).unwrap();
+    assert_eq!(run(&dir, &["keygen"]).0, 0);
     let (code, says, errors) = run(&dir, &["config", "check", "node.toml"]);
-    assert_eq!(code, 0, "{errors}");
-    assert_eq!(says, "node.toml: holds together: mesh \"octick\", 1 own runs, 1 peers\n");
+    assert_eq!(code, 0, "{says}{errors}");
+    let lines: Vec<&str> = says.lines().collect();
+    assert_eq!(lines[0], "ok       file     node.toml holds together: mesh \"octick\", 1 own runs, 1 peers");
+    for about in ["key", "start", "port", "io_uring", "receive", "admin", "cores", "memory"] {
+        let line = lines.iter().find(|line| line[9..].starts_with(about));
+        assert!(line.is_some_and(|line| !line.starts_with("ERROR")), "{about}: {says}");
+    }
+}
+
+/// What `config check` says about a file that holds together, and why a node of it would not start.
+fn unfit(dir: &std::path::Path, text: &str) -> (String, String) {
+    fs::write(dir.join("node.toml"), text).unwrap();
+    let (code, says, errors) = run(dir, &["config", "check", "node.toml"]);
+    assert_eq!((code, errors.lines().count()), (1, 1), "{says}{errors}");
+    (says, errors)
+}
+
+#[test]
+fn what_would_keep_a_node_from_starting_is_found_before_it_is_started() {
+    let dir = directory("config_unfit");
+    let listen = "listen = \"127.0.0.1:0\"\n";
+    let (says, why) = unfit(&dir, listen);
+    assert!(why.contains("node.key: no key there; make one with: octick keygen --out node.key"), "{why}");
+    assert!(
+        says.contains("ERROR    key") && says.contains("warning  start") && says.contains("ok       port"),
+        "{says}"
+    );
+
+    assert_eq!(run(&dir, &["keygen"]).0, 0);
+    fs::set_permissions(dir.join("node.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(unfit(&dir, listen).1.contains("node.key: mode 0644 lets others read the key"));
+    fs::set_permissions(dir.join("node.key"), fs::Permissions::from_mode(0o600)).unwrap();
+
+    fs::create_dir(dir.join("keys")).unwrap();
+    let (_, why) = unfit(&dir, &format!("{listen}key_file = \"keys\""));
+    assert!(why.contains("keys: a directory, not a key; name the file in it"), "{why}");
+    fs::write(dir.join("no.key"), "no key").unwrap();
+    fs::set_permissions(dir.join("no.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(unfit(&dir, &format!("{listen}key_file = \"no.key\"")).1.contains("no.key: "));
+
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap();
+    let (says, why) = unfit(&dir, &format!("listen = \"{port}\""));
+    assert!(
+        why.contains(&format!("UDP port {port} is taken")) && says.contains("ok       key"),
+        "{why}{says}"
+    );
+
+    let peer = peer("runs = []\naddr = \"nowhere.invalid:7700\"");
+    assert!(unfit(&dir, &format!("{listen}{peer}")).1.contains("\"nowhere.invalid:7700\" does not resolve"));
+}
+
+#[test]
+fn every_value_in_force_is_shown_and_may_be_a_file_again() {
+    let dir = directory("config_show");
+    fs::write(dir.join("node.toml"), "mesh = \"m\"\npush.fanout = 3\n").unwrap();
+    let (code, shown, errors) = run(&dir, &["config", "show", "node.toml"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let read = |text: &str| octick_node::config::Config::parse(text).unwrap();
+    assert_eq!(read(&shown), read("mesh = \"m\"\npush.fanout = 3\n"));
+    for says in ["fanout = 3", "interval_secs = 0", "level = \"info\""] {
+        assert!(shown.lines().any(|line| line == says), "{says}: {shown}");
+    }
+    let capacity =
+        |of: &str| shown.lines().find(|line| line.starts_with(&format!("# {of}"))).unwrap().to_owned();
+    assert!(capacity("slots of a table").ends_with(" 134217728"));
+    assert!(capacity("runs of slots of one member").ends_with(" 16"));
+    assert!(capacity("memory of the tables").ends_with(" 1.0 MiB"));
+}
+
+#[test]
+fn the_version_names_the_commit_and_the_kernels() {
+    let dir = directory("config_version");
+    let (_, short, _) = run(&dir, &["--version"]);
+    let (code, long, _) = run(&dir, &["version", "--verbose"]);
+    assert_eq!(code, 0);
+    assert_eq!(long.lines().next(), short.lines().next());
+    let commit = short.trim().rsplit_once('(').unwrap().1.trim_end_matches(')');
+    assert!(
+        commit == "unknown" || commit.len() == 12 && commit.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        "{short}"
+    );
+    assert!(long.contains("merge kernels   portable") && long.contains("verify kernels  dalek"), "{long}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use command::{directory, octick, run, signal};
-use rig::{Node, counts, members, node, node_with, start, until};
+use rig::{Node, counts, members, node, start, until};
 
 #[test]
 fn of_two_processes_with_one_key_the_earlier_ends_and_the_later_lives_everywhere() {
@@ -74,7 +74,7 @@ fn of_two_processes_with_one_key_the_earlier_ends_and_the_later_lives_everywhere
 fn a_process_that_is_killed_and_started_again_every_half_second_is_no_second_one() {
     let dir = directory("one_key_again");
     let mut first = node(&dir, 0, &[]);
-    let second = node_with(&dir, 1, &[&first.listen], "socket.backend = \"mmsg\"");
+    let second = node(&dir, 1, &[&first.listen]);
     // The same address each time, as it is for a service that is started again.
     let config = fs::read_to_string(dir.join("1.toml")).unwrap();
     fs::write(dir.join("1.toml"), config.replacen("127.0.0.1:0", &second.listen, 1)).unwrap();

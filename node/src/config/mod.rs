@@ -12,6 +12,7 @@ mod change;
 mod check;
 pub mod command;
 mod example;
+mod inspect;
 mod keys;
 mod library;
 mod lines;
@@ -23,6 +24,7 @@ pub use admin::AdminSettings;
 pub use change::changed_keys;
 pub use check::{Conflict, PeerSettings, Run, Settings};
 pub use example::example;
+pub use inspect::{Finding, Verdict, inspect};
 pub use keys::{
     AdminKeys, Backend, Config, DiscoveryKeys, Kernel, LimitKeys, LogKeys, MembershipKeys, Mode, PeerKeys,
     PushKeys, ReportKeys, RunKeys, Selection, SocketKeys, TableKeys, ThreadKeys, VerifyKernel, VerifyKeys,

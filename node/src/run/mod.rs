@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-pub use start::{read_key, start};
+pub use start::{library_settings, read_key, start};
 
 use crate::config::command::read_file;
 use crate::failure::Failure;

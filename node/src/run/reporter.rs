@@ -43,7 +43,7 @@ impl Reporter {
         let now = Instant::now();
         let About { id, listen, kernel, verify, backend, why, .. } = &about;
         let [admin, admin_tcp] = [admin.first(), admin.get(1)].map(|at| at.map(tracing::field::display));
-        let (pid, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
+        let (pid, version) = (std::process::id(), crate::version::VERSION);
         info!(id, listen, admin, admin_tcp, kernel, verify, backend, why, pid, version, "node started");
         let drops = Drops { told: Reading::default(), told_at: None, look_at: now + LOOK };
         Self { about, format, began: now, interval, meter: Meter::default(), read_at: now, drops }

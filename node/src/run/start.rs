@@ -18,7 +18,15 @@ use crate::failure::Failure;
 /// # Errors
 /// One line that says what to do about it. Nothing keeps running.
 pub fn start(settings: &Settings) -> Result<Handle, Failure> {
-    Ok(octick::start(library_config(settings)?.check()?)?)
+    Ok(octick::start(library_settings(settings)?)?)
+}
+
+/// What the library would be started with; the key is read and names of peers are resolved.
+///
+/// # Errors
+/// One line that says what to do about it.
+pub fn library_settings(settings: &Settings) -> Result<octick::Settings, Failure> {
+    Ok(library_config(settings)?.check()?)
 }
 
 /// What the library is asked for, with every name that it needs at once looked up. Seeds that are names are looked up later,
@@ -61,6 +69,12 @@ pub(super) fn peers(settings: &Settings, own: NodeId) -> Result<Vec<Peer>, Failu
 /// # Errors
 /// One line that says what to do.
 pub fn read_key(path: &Path) -> Result<Identity, Failure> {
+    if path.is_dir() {
+        let at = path.display();
+        return Err(Failure::new(format!(
+            "{at}: a directory, not a key; name the file in it, or make one with: octick keygen --out {at}/node.key"
+        )));
+    }
     key_file::read(path).map_err(|error| {
         let KeyFileError::Io { error: io_error, .. } = &error else { return error.into() };
         let at = path.display();
