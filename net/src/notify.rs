@@ -261,7 +261,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     loop {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+            Poll::Pending => thread::park_timeout(Duration::from_secs(60)),
         }
     }
 }
@@ -271,27 +271,33 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicU64;
 
-    /// Publishes numbers up to `last`, as fast as it can, to waiters that sleep between any two; each must see the last.
-    fn race(last: u64, waiters: usize, wait: impl Fn(&mut Waiter, &dyn Fn() -> Option<()>) + Sync) {
-        let published = AtomicU64::new(0);
+    /// How long a machine may keep a thread from running.
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// Publishes numbers up to `last`, each as soon as all waiters have seen the one before, which is when they fall asleep
+    /// again: a wake-up that is lost leaves everybody waiting.
+    fn race(last: u64, waiters: u64, wait: impl Fn(&mut Waiter, &dyn Fn() -> Option<()>) + Sync) {
+        let (published, seen) = (AtomicU64::new(0), AtomicU64::new(0));
         let mut notifier = Notifier::default();
         let all = notifier.waiters();
         thread::scope(|scope| {
             for _ in 0..waiters {
-                let (mut waiter, published, wait) = (all.waiter(), &published, &wait);
+                let (mut waiter, published, seen, wait) = (all.waiter(), &published, &seen, &wait);
                 scope.spawn(move || {
-                    let mut seen = 0;
-                    while seen < last {
-                        wait(&mut waiter, &|| (published.load(Ordering::Relaxed) > seen).then_some(()));
-                        let next = published.load(Ordering::Relaxed);
-                        assert!(next > seen, "woken for nothing new");
-                        seen = next;
+                    for next in 1..=last {
+                        wait(&mut waiter, &|| (published.load(Ordering::Relaxed) >= next).then_some(()));
+                        seen.fetch_add(1, Ordering::Relaxed);
                     }
                 });
             }
             for number in 1..=last {
                 published.store(number, Ordering::Relaxed);
                 while !notifier.notify() {
+                    thread::yield_now();
+                }
+                let began = Instant::now();
+                while seen.load(Ordering::Relaxed) < number * waiters {
+                    assert!(began.elapsed() < LONG, "somebody slept through number {number}");
                     thread::yield_now();
                 }
             }
@@ -302,15 +308,14 @@ mod tests {
 
     #[test]
     fn no_thread_sleeps_through_a_publication() {
-        // A lost wake-up shows as a time-out.
-        race(50_000, 3, |waiter, look| {
-            assert_eq!(waiter.wait(Duration::from_secs(20), look), Ok(Some(())), "slept through it");
+        race(10_000, 3, |waiter, look| {
+            assert_eq!(waiter.wait(2 * LONG, look), Ok(Some(())), "slept through it");
         });
     }
 
     #[test]
     fn no_task_sleeps_through_a_publication() {
-        race(20_000, 2, |waiter, look| {
+        race(10_000, 1, |waiter, look| {
             let found = block_on(std::future::poll_fn(|context| waiter.poll(context, look)));
             assert_eq!(found, Ok(()));
         });

@@ -2,7 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | [`membership`](self::membership) | the composition: what it owns, what the files below share |
+//! | [`membership`] | the composition: what it owns, what the files below share |
 //! | `on_message` | the way of a control frame through the machines, message by message |
 //! | `on_suspicion` | a suspicion is opened, confirmed, refuted, or comes true |
 //! | `on_timer` | what is due |
