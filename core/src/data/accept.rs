@@ -66,3 +66,92 @@ fn span(frame: &Frame<'_>, layout: &Layout) -> Option<(bool, u64, u64)> {
         Entries::Stats(_) | Entries::Control(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use octick_crypto::{Identity, MeshKeys};
+
+    use super::*;
+    use crate::data::roster::Origin;
+    use crate::stamp::{Incarnation, Run, Seq, Version};
+    use crate::wire::{Block8, Block16, Kind, Sealer, Stamp};
+
+    const NOW: u64 = 1_700_000_000_000_000;
+    const TERMS: Terms = Terms {
+        layout: Layout { slots: 128, cells8: true, cells4: true, rows: true },
+        skew_micros_max: 1_000,
+    };
+    /// What the origin owns: slots 32 to 63.
+    const RUN: Run = Run { first: Slot(32), len: 32 };
+
+    /// A frame of `kind` whose entries have these indices: blocks, or slots.
+    fn frame(identity: &Identity, kind: Kind, indices: &[u32], micros: u64) -> Vec<u8> {
+        let mut sealer = Sealer::new();
+        sealer.frame(kind, |draft| match kind {
+            Kind::Block8 => {
+                indices.iter().for_each(|i| draft.block8(&Block8::new(*i, 1, 0, [0; 8])).unwrap())
+            }
+            Kind::Block16 => {
+                indices.iter().for_each(|i| draft.block16(&Block16::new(*i, 1, 0, [0; 16])).unwrap());
+            }
+            _ => {
+                assert_eq!(draft.rows(&indices.iter().map(|i| (*i, 0, 0)).collect::<Vec<_>>()), indices.len())
+            }
+        });
+        let version = Version::new(micros, identity.id());
+        let stamp = Stamp { incarnation: Incarnation(1), first_seq: Seq(1), version };
+        sealer.seal(identity, &MeshKeys::derive("accept"), &stamp);
+        sealer.frames().next().expect("one frame").to_vec()
+    }
+
+    fn verdict(kind: Kind, indices: &[u32], terms: &Terms, micros: u64) -> Result<(), Reject> {
+        let identity = Identity::from_seed(&[1; 32]);
+        let key = identity.public().clone();
+        let origin = Origin { key, runs: alloc::vec![RUN], revoked: false };
+        let directory = Directory::new(alloc::vec![origin], [1, 2]).unwrap();
+        let bytes = frame(&identity, kind, indices, micros);
+        check(&Frame::parse(&bytes).unwrap(), OriginIndex(0), &directory, terms, NOW)
+    }
+
+    #[test]
+    fn an_origin_may_write_to_the_very_ends_of_its_run_and_no_further() {
+        for (kind, len) in [(Kind::Block8, 8), (Kind::Block16, 16), (Kind::Rows, 1)] {
+            let (first, last) = (32 / len, 63 / len);
+            let verdict = |indices: &[u32]| verdict(kind, indices, &TERMS, NOW);
+            assert_eq!(verdict(&[first]), Ok(()), "{kind:?}");
+            assert_eq!(verdict(&[last]), Ok(()), "{kind:?}");
+            assert_eq!(verdict(&[first, last]), Ok(()), "{kind:?}");
+            assert_eq!(verdict(&[first - 1]), Err(Reject::NotOwner), "{kind:?}");
+            assert_eq!(verdict(&[last + 1]), Err(Reject::NotOwner), "{kind:?}");
+            assert_eq!(verdict(&[first - 1, last]), Err(Reject::NotOwner), "{kind:?}");
+            assert_eq!(verdict(&[first, last + 1]), Err(Reject::NotOwner), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn slots_end_where_the_tables_do() {
+        for (kind, len) in [(Kind::Block8, 8), (Kind::Block16, 16), (Kind::Rows, 1)] {
+            let verdict = |index| verdict(kind, &[index], &TERMS, NOW);
+            assert_eq!(verdict(127 / len), Err(Reject::NotOwner), "{kind:?}: inside, and another's");
+            assert_eq!(verdict(128 / len), Err(Reject::SlotRange), "{kind:?}");
+            assert_eq!(verdict(u32::MAX), Err(Reject::SlotRange), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_not_kept_is_told_apart_from_one_that_is() {
+        let none =
+            Terms { layout: Layout { cells8: false, cells4: false, rows: false, ..TERMS.layout }, ..TERMS };
+        for kind in [Kind::Block8, Kind::Block16, Kind::Rows] {
+            assert_eq!(verdict(kind, &[4], &none, NOW), Err(Reject::NoTable), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_may_be_as_far_ahead_as_the_terms_say() {
+        assert_eq!(verdict(Kind::Rows, &[32], &TERMS, NOW + 1_000), Ok(()));
+        assert_eq!(verdict(Kind::Rows, &[32], &TERMS, NOW + 1_001), Err(Reject::Future));
+    }
+}

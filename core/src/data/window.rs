@@ -263,6 +263,25 @@ mod tests {
         }
     }
 
+    /// Which bits a jump clears depends on where in a word it starts and ends, and on whether it leaves the window.
+    #[test]
+    fn a_jump_forgets_what_it_leaves_behind_and_nothing_else() {
+        let jumps = (1..=130).chain(250..=260).chain(380..=390).chain([447, 448, 449, 767, 768, 769, 10_000]);
+        for (top, jump) in (WINDOW..WINDOW + 64).flat_map(|top| jumps.clone().map(move |jump| (top, jump))) {
+            let mut windows = Windows::new(1);
+            for seq in 1..=top {
+                windows.insert(ORIGIN, Incarnation(1), Seq(seq)).unwrap();
+            }
+            windows.insert(ORIGIN, Incarnation(1), Seq(top + jump)).unwrap();
+            let view = windows.view();
+            for seq in top + jump - WINDOW + 1..top + jump {
+                let expected = if seq <= top { Seen::Duplicate } else { Seen::New };
+                let seen = view.ask(ORIGIN, Incarnation(1), Seq(seq));
+                assert_eq!(seen, expected, "{seq} after {top} and {jump} more");
+            }
+        }
+    }
+
     #[test]
     fn an_old_life_is_refused_and_a_new_one_begins_afresh() {
         let mut windows = Windows::new(1);

@@ -260,3 +260,6 @@ impl Prober {
         Some(place)
     }
 }
+
+#[cfg(test)]
+mod tests;
