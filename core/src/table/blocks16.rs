@@ -244,7 +244,7 @@ impl<const N: usize> Shared<N> {
         loop {
             let before = self.epoch.load(Ordering::Acquire);
             let seen = read();
-            fence(Ordering::Acquire);
+            fence(Ordering::Acquire); // of the epoch
             if before & 1 == 0 && self.epoch.load(Ordering::Relaxed) == before {
                 return (seen, before >> 1);
             }

@@ -87,3 +87,15 @@ fn memory_is_freed_once_after_the_last_use() {
         reader.join().unwrap();
     });
 }
+
+/// The pool closes the word while the last buffer comes home: either may be the one that frees.
+#[test]
+fn memory_is_freed_after_the_handle_is_done_with_it() {
+    model(|| {
+        let pool = Pool::with_payload(1, 64).expect("memory");
+        let buffer = pool.take().expect("home");
+        let reader = thread::spawn(move || drop(buffer));
+        drop(pool);
+        reader.join().unwrap();
+    });
+}
