@@ -24,11 +24,12 @@
 //! What it costs: nothing where nothing is published (nobody subscribes), a fence and a load a batch where something is and nobody
 //! sleeps, the waker's own work (a system call, as a rule) for each that does.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
+
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, fence};
 
 /// Where a waiter leaves its waker while it sleeps.
 type Place = Mutex<Option<Waker>>;
@@ -265,6 +266,9 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;
 
 #[cfg(test)]
 mod tests {

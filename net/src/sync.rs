@@ -3,12 +3,16 @@
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
 
 #[cfg(not(loom))]
 pub(crate) use crossbeam::sync::{Parker, Unparker};
 #[cfg(loom)]
 pub(crate) use octick_core::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 
+#[cfg(loom)]
+pub(crate) use loom::sync::{Mutex, MutexGuard};
 #[cfg(loom)]
 pub(crate) use modelled::{Alarm, Parker, Unparker};
 

@@ -15,7 +15,7 @@ pub(crate) fn new() -> io::Result<OwnedFd> {
 }
 
 /// Wakes whoever is parked there, or will be next.
-#[cfg_attr(loom, expect(dead_code, reason = "models ring an alarm of their own"))]
+#[cfg_attr(loom, allow(dead_code, reason = "models ring an alarm of their own"))]
 pub(crate) fn ring(alarm: &OwnedFd) {
     let one = 1_u64;
     // SAFETY: reads eight bytes of `one`, which outlives the call. It fails only when the count is full, and then
