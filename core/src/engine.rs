@@ -34,6 +34,9 @@ use crate::wire::{Frame, Kind, Sealer, Stamp, Stat};
 /// Shortest time between two answers to one origin, microseconds: an answer costs a signature.
 const QUERY_MICROS_MIN: u64 = 10_000;
 
+/// Cells of four bytes are stamped with a version a unit, microseconds.
+const UNIT: u64 = 1 << 10;
+
 /// Who the engine is and what it owns.
 pub struct Parts {
     /// This node's keys.
@@ -82,8 +85,9 @@ pub struct Engine {
     incarnation: Incarnation,
     next_seq: Seq,
     clock: HybridClock,
-    /// The last unit of 1,024 microseconds in which cells of four bytes were stamped.
+    /// The last unit in which cells of four bytes were stamped, and the wall clock at that moment.
     last_unit: u64,
+    last_unit_at: u64,
     own: Option<OriginIndex>,
     directory: Directory,
     windows: Windows,
@@ -110,6 +114,7 @@ impl Engine {
             incarnation: parts.incarnation,
             next_seq: Seq(1),
             last_unit: 0,
+            last_unit_at: 0,
             own,
             windows: Windows::new(parts.origins_max.max(parts.directory.len())),
             last_queries: vec![Version::NEVER; parts.origins_max.max(parts.directory.len())],
@@ -211,6 +216,9 @@ impl Engine {
         self.state.check_horizon(frame)?;
         self.windows.insert(checked.origin, header.incarnation(), header.seq())?;
         *merged += merge(&mut self.state, &mut self.publisher, frame);
+        // Whatever this node writes from now on is later than what it has seen, whatever its wall clock says. How far that
+        // may lie ahead, accepting has checked.
+        self.clock.observe(header.version());
         Ok(frame.kind())
     }
 
@@ -253,8 +261,22 @@ impl Engine {
         if self.outbox.has_fine_pending() {
             return Some(0);
         }
-        let next_unit = (self.last_unit + 1) << 10;
+        if now_micros < self.last_unit_at {
+            return self.outbox.has_pending().then_some(0);
+        }
+        let next_unit = ((self.last_unit + 1) << 10).min(self.last_unit_at + UNIT);
         self.outbox.has_pending().then(|| next_unit.saturating_sub(now_micros))
+    }
+
+    /// The unit in which cells of four bytes may be sent now, if a new one has begun. Where the hybrid clock is ahead of the wall
+    /// clock, units go on from there at the wall clock's pace.
+    fn next_unit(&self, now_micros: u64) -> Option<u64> {
+        let unit = self.clock.peek(now_micros).micros() / UNIT;
+        let passed = now_micros < self.last_unit_at || now_micros >= self.last_unit_at + UNIT;
+        match unit > self.last_unit {
+            true => Some(unit),
+            false => passed.then_some(self.last_unit + 1),
+        }
     }
 
     /// Makes, merges and returns one train of pending writes, or nothing when none are pending. One signature,
@@ -262,14 +284,14 @@ impl Engine {
     pub fn flush(&mut self, now_micros: u64) -> Option<&Sealer> {
         self.train.clear();
         // Cells of four bytes are told apart by units of 1,024 microseconds: one version of them a unit.
-        let unit = self.clock.peek(now_micros).micros() >> 10;
-        let with_cells4 = unit > self.last_unit;
-        self.outbox.fill(&mut self.train, with_cells4);
+        let unit = self.next_unit(now_micros);
+        self.outbox.fill(&mut self.train, unit.is_some());
         if self.train.is_empty() {
             return None;
         }
-        if with_cells4 {
-            self.last_unit = unit;
+        if let Some(unit) = unit {
+            self.clock.observe(Version::new(unit * UNIT - 1, self.identity.id()));
+            (self.last_unit, self.last_unit_at) = (unit, now_micros);
         }
         self.seal(now_micros);
         self.merge_own();

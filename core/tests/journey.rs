@@ -256,3 +256,39 @@ fn duplicates_are_free() {
     assert_eq!(here.flood(&genuine, STRANGERS[0], 100_000), 0);
     assert_eq!(here.counters.snapshot().rejected(Reject::Duplicate), 99_999);
 }
+
+#[test]
+fn a_wall_clock_that_steps_back_an_hour_loses_no_write() {
+    const HOUR: u64 = 3_600_000_000;
+    let (mut here, mut there) = (Node::new(0), Node::new(1));
+    let write = |node: &mut Node, value: u32, wall: u64| -> Vec<Vec<u8>> {
+        for update in [
+            Update::Cell8(Slot(512), value.into()),
+            Update::Cell4(Slot(513), value),
+            Update::Row(Slot(514), value.into()),
+        ] {
+            node.engine.write(update).unwrap();
+        }
+        assert!(node.engine.pending(wall).is_some_and(|wait| wait <= 1_024));
+        node.engine.flush(wall).expect("something is pending").frames().map(<[u8]>::to_vec).collect()
+    };
+    let version = |frames: &[Vec<u8>]| Frame::parse(&frames[0]).unwrap().header().version();
+
+    // Its own writes: the later one wins on every node, whatever the clock said meanwhile.
+    let before = write(&mut there, 1, NOW);
+    let after = write(&mut there, 2, NOW - HOUR);
+    here.take(&after);
+    here.take(&before);
+    let reader = here.engine.state().reader();
+    let held = (reader.cell8(Slot(512)), reader.cell4(Slot(513)), reader.row(Slot(514)));
+    assert_eq!((held.0.unwrap().value, held.1.unwrap().value, held.2.unwrap().value), (2, 2, 2));
+    assert_eq!(here.engine.digest(), there.engine.digest());
+
+    // And those of others that it has merged: what it writes then is later than they are.
+    let ahead = write(&mut there, 3, NOW + SKEW / 2);
+    here.take(&ahead);
+    here.engine.write(Update::Cell8(Slot(0), 7)).unwrap();
+    let own: Vec<Vec<u8>> =
+        here.engine.flush(NOW - HOUR).expect("pending").frames().map(<[u8]>::to_vec).collect();
+    assert!(version(&own) > version(&ahead));
+}
