@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::refusal::{Refusal, Refusals};
 use crate::reject::Reject;
 
 macro_rules! counters {
@@ -80,16 +81,18 @@ counters! {
 
 const REJECTS: usize = Reject::ALL.len();
 const COUNTERS: usize = Counter::ALL.len();
+const REFUSALS: usize = Refusal::ALL.len();
+const NUMBERS: usize = REJECTS + COUNTERS + REFUSALS;
 
 /// One thread's counters. Clones share the same numbers.
 #[derive(Clone)]
 pub struct Counters {
-    numbers: Arc<[AtomicU64; REJECTS + COUNTERS]>,
+    numbers: Arc<[AtomicU64; NUMBERS]>,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { numbers: Arc::new([const { AtomicU64::new(0) }; REJECTS + COUNTERS]) }
+        Self { numbers: Arc::new([const { AtomicU64::new(0) }; NUMBERS]) }
     }
 }
 
@@ -112,6 +115,13 @@ impl Counters {
         self.bump(reason as usize, n);
     }
 
+    /// Shows what the control plane has refused so far. Only for the owning thread.
+    pub fn show_refusals(&self, refusals: &Refusals) {
+        for (refusal, count) in refusals.iter() {
+            self.numbers[REJECTS + COUNTERS + refusal as usize].store(count, Ordering::Relaxed);
+        }
+    }
+
     /// What one of them stands at.
     pub fn read(&self, counter: Counter) -> u64 {
         self.numbers[REJECTS + counter as usize].load(Ordering::Relaxed)
@@ -120,7 +130,11 @@ impl Counters {
     /// All numbers as they stand.
     pub fn snapshot(&self) -> Tally {
         let read = |i: usize| self.numbers[i].load(Ordering::Relaxed);
-        Tally { rejects: core::array::from_fn(read), counters: core::array::from_fn(|i| read(REJECTS + i)) }
+        Tally {
+            rejects: core::array::from_fn(read),
+            counters: core::array::from_fn(|i| read(REJECTS + i)),
+            refusals: core::array::from_fn(|i| read(REJECTS + COUNTERS + i)),
+        }
     }
 
     #[inline]
@@ -141,11 +155,12 @@ impl fmt::Debug for Counters {
 pub struct Tally {
     rejects: [u64; REJECTS],
     counters: [u64; COUNTERS],
+    refusals: [u64; REFUSALS],
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { rejects: [0; REJECTS], counters: [0; COUNTERS] }
+        Self { rejects: [0; REJECTS], counters: [0; COUNTERS], refusals: [0; REFUSALS] }
     }
 }
 
@@ -175,6 +190,21 @@ impl Tally {
         Reject::ALL.iter().copied().zip(self.rejects).filter(|&(_, count)| count > 0)
     }
 
+    /// What the control plane refused for one reason.
+    pub fn refused(&self, reason: Refusal) -> u64 {
+        self.refusals[reason as usize]
+    }
+
+    /// Sets one refusal's count.
+    pub fn set_refused(&mut self, reason: Refusal, value: u64) {
+        self.refusals[reason as usize] = value;
+    }
+
+    /// The reasons for which the control plane refused something, with how often.
+    pub fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> + '_ {
+        Refusal::ALL.iter().copied().zip(self.refusals).filter(|&(_, count)| count > 0)
+    }
+
     /// Adds another thread's counters.
     #[must_use]
     pub fn plus(mut self, other: &Self) -> Self {
@@ -190,8 +220,10 @@ impl Tally {
     }
 
     fn zip(&mut self, other: &Self, op: impl Fn(u64, u64) -> u64) {
-        let theirs = other.rejects.iter().chain(&other.counters);
-        for (mine, theirs) in self.rejects.iter_mut().chain(&mut self.counters).zip(theirs) {
+        let theirs = other.rejects.iter().chain(&other.counters).chain(&other.refusals);
+        for (mine, theirs) in
+            self.rejects.iter_mut().chain(&mut self.counters).chain(&mut self.refusals).zip(theirs)
+        {
             *mine = op(*mine, *theirs);
         }
     }
@@ -200,6 +232,8 @@ impl Tally {
 impl fmt::Debug for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counters = Counter::ALL.iter().map(|&c| (c.metric(), self.get(c))).filter(|&(_, n)| n > 0);
-        f.debug_map().entries(counters).entries(self.rejects().map(|(r, n)| (r.metric(), n))).finish()
+        let rejects = self.rejects().map(|(r, n)| (r.metric(), n));
+        let refusals = self.refusals().map(|(r, n)| (r.metric(), n));
+        f.debug_map().entries(counters).entries(rejects).entries(refusals).finish()
     }
 }

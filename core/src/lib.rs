@@ -23,6 +23,7 @@ mod hash_index;
 pub mod limits;
 pub mod prefetch;
 pub mod random;
+pub mod refusal;
 pub mod reject;
 pub mod stamp;
 pub mod state;

@@ -3,7 +3,9 @@
 mod samples;
 
 use octick_core::Reject;
+use octick_core::control::Refusal;
 use octick_core::control::message::kind::{Family, MessageKind, RESERVED};
+use octick_core::counters::Counter;
 use octick_core::crypto::train::{DEPTH_MAX, TRAIN_MAX, depth, message, root_of};
 use octick_core::crypto::{Identity, Item, MeshKeys, SIGNATURE_LEN, verify_many};
 use octick_core::limits::*;
@@ -121,6 +123,23 @@ fn every_reason_stands_in_the_table_with_its_meaning() {
         .map(|reject| format!("| {} | `{}` | {reject} |\n", *reject as u8, reject.metric()))
         .collect();
     assert_eq!(written, expected, "the table should read:\n{listing}");
+}
+
+#[test]
+fn every_refusal_stands_in_the_table_with_its_meaning() {
+    let row = |refusal: &Refusal| {
+        vec![(*refusal as u8).to_string(), refusal.metric().to_owned(), refusal.to_string()]
+    };
+    let expected: Vec<Vec<String>> = Refusal::ALL.iter().map(row).collect();
+    let listing: String = Refusal::ALL
+        .iter()
+        .map(|refusal| format!("| {} | `{}` | {refusal} |\n", *refusal as u8, refusal.metric()))
+        .collect();
+    assert_eq!(table("## Refusals"), expected, "the table should read:\n{listing}");
+    // One name means one thing wherever names of counters meet.
+    let names = Refusal::ALL.iter().map(|refusal| refusal.metric());
+    assert!(names.clone().all(|name| Reject::ALL.iter().all(|reject| reject.metric() != name)));
+    assert!(names.clone().all(|name| Counter::ALL.iter().all(|counter| counter.metric() != name)));
 }
 
 #[test]

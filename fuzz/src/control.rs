@@ -195,7 +195,7 @@ pub fn play(data: &[u8]) -> Refusals {
         let received = play.received.get(to).copied().unwrap_or(0);
         assert!(answered || *sent <= 3 * received + OWN_ACCORD, "{sent} bytes to {to} for {received}");
     }
-    *play.control.refusals()
+    play.control.refusals()
 }
 
 fn step(play: &mut Play, input: &mut Cursor<'_>) {

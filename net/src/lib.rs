@@ -66,6 +66,7 @@ pub use octick_core::data::publish::Change;
 pub use octick_core::data::report::{Gauge, Report};
 pub use octick_core::data::{DirectoryError, Run, Update};
 pub use octick_core::engine::NotLearnt;
+pub use octick_core::refusal::Refusal;
 pub use octick_core::reject::Reject;
 pub use octick_core::stamp::{Incarnation, Slot, Version};
 pub use octick_core::state::{Layout, StateReader, TableKind};

@@ -19,9 +19,9 @@ use crate::control::membership::table::Members;
 use crate::control::message::gossip::{Gossip, LinkOp};
 use crate::control::message::kind::MessageKind;
 use crate::control::message::membership::MembershipMsg;
-use crate::control::message::refusal::Refusal;
 use crate::control::output::{Output, Update};
 use crate::control::reconcile::session;
+use crate::refusal::Refusal;
 use crate::wire::Message;
 
 /// The set that sessions compare: updates that are kept for those who ask.
@@ -96,7 +96,7 @@ impl Control {
     pub(super) fn handle_session(&mut self, now: u64, from: MemberIndex, body: &[u8]) -> Result<(), Refusal> {
         let dissemination = &self.dissemination;
         let names = |set| (set == UPDATES).then(|| dissemination.held(now).into_iter());
-        self.reconciler.handle(now, from, body, names).map_err(|_| Refusal::Session)
+        self.reconciler.handle(now, from, body, names).map_err(session::Refused::refusal)
     }
 
     /// Lets the scout look around in other regions.

@@ -35,9 +35,9 @@ use crate::control::message::announcement::Announcement;
 use crate::control::message::control_msg::ControlMsg;
 use crate::control::message::gossip::Gossip;
 use crate::control::message::malformed::Malformed;
-use crate::control::message::refusal::{Refusal, Refusals};
 use crate::control::output::{NodeInit, Output, PacketInfo, Partition};
 use crate::random::Random;
+use crate::refusal::{Refusal, Refusals};
 use crate::stamp::Run;
 use crate::wire::{Message, Messages};
 
@@ -126,9 +126,22 @@ impl Control {
         &self.cross_region
     }
 
-    /// What was refused so far, and why.
-    pub fn refusals(&self) -> &Refusals {
-        &self.refusals
+    /// What was refused so far, and why, by all machines.
+    pub fn refusals(&self) -> Refusals {
+        let mut all = self.refusals;
+        for (refused, count) in session::Refused::ALL.into_iter().zip(self.reconciler.refused()) {
+            all.set(refused.refusal(), *count);
+        }
+        let spread = self.dissemination.counts();
+        all.set(Refusal::IdsRefused, spread.ids_refused.into());
+        all.set(Refusal::PullsRefused, spread.pulls_refused.into());
+        all.set(Refusal::PullsUnknown, spread.pulls_unknown.into());
+        let samples = self.cross_region.sampling().refused;
+        all.set(Refusal::SamplesOversized, samples.oversized.into());
+        all.set(Refusal::SamplesUnasked, samples.unasked.into());
+        all.set(Refusal::SamplesMisdated, samples.misdated.into());
+        all.set(Refusal::SendQueueFull, self.effects.send_queue.dropped());
+        all
     }
 
     /// Who a control frame of an unknown origin comes from: its announcement, whose key the frame is to be verified with
@@ -184,13 +197,11 @@ impl Control {
     ) -> Result<(), Refusal> {
         self.wake(now);
         let outcome = self.handle_messages(now, packet, messages, introduced);
-        if let Err(refusal) = outcome {
-            self.refusals.count(refusal);
-        }
         self.finish(now);
         outcome
     }
 
+    /// Message by message. Each refusal is counted; the last of them is returned.
     fn handle_messages(
         &mut self,
         now: u64,
@@ -200,20 +211,22 @@ impl Control {
     ) -> Result<(), Refusal> {
         let opened = self.membership.open(now, packet, messages.clone(), introduced, &mut self.effects);
         self.apply(now);
-        let mut delivery = opened?;
+        let mut delivery = opened.inspect_err(|refusal| self.refusals.count(*refusal))?;
         let mut outcome = Ok(());
         for message in messages {
             let handled = match ControlMsg::decode(message) {
                 Ok(message) => self.handle_message(now, &mut delivery, message),
                 // Newer nodes may say more than this one understands.
                 Err(Malformed::Kind) => Err(Refusal::Kind),
-                Err(_) => return Err(Refusal::Malformed),
+                Err(_) => Err(Refusal::Malformed),
             };
             self.apply(now);
             if let Err(refusal) = handled {
-                outcome = Err(refusal);
-                if refusal == Refusal::Unsound {
-                    // One signature checked in vain a control frame, which its sender has paid for; not six.
+                self.refusals.count(refusal);
+                outcome = handled;
+                // One signature checked in vain a control frame, which its sender has paid for; not six. And who writes
+                // one message wrong may have written all of them wrong.
+                if matches!(refusal, Refusal::Unsound | Refusal::Malformed) {
                     break;
                 }
             }

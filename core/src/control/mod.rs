@@ -30,11 +30,11 @@ pub mod reconcile;
 pub mod send_queue;
 
 pub use crate::random::Random;
+pub use crate::refusal::{Refusal, Refusals};
 pub use control::Control;
 pub use id::{MemberIndex, PeerState, Rank, Region};
 pub use membership::settings::Settings;
 pub use membership::signer::{Signed, Signer};
 pub use membership::table::{Member, Members};
 pub use message::announcement::{Announcement, Claim, Statement};
-pub use message::refusal::{Refusal, Refusals};
 pub use output::{NodeInit, Output, PacketInfo, Partition, Update};

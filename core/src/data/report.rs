@@ -5,6 +5,7 @@
 
 use crate::counters::{Counter, Tally};
 use crate::limits::ROWS_MAX;
+use crate::refusal::Refusal;
 use crate::reject::Reject;
 use crate::wire::Stat;
 
@@ -14,6 +15,9 @@ const COUNTERS: u32 = 1;
 const REJECTS: u32 = 1_000;
 /// First number of the gauges.
 const GAUGES: u32 = 2_000;
+
+/// First number of what the control plane refused. These come last: an answer that they would make too long ends before.
+const REFUSALS: u32 = 3_000;
 
 /// What an answer carries besides counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,9 +79,12 @@ impl Report {
         let rejects =
             Reject::ALL.iter().map(|&reject| (REJECTS + reject as u32, self.tally.rejected(reject)));
         let gauges = Gauge::ALL.iter().map(|&gauge| (GAUGES + gauge as u32, self.gauge(gauge)));
+        let refusals =
+            Refusal::ALL.iter().map(|&refusal| (REFUSALS + refusal as u32, self.tally.refused(refusal)));
         counters
             .chain(rejects)
             .chain(gauges)
+            .chain(refusals)
             .filter(|&(_, value)| value > 0)
             .map(|(id, value)| Stat::new(id, value))
     }
@@ -95,6 +102,8 @@ impl Report {
                 report.tally.set_rejected(Reject::ALL[i], value);
             } else if let Some(i) = among(GAUGES, Gauge::ALL.len()) {
                 report.gauges[i] = value;
+            } else if let Some(i) = among(REFUSALS, Refusal::ALL.len()) {
+                report.tally.set_refused(Refusal::ALL[i], value);
             }
         }
         report
@@ -112,8 +121,9 @@ mod tests {
         report.tally.set(Counter::CellsWon, 7);
         report.tally.set_rejected(Reject::StaleQuery, 9);
         report.gauges[Gauge::OriginMax as usize] = u64::MAX;
+        report.tally.set_refused(Refusal::SendQueueFull, 5);
         let stats: Vec<Stat> = report.stats().collect();
-        assert_eq!(stats.len(), 3);
+        assert_eq!(stats.len(), 4);
         assert!(
             stats.windows(2).all(|pair| pair[0].id.get() < pair[1].id.get()),
             "numbers rise, as frames want"

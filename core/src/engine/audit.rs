@@ -10,6 +10,7 @@ use crate::control::message::kind::MessageKind;
 use crate::data::audit::{Answer, AuditMsg, Counts, RUNS_MAX};
 use crate::engine::Engine;
 use crate::engine::router::Mesh;
+use crate::refusal::Refusal;
 use crate::stamp::Run;
 use crate::state::TableKind;
 use crate::wire::Message;
@@ -23,8 +24,13 @@ pub(super) type Inbox = Vec<(NodeId, Box<[u8]>)>;
 impl Mesh {
     /// Keeps a message for [`Engine::compare`].
     pub(super) fn put_aside(&mut self, from: NodeId, kind: MessageKind, body: Box<[u8]>) {
-        if kind == MessageKind::Audit && self.inbox.len() < INBOX_MAX {
+        if kind != MessageKind::Audit {
+            return self.refusals.count(Refusal::Kind);
+        }
+        if self.inbox.len() < INBOX_MAX {
             self.inbox.push((from, body));
+        } else {
+            self.refusals.count(Refusal::AuditFull);
         }
     }
 
@@ -61,8 +67,11 @@ impl Engine {
         let Some(mesh) = &mut self.mesh else { return };
         mesh.collect(self.identity.id());
         for (from, body) in core::mem::take(&mut mesh.inbox) {
-            let Some(message) = AuditMsg::decode(&body) else { continue };
             let Some(mesh) = &mut self.mesh else { return };
+            let Some(message) = AuditMsg::decode(&body) else {
+                mesh.refusals.count(Refusal::AuditMalformed);
+                continue;
+            };
             match mesh.audit.handle(now, &self.state, &message) {
                 Answer::Nothing => {}
                 Answer::Reply(replies) => replies.iter().for_each(|reply| mesh.say(from, reply)),

@@ -21,6 +21,7 @@ use crate::data::roster::Origin;
 use crate::engine::audit::Inbox;
 use crate::engine::{Engine, NotLearnt};
 use crate::limits::{BATCH_MAX, EVENTS_MAX};
+use crate::refusal::Refusals;
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
 use crate::wire::{ControlFrame, Entries, Envelope, Frame, Header, Kind, Stamp};
@@ -87,6 +88,8 @@ pub(super) struct Mesh {
     pub(super) audit: Audit,
     /// What others said of their tables.
     pub(super) inbox: Inbox,
+    /// What the engine itself refused of what members said.
+    pub(super) refusals: Refusals,
     /// Whether a newcomer's first comparisons of members were over, and whether it was cut off, when last looked.
     pub(super) standing: (bool, Partition),
     /// Frames that others may ask for.
@@ -117,6 +120,7 @@ impl Engine {
             control,
             audit: Audit::new(0),
             inbox: Inbox::new(),
+            refusals: Refusals::default(),
             standing: (false, Partition::Healthy),
             frame_cache: FrameCache::new(frame_cache),
             forwards: Vec::new(),
@@ -251,6 +255,11 @@ impl Engine {
             if mesh.control.next_due() <= now {
                 mesh.control.tick(now);
             }
+            let mut refusals = mesh.control.refusals();
+            mesh.refusals
+                .iter()
+                .for_each(|(refusal, count)| refusals.set(refusal, refusals.get(refusal) + count));
+            self.counters.show_refusals(&refusals);
             self.tick_audit(now);
         }
     }

@@ -193,7 +193,8 @@ impl Named {
     pub fn inside(tally: &Tally) -> Self {
         let full =
             [Counter::RingFull, Counter::EgressFull].map(|counter| (counter.metric(), tally.get(counter)));
-        tally.rejects().map(|(reason, n)| (reason.metric(), n)).chain(full).collect()
+        let refusals = tally.refusals().map(|(reason, n)| (reason.metric(), n));
+        tally.rejects().map(|(reason, n)| (reason.metric(), n)).chain(refusals).chain(full).collect()
     }
 
     /// What the sockets ran short of.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use octick::Latencies;
 use octick_core::Reject;
+use octick_core::control::Refusal;
 use octick_core::counters::{Counter, Tally};
 use serde::{Deserialize, Serialize};
 
@@ -76,9 +77,11 @@ struct Numbers {
 impl From<&Tally> for Numbers {
     fn from(tally: &Tally) -> Self {
         let named = |name: &str, n: u64| (n > 0).then(|| (name.to_owned(), n));
+        let rejects = tally.rejects().map(|(reason, n)| (reason.metric(), n));
+        let refusals = tally.refusals().map(|(reason, n)| (reason.metric(), n));
         Self {
             counters: Counter::ALL.iter().filter_map(|&c| named(c.metric(), tally.get(c))).collect(),
-            rejects: tally.rejects().filter_map(|(reason, n)| named(reason.metric(), n)).collect(),
+            rejects: rejects.chain(refusals).filter_map(|(name, n)| named(name, n)).collect(),
         }
     }
 }
@@ -91,6 +94,9 @@ impl From<&Numbers> for Tally {
         }
         for reason in Reject::ALL {
             tally.set_rejected(reason, numbers.rejects.get(reason.metric()).copied().unwrap_or(0));
+        }
+        for reason in Refusal::ALL {
+            tally.set_refused(reason, numbers.rejects.get(reason.metric()).copied().unwrap_or(0));
         }
         tally
     }

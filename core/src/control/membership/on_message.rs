@@ -12,9 +12,9 @@ use crate::control::membership::table::{Applied, Members};
 use crate::control::membership::verified::{Ahead, announced};
 use crate::control::message::announcement::{Announcement, peek};
 use crate::control::message::membership::{BUCKETS, MembershipMsg};
-use crate::control::message::refusal::Refusal;
 use crate::control::output::{Output, PacketInfo};
 use crate::limits::CONTROL_FRAME_MAX;
+use crate::refusal::Refusal;
 use crate::stamp::Incarnation;
 use crate::wire::Messages;
 

@@ -8,8 +8,8 @@ use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::suspicion::terms;
 use crate::control::membership::table::{Applied, Members};
 use crate::control::message::membership::{Accusation, MembershipMsg};
-use crate::control::message::refusal::Refusal;
 use crate::control::output::Output;
+use crate::refusal::Refusal;
 use crate::time::MS;
 
 /// Least time between two refutations, microseconds: each is a signature, and news for everybody.

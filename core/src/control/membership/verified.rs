@@ -12,7 +12,7 @@ use crate::control::membership::membership::Membership;
 use crate::control::message::announcement::{Announcement, peek};
 use crate::control::message::kind::MessageKind;
 use crate::control::message::membership::MembershipMsg;
-use crate::control::message::refusal::Refusal;
+use crate::refusal::Refusal;
 use crate::wire::{Message, Messages};
 
 /// What the control frame at hand announces, as far as it was verified together, and before the rest of it: each is

@@ -9,7 +9,6 @@
 //! | [`gossip`] | about updates, links and samples |
 //! | [`descriptor`] | refers to a member's announcement |
 //! | [`malformed`] | why a body is not what its kind requires |
-//! | [`refusal`] | why a control frame was not handled |
 
 pub mod announcement;
 pub mod control_msg;
@@ -18,4 +17,3 @@ pub mod gossip;
 pub mod kind;
 pub mod malformed;
 pub mod membership;
-pub mod refusal;

@@ -21,6 +21,7 @@ use super::exchange::Exchange;
 use super::key::Name;
 use super::message::{ReconcileMsg, Topic};
 use crate::random::Random;
+use crate::refusal::Refusal;
 
 /// What a node spends on reconciling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,18 +115,18 @@ impl Refused {
         Self::Bound,
     ];
 
-    /// Its name in reports.
-    pub const fn metric(self) -> &'static str {
+    /// As the whole node counts it.
+    pub const fn refusal(self) -> Refusal {
         match self {
-            Self::Garbled => "garbled",
-            Self::Unknown => "unknown",
-            Self::TooSoon => "too_soon",
-            Self::Full => "full",
-            Self::Changed => "changed",
-            Self::TooLong => "too_long",
-            Self::Contradiction => "contradiction",
-            Self::Greedy => "greedy",
-            Self::Bound => "bound",
+            Self::Garbled => Refusal::SessionMalformed,
+            Self::Unknown => Refusal::SessionUnknown,
+            Self::TooSoon => Refusal::SessionTooSoon,
+            Self::Full => Refusal::SessionFull,
+            Self::Changed => Refusal::SessionChanged,
+            Self::TooLong => Refusal::SessionTooLong,
+            Self::Contradiction => Refusal::SessionContradiction,
+            Self::Greedy => Refusal::SessionGreedy,
+            Self::Bound => Refusal::SessionBound,
         }
     }
 }

@@ -1,0 +1,133 @@
+//! Why something that control planes say to each other was not handled, or not sent. The list numbers the counters, names the metrics and
+//! feeds the documentation.
+
+use core::fmt;
+
+macro_rules! refusals {
+    ($($(#[doc = $doc:literal])+ $name:ident = $metric:literal,)+) => {
+        /// Why a control frame, or a part of it, was not handled. Nothing but a counter has changed by it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Refusal {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Refusal {
+            /// Every reason, in the order of the counters.
+            pub const ALL: [Self; [$($metric),+].len()] = [$(Self::$name),+];
+
+            /// Its name in reports.
+            pub const fn metric(self) -> &'static str {
+                match self { $(Self::$name => $metric,)+ }
+            }
+
+            /// What it means, in a sentence or two.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// The origin is unknown and does not announce itself first.
+    Stranger = "control_stranger",
+    /// A stranger that has not shown that it receives what is sent to its address; it was asked to.
+    Unproven = "control_unproven",
+    /// More strangers, or questions, than may be looked at in a second.
+    Budget = "control_budget",
+    /// An announcement that breaks a rule, or that its member did not sign for this mesh.
+    Unsound = "control_unsound",
+    /// An announcement so old that who is gone since may be forgotten.
+    Stale = "control_stale",
+    /// A control frame of an earlier incarnation of its origin.
+    OldIncarnation = "control_old_incarnation",
+    /// A control frame of a later incarnation of its origin than is known, without its announcement.
+    UnknownIncarnation = "control_unknown_incarnation",
+    /// A control frame whose number was seen before, or is too old to tell.
+    Duplicate = "control_duplicate",
+    /// A message whose body is not what its kind requires; what came before it was handled.
+    Malformed = "control_malformed",
+    /// A message of a kind that this node does not know; the others were handled.
+    Kind = "control_kind",
+    /// An answer that nobody here asked for.
+    Unasked = "control_unasked",
+    /// An accusation of a member that nobody here has heard of, or of a word of it that nobody has heard.
+    Unheard = "control_unheard",
+    /// A member for whom there is no room on record.
+    Full = "control_full",
+    /// A control frame in this node's own name.
+    Own = "control_own",
+    /// A message of a session that is none.
+    SessionMalformed = "session_malformed",
+    /// A message of a session that is not, or not in that state.
+    SessionUnknown = "session_unknown",
+    /// A session of a member that was answered only just, or that very one before.
+    SessionTooSoon = "session_too_soon",
+    /// A session for which there is no room.
+    SessionFull = "session_full",
+    /// Symbols under another key or of another set than those before.
+    SessionChanged = "session_changed",
+    /// Symbols that will never decode, found by their number.
+    SessionTooLong = "session_too_long",
+    /// Symbols that are those of no set.
+    SessionContradiction = "session_contradiction",
+    /// A session in which more was asked for than it may send.
+    SessionGreedy = "session_greedy",
+    /// A number in a session past its bound.
+    SessionBound = "session_bound",
+    /// Announced ids of updates: too many are missed already, or their sender's never came true.
+    IdsRefused = "ids_refused",
+    /// Pulled updates: more than a link may ask for in a second.
+    PullsRefused = "pulls_refused",
+    /// Pulled updates that are not here.
+    PullsUnknown = "pulls_unknown",
+    /// Shuffles with more descriptors than one may carry.
+    SamplesOversized = "samples_oversized",
+    /// Answers to a shuffle that nobody asked for, or that came too late.
+    SamplesUnasked = "samples_unasked",
+    /// Descriptors of announcements too old, or dated ahead of time.
+    SamplesMisdated = "samples_misdated",
+    /// A message of the audit that is none.
+    AuditMalformed = "audit_malformed",
+    /// A message of the audit while too many wait to be looked at; its sender asks again.
+    AuditFull = "audit_full",
+    /// A control frame of this node's own that found no room among those that wait to be sent.
+    SendQueueFull = "send_queue_full",
+}
+
+/// How often each was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refusals {
+    counts: [u64; Refusal::ALL.len()],
+}
+
+impl Refusals {
+    /// How often `refusal` was counted.
+    pub fn get(&self, refusal: Refusal) -> u64 {
+        self.counts[refusal as usize]
+    }
+
+    /// Those that were counted, with how often.
+    pub fn iter(&self) -> impl Iterator<Item = (Refusal, u64)> + '_ {
+        Refusal::ALL.iter().copied().zip(self.counts).filter(|&(_, count)| count > 0)
+    }
+
+    /// Counts one.
+    pub fn count(&mut self, refusal: Refusal) {
+        self.counts[refusal as usize] += 1;
+    }
+
+    /// Sets what a machine has counted itself.
+    pub fn set(&mut self, refusal: Refusal, count: u64) {
+        self.counts[refusal as usize] = count;
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.meaning().trim_start())
+    }
+}
+
+impl core::error::Error for Refusal {}
