@@ -1,58 +1,176 @@
 //! Every bound of the protocol, and how they follow from each other.
+//!
+//! What may grow with the number of nodes, messages or addresses has its bound here, with its derivation; numbers that shape an
+//! algorithm and bound no memory, bytes or work of anybody's (gaps between tries, places of a search) stay where it is. The
+//! bounds of the edge (sockets, queues, threads) are in `octick::limits`.
 
 use octick_crypto::SIGNATURE_LEN;
 use octick_crypto::train::DEPTH_MAX;
 
-/// Longest frame, bytes: the IPv6 minimum MTU (1,280) less the IPv6 (40) and UDP (8) headers, so that no path
-/// fragments it.
-pub const FRAME_MAX: usize = 1_280 - 40 - 8;
-/// Fixed header of every frame, bytes.
-pub const HEADER_LEN: usize = 40;
-/// Longest authentication part, bytes: a signature and the path of a frame in the longest train.
-pub const AUTH_MAX: usize = SIGNATURE_LEN + DEPTH_MAX * 32;
-/// Longest run of entries, bytes: what remains, whatever the length of the train turns out to be.
-pub const ENTRIES_MAX: usize = FRAME_MAX - HEADER_LEN - AUTH_MAX;
-/// Shortest frame, bytes: a header, an entry of 16 bytes and a signature.
-pub const FRAME_MIN: usize = HEADER_LEN + 16 + SIGNATURE_LEN;
+/// One bound, for whoever shows them: `octick config show`, the docs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The constant's name.
+    pub name: &'static str,
+    /// How much.
+    pub value: u64,
+    /// Of what.
+    pub unit: &'static str,
+    /// What it bounds, and why so much: the constant's documentation.
+    pub meaning: &'static str,
+}
 
-/// A block on the wire, bytes: eight cells of eight bytes, or sixteen of four, and what says which.
-pub const BLOCK_LEN: usize = 72;
-/// Blocks in a full frame.
-pub const BLOCKS_MAX: usize = ENTRIES_MAX / BLOCK_LEN;
-/// One sparse update on the wire, bytes: slot, age and value.
-pub const ROW_LEN: usize = 16;
-/// Sparse updates in a full frame.
-pub const ROWS_MAX: usize = ENTRIES_MAX / ROW_LEN;
-/// Messages of a control frame, bytes: a full frame of units of 16.
-pub const CONTROL_FRAME_MAX: usize = ENTRIES_MAX / CONTROL_FRAME_UNIT * CONTROL_FRAME_UNIT;
-/// What a control frame's length is counted in, bytes.
-pub const CONTROL_FRAME_UNIT: usize = 16;
+/// Declares bounds and, under the first name, their list.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! bounds {
+    (
+        $(#[doc = $about:literal])+ $LIST:ident;
+        $($(#[doc = $doc:literal])+ $NAME:ident: $type:ty = $value:expr, $unit:literal;)+
+    ) => {
+        $($(#[doc = $doc])+ pub const $NAME: $type = $value;)+
 
-/// Frames that travel through the stages together: enough to hide a cache miss behind the other frames' work,
-/// and their bytes still fit the first-level cache with the tables' lines.
-pub const BATCH_MAX: usize = 64;
-/// Batches whose signatures are checked together: eight trains of 64 fill the lanes that one would leave empty.
-pub const WAVE_MAX: usize = 8;
-/// What the control plane found out that waits for somebody to ask.
-pub const EVENTS_MAX: usize = 1_024;
-/// Slots that a table may have. A block's index and its byte offset then fit 32 bits.
-pub const SLOTS_MAX: u32 = 1 << 27;
-/// Runs of slots begin and end at multiples of this, so that no block belongs to two origins.
-pub const RUN_ALIGN: u32 = 16;
-/// Origins that a node knows at once.
-pub const ORIGINS_MAX: usize = 1 << 16;
-/// Runs of slots that one origin may speak for.
-pub const RUNS_MAX: usize = 64;
-/// How many sequence numbers back a frame may be told from a duplicate: relays reorder.
-pub const WINDOW: u64 = 384;
+        $(#[doc = $about])+
+        pub const $LIST: &[$crate::limits::Bound] = &[$($crate::limits::Bound {
+            name: stringify!($NAME),
+            value: $NAME as u64,
+            unit: $unit,
+            meaning: concat!($($doc),+).trim_ascii(),
+        }),+];
+    };
+}
 
-/// Places among which the addresses of strangers are spread, so that their number costs no memory: 64 KiB of accounts
-/// a thread, and two of a hundred flooding addresses meet.
-pub const STRANGERS: u32 = 1 << 10;
-/// Signature checks a second that a budget may grant: beyond any core by a factor of thirty.
-pub const CHECKS_PER_SEC_MAX: u32 = 10_000_000;
-/// Senders that are remembered for what they did.
-pub const OFFENDERS_MAX: usize = 16;
+bounds! {
+    /// All bounds of the protocol, in the order of their declaration.
+    BOUNDS;
+
+    /// Longest frame, bytes: the IPv6 minimum MTU (1,280) less the IPv6 (40) and UDP (8) headers, so that no path
+    /// fragments it.
+    FRAME_MAX: usize = 1_280 - 40 - 8, "bytes";
+    /// Fixed header of every frame, bytes.
+    HEADER_LEN: usize = 40, "bytes";
+    /// Longest authentication part, bytes: a signature and the path of a frame in the longest train.
+    AUTH_MAX: usize = SIGNATURE_LEN + DEPTH_MAX * 32, "bytes";
+    /// Longest run of entries, bytes: what remains, whatever the length of the train turns out to be.
+    ENTRIES_MAX: usize = FRAME_MAX - HEADER_LEN - AUTH_MAX, "bytes";
+    /// Shortest frame, bytes: a header, an entry of 16 bytes and a signature.
+    FRAME_MIN: usize = HEADER_LEN + 16 + SIGNATURE_LEN, "bytes";
+
+    /// A block on the wire, bytes: eight cells of eight bytes, or sixteen of four, and what says which.
+    BLOCK_LEN: usize = 72, "bytes";
+    /// Blocks in a full frame.
+    BLOCKS_MAX: usize = ENTRIES_MAX / BLOCK_LEN, "blocks";
+    /// One sparse update on the wire, bytes: slot, age and value.
+    ROW_LEN: usize = 16, "bytes";
+    /// Sparse updates in a full frame.
+    ROWS_MAX: usize = ENTRIES_MAX / ROW_LEN, "rows";
+    /// Messages of a control frame, bytes: a full frame of units of 16.
+    CONTROL_FRAME_MAX: usize = ENTRIES_MAX / CONTROL_FRAME_UNIT * CONTROL_FRAME_UNIT, "bytes";
+    /// What a control frame's length is counted in, bytes.
+    CONTROL_FRAME_UNIT: usize = 16, "bytes";
+
+    /// Frames that travel through the stages together: enough to hide a cache miss behind the other frames' work,
+    /// and their bytes still fit the first-level cache with the tables' lines.
+    BATCH_MAX: usize = 64, "frames";
+    /// Batches whose signatures are checked together: eight trains of 64 fill the lanes that one would leave empty.
+    WAVE_MAX: usize = 8, "batches";
+    /// What the control plane found out that waits for somebody to ask.
+    EVENTS_MAX: usize = 1_024, "events";
+    /// Slots that a table may have. A block's index and its byte offset then fit 32 bits.
+    SLOTS_MAX: u32 = 1 << 27, "slots";
+    /// Runs of slots begin and end at multiples of this, so that no block belongs to two origins.
+    RUN_ALIGN: u32 = 16, "slots";
+    /// Origins that a node knows at once.
+    ORIGINS_MAX: usize = 1 << 16, "nodes";
+    /// Runs of slots that one origin may speak for.
+    RUNS_MAX: usize = 64, "runs";
+    /// How many sequence numbers back a frame may be told from a duplicate: relays reorder.
+    WINDOW: u64 = 384, "frames";
+
+    /// Places among which the addresses of strangers are spread, so that their number costs no memory: 64 KiB of accounts
+    /// a thread, and two of a hundred flooding addresses meet.
+    STRANGERS: u32 = 1 << 10, "places";
+    /// Signature checks a second that a budget may grant: beyond any core by a factor of thirty.
+    CHECKS_PER_SEC_MAX: u32 = 10_000_000, "signatures a second";
+    /// Senders that are remembered for what they did.
+    OFFENDERS_MAX: usize = 16, "senders";
+
+    /// Control frames that wait to be taken; a further one is counted as dropped. A megabyte of frames.
+    SEND_QUEUE_MAX: usize = 1_024, "control frames";
+    /// Control frames, from the last one back, in which room for a further message is looked for: a search of one cache line each.
+    SEND_QUEUE_OPEN_MAX: usize = 16, "control frames";
+    /// Addresses in an announcement: IPv4 and IPv6, inside and outside.
+    ADDRESSES_MAX: usize = 4, "addresses";
+    /// Runs of slots in an announcement: an announcement and a challenge share a control frame with room to spare.
+    CLAIMS_MAX: usize = 16, "runs";
+    /// What every announcement begins with: key, incarnation, boot, version, capabilities, region, flags and counts.
+    ANNOUNCEMENT_FIXED: usize = 60, "bytes";
+    /// Longest announcement: 19 bytes an address, 16 a run, and a signature.
+    ANNOUNCEMENT_MAX: usize = ANNOUNCEMENT_FIXED + ADDRESSES_MAX * 19 + CLAIMS_MAX * 16 + SIGNATURE_LEN, "bytes";
+    /// Ids in one message about updates: as many as a batch has frames.
+    IDS_MAX: usize = BATCH_MAX, "updates";
+    /// Ids in one pull: 32 frames are 39 kB, what an answer of one burst may weigh.
+    PULL_MAX: usize = 32, "updates";
+    /// Ids in one offer: what a control frame holds beside a short message.
+    OFFER_MAX: usize = 96, "updates";
+    /// Descriptors in one shuffle: CYCLON's five, and room for three.
+    SHUFFLE_MAX: usize = 8, "descriptors";
+
+    /// Members that newcomers are told of at once.
+    NEWCOMER_NEWS_MAX: usize = 24, "members";
+    /// Newcomers that are told at once; further ones hear broadcasts.
+    NEWCOMERS_MAX: usize = 256, "members";
+    /// Addresses from which an answer to a greeting is expected: no other answer counts.
+    JOINS_EXPECTED_MAX: usize = 64, "addresses";
+    /// Members of its own region that a member of another is told: they tell it the rest.
+    SYNC_REMOTE_MAX: usize = 64, "members";
+    /// Names in one list of a comparison.
+    SYNC_LIST_MAX: usize = 64, "members";
+    /// Conflicts that are named; who has more keys in use twice has read enough.
+    CONFLICTS_MAX: usize = 64, "members";
+    /// Broadcasts on their way at once; the most often told gives way.
+    BROADCASTS_MAX: usize = 1 << 16, "broadcasts";
+    /// Confirmations that are kept of one suspicion: the accuser and as many as settings may ask for.
+    CONFIRMERS_MAX: usize = 9, "members";
+    /// Members that settings may let a table hold: 128 bytes each, and an announcement of at most 456.
+    MEMBERS_MAX: usize = 1 << 20, "members";
+    /// Helpers that settings may let a probe ask.
+    HELPERS_MAX: usize = 8, "members";
+    /// Confirmations that settings may ask for.
+    CONFIRMATIONS_MAX: usize = 8, "members";
+    /// Members that settings may let one turn of broadcasts go to.
+    GOSSIP_FANOUT_MAX: usize = 16, "members";
+    /// Probes under way at once, those for others included; a further one is not sent.
+    PROBES_MAX: usize = 256, "probes";
+
+    /// Links that a node has at most, those that only others want included.
+    OVERLAY_MAX: usize = 24, "links";
+    /// Members that are passed over at once, because they did not answer to a wish for a link.
+    PASSED_OVER_MAX: usize = 8, "members";
+    /// Neighbours at most: bits of a set. The overlay keeps about 16.
+    LINKS_MAX: usize = 32, "links";
+    /// Updates that settings may let be known at once: 64 bytes each.
+    UPDATES_MAX: usize = 1 << 20, "updates";
+    /// Origins whose trees are remembered; beyond, an update finds its way as if its origin had never spoken.
+    TREES_MAX: usize = 1 << 14, "origins";
+
+    /// Gaps in one entry of a version vector; what lies below the lowest of them is taken for had.
+    VECTOR_GAPS_MAX: usize = 16, "gaps";
+    /// Entries of a version vector in one message.
+    VECTOR_ENTRIES_MAX: usize = 100, "origins";
+    /// Messages of the audit that wait to be looked at; further ones are passed over, and their senders ask again.
+    AUDIT_INBOX_MAX: usize = 256, "messages";
+    /// Hashes of sections in one message: eight bytes each.
+    AUDIT_SECTIONS_MAX: usize = 100, "hashes";
+    /// Sections asked for in one message.
+    AUDIT_ASKED_MAX: usize = 4, "sections";
+    /// Runs in one request to send cells again: as many as one origin has.
+    AUDIT_RUNS_MAX: usize = RUNS_MAX, "runs";
+    /// Ranges that a node sends again in two seconds: more requests are passed over.
+    AUDIT_REFRESHED_MAX: usize = 1_024, "ranges";
+    /// Members that one train may concern.
+    CONCERNED_MAX: usize = 16, "members";
+}
 
 const _: () = {
     assert!(BLOCKS_MAX == 13 && ROWS_MAX == 58);
@@ -60,4 +178,21 @@ const _: () = {
     assert!(HEADER_LEN + ENTRIES_MAX <= 1_024);
     // A frame's stride in a train keeps its 64-bit fields aligned.
     assert!(FRAME_MAX.is_multiple_of(8) && HEADER_LEN.is_multiple_of(8) && BLOCK_LEN.is_multiple_of(8));
+    // Who is announced is a part of who is known, and each announced run is one that a directory can hold.
+    assert!(CLAIMS_MAX <= RUNS_MAX && AUDIT_RUNS_MAX == RUNS_MAX && RUNS_MAX <= u8::MAX as usize);
+    // Every message fits a control frame, whose messages take four bytes each to begin with.
+    let body = crate::wire::control_frame::BODY_MAX;
+    assert!(ANNOUNCEMENT_MAX <= body);
+    assert!(AUDIT_SECTIONS_MAX * 8 <= body);
+    assert!(PULL_MAX <= IDS_MAX && IDS_MAX <= OFFER_MAX && OFFER_MAX * 8 <= body);
+    // A suspicion keeps its accuser and every confirmation that could make it shorter.
+    assert!(CONFIRMERS_MAX == CONFIRMATIONS_MAX + 1);
+    // Links are bits of a set of 32, and settings name no more of them than there are.
+    assert!(OVERLAY_MAX <= LINKS_MAX && LINKS_MAX <= 32);
+    // Queues hold at least one burst of what fills them.
+    assert!(SEND_QUEUE_OPEN_MAX <= SEND_QUEUE_MAX && NEWCOMER_NEWS_MAX <= NEWCOMERS_MAX);
+    assert!(GOSSIP_FANOUT_MAX + HELPERS_MAX <= SEND_QUEUE_MAX && HELPERS_MAX <= PROBES_MAX);
+    // A directory's places fit the window's and the budgets' numbers.
+    assert!(ORIGINS_MAX <= 1 << 16 && TREES_MAX <= ORIGINS_MAX && ORIGINS_MAX <= MEMBERS_MAX);
+    assert!(BATCH_MAX == u64::BITS as usize && SLOTS_MAX.is_multiple_of(RUN_ALIGN));
 };

@@ -1,59 +1,72 @@
 //! Every bound of the edge: what a configuration may choose from, and what threads hand each other at a time.
+//!
+//! The bounds of the protocol are in [`octick_core::limits`]; both together are [`all`].
 
-use std::time::Duration;
+use octick_core::bounds;
+pub use octick_core::limits::Bound;
+use octick_core::limits::{BATCH_MAX, FRAME_MAX, ORIGINS_MAX};
 
-use octick_core::limits::{FRAME_MAX, ORIGINS_MAX};
+/// Every bound of the protocol and of the edge.
+pub fn all() -> impl Iterator<Item = &'static Bound> {
+    octick_core::limits::BOUNDS.iter().chain(BOUNDS)
+}
 
-/// Longest name of a mesh, bytes. It is hashed, so it costs nothing; but it is printed, in one line.
-pub const MESH_NAME_MAX: usize = 255;
-/// Sockets of a node, one for each thread that receives: more than most network cards have queues for.
-pub const SOCKETS_MAX: usize = 64;
-/// Buffers that a socket of a node has waiting for datagrams.
-pub const RING_DEPTH: u16 = 16;
-/// Receive buffers of a node, 64 KiB each: 256 MiB.
-pub const BUFFERS_MAX: usize = 4_096;
-/// Least size of the kernel's receive buffer, bytes: the kernel itself goes no lower by much.
-pub const RECEIVE_BYTES_MIN: usize = 4_096;
-/// Largest size of the kernel's receive buffer, bytes: it counts in 32 bits with a sign, and doubles what it is given.
-pub const RECEIVE_BYTES_MAX: usize = 1 << 30;
-/// Writes that may wait for the engine: 48 bytes each, 768 MiB.
-pub const WRITES_MAX: usize = 1 << 24;
-/// Fewest changes on the ring: with one, a reader could never find a whole one.
-pub const CHANGES_MIN: usize = 2;
-/// Changes on the ring: 24 bytes each, 384 MiB.
-pub const CHANGES_MAX: usize = 1 << 24;
-/// Frames that may wait for a full socket: their copies are at most 1.2 GiB.
-pub const EGRESS_QUEUE_MAX: usize = 1 << 20;
-/// Peers that a frame is pushed or relayed to: all that a node can know.
-pub const FANOUT_MAX: usize = ORIGINS_MAX;
-/// Shortest lead that a version may be allowed: the unit of versions.
-pub const SKEW_MIN: Duration = Duration::from_micros(1);
-/// Longest lead that a version may be allowed. Beyond it a clock is not ahead but wrong.
-pub const SKEW_MAX: Duration = Duration::from_secs(3_600);
-/// Longest time between two refreshes; never is said by zero.
-pub const REFRESH_MAX: Duration = Duration::from_secs(24 * 3_600);
-/// Least size of the ring of frames that others may ask for, bytes: some fifty full frames.
-pub const FRAME_CACHE_MIN: usize = 64 << 10;
-/// Largest size of it, bytes.
-pub const FRAME_CACHE_MAX: usize = 4 << 30;
-/// Memory for tables of signers, bytes, of each thread: tables for more signers than a node can know.
-pub const VERIFY_TABLE_BYTES_MAX: usize = 64 << 30;
-/// Seeds, and peers of an earlier life, to begin with. Three are greeted at a time.
-pub const SEEDS_MAX: usize = 1_024;
+bounds! {
+    /// All bounds of the edge, in the order of their declaration.
+    BOUNDS;
 
-/// Arrivals taken from a socket, or from all rings, at a time: one batch of single frames.
-pub const ARRIVALS: usize = 64;
-/// Arrivals that may wait between an ingress thread and the engine.
-pub const RING: usize = 1_024;
-/// Requests of handles that may wait for the engine's thread; more wait in the callers.
-pub const COMMANDS_MAX: usize = 64;
+    /// Longest name of a mesh. It is hashed, so it costs nothing; but it is printed, in one line.
+    MESH_NAME_MAX: usize = 255, "bytes";
+    /// Sockets of a node, one for each thread that receives: more than most network cards have queues for.
+    SOCKETS_MAX: usize = 64, "sockets";
+    /// Buffers that a socket of a node has waiting for datagrams.
+    RING_DEPTH: u16 = 16, "buffers";
+    /// Receive buffers of a node, 64 KiB each: 256 MiB.
+    BUFFERS_MAX: usize = 4_096, "buffers";
+    /// Least size of the kernel's receive buffer: the kernel itself goes no lower by much.
+    RECEIVE_BYTES_MIN: usize = 4_096, "bytes";
+    /// Largest size of the kernel's receive buffer: it counts in 32 bits with a sign, and doubles what it is given.
+    RECEIVE_BYTES_MAX: usize = 1 << 30, "bytes";
+    /// Writes that may wait for the engine: 48 bytes each, 768 MiB.
+    WRITES_MAX: usize = 1 << 24, "writes";
+    /// Fewest changes on the ring: with one, a reader could never find a whole one.
+    CHANGES_MIN: usize = 2, "changes";
+    /// Changes on the ring: 24 bytes each, 384 MiB.
+    CHANGES_MAX: usize = 1 << 24, "changes";
+    /// Frames that may wait for a full socket: their copies are at most 1.2 GiB.
+    EGRESS_QUEUE_MAX: usize = 1 << 20, "frames";
+    /// Peers that a frame is pushed or relayed to: all that a node can know.
+    FANOUT_MAX: usize = ORIGINS_MAX, "peers";
+    /// Shortest lead that a version may be allowed: the unit of versions.
+    SKEW_MICROS_MIN: u64 = 1, "µs";
+    /// Longest lead that a version may be allowed, an hour. Beyond it a clock is not ahead but wrong.
+    SKEW_MICROS_MAX: u64 = 3_600_000_000, "µs";
+    /// Longest time between two refreshes, a day; never is said by zero.
+    REFRESH_MILLIS_MAX: u64 = 24 * 3_600_000, "ms";
+    /// Least size of the ring of frames that others may ask for: some fifty full frames.
+    FRAME_CACHE_MIN: usize = 64 << 10, "bytes";
+    /// Largest size of that ring: half a minute of a gigabit a second.
+    FRAME_CACHE_MAX: usize = 4 << 30, "bytes";
+    /// Memory for tables of signers, of each thread: tables for more signers than a node can know.
+    VERIFY_TABLE_BYTES_MAX: usize = 64 << 30, "bytes";
+    /// Seeds to begin with. Three are greeted at a time.
+    SEEDS_MAX: usize = 1_024, "addresses";
+
+    /// Arrivals taken from a socket, or from all rings, at a time: one batch of single frames.
+    ARRIVALS: usize = BATCH_MAX, "arrivals";
+    /// Arrivals that may wait between an ingress thread and the engine.
+    RING: usize = 1_024, "arrivals";
+    /// Requests of handles that may wait for the engine's thread; more wait in the callers.
+    COMMANDS_MAX: usize = 64, "requests";
+}
 
 const _: () = {
     assert!(RING_DEPTH.is_power_of_two());
     // Every number of sockets has a number of buffers that will do.
     assert!(SOCKETS_MAX * RING_DEPTH as usize <= BUFFERS_MAX && BUFFERS_MAX <= crate::pool::BUFFERS_MAX);
-    // Each ring gets a share of what is taken at a time.
-    assert!(SOCKETS_MAX <= ARRIVALS);
+    // Each ring gets a share of what is taken at a time, and holds several times that.
+    assert!(SOCKETS_MAX <= ARRIVALS && RING >= 2 * ARRIVALS);
     assert!(FRAME_CACHE_MIN >= 32 * FRAME_MAX && FRAME_CACHE_MIN.is_power_of_two());
+    assert!(FRAME_CACHE_MIN <= FRAME_CACHE_MAX && RECEIVE_BYTES_MIN <= RECEIVE_BYTES_MAX);
     assert!(RECEIVE_BYTES_MAX <= (i32::MAX / 2) as usize + 1);
 };

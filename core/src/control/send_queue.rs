@@ -6,12 +6,9 @@ use core::net::SocketAddr;
 
 use crate::control::id::MemberIndex;
 use crate::control::message::control_msg::Encode;
+pub use crate::limits::SEND_QUEUE_MAX;
+use crate::limits::SEND_QUEUE_OPEN_MAX;
 use crate::wire::ControlFrame;
-
-/// Control frames that wait to be taken; a further one is counted as dropped. A megabyte.
-pub const SEND_QUEUE_MAX: usize = 1_024;
-/// Control frames, from the last one back, in which room for a further message is looked for.
-const OPEN_MAX: usize = 16;
 
 /// Control frames on their way out.
 #[derive(Debug, Default)]
@@ -34,7 +31,7 @@ pub struct Addressed {
 impl SendQueue {
     /// Adds a message to what goes to an address.
     pub fn write(&mut self, to: SocketAddr, member: Option<MemberIndex>, message: &impl Encode) {
-        let open = self.control_frames.iter_mut().rev().take(OPEN_MAX).find(|sent| sent.to == to);
+        let open = self.control_frames.iter_mut().rev().take(SEND_QUEUE_OPEN_MAX).find(|sent| sent.to == to);
         if let Some(sent) = open {
             sent.member = member.or(sent.member);
             if message.encode_into(&mut sent.control_frame) {

@@ -18,17 +18,13 @@ use alloc::vec::Vec;
 
 use octick_crypto::Hash;
 
+pub use crate::limits::AUDIT_RUNS_MAX;
+use crate::limits::{AUDIT_ASKED_MAX, AUDIT_REFRESHED_MAX, AUDIT_SECTIONS_MAX};
 use crate::stamp::{Run, Slot};
 use crate::state::{State, TableKind};
 
 /// Ranges in a section.
 const SECTION: usize = 32;
-/// Sections named in one message.
-const SECTIONS_MAX: usize = 100;
-/// Sections asked for in one message.
-const ASKED_MAX: usize = 4;
-/// Runs in one request to send cells again.
-pub const RUNS_MAX: usize = 64;
 /// Ranges hashed in one step, some 40 microseconds, and between two steps.
 const STEP: usize = 8;
 const STEP_GAP: u64 = 1_000;
@@ -38,9 +34,8 @@ const PASS_GAP: u64 = 2_000_000;
 const GAP: (u64, u64) = (500_000, 10_000_000);
 /// How long an answer is expected.
 const PATIENCE: u64 = 2_000_000;
-/// Least time between two requests to send a range again that this node heeds, and ranges heeded in that time.
+/// Least time between two requests to send a range again that this node heeds.
 const REFRESH_GAP: u64 = 2_000_000;
-const REFRESHED_MAX: usize = 1_024;
 
 /// A busy section's hash.
 const BUSY: u64 = u64::MAX;
@@ -126,7 +121,7 @@ impl AuditMsg {
         if op == 2 {
             let (sections, odd) = rest.as_chunks();
             let sections: Vec<u16> = sections.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect();
-            return (odd.is_empty() && (1..=ASKED_MAX).contains(&sections.len()))
+            return (odd.is_empty() && (1..=AUDIT_ASKED_MAX).contains(&sections.len()))
                 .then_some(Self::AskRanges { table, sections });
         }
         let (number, rest) = rest.split_first_chunk()?;
@@ -134,9 +129,9 @@ impl AuditMsg {
         let (words, odd) = rest.as_chunks();
         let most = match op {
             0 => 1,
-            1 => SECTIONS_MAX,
+            1 => AUDIT_SECTIONS_MAX,
             3 => SECTION,
-            4 => RUNS_MAX,
+            4 => AUDIT_RUNS_MAX,
             _ => return None,
         };
         if !odd.is_empty() || !(1..=most).contains(&words.len()) {
@@ -294,15 +289,16 @@ impl Audit {
     fn show_sections(&mut self, state: &State) -> Vec<AuditMsg> {
         let parts = TableKind::ALL.iter().flat_map(|table| {
             let sections = state.ranges(*table).div_ceil(SECTION);
-            (0..sections).step_by(SECTIONS_MAX).map(move |first| (*table, first, sections))
+            (0..sections).step_by(AUDIT_SECTIONS_MAX).map(move |first| (*table, first, sections))
         });
         let parts: Vec<_> = parts.collect();
         self.turn += 1;
         let Some(&(table, first, sections)) = parts.get(self.turn % parts.len().max(1)) else {
             return Vec::new();
         };
-        let hashes =
-            (first..sections.min(first + SECTIONS_MAX)).map(|i| section_hash(state, table, i)).collect();
+        let hashes = (first..sections.min(first + AUDIT_SECTIONS_MAX))
+            .map(|i| section_hash(state, table, i))
+            .collect();
         let mut shown = alloc::vec![AuditMsg::Sections { table, first: first as u16, hashes }];
         // Small tables go together.
         if parts.len() <= TableKind::ALL.len() {
@@ -335,9 +331,14 @@ impl Audit {
         }
         // Another part of them each time.
         self.turn += 1;
-        let begin = self.turn * ASKED_MAX % differing.len();
-        let sections =
-            differing.iter().cycle().skip(begin).take(ASKED_MAX.min(differing.len())).copied().collect();
+        let begin = self.turn * AUDIT_ASKED_MAX % differing.len();
+        let sections = differing
+            .iter()
+            .cycle()
+            .skip(begin)
+            .take(AUDIT_ASKED_MAX.min(differing.len()))
+            .copied()
+            .collect();
         Answer::Reply(alloc::vec![AuditMsg::AskRanges { table, sections }])
     }
 
@@ -379,7 +380,7 @@ impl Audit {
         for run in runs {
             let key = (table, run.first.0 / table.range_len());
             let known = self.repeated.iter().any(|(table, range, _)| (*table, *range) == key);
-            if !known && self.repeated.len() < REFRESHED_MAX && run.len <= table.range_len() {
+            if !known && self.repeated.len() < AUDIT_REFRESHED_MAX && run.len <= table.range_len() {
                 self.repeated.push((key.0, key.1, now));
                 heeded.push(*run);
             }

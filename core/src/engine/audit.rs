@@ -7,16 +7,14 @@ use alloc::vec::Vec;
 use octick_crypto::NodeId;
 
 use crate::control::message::kind::MessageKind;
-use crate::data::audit::{Answer, AuditMsg, Counts, RUNS_MAX};
+use crate::data::audit::{Answer, AuditMsg, Counts};
 use crate::engine::Engine;
 use crate::engine::router::Mesh;
+use crate::limits::{AUDIT_INBOX_MAX, AUDIT_RUNS_MAX};
 use crate::refusal::Refusal;
 use crate::stamp::Run;
 use crate::state::TableKind;
 use crate::wire::Message;
-
-/// Messages that wait to be looked at; further ones are passed over, and their senders ask again.
-const INBOX_MAX: usize = 256;
 
 /// Messages about tables that were not looked at yet.
 pub(super) type Inbox = Vec<(NodeId, Box<[u8]>)>;
@@ -27,7 +25,7 @@ impl Mesh {
         if kind != MessageKind::Audit {
             return self.refusals.count(Refusal::Kind);
         }
-        if self.inbox.len() < INBOX_MAX {
+        if self.inbox.len() < AUDIT_INBOX_MAX {
             self.inbox.push((from, body));
         } else {
             self.refusals.count(Refusal::AuditFull);
@@ -92,7 +90,7 @@ impl Engine {
                     |own: &Run| u64::from(own.first.0) < run.end() && u64::from(run.first.0) < own.end();
                 origin.runs.iter().any(meets)
             };
-            let runs: Vec<Run> = runs.iter().filter(touches).take(RUNS_MAX).copied().collect();
+            let runs: Vec<Run> = runs.iter().filter(touches).take(AUDIT_RUNS_MAX).copied().collect();
             if !runs.is_empty() {
                 wanted.insert(origin.key.id(), runs);
             }

@@ -20,14 +20,11 @@ use crate::data::frame_cache::FrameCache;
 use crate::data::roster::Origin;
 use crate::engine::audit::Inbox;
 use crate::engine::{Engine, NotLearnt};
-use crate::limits::{BATCH_MAX, EVENTS_MAX};
+use crate::limits::{BATCH_MAX, CONCERNED_MAX, EVENTS_MAX};
 use crate::refusal::Refusals;
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
 use crate::wire::{ControlFrame, Entries, Envelope, Frame, Header, Kind, Stamp};
-
-/// Members that one train may concern.
-const CONCERNED_MAX: usize = 16;
 
 /// What the control plane found out.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
 use octick_core::control::message::announcement::{ADDRESSES_MAX, CLAIMS_MAX};
 use octick_core::data::budget::Rate;
@@ -20,8 +19,8 @@ use super::error::{ConfigError, require, within};
 use super::settings::Settings;
 use crate::limits::{
     CHANGES_MAX, CHANGES_MIN, EGRESS_QUEUE_MAX, FANOUT_MAX, FRAME_CACHE_MAX, FRAME_CACHE_MIN, MESH_NAME_MAX,
-    RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN, REFRESH_MAX, RING_DEPTH, SEEDS_MAX, SKEW_MAX, SKEW_MIN,
-    SOCKETS_MAX, VERIFY_TABLE_BYTES_MAX, WRITES_MAX,
+    RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN, REFRESH_MILLIS_MAX, RING_DEPTH, SEEDS_MAX, SKEW_MICROS_MAX,
+    SKEW_MICROS_MIN, SOCKETS_MAX, VERIFY_TABLE_BYTES_MAX, WRITES_MAX,
 };
 use crate::mesh::Membership;
 use crate::socket::bounds;
@@ -179,12 +178,13 @@ impl Config {
         within("push.fanout", fanout as u64, 0, FANOUT_MAX as u64)?;
         within("push.relay", relay as u64, 0, FANOUT_MAX as u64)?;
         within("push.queue", queue as u64, 1, EGRESS_QUEUE_MAX as u64)?;
-        let (refresh, most) = (refresh.as_millis(), REFRESH_MAX.as_millis());
+        let (refresh, most) = (refresh.as_millis(), u128::from(REFRESH_MILLIS_MAX));
         require(refresh <= most, "push.refresh_millis", || {
             format!("push.refresh_millis = {refresh} is above the most, {most}; 0 never sends again")
         })?;
         let skew = self.skew_max;
-        within_micros("limits.skew_micros", skew, SKEW_MIN, SKEW_MAX)?;
+        let skew_micros = u64::try_from(skew.as_micros()).unwrap_or(u64::MAX);
+        within("limits.skew_micros", skew_micros, SKEW_MICROS_MIN, SKEW_MICROS_MAX)?;
         require(flush <= skew, "push.flush_micros", || {
             format!(
                 "push.flush_micros = {} lets changes wait longer than limits.skew_micros = {} lets versions lie apart",
@@ -389,11 +389,6 @@ fn wildcard(listen: SocketAddr) -> SocketAddr {
     let any =
         if listen.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
     SocketAddr::new(any, listen.port())
-}
-
-fn within_micros(key: &str, value: Duration, min: Duration, max: Duration) -> Checked {
-    let [value, min, max] = [value, min, max].map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
-    within(key, value, min, max)
 }
 
 fn counted(n: usize, noun: &str) -> String {

@@ -13,20 +13,18 @@ use alloc::vec::Vec;
 use crate::control::dissemination::rank::RINGS;
 use crate::control::id::MemberIndex;
 use crate::control::message::gossip::LinkOp;
+pub use crate::limits::OVERLAY_MAX;
+use crate::limits::PASSED_OVER_MAX;
 use crate::time::{MS, S};
 
 /// Links that a node wants.
 pub const WANTED: usize = 2 * RINGS;
-/// Links that a node has at most, those that only others want included.
-pub const OVERLAY_MAX: usize = 24;
 /// How long an answer may take before a link is asked for again, microseconds; twice as long each time.
 const PATIENCE: u64 = 250 * MS;
 /// How often a link is asked for before its member is passed over.
 const ASKS: u8 = 4;
 /// How long a member is passed over that refused, or did not answer, microseconds.
 const PASSED_OVER: u64 = 10 * S;
-/// Members that are passed over at once.
-const PASSED_OVER_MAX: usize = 8;
 /// How often each link is confirmed, so that none stays that only one end has, microseconds.
 const CONFIRM: u64 = 60 * S;
 

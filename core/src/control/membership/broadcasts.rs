@@ -8,12 +8,11 @@ use alloc::collections::BTreeMap;
 
 use crate::control::id::MemberIndex;
 use crate::control::membership::table::Members;
+pub use crate::limits::BROADCASTS_MAX;
 use crate::limits::CONTROL_FRAME_MAX;
 use crate::wire::ControlFrame;
 use crate::wire::control_frame::HEAD_LEN;
 
-/// Broadcasts on their way at once; the most often told gives way.
-pub const BROADCASTS_MAX: usize = 1 << 16;
 /// What is waiting to be told.
 #[derive(Debug, Default)]
 pub struct BroadcastQueue {

@@ -10,6 +10,7 @@ use core::net::SocketAddr;
 
 use crate::control::membership::settings::Settings;
 use crate::control::membership::table::Members;
+use crate::limits::JOINS_EXPECTED_MAX;
 use crate::random::Random;
 use crate::time::{MS, S};
 
@@ -19,8 +20,6 @@ const GREETINGS: usize = 3;
 const GAP_MIN: u64 = 100 * MS;
 /// How long an answer to a greeting is expected.
 const EXPECTED: u64 = 5 * S;
-/// Addresses from which an answer is expected, at most.
-const EXPECTED_MAX: usize = 64;
 /// Unanswered turns after which a node calls itself alone.
 const TURNS_ALONE: u32 = 3;
 
@@ -56,10 +55,10 @@ impl Joiner {
 
     /// Takes note that somebody is being written to who may not know this node.
     pub fn expect(&mut self, address: SocketAddr, now: u64) {
-        if self.greeted.len() >= EXPECTED_MAX {
+        if self.greeted.len() >= JOINS_EXPECTED_MAX {
             self.greeted.retain(|_, at| now < *at + EXPECTED);
         }
-        if self.greeted.len() < EXPECTED_MAX {
+        if self.greeted.len() < JOINS_EXPECTED_MAX {
             self.greeted.insert(address, now);
         }
     }

@@ -36,6 +36,7 @@ use crate::control::message::announcement::{Announcement, Claim, Statement};
 use crate::control::message::control_msg::Encode;
 use crate::control::message::membership::{Accusation, MembershipMsg};
 use crate::control::output::{NodeInit, Output, Partition};
+use crate::limits::CONFLICTS_MAX;
 use crate::random::Random;
 use crate::stamp::{HybridClock, Incarnation, Run, Version};
 use crate::time::{MS, S};
@@ -43,8 +44,6 @@ use crate::wire::ControlFrame;
 
 /// How late a tick may be before this node must have been stopped, microseconds.
 const STALL: u64 = 300 * MS;
-/// Conflicts that are named; who has more keys in use twice has read enough.
-const CONFLICTS_MAX: usize = 64;
 /// How often a key in use twice is named, microseconds.
 pub(super) const CONFLICT_GAP: u64 = 3_600 * S;
 

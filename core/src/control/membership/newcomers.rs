@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::control::id::MemberIndex;
 use crate::control::membership::settings::Settings;
+use crate::limits::{NEWCOMER_NEWS_MAX, NEWCOMERS_MAX};
 use crate::time::{MS, S};
 use crate::token_bucket::TokenBucket;
 
@@ -15,10 +16,6 @@ use crate::token_bucket::TokenBucket;
 const GAP: u64 = 40 * MS;
 /// Things to tell that are not waited for: they fill a control frame.
 const CONTROL_FRAME: usize = 7;
-/// Things to tell at once.
-const NEWS_MAX: usize = 24;
-/// Newcomers that are told at once; further ones hear broadcasts.
-const NEWCOMERS_MAX: usize = 256;
 /// How long after its last question a newcomer is told.
 pub(super) const TERM: u64 = S;
 
@@ -59,7 +56,7 @@ impl Newcomers {
 
     /// There is something new to say of a member.
     pub(super) fn hear(&mut self, place: MemberIndex, now: u64) {
-        if self.pupils.is_empty() || self.news.contains(&place) || self.news.len() == NEWS_MAX {
+        if self.pupils.is_empty() || self.news.contains(&place) || self.news.len() == NEWCOMER_NEWS_MAX {
             return;
         }
         if self.news.is_empty() {
@@ -145,10 +142,10 @@ mod tests {
     fn many_at_once_are_told_at_once() {
         let mut newcomers = Newcomers::new(&Settings::default(), 0);
         (0..2 * NEWCOMERS_MAX as u32).for_each(|i| newcomers.asked_by(MemberIndex(i), true, 0));
-        (0..2 * NEWS_MAX as u32).for_each(|i| newcomers.hear(MemberIndex(1_000 + i), 1));
+        (0..2 * NEWCOMER_NEWS_MAX as u32).for_each(|i| newcomers.hear(MemberIndex(1_000 + i), 1));
         let told = newcomers.give(1);
         assert_eq!(told.len(), NEWCOMERS_MAX);
-        assert!(told.iter().all(|(_, news)| news.len() == NEWS_MAX));
+        assert!(told.iter().all(|(_, news)| news.len() == NEWCOMER_NEWS_MAX));
     }
 
     #[test]

@@ -11,11 +11,10 @@ use alloc::vec::Vec;
 use crate::control::id::MemberIndex;
 use crate::control::membership::settings::Settings;
 use crate::control::membership::table::Members;
+pub use crate::limits::PROBES_MAX;
 use crate::random::Random;
 use crate::time::MS;
 
-/// Probes under way at once, those for others included; a further one is not sent.
-pub const PROBES_MAX: usize = 256;
 /// The worst health: intervals and waits are this many times longer, and one.
 pub const HEALTH_WORST: u32 = 4;
 

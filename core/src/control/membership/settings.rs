@@ -6,7 +6,15 @@ use core::net::SocketAddr;
 use crate::contradiction::Contradiction;
 use crate::control::dissemination::select::Strategy;
 use crate::control::dissemination::spread::SpreadSettings;
+use crate::limits::{CONFIRMATIONS_MAX, GOSSIP_FANOUT_MAX, HELPERS_MAX, MEMBERS_MAX};
 use crate::time::{MS, S};
+
+/// A minute, in microseconds.
+const MINUTE: u64 = 60 * S;
+/// An hour.
+const HOUR: u64 = 60 * MINUTE;
+/// A leap year.
+const YEAR: u64 = 366 * 24 * HOUR;
 
 /// The spread_settings. Times are microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,37 +100,42 @@ impl Settings {
     /// # Errors
     /// The first contradiction.
     pub fn check(&self) -> Result<(), Contradiction> {
-        let rules = [
-            (self.probe_timeout > 0, "probe_timeout is zero"),
-            (
-                2 * self.probe_timeout <= self.probe_interval,
-                "probe_interval is less than two of probe_timeout",
-            ),
-            (self.helpers <= 8, "helpers are more than eight"),
-            (self.suspicion_min > 0, "suspicion_min is zero"),
-            (self.suspicion_max > 0, "suspicion_max is zero"),
-            (self.confirmations <= 8, "confirmations are more than eight"),
-            (self.gossip_interval > 0, "gossip_interval is zero"),
-            ((1..=16).contains(&self.gossip_fanout), "gossip_fanout is not 1 to 16"),
-            (self.sync_interval > 0, "sync_interval is zero"),
-            (self.sync_letters > 0 && self.strangers > 0, "a budget is zero"),
-            (self.contact_max >= 100 * MS, "contact_max is less than 100 ms"),
-            ((2..=1 << 20).contains(&self.members_max), "members_max is not 2 to 1,048,576"),
-            (self.forget_after >= self.missing_for, "forget_after is less than missing_for"),
-        ];
-        rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(Contradiction(rule)))?;
+        // What is multiplied by members and factors is bounded such that no sum of microseconds overflows.
+        let wide = u64::from(u32::MAX);
+        Contradiction::first(&[
+            ("probe_timeout", self.probe_timeout, 1, MINUTE / 2),
+            ("probe_interval", self.probe_interval, self.probe_timeout.saturating_mul(2), MINUTE),
+            ("helpers", self.helpers as u64, 0, HELPERS_MAX as u64),
+            ("suspicion_min", self.suspicion_min.into(), 1, 1_000),
+            ("suspicion_max", self.suspicion_max.into(), 1, 1_000),
+            ("confirmations", self.confirmations as u64, 0, CONFIRMATIONS_MAX as u64),
+            ("gossip_interval", self.gossip_interval, 1, MINUTE),
+            ("gossip_fanout", self.gossip_fanout as u64, 1, GOSSIP_FANOUT_MAX as u64),
+            ("sync_interval", self.sync_interval, 1, HOUR),
+            ("sync_letters", self.sync_letters.into(), 1, wide),
+            ("strangers", self.strangers.into(), 1, wide),
+            ("contact_max", self.contact_max, 100 * MS, HOUR),
+            ("members_max", self.members_max as u64, 2, MEMBERS_MAX as u64),
+            ("remote_max", self.remote_max as u64, 0, MEMBERS_MAX as u64),
+            ("missing_for", self.missing_for, 0, YEAR),
+            ("forget_after", self.forget_after, self.missing_for.max(MINUTE), YEAR),
+        ])?;
         self.spread_settings.check()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
     fn the_defaults_do_not_contradict_each_other() {
         assert_eq!(Settings::default().check(), Ok(()));
         let wrong = Settings { helpers: 9, ..Settings::default() };
-        assert_eq!(wrong.check(), Err(Contradiction("helpers are more than eight")));
+        assert_eq!(wrong.check().unwrap_err().to_string(), "helpers = 9 is not in 0 to 8");
+        let wrong = Settings { probe_interval: u64::MAX, probe_timeout: u64::MAX, ..Settings::default() };
+        assert_eq!(wrong.check().unwrap_err().key, "probe_timeout");
     }
 }

@@ -11,9 +11,7 @@ use octick_crypto::NodeId;
 
 use crate::control::id::MemberIndex;
 use crate::control::membership::settings::Settings;
-
-/// Confirmations that are kept of one suspicion.
-const CONFIRMERS_MAX: usize = 9;
+use crate::limits::CONFIRMERS_MAX;
 
 /// The open suspicions.
 #[derive(Debug, Default)]

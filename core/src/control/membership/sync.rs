@@ -15,7 +15,7 @@ use crate::control::membership::newcomers::TERM;
 use crate::control::membership::settings::Settings;
 use crate::control::membership::table::Members;
 use crate::control::message::membership::{BUCKETS, Listed, MembershipMsg};
-use crate::limits::CONTROL_FRAME_MAX;
+use crate::limits::{CONTROL_FRAME_MAX, SYNC_LIST_MAX, SYNC_REMOTE_MAX};
 use crate::random::Random;
 use crate::time::{MS, S};
 use crate::token_bucket::TokenBucket;
@@ -23,10 +23,6 @@ use crate::wire::control_frame::HEAD_LEN;
 
 /// Control frames of one answer: a newcomer in a region of 5,000 asks some 30 times.
 const ANSWER_CONTROL_FRAMES: usize = 28;
-/// Members of its own region that a member of another is told: they tell it the rest.
-const REMOTE_MAX: usize = 64;
-/// Names in one list.
-const LIST_MAX: usize = 64;
 /// How long an answer may take to begin, and then to go on.
 const PATIENCE: u64 = 400 * MS;
 /// First wait between comparisons of a newcomer.
@@ -258,7 +254,7 @@ pub fn answer(
             let mut entries: Vec<_> = members.bucket(bucket).map(|(_, m)| m.listed().encode()).collect();
             entries.sort_unstable();
             // An empty list says that the bucket is empty.
-            let mut chunks = entries.chunks(LIST_MAX);
+            let mut chunks = entries.chunks(SYNC_LIST_MAX);
             let mut chunk = Some(chunks.next().unwrap_or_default());
             while let Some(entries) = chunk {
                 say(&MembershipMsg::SyncList { bucket: bucket as u8, entries });
@@ -284,7 +280,7 @@ pub fn answer_remote(
     let region = members.get(asker).region();
     let mut bytes = 0;
     let remote = members.remote(region).map(|(place, _)| place).filter(|place| *place != asker);
-    let remote = remote.take(if newcomer { REMOTE_MAX } else { 0 });
+    let remote = remote.take(if newcomer { SYNC_REMOTE_MAX } else { 0 });
     for place in remote.chain(delegates.iter().copied()) {
         let word = members.get(place).announcement().bytes();
         say(&MembershipMsg::Announce(word));
@@ -297,7 +293,7 @@ pub fn answer_remote(
 /// Holds a list against the table.
 pub fn differences(members: &Members, bucket: u8, entries: &[[u8; Listed::LEN]]) -> Differences {
     let mut found = Differences::default();
-    let theirs: Vec<Listed> = entries.iter().take(LIST_MAX).map(Listed::decode).collect();
+    let theirs: Vec<Listed> = entries.iter().take(SYNC_LIST_MAX).map(Listed::decode).collect();
     let ours: Vec<(Listed, MemberIndex)> =
         members.bucket(bucket.into()).map(|(place, member)| (member.listed(), place)).collect();
     let gone = gone_in(members, bucket.into());
@@ -311,9 +307,9 @@ pub fn differences(members: &Members, bucket: u8, entries: &[[u8; Listed::LEN]])
         }
     }
     // A full list may be one of several, and says nothing of who is not in it.
-    if theirs.len() < LIST_MAX {
+    if theirs.len() < SYNC_LIST_MAX {
         let unknown = ours.iter().filter(|(mine, _)| !theirs.contains(mine));
-        found.offered = unknown.map(|(_, place)| *place).take(LIST_MAX).collect();
+        found.offered = unknown.map(|(_, place)| *place).take(SYNC_LIST_MAX).collect();
     }
     found
 }

@@ -22,22 +22,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use octick_crypto::{Identity, Item, NodeId, PublicKey, SIGNATURE_LEN, Verifier, verify_many};
 
 use crate::control::id::Region;
-use crate::limits::{RUN_ALIGN, SLOTS_MAX};
+pub use crate::limits::{ADDRESSES_MAX, ANNOUNCEMENT_MAX, CLAIMS_MAX};
+use crate::limits::{ANNOUNCEMENT_FIXED, RUN_ALIGN, SLOTS_MAX};
 use crate::stamp::{Incarnation, Run, Slot, Version};
 
-/// Addresses in an announcement.
-pub const ADDRESSES_MAX: usize = 4;
-/// Runs of slots in an announcement.
-pub const CLAIMS_MAX: usize = 16;
-/// Longest announcement, bytes.
-pub const ANNOUNCEMENT_MAX: usize = FIXED + ADDRESSES_MAX * 19 + CLAIMS_MAX * 16 + SIGNATURE_LEN;
-
-/// Bytes before the addresses.
-const FIXED: usize = 60;
 const LEAVES: u8 = 1;
 const DOMAIN: &[u8; 31] = b"octick v1 member's announcement";
-
-const _: () = assert!(ANNOUNCEMENT_MAX <= crate::wire::control_frame::BODY_MAX);
 
 /// A run of slots that a member speaks for, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +92,7 @@ pub fn mesh_key(mesh: &str) -> [u8; 32] {
 
 /// The id and the age of an announcement, before anything of it is proven: enough to see that it is old news.
 pub fn peek(bytes: &[u8]) -> Option<(NodeId, Incarnation, Version)> {
-    let fixed = bytes.first_chunk::<FIXED>()?;
+    let fixed = bytes.first_chunk::<ANNOUNCEMENT_FIXED>()?;
     let key = fixed.first_chunk::<32>()?;
     Some((NodeId::of(key), Incarnation(u32_at(fixed, 32)), Version(u64_at(fixed, 40))))
 }
@@ -263,7 +253,7 @@ fn encode(key: &[u8; 32], statement: &Statement) -> Vec<u8> {
 }
 
 fn decode(bytes: &[u8]) -> Result<([u8; 32], Statement), Unsound> {
-    let (fixed, mut rest) = bytes.split_first_chunk::<FIXED>().ok_or(Unsound::Length)?;
+    let (fixed, mut rest) = bytes.split_first_chunk::<ANNOUNCEMENT_FIXED>().ok_or(Unsound::Length)?;
     let key = *fixed.first_chunk::<32>().ok_or(Unsound::Length)?;
     let [flags, addresses_len, claims_len, zeros @ ..] = *fixed.last_chunk::<6>().ok_or(Unsound::Length)?;
     let counts = usize::from(addresses_len) <= ADDRESSES_MAX && usize::from(claims_len) <= CLAIMS_MAX;

@@ -18,15 +18,7 @@ use crate::control::id::UpdateId;
 use crate::control::message::descriptor::Descriptor;
 use crate::control::message::kind::MessageKind;
 use crate::control::message::malformed::Malformed;
-
-/// Ids in one announcement.
-pub const IDS_MAX: usize = 64;
-/// Ids in one pull: 32 frames are 39 kB, what an answer of one burst may weigh.
-pub const PULL_MAX: usize = 32;
-/// Ids in one offer.
-pub const OFFER_MAX: usize = 96;
-/// Descriptors in one shuffle: CYCLON's five, and room for three.
-pub const SHUFFLE_MAX: usize = 8;
+pub use crate::limits::{IDS_MAX, OFFER_MAX, PULL_MAX, SHUFFLE_MAX};
 
 const _: () = {
     assert!(OFFER_MAX * UpdateId::LEN <= crate::wire::control_frame::BODY_MAX);

@@ -13,14 +13,11 @@ use alloc::vec::Vec;
 use octick_crypto::NodeId;
 
 use super::symbol::{read_varint, write_varint};
+pub use crate::limits::{VECTOR_ENTRIES_MAX, VECTOR_GAPS_MAX};
 use crate::stamp::{Incarnation, Seq};
 
 /// Numbers below the top that an entry may speak of: the duplicate window, past which a frame would not be taken.
 pub const SPAN: u64 = crate::limits::WINDOW;
-/// Gaps in one entry; what lies below the lowest of them is taken for had.
-pub const GAPS_MAX: usize = 16;
-/// Entries in one message.
-pub const ENTRIES_MAX: usize = 100;
 
 /// A run of numbers, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +47,7 @@ impl Entry {
         let mut gaps: Vec<Gap> = Vec::new();
         let lowest = top.0.saturating_sub(SPAN - 1).max(1);
         for number in (lowest..top.0).rev().filter(|number| !has(Seq(*number))) {
-            let full = gaps.len() == GAPS_MAX;
+            let full = gaps.len() == VECTOR_GAPS_MAX;
             match gaps.last_mut() {
                 Some(gap) if gap.first == number + 1 => gap.first = number,
                 _ if full => break,
@@ -92,7 +89,7 @@ impl Entry {
         }
         let top = Seq(u64::from(high) << 24 | u64::from(low));
         let count = read_varint(&mut rest)? as usize;
-        if count > GAPS_MAX {
+        if count > VECTOR_GAPS_MAX {
             return None;
         }
         let (mut gaps, mut above) = (Vec::with_capacity(count), top.0);
@@ -158,7 +155,7 @@ impl Turn {
                 entries += 1;
             }
             self.next += 1;
-            if entries == ENTRIES_MAX {
+            if entries == VECTOR_ENTRIES_MAX {
                 break;
             }
         }
@@ -170,7 +167,7 @@ impl Turn {
 pub fn read_all(mut bytes: &[u8]) -> Option<Vec<Entry>> {
     let mut entries = Vec::new();
     while !bytes.is_empty() {
-        if entries.len() == ENTRIES_MAX {
+        if entries.len() == VECTOR_ENTRIES_MAX {
             return None;
         }
         entries.push(Entry::read(&mut bytes)?);

@@ -3,11 +3,10 @@
 use alloc::vec::Vec;
 
 use crate::control::id::MemberIndex;
+pub use crate::limits::LINKS_MAX;
 use crate::random::Random;
 use crate::time::S;
 
-/// Neighbours at most: bits of a set. The overlay keeps about 16.
-pub const LINKS_MAX: usize = 32;
 /// Announcements of a neighbour that may come to nothing in a row before it is no longer believed. At 5 % loss each way
 /// an honest one gets there once in 10^16.
 const BROKEN_MAX: u8 = 16;

@@ -3,6 +3,7 @@
 use crate::contradiction::Contradiction;
 use crate::control::dissemination::spread::convergence::QUIET;
 use crate::control::dissemination::spread::links::LINKS_MAX;
+use crate::limits::UPDATES_MAX;
 use crate::time::{MS, S};
 
 /// The spread_settings. Times are microseconds. One of these serves all machines of a process.
@@ -57,19 +58,18 @@ impl SpreadSettings {
     /// # Errors
     /// The first contradiction.
     pub fn check(&self) -> Result<(), Contradiction> {
-        let rules = [
-            (
-                self.eager <= LINKS_MAX && self.eager_critical <= LINKS_MAX,
-                "eager is more than there are links",
-            ),
-            (self.pull_timeout > 0, "pull_timeout is zero"),
-            (self.pulls > 0, "pulls is zero"),
-            (self.lazy_delay <= self.lazy_delay_max, "lazy_delay is more than lazy_delay_max"),
-            (self.keep > QUIET, "keep is less than convergence takes"),
-            ((1..=1 << 20).contains(&self.updates_max), "updates_max is not 1 to 1,048,576"),
-            (self.missing_max <= self.updates_max, "missing_max is more than updates_max"),
-        ];
-        let broken = rules.iter().find(|(holds, _)| !holds);
-        broken.map_or(Ok(()), |(_, rule)| Err(Contradiction(rule)))
+        let (links, minute) = (LINKS_MAX as u64, 60 * S);
+        Contradiction::first(&[
+            ("eager", self.eager as u64, 0, links),
+            ("eager_critical", self.eager_critical as u64, 0, links),
+            ("lazy_delay", self.lazy_delay, 0, self.lazy_delay_max),
+            ("lazy_delay_max", self.lazy_delay_max, 0, minute),
+            ("pull_delay", self.pull_delay, 0, minute),
+            ("pull_timeout", self.pull_timeout, 1, minute),
+            ("pulls", self.pulls.into(), 1, u8::MAX.into()),
+            ("keep", self.keep, QUIET + 1, 60 * minute),
+            ("updates_max", self.updates_max as u64, 1, UPDATES_MAX as u64),
+            ("missing_max", self.missing_max as u64, 0, self.updates_max as u64),
+        ])
     }
 }

@@ -8,9 +8,7 @@
 use alloc::collections::BTreeMap;
 
 use crate::control::id::MemberIndex;
-
-/// Origins whose trees are remembered; beyond, an update finds its way as if its origin had never spoken.
-const TREES_MAX: usize = 1 << 14;
+use crate::limits::TREES_MAX;
 
 /// Sets of links, of one origin.
 #[derive(Clone, Copy, Debug, Default)]
