@@ -1,6 +1,6 @@
 //! Atomics as the code of this crate uses them: those of `core`, or with `--cfg loom` those of the model checker.
 //!
-//! Under [loom](https://docs.rs/loom) a test runs every interleaving of its threads, and gives every load each value that
+//! Under loom a test runs every interleaving of its threads, and gives every load each value that
 //! the memory model allows it, so an ordering that is too weak fails on the first run and on any machine. The models are
 //! the modules named `models`; `.ci/run loom` runs them, `.ci/orderings` shows that they would notice. Whatever two
 //! threads share without a lock imports from here.
