@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use octick_core::control::id::Region;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::message::control_msg::ControlMsg;
+use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::message::kind::FREE;
 use octick_core::control::message::membership::{Accusation, BUCKETS, Listed, MembershipMsg};
 use octick_core::control::{
@@ -49,6 +50,14 @@ impl Signer for Memory {
         }
         let verify = || Announcement::verify(bytes, &mesh_key("fuzz")).map(Arc::new);
         seen.entry(bytes.to_vec()).or_insert_with(verify).clone()
+    }
+
+    fn force_leave(&mut self, removal: &Removal) -> Arc<ForceLeave> {
+        Arc::new(ForceLeave::sign(&World::get().people[0], &mesh_key("fuzz"), removal))
+    }
+
+    fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound> {
+        ForceLeave::verify(bytes, &mesh_key("fuzz")).map(Arc::new)
     }
 }
 

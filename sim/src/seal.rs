@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
+use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::{PacketInfo, Random, Signer, Statement};
 use octick_core::stamp::{Incarnation, Seq, Version};
 use octick_core::wire::{ControlFrame, Entries, Frame, Kind, Messages, Sealer, Stamp};
@@ -305,6 +306,14 @@ impl Signer for Shared {
         let judged = Announcement::verify(bytes, &mesh_key(MESH)).map(Arc::new);
         archive.insert(bytes.into(), judged.clone());
         judged
+    }
+
+    fn force_leave(&mut self, removal: &Removal) -> Arc<ForceLeave> {
+        Arc::new(ForceLeave::sign(&self.identity, &mesh_key(MESH), removal))
+    }
+
+    fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound> {
+        ForceLeave::verify(bytes, &mesh_key(MESH)).map(Arc::new)
     }
 }
 

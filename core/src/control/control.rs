@@ -35,7 +35,7 @@ use crate::control::message::announcement::Announcement;
 use crate::control::message::control_msg::ControlMsg;
 use crate::control::message::gossip::Gossip;
 use crate::control::message::malformed::Malformed;
-use crate::control::output::{NodeInit, Output, PacketInfo, Partition};
+use crate::control::output::{Expelled, NodeInit, Output, PacketInfo, Partition, Quorum};
 use crate::random::Random;
 use crate::refusal::{Refusal, Refusals};
 use crate::stamp::Run;
@@ -89,6 +89,11 @@ impl Control {
     /// Whether enough of the mesh is reachable.
     pub fn partition(&self) -> Partition {
         self.membership.partition()
+    }
+
+    /// What a quorum is counted from.
+    pub fn quorum(&self) -> Quorum {
+        self.membership.quorum()
     }
 
     /// Whether no seed answers.
@@ -349,11 +354,12 @@ impl Control {
         self.apply(now);
     }
 
-    /// An operator knows that a member is gone for good.
-    pub fn expel(&mut self, now: u64, id: NodeId) -> bool {
-        let known = self.membership.expel(now, id, &mut self.effects);
+    /// An operator knows that a member is gone for good; `prune` if nobody should see it any more.
+    pub fn expel(&mut self, now: u64, id: NodeId, prune: bool) -> Expelled {
+        let expelled = self.membership.expel(now, id, prune, &mut self.effects);
         self.apply(now);
-        known
+        self.due = self.due.min(self.membership.next_due().max(now));
+        expelled
     }
 
     fn wake(&mut self, now: u64) {

@@ -37,4 +37,4 @@ pub use membership::settings::Settings;
 pub use membership::signer::{Signed, Signer};
 pub use membership::table::{Member, Members};
 pub use message::announcement::{Announcement, Claim, Statement};
-pub use output::{NodeInit, Output, PacketInfo, Partition, Update};
+pub use output::{Expelled, NodeInit, Output, PacketInfo, Partition, Quorum, Update};

@@ -83,6 +83,49 @@ pub enum Partition {
     },
     /// Enough again, but only just now.
     Recovering,
+    /// This node was told where to begin, and has not compared what it knows with anybody yet: it cannot say how many there
+    /// are, and has no quorum.
+    Joining,
+}
+
+/// What became of the order to have a member leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expelled {
+    /// It was gone, and has left now; the quorum is counted without it.
+    Left,
+    /// It was believed live: it is suspected now, and leaves unless it says that it is there.
+    Suspected,
+    /// Nobody of that name is on record.
+    Unknown,
+    /// It is this node, which leaves by itself.
+    Itself,
+}
+
+/// What a quorum is counted from: the members of this node's region that are not ephemeral.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quorum {
+    /// All that count, n: live ones, this node among them, and those that failed, whenever that was.
+    pub members: usize,
+    /// How many of them may fail, f: less than a third of n.
+    pub may_fail: usize,
+    /// How many have to be reachable: n - f.
+    pub required: usize,
+    /// How many are.
+    pub reachable: usize,
+}
+
+impl Quorum {
+    /// Of so many reachable members and so many that failed.
+    pub const fn of(reachable: usize, missing: usize) -> Self {
+        let members = reachable + missing;
+        let may_fail = members.saturating_sub(1) / 3;
+        Self { members, may_fail, required: members - may_fail, reachable }
+    }
+
+    /// Whether enough are reachable.
+    pub const fn is_there(&self) -> bool {
+        self.reachable >= self.required
+    }
 }
 
 /// What the control plane wants done.

@@ -9,7 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use octick_core::control::id::FrameRef;
-use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
+use octick_core::control::message::announcement::{Announcement, EPHEMERAL, Unsound, mesh_key};
+use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::{
     Control, NodeInit, Output, PacketInfo, Partition, PeerState, Random, Region, Settings, Signer, Statement,
     Update,
@@ -42,6 +43,14 @@ impl Signer for Shared {
     fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound> {
         let verify = || Announcement::verify(bytes, &mesh_key("test")).map(Arc::new);
         self.archive.lock().unwrap().entry(bytes.to_vec()).or_insert_with(verify).clone()
+    }
+
+    fn force_leave(&mut self, removal: &Removal) -> Arc<ForceLeave> {
+        Arc::new(ForceLeave::sign(&self.identity, &mesh_key("test"), removal))
+    }
+
+    fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound> {
+        ForceLeave::verify(bytes, &mesh_key("test")).map(Arc::new)
     }
 }
 
@@ -93,6 +102,8 @@ pub(crate) struct Mesh {
     pub(crate) regions: u16,
     /// Whether an update of somebody whom the receiver does not know is refused, as the data plane does.
     pub(crate) refuse_strangers: bool,
+    /// Whether nodes that start from now on are ephemeral.
+    pub(crate) ephemeral: bool,
     /// Every control frame that was sent, when they are being recorded.
     pub(crate) record: Option<Vec<(usize, PacketInfo, ControlFrame)>>,
     archive: Archive,
@@ -126,6 +137,7 @@ impl Mesh {
             largest: 0,
             regions: 1,
             refuse_strangers: false,
+            ephemeral: false,
             record: None,
             archive: Archive::default(),
             random: Random::new(seed),
@@ -161,7 +173,11 @@ impl Mesh {
     fn born(&mut self, key: usize, address_of: SocketAddr, incarnation: Incarnation, runs: &[Run]) -> Node {
         let identity = identity(key);
         let id = identity.id();
-        let seeds = if self.nodes.is_empty() { Vec::new() } else { vec![address(0)] };
+        let seeds = match (self.nodes.is_empty(), key) {
+            (true, _) => Vec::new(),
+            (false, 0) => vec![address(1)],
+            (false, _) => vec![address(0)],
+        };
         let settings = Settings { seeds, ..self.settings.clone() };
         let init = NodeInit {
             mesh: mesh_key("test"),
@@ -170,7 +186,7 @@ impl Mesh {
             id,
             incarnation,
             region: Region((key % usize::from(self.regions)) as u16),
-            capabilities: 0,
+            capabilities: if self.ephemeral { EPHEMERAL } else { 0 },
             addresses: vec![address_of],
             runs: runs.to_vec(),
             seed: self.random.u64(),

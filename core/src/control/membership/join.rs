@@ -82,17 +82,16 @@ impl Joiner {
             self.next_at = now + self.gap / 2 + self.random.below(self.gap);
             self.gap = (self.gap * 2).min(settings.contact_max);
             self.turns = self.turns.saturating_add(1);
-            self.seek(now, settings, members)
+            self.seek(settings, members)
         };
         chosen.iter().for_each(|address| self.expect(*address, now));
         chosen
     }
 
     /// Of all addresses that ever meant somebody, a few.
-    fn seek(&mut self, now: u64, settings: &Settings, members: &Members) -> Vec<SocketAddr> {
+    fn seek(&mut self, settings: &Settings, members: &Members) -> Vec<SocketAddr> {
         let own = &members.get(Members::ME).announcement().statement().addresses;
-        let failed = members.failed_since(now.saturating_sub(settings.forget_after));
-        let failed = failed.take(64).filter_map(|(_, member)| member.address());
+        let failed = members.missing().take(64).filter_map(|(_, member)| member.address());
         let others = settings.remembered.iter().copied().chain(failed);
         let pick = |random: &mut Random, from: Vec<SocketAddr>| -> Vec<SocketAddr> {
             let from: Vec<_> = from.into_iter().filter(|address| !own.contains(address)).collect();
@@ -108,8 +107,7 @@ impl Joiner {
     fn heal(&mut self, now: u64, settings: &Settings, members: &Members) -> Vec<SocketAddr> {
         let own = &members.get(Members::ME).announcement().statement().addresses;
         let members_gap = members.live().len() as u64 * 100 * MS;
-        let failed: Vec<_> =
-            members.failed_since(now.saturating_sub(settings.forget_after)).take(64).collect();
+        let failed: Vec<_> = members.missing().take(64).collect();
         let latest = failed.first().map(|(_, member)| now.saturating_sub(member.changed_at));
         let met = |address: &SocketAddr| {
             own.contains(address)

@@ -38,6 +38,8 @@ pub struct Member {
     pub(in crate::control) turn: u32,
     /// Whether it has shown that it receives what is sent to that address.
     pub proven: bool,
+    /// Whether an operator had it forgotten: it is kept only so that nothing brings it back.
+    pub(in crate::control) pruned: bool,
     /// When a control frame of its own last came, microseconds; zero for never.
     pub heard_at: u64,
     /// How long its answers take.
@@ -160,16 +162,32 @@ impl Member {
         true
     }
 
-    /// How a list names it.
-    pub fn listed(&self) -> Listed {
-        let name = *self.id.0.first_chunk().expect("a name has 16 bytes");
-        Listed { name, stamp: (self.stamp() as u32).to_le_bytes() }
+    /// Whether it counts for a quorum where it is at home, whether it is there or failed: it does not say that it is ephemeral.
+    pub fn counts(&self) -> bool {
+        !self.announcement.statement().is_ephemeral()
     }
 
-    /// A number that depends on who it is and which announcement of it is known. The same on every node.
-    pub(in crate::control) fn stamp(&self) -> u64 {
+    /// Whether an operator had it forgotten: it is shown to nobody.
+    pub fn is_pruned(&self) -> bool {
+        self.pruned
+    }
+
+    /// How a list names it: who has failed otherwise than who lives.
+    pub fn listed(&self) -> Listed {
+        self.listed_as(self.state == PeerState::Failed)
+    }
+
+    /// How a list of somebody who believes it live, or failed, names it.
+    pub(in crate::control) fn listed_as(&self, failed: bool) -> Listed {
+        let name = *self.id.0.first_chunk().expect("a name has 16 bytes");
+        Listed { name, stamp: (self.stamp(failed) as u32).to_le_bytes() }
+    }
+
+    /// A number that depends on who it is, which announcement of it is known, and whether it failed. The same on every node.
+    pub(in crate::control) fn stamp(&self, failed: bool) -> u64 {
         let [low, high] = halves(self.id);
-        let word = fold(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xD1B5_4A32_D192_ED03);
+        let salt = if failed { 0x8EBC_6AF0_9C88_C6E3 } else { 0x9E37_79B9_7F4A_7C15 };
+        let word = fold(low ^ salt, high ^ 0xD1B5_4A32_D192_ED03);
         fold(word ^ self.version.0, 0xA076_1D64_78BD_642F ^ u64::from(self.incarnation.0))
     }
 }

@@ -31,11 +31,12 @@ use crate::control::membership::settings::Settings;
 use crate::control::membership::signer::Signer;
 use crate::control::membership::suspicion::Suspicions;
 use crate::control::membership::sync::Sync;
-use crate::control::membership::table::{Applied, Member, Members};
+use crate::control::membership::table::{Applied, Counted, Member, Members};
 use crate::control::message::announcement::{Announcement, Claim, Statement};
 use crate::control::message::control_msg::Encode;
+use crate::control::message::force_leave::ForceLeave;
 use crate::control::message::membership::{Accusation, MembershipMsg};
-use crate::control::output::{NodeInit, Output, Partition};
+use crate::control::output::{NodeInit, Output, Partition, Quorum};
 use crate::limits::CONFLICTS_MAX;
 use crate::random::Random;
 use crate::stamp::{HybridClock, Incarnation, Run, Version};
@@ -76,6 +77,8 @@ pub struct Membership {
     /// The wall clock's lead over the monotonic one.
     wall_lead: u64,
     born: Version,
+    /// Who is gone for good, as somebody signed: of members on record in the announcement that they are on record with.
+    pub(super) force_leaves: BTreeMap<MemberIndex, Arc<ForceLeave>>,
     /// When a key in use twice was last named.
     pub(super) conflicts: BTreeMap<NodeId, u64>,
     changes: VecDeque<MemberChange>,
@@ -111,6 +114,9 @@ impl Membership {
             claims: sorted(claims),
         };
         let me = signer.announce(&statement);
+        // Somewhere else than here, that is.
+        let mut told = settings.seeds.iter().chain(&settings.remembered);
+        let told = told.any(|address| !statement.addresses.contains(address));
         let mut membership = Self {
             members: Members::new(me, settings.members_max, random.fork()),
             broadcasts: BroadcastQueue::default(),
@@ -121,13 +127,14 @@ impl Membership {
             joiner: Joiner::new(random.fork(), now),
             address_prover: AddressProver::new(init.secret, settings.strangers, now),
             claims: Claims::default(),
-            watch: QuorumWatch::default(),
+            watch: QuorumWatch::new(told),
             signer,
             statement,
             random: random.fork(),
             clock,
             wall_lead: init.wall.saturating_sub(now),
             born,
+            force_leaves: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             changes: VecDeque::new(),
             gossip_at: now,
@@ -160,6 +167,12 @@ impl Membership {
     /// Whether enough of the mesh is reachable.
     pub fn partition(&self) -> Partition {
         self.watch.status()
+    }
+
+    /// What a quorum is counted from now.
+    pub fn quorum(&self) -> Quorum {
+        let Counted { reachable, missing } = self.members.counted();
+        Quorum::of(reachable, missing)
     }
 
     /// Whether no seed answers.
@@ -200,9 +213,12 @@ impl Membership {
     /// Fills the room that a control frame to a member has left with what is new.
     pub(in crate::control) fn fill(&mut self, to: MemberIndex, control_frame: &mut ControlFrame) {
         if self.members.get(to).state().is_live() {
-            let suspicions = &self.suspicions;
+            let (suspicions, force_leaves) = (&self.suspicions, &self.force_leaves);
             self.broadcasts.fill(control_frame, &mut self.members, |members, place, control_frame| {
-                news(members, suspicions, place, control_frame)
+                match force_leaves.get(&place) {
+                    Some(said) => MembershipMsg::ForceLeave(said.bytes()).write(control_frame),
+                    None => news(members, suspicions, place, control_frame),
+                }
             });
         }
     }
@@ -247,13 +263,6 @@ impl Membership {
         }
     }
 
-    /// An operator knows that a member is gone for good.
-    pub(in crate::control) fn expel(&mut self, now: u64, id: NodeId, out: &mut Effects) -> bool {
-        let Some(place) = self.members.find(id).filter(|place| *place != Members::ME) else { return false };
-        self.fail(place, now, out);
-        true
-    }
-
     /// A member of another region does not answer. Its own region tells its members; here nobody need hear of it.
     /// Returns whether that is news.
     pub(in crate::control) fn lose(&mut self, now: u64, place: MemberIndex, out: &mut Effects) -> bool {
@@ -266,11 +275,16 @@ impl Membership {
         lost
     }
 
+    /// The version of something that this node says now.
+    pub(super) fn next_version(&mut self, now: u64) -> Version {
+        let wall = self.wall(now);
+        self.clock.tick(wall)
+    }
+
     /// Says something new of this node itself.
     pub(super) fn restate(&mut self, now: u64, change: impl FnOnce(&mut Statement), out: &mut Effects) {
         change(&mut self.statement);
-        let wall = self.wall(now);
-        self.statement.version = self.clock.tick(wall);
+        self.statement.version = self.next_version(now);
         let announcement = self.signer.announce(&self.statement);
         let applied = self.members.announce(&announcement, now);
         debug_assert!(matches!(applied, Applied::Changed(..)), "own announcements only get later");
@@ -284,9 +298,12 @@ impl Membership {
         self.changes.push_back(MemberChange::Changed(place));
         let member = self.members.get(place);
         let (announcement, gone) = (member.announcement().clone(), !member.state().is_live());
-        let claims = &announcement.statement().claims;
+        let claims = if member.pruned { &[][..] } else { &announcement.statement().claims[..] };
         let affected = self.claims.set(place, announcement.id(), gone, claims);
         self.tell(place, out);
+        if self.members.get(place).pruned {
+            out.want(Output::Forgotten(announcement.id()));
+        }
         for other in affected.into_iter().filter(|other| *other != place) {
             self.tell(other, out);
         }
@@ -385,6 +402,7 @@ impl Membership {
         }
         self.broadcasts.stop(&mut self.members, place);
         self.suspicions.close(place);
+        self.force_leaves.remove(&place);
         self.prober.forget(place);
         self.sync.forget(place);
         self.newcomers.forget(place);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`membership`] | the composition: what it owns, what the files below share |
 //! | `on_message` | the way of a control frame through the machines, message by message |
+//! | `on_removal` | members that others miss, and those that an operator had leave |
 //! | `on_suspicion` | a suspicion is opened, confirmed, refuted, or comes true |
 //! | `on_timer` | what is due |
 //! | `verified` | announcements, verified together |
@@ -30,6 +31,7 @@ pub mod member;
 pub mod membership;
 mod newcomers;
 pub(in crate::control) mod on_message;
+mod on_removal;
 mod on_suspicion;
 mod on_timer;
 pub mod probe;

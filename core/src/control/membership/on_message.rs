@@ -154,6 +154,10 @@ impl Membership {
                 self.sync.goes_on(from, now);
                 self.learn(now, bytes, Some(from), &mut delivery.ahead, out)?;
             }
+            MembershipMsg::Missing(bytes) => {
+                self.handle_missing(now, from, bytes, &mut delivery.ahead, out)?
+            }
+            MembershipMsg::ForceLeave(bytes) => self.handle_force_leave(now, from, bytes, out)?,
             MembershipMsg::Accuse(accusation) => self.handle_accusation(now, from, accusation, out)?,
             MembershipMsg::Ping { nonce, digest } => {
                 let ack = MembershipMsg::Ack { nonce, digest: self.members.digest() };
@@ -230,7 +234,7 @@ impl Membership {
     }
 
     /// An announcement, told by `teller`, or by the member itself.
-    fn learn(
+    pub(super) fn learn(
         &mut self,
         now: u64,
         bytes: &[u8],
@@ -284,6 +288,7 @@ impl Membership {
             }
         }
         self.suspicions.close(place);
+        self.outdo(place);
         self.changed(place, out);
         if self.members.live() == [place] {
             self.sync.unsettle(now);
@@ -331,6 +336,9 @@ impl Membership {
                 PeerState::Failed => {
                     let note = MembershipMsg::Accuse(accusation(self.members.get(place), self.me().id()));
                     self.send_to(teller, &note, out);
+                }
+                PeerState::Left if self.force_leaves.contains_key(&place) => {
+                    self.say_word_of(place, teller, out)
                 }
                 PeerState::Alive | PeerState::Suspected | PeerState::Left => {}
             }
@@ -527,12 +535,6 @@ impl Membership {
         if self.members.get(from).proven {
             found.offered.into_iter().for_each(|place| self.say_word_of(place, from, out));
         }
-    }
-
-    /// Passes a member's own last word on.
-    pub(super) fn say_word_of(&self, place: MemberIndex, to: MemberIndex, out: &mut Effects) {
-        let announcement = self.members.get(place).announcement();
-        self.send_to(to, &MembershipMsg::Announce(announcement.bytes()), out);
     }
 
     /// Asks a member what this node does not know, from a bucket on.

@@ -43,6 +43,10 @@ impl Membership {
         }
         let heard = member.heard_at > 0 && now < member.heard_at + self.settings.probe_interval;
         match member.state() {
+            PeerState::Left if self.force_leaves.contains_key(&place) => {
+                self.say_word_of(place, from, out);
+                return Ok(());
+            }
             PeerState::Failed | PeerState::Left => return Ok(()),
             PeerState::Alive if heard && self.settings.lifeguard => {
                 // It was just here. Whoever else may think otherwise, it had better say so itself.
@@ -100,13 +104,14 @@ impl Membership {
         self.suspicions.close(place);
         if let Applied::Changed(..) = self.members.report_at(place, rank, PeerState::Failed, now) {
             self.changed(place, out);
+            self.leave_at_last(place, now, out);
             self.spread(place, now);
             self.look_at = self.look_at.min(now);
         }
     }
 
     /// This node is said to be gone, and says that it is not.
-    fn refute(
+    pub(super) fn refute(
         &mut self,
         now: u64,
         from: MemberIndex,
@@ -151,6 +156,12 @@ impl Membership {
                 self.clear_suspicion(place, now, out);
             }
             PeerState::Failed => out.send_queue.write(from, None, &note),
+            PeerState::Left => {
+                if let Some(said) = self.force_leaves.get(&place) {
+                    // It lives after all, and can say so.
+                    out.send_queue.write(from, None, &MembershipMsg::ForceLeave(said.bytes()));
+                }
+            }
             _ => {}
         }
     }

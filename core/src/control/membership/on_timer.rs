@@ -10,7 +10,7 @@ use crate::control::membership::probe::ProbeAction;
 use crate::control::membership::suspicion::terms;
 use crate::control::message::membership::{Accusation, MembershipMsg};
 use crate::control::output::Output;
-use crate::time::MS;
+use crate::time::{MS, S};
 
 /// Broadcasts that fill a control frame, about.
 const BROADCASTS_A_FRAME: usize = 8;
@@ -18,6 +18,9 @@ const BROADCASTS_A_FRAME: usize = 8;
 const CONTROL_FRAMES_A_TURN: usize = 3;
 /// Between two looks at how much of the mesh is reachable.
 const LOOK_GAP: u64 = 500 * MS;
+
+/// After how long a node that knows only members of other regions is the first of its own.
+const FIRST_AFTER: u64 = 5 * S;
 
 impl Membership {
     /// Does what is due.
@@ -92,9 +95,7 @@ impl Membership {
     /// Looks at how much of the mesh is reachable, and forgets who has been gone for long.
     fn look(&mut self, now: u64, out: &mut Effects) {
         self.look_at = now + LOOK_GAP;
-        let since = now.saturating_sub(self.settings.missing_for);
-        let missing = self.members.failed_since(since).count();
-        if let Some(status) = self.watch.look(self.members.live().len() + 1, missing, now) {
+        if let Some(status) = self.watch.look(self.quorum(), self.has_joined(now), now) {
             out.want(Output::Partition(status));
         }
         let then = now.saturating_sub(self.settings.forget_after);
@@ -102,6 +103,13 @@ impl Membership {
             self.forget(place, out);
         }
         self.conflicts.retain(|_, at| now < *at + CONFLICT_GAP);
+    }
+
+    /// Whether this node knows whom its region counts: it has compared that with others there or, where there are none, has been
+    /// in touch with other regions for a while.
+    fn has_joined(&self, now: u64) -> bool {
+        let first = self.members.live().is_empty() && self.members.remote_len() > 0;
+        self.sync.is_settled() || (first && self.wall(now) >= self.born().micros() + FIRST_AFTER)
     }
 
     /// Does what the prober wants. What it finds may lead to more: a member that is silent is suspected, and then probed by

@@ -49,15 +49,16 @@ pub struct Settings {
     pub seeds: Vec<SocketAddr>,
     /// Where members were met in an earlier incarnation.
     pub remembered: Vec<SocketAddr>,
-    /// Members on record, those that are gone included: 128 bytes each besides the announcement.
+    /// Members on record, those that are gone included: 128 bytes each besides the announcement. Where it is reached, those
+    /// that may be forgotten make room for newcomers, the longest gone first; once only live ones and those that a quorum
+    /// misses are left, newcomers are refused, and counted.
     pub members_max: usize,
     /// Live members of other regions on record: to be written to, not watched.
     pub remote_max: usize,
-    /// How long who is gone stays on record. Members announce themselves anew in a third of it, and an announcement
+    /// How long who left, or failed and does not count for a quorum, stays on record; who counts stays until it comes back or is
+    /// made to leave. Members announce themselves anew in a third of it, and an announcement
     /// that is older is refused: so old gossip brings nobody back after that either.
     pub forget_after: u64,
-    /// How long a failed member counts among those that should be reachable.
-    pub missing_for: u64,
     /// How updates spread.
     pub spread_settings: SpreadSettings,
     /// Which neighbour is compared with in a round.
@@ -86,7 +87,6 @@ impl Default for Settings {
             members_max: 1 << 17,
             remote_max: 4_096,
             forget_after: 24 * 3_600 * S,
-            missing_for: 600 * S,
             spread_settings: SpreadSettings::default(),
             selection: Strategy::Random,
             strangers: 1_000,
@@ -117,8 +117,7 @@ impl Settings {
             ("contact_max", self.contact_max, 100 * MS, HOUR),
             ("members_max", self.members_max as u64, 2, MEMBERS_MAX as u64),
             ("remote_max", self.remote_max as u64, 0, MEMBERS_MAX as u64),
-            ("missing_for", self.missing_for, 0, YEAR),
-            ("forget_after", self.forget_after, self.missing_for.max(MINUTE), YEAR),
+            ("forget_after", self.forget_after, MINUTE, YEAR),
         ])?;
         self.spread_settings.check()
     }

@@ -7,6 +7,7 @@ use octick_crypto::lanes::{Base, Kernel, Settings};
 use octick_crypto::{Identity, NodeId, Verifier};
 
 use crate::control::message::announcement::{Announcement, Statement, Unsound, mesh_key};
+use crate::control::message::force_leave::{ForceLeave, Removal};
 
 /// Makes and judges announcements. The default is [`Signed`]; a simulation may remember what it has judged.
 pub trait Signer: Send {
@@ -19,7 +20,16 @@ pub trait Signer: Send {
     /// The first rule that the bytes break.
     fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound>;
 
-    /// The same of many, each by itself.
+    /// Signs that another member is gone for good.
+    fn force_leave(&mut self, removal: &Removal) -> Arc<ForceLeave>;
+
+    /// Reads and verifies what somebody is said to have said of another member.
+    ///
+    /// # Errors
+    /// The first rule that the bytes break.
+    fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound>;
+
+    /// The same of many announcements, each by itself.
     fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {
         said.iter().map(|bytes| self.read(bytes)).collect()
     }
@@ -54,6 +64,14 @@ impl Signer for Signed {
 
     fn read(&mut self, bytes: &[u8]) -> Result<Arc<Announcement>, Unsound> {
         Announcement::verify(bytes, &self.mesh).map(Arc::new)
+    }
+
+    fn force_leave(&mut self, removal: &Removal) -> Arc<ForceLeave> {
+        Arc::new(ForceLeave::sign(&self.identity, &self.mesh, removal))
+    }
+
+    fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound> {
+        ForceLeave::verify(bytes, &self.mesh).map(Arc::new)
     }
 
     fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::newcomers::TERM;
 use crate::control::membership::settings::Settings;
-use crate::control::membership::table::Members;
+use crate::control::membership::table::{Member, Members, bucket_of};
 use crate::control::message::membership::{BUCKETS, Listed, MembershipMsg};
 use crate::limits::{CONTROL_FRAME_MAX, SYNC_LIST_MAX, SYNC_REMOTE_MAX};
 use crate::random::Random;
@@ -247,7 +247,7 @@ pub fn answer(
         if theirs == [0; 4] {
             for (_, member) in members.bucket(bucket) {
                 let bytes = member.announcement().bytes();
-                say(&MembershipMsg::Announce(bytes));
+                say(&word_of(member));
                 spent += HEAD_LEN + bytes.len().next_multiple_of(4);
             }
         } else {
@@ -290,6 +290,15 @@ pub fn answer_remote(
     bytes
 }
 
+/// What there is to say of a member in a comparison.
+fn word_of(member: &Member) -> MembershipMsg<'_> {
+    let bytes = member.announcement().bytes();
+    match member.state() {
+        PeerState::Failed => MembershipMsg::Missing(bytes),
+        _ => MembershipMsg::Announce(bytes),
+    }
+}
+
 /// Holds a list against the table.
 pub fn differences(members: &Members, bucket: u8, entries: &[[u8; Listed::LEN]]) -> Differences {
     let mut found = Differences::default();
@@ -297,32 +306,31 @@ pub fn differences(members: &Members, bucket: u8, entries: &[[u8; Listed::LEN]])
     let ours: Vec<(Listed, MemberIndex)> =
         members.bucket(bucket.into()).map(|(place, member)| (member.listed(), place)).collect();
     let gone = gone_in(members, bucket.into());
+    let knows = |member: &Member, listed: &Listed| {
+        [false, true].map(|failed| member.listed_as(failed)).contains(listed)
+    };
     for listed in &theirs {
         if ours.iter().any(|(mine, _)| mine == listed) {
             continue;
         }
-        match gone.iter().find(|(mine, _)| mine == listed) {
-            Some((_, place)) => found.accused.push(*place),
+        match gone.iter().find(|place| knows(members.get(**place), listed)) {
+            Some(place) => found.accused.push(*place),
             None => found.wanted.push(listed.name),
         }
     }
     // A full list may be one of several, and says nothing of who is not in it.
     if theirs.len() < SYNC_LIST_MAX {
         let unknown = ours.iter().filter(|(mine, _)| !theirs.contains(mine));
-        found.offered = unknown.map(|(_, place)| *place).take(SYNC_LIST_MAX).collect();
+        let unknown = unknown.map(|(_, place)| *place).filter(|place| !found.accused.contains(place));
+        found.offered = unknown.take(SYNC_LIST_MAX).collect();
     }
     found
 }
 
 /// Members of a bucket that are gone, of those that went last.
-fn gone_in(members: &Members, bucket: usize) -> Vec<(Listed, MemberIndex)> {
-    members
-        .gone_places()
-        .take(4_096)
-        .filter(|place| crate::control::membership::table::bucket_of(members.get(*place).id()) == bucket)
-        .filter(|place| matches!(members.get(*place).state(), PeerState::Failed | PeerState::Left))
-        .map(|place| (members.get(place).listed(), place))
-        .collect()
+fn gone_in(members: &Members, bucket: usize) -> Vec<MemberIndex> {
+    let gone = members.gone_places().take(4_096);
+    gone.filter(|place| bucket_of(members.get(*place).id()) == bucket).collect()
 }
 
 /// The members of `bucket` whose names begin as wanted.

@@ -5,8 +5,9 @@
 //! members, is kept up with every change.
 //!
 //! A member is `alive`, `suspected`, `failed` or `left`. Between two reports of one announcement the later of these
-//! states holds; a later announcement outdoes them all. Who is gone stays on record, so that old gossip does not
-//! bring it back.
+//! states holds; a later announcement outdoes them all. Who left stays on record for a while, so that old gossip does not
+//! bring it back. Who failed and counts for the quorum of its region stays until it comes back or is made to leave: forgetting
+//! it would lower the quorum, and time never does that.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -56,6 +57,18 @@ impl Default for BucketIndex {
     }
 }
 
+/// A member that went, and when; good as long as its record still says so.
+type Gone = (MemberIndex, u64);
+
+/// Members of the region that count for its quorum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Live ones, this node among them.
+    pub reachable: usize,
+    /// Those that failed, whenever that was.
+    pub missing: usize,
+}
+
 /// All members, this node among them.
 #[derive(Debug)]
 pub struct Members {
@@ -67,13 +80,17 @@ pub struct Members {
     me: NodeId,
     /// The live members of the region but for this node, in the order in which they are probed.
     live: Vec<MemberIndex>,
-    /// Who is gone, in the order in which that was noticed; places may have changed since.
-    gone: VecDeque<MemberIndex>,
+    /// Who is gone and may be forgotten, in the order in which that was noticed.
+    gone: VecDeque<Gone>,
+    /// Who failed and may not be, likewise.
+    missing: VecDeque<Gone>,
     gone_count: usize,
+    /// Members of the region that count for its quorum: live ones, this node among them, and failed ones.
+    counted: Counted,
     digests: [u64; BUCKETS],
-    /// Counts the comings and goings of live members.
+    /// Counts the comings and goings of members, and who is missed.
     changes: u64,
-    /// The live members by bucket, as of some count of changes: made when tables are compared.
+    /// The live and the missed members by bucket, as of some count of changes: made when tables are compared.
     buckets: BucketIndex,
     capacity: usize,
     /// Moves live members to places where they cannot be expected.
@@ -92,7 +109,9 @@ impl Members {
             me: me.id(),
             live: Vec::new(),
             gone: VecDeque::new(),
+            missing: VecDeque::new(),
             gone_count: 0,
+            counted: Counted::default(),
             digests: [0; BUCKETS],
             changes: 0,
             buckets: BucketIndex::default(),
@@ -127,19 +146,31 @@ impl Members {
         self.gone_count
     }
 
-    /// Members of the region that failed at or after `then`, the latest first.
-    pub fn failed_since(&self, then: u64) -> impl Iterator<Item = (MemberIndex, &Member)> {
-        self.gone
-            .iter()
-            .rev()
-            .map(|place| (*place, self.get(*place)))
-            .take_while(move |(_, member)| member.changed_at >= then)
-            .filter(|(_, member)| member.state == PeerState::Failed && member.region == self.region)
+    /// Members of the region that count for its quorum.
+    pub fn counted(&self) -> Counted {
+        self.counted
     }
 
-    /// Places of members that are gone, the latest first; some may be there again, or vacant.
+    /// Members of the region that failed and count, the latest first.
+    pub fn missing(&self) -> impl Iterator<Item = (MemberIndex, &Member)> {
+        let missing = self.missing.iter().rev().filter(|gone| self.is_gone(gone));
+        missing.map(|(place, _)| (*place, self.get(*place))).filter(|(_, member)| self.misses(member))
+    }
+
+    /// Members that are gone, the latest first, in no order between those that count and others.
     pub fn gone_places(&self) -> impl Iterator<Item = MemberIndex> {
-        self.gone.iter().rev().copied()
+        let gone = self.missing.iter().rev().chain(self.gone.iter().rev());
+        gone.filter(|gone| self.is_gone(gone)).map(|(place, _)| *place)
+    }
+
+    fn is_gone(&self, (place, at): &Gone) -> bool {
+        let member = self.get(*place);
+        member.incarnation != VACANT && !member.state.is_live() && member.changed_at == *at
+    }
+
+    /// Whether a member is one that a quorum lacks.
+    fn misses(&self, member: &Member) -> bool {
+        member.state == PeerState::Failed && member.region == self.region && member.counts()
     }
 
     /// Live members of the region, without this node, in probing order.
@@ -185,7 +216,7 @@ impl Members {
         self.index.find(self.hash(id), is).map(MemberIndex)
     }
 
-    /// Digests of the live members of the region, a bucket each; zero for an empty one.
+    /// Digests of the members of the region that are live or missed, a bucket each; zero for an empty one.
     pub fn digests(&self) -> [[u8; 4]; BUCKETS] {
         self.digests.map(|digest| (digest as u32).to_le_bytes())
     }
@@ -197,7 +228,7 @@ impl Members {
         turned.fold(0, |all, digest| all ^ digest) as u32
     }
 
-    /// Sorts the live members of the region by bucket, unless nobody came or went since the last time.
+    /// Sorts the members of the region that are live or missed by bucket, unless nobody came or went since the last time.
     pub fn index_buckets(&mut self) {
         if self.buckets.made_at == self.changes {
             return;
@@ -206,6 +237,7 @@ impl Members {
         buckets.places.clear();
         buckets.places.extend(core::iter::once(Self::ME).chain(self.live.iter().copied()));
         buckets.places.retain(|place| self.get(*place).state.is_live());
+        buckets.places.extend(self.missing().map(|(place, _)| place));
         buckets.places.sort_unstable_by_key(|place| (bucket_of(self.get(*place).id), *place));
         for (bucket, end) in buckets.ends.iter_mut().enumerate() {
             *end = buckets.places.partition_point(|place| bucket_of(self.get(*place).id) <= bucket) as u32;
@@ -214,7 +246,7 @@ impl Members {
         self.buckets = buckets;
     }
 
-    /// The live members of the region in one bucket, this node among them, as of the last [`Members::index_buckets`].
+    /// The members of the region in one bucket that are live, this node among them, or missed, as of the last [`Members::index_buckets`].
     pub fn bucket(&self, bucket: usize) -> impl Iterator<Item = (MemberIndex, &Member)> {
         let end = |bucket: usize| self.buckets.ends[bucket] as usize;
         let start = if bucket == 0 { 0 } else { end(bucket - 1) };
@@ -234,8 +266,18 @@ impl Members {
 
     /// Takes in an announcement that was verified.
     pub fn announce(&mut self, announcement: &Arc<Announcement>, now: u64) -> Applied {
-        let (id, rank) = (announcement.id(), announcement.rank());
         let state = if announcement.statement().leaves { PeerState::Left } else { PeerState::Alive };
+        self.announce_as(announcement, state, now)
+    }
+
+    /// The same of a member that is known, or told, to be in `state` since.
+    pub(in crate::control) fn announce_as(
+        &mut self,
+        announcement: &Arc<Announcement>,
+        state: PeerState,
+        now: u64,
+    ) -> Applied {
+        let (id, rank) = (announcement.id(), announcement.rank());
         let Some(place) = self.find(id) else { return self.add(announcement, state, now) };
         let member = self.get(place);
         if rank <= member.rank() {
@@ -243,7 +285,9 @@ impl Members {
         }
         let before = member.state;
         self.withdraw(place);
+        self.weigh(place, false);
         let member = self.get_mut(place);
+        member.pruned = false;
         let boots = member.announcement.statement().boot != announcement.statement().boot;
         if rank.0 > member.incarnation || boots {
             // The new incarnation knows nobody yet.
@@ -260,6 +304,7 @@ impl Members {
             member.changed_at = now;
         }
         member.state = state;
+        self.weigh(place, true);
         self.count(place, before, state);
         self.enlist(place);
         Applied::Changed(place, before)
@@ -301,8 +346,10 @@ impl Members {
         if before.is_live() != state.is_live() {
             self.withdraw(place);
         }
+        self.weigh(place, false);
         let member = self.get_mut(place);
         (member.state, member.changed_at) = (state, now);
+        self.weigh(place, true);
         self.count(place, before, state);
         if before.is_live() != state.is_live() {
             self.enlist(place);
@@ -310,17 +357,41 @@ impl Members {
     }
 
     fn count(&mut self, place: MemberIndex, before: PeerState, after: PeerState) {
-        match (before.is_live(), after.is_live()) {
-            (true, false) => {
-                self.gone_count += 1;
-                if self.gone.len() > 2 * self.capacity {
-                    let records = &self.records;
-                    self.gone.retain(|place| !records[place.0 as usize].state.is_live());
-                }
-                self.gone.push_back(place);
+        self.gone_count += usize::from(before.is_live() && !after.is_live());
+        self.gone_count -= usize::from(!before.is_live() && after.is_live());
+        if after.is_live() || before == after {
+            return;
+        }
+        let member = self.get(place);
+        let (gone, misses) = ((place, member.changed_at), self.misses(member));
+        for list in [&mut self.gone, &mut self.missing] {
+            if list.len() > 2 * self.capacity {
+                let records = &self.records;
+                list.retain(|(place, at)| {
+                    let member = &records[place.0 as usize];
+                    !member.state.is_live() && member.changed_at == *at
+                });
             }
-            (false, true) => self.gone_count -= 1,
-            _ => {}
+        }
+        if misses { self.missing.push_back(gone) } else { self.gone.push_back(gone) }
+    }
+
+    /// Counts a member into the quorum of the region, or out of it; and into the digests, if it is missed. Before and after all
+    /// that concerns either.
+    fn weigh(&mut self, place: MemberIndex, into: bool) {
+        let member = self.get(place);
+        let misses = self.misses(member);
+        let reachable = member.state.is_live() && member.region == self.region && member.counts();
+        let (bucket, stamp) = (bucket_of(member.id), member.stamp(true));
+        let step = |count: &mut usize, counts: bool| match into {
+            true => *count += usize::from(counts),
+            false => *count -= usize::from(counts),
+        };
+        step(&mut self.counted.reachable, reachable);
+        step(&mut self.counted.missing, misses);
+        if misses {
+            self.digests[bucket] ^= stamp;
+            self.changes += 1;
         }
     }
 
@@ -345,6 +416,7 @@ impl Members {
             state,
             via: 0,
             proven: false,
+            pruned: false,
         };
         let place = match self.free.pop() {
             Some(place) => {
@@ -357,22 +429,30 @@ impl Members {
             }
         };
         self.index.insert(self.hash(announcement.id()), place.0);
+        self.weigh(place, true);
         self.count(place, PeerState::Alive, state);
         self.enlist(place);
         Applied::New(place)
     }
 
-    /// The member that has been gone longest, if that is since before `then`: to be [removed](Members::remove).
+    /// The member that has been gone longest of those that no quorum misses, if that is since before `then`: to be
+    /// [removed](Members::remove).
     pub fn gone_before(&mut self, then: u64) -> Option<MemberIndex> {
-        while let Some(&place) = self.gone.front() {
-            let member = self.get(place);
-            let there = member.incarnation == VACANT || member.state.is_live();
-            if !there {
-                return (member.changed_at < then).then_some(place);
+        while let Some(gone) = self.gone.front() {
+            let place = gone.0;
+            if self.is_gone(gone) && !self.misses(self.get(place)) {
+                return (self.get(place).changed_at < then).then_some(place);
             }
             self.gone.pop_front();
         }
         None
+    }
+
+    /// Takes a member that is gone out of all lists that anybody sees; its record stays until it is
+    /// [removed](Members::remove).
+    pub(in crate::control) fn prune(&mut self, place: MemberIndex) {
+        debug_assert!(!self.get(place).state.is_live(), "only who is gone is pruned");
+        self.get_mut(place).pruned = true;
     }
 
     /// Forgets a member that is gone; its place goes to the next newcomer.
@@ -381,6 +461,7 @@ impl Members {
     /// When the member is not gone.
     pub fn remove(&mut self, place: MemberIndex) {
         assert!(!self.get(place).state.is_live(), "only who is gone is forgotten");
+        self.weigh(place, false);
         self.index.remove(self.hash(self.get(place).id), place.0);
         self.gone_count -= 1;
         let member = self.get_mut(place);
@@ -394,7 +475,7 @@ impl Members {
         if !member.state.is_live() || member.region != self.region {
             return;
         }
-        let (bucket, stamp, own) = (bucket_of(member.id), member.stamp(), member.id == self.me);
+        let (bucket, stamp, own) = (bucket_of(member.id), member.stamp(false), member.id == self.me);
         self.digests[bucket] ^= stamp;
         self.changes += 1;
         if own {
@@ -416,7 +497,7 @@ impl Members {
         if !member.state.is_live() || member.region != self.region {
             return;
         }
-        let (turn, bucket, stamp) = (member.turn, bucket_of(member.id), member.stamp());
+        let (turn, bucket, stamp) = (member.turn, bucket_of(member.id), member.stamp(false));
         self.digests[bucket] ^= stamp;
         self.changes += 1;
         if turn == NOWHERE {
@@ -446,7 +527,7 @@ pub fn bucket_of(id: NodeId) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::message::announcement::{Statement, mesh_key};
+    use crate::control::message::announcement::{EPHEMERAL, Statement, mesh_key};
     use crate::stamp::Version;
     use octick_crypto::Identity;
     use proptest::prelude::*;
@@ -464,7 +545,7 @@ mod tests {
                 incarnation: Incarnation(1 + (version / 2) as u32),
                 boot: 0,
                 version: Version::new(1_700_000_000_000_000 + version, identity.id()),
-                capabilities: 0,
+                capabilities: if key % 5 == 4 { EPHEMERAL } else { 0 },
                 region: Region(u16::from(key % 8 == 7)),
                 leaves: version == 3,
                 addresses: Vec::new(),
@@ -529,6 +610,7 @@ mod tests {
                     }
                     Step::ForgetOldest => {
                         if let Some(place) = members.gone_before(u64::MAX) {
+                            prop_assert!(!members.misses(members.get(place)), "a quorum is never lowered by forgetting");
                             let id = members.get(place).id();
                             members.remove(place);
                             twin.retain(|key, _| all[*key as usize][0].id() != id);
@@ -551,12 +633,18 @@ mod tests {
                 prop_assert_eq!(members.len(), twin.len() + 1);
                 members.index_buckets();
                 let listed = (0..BUCKETS).map(|bucket| members.bucket(bucket).count()).sum::<usize>();
-                prop_assert_eq!(listed, live.len() + 1);
-                // The digest depends on who is live and announced how, and on nothing that happened before.
+                let counts = |key: &u8| is_local(key) && key % 5 != 4;
+                let missed = |(key, known): &(&u8, &(Rank, PeerState))| counts(key) && known.1 == PeerState::Failed;
+                let missing = twin.iter().filter(missed).count();
+                let reachable = 1 + twin.iter().filter(|(key, known)| counts(key) && known.1.is_live()).count();
+                prop_assert_eq!(members.counted(), Counted { reachable, missing });
+                prop_assert_eq!(members.missing().count(), missing);
+                prop_assert_eq!(listed, live.len() + 1 + missing);
+                // The digest depends on who is live, or missed, and announced how, and on nothing that happened before.
                 let mut fresh = Members::new(all[0][0].clone(), 64, Random::new(9));
-                for (key, known) in twin.iter().filter(|(_, known)| known.1.is_live()) {
+                for (key, known) in twin.iter().filter(|known| known.1.1.is_live() || missed(known)) {
                     let announcement = all[*key as usize].iter().find(|a| a.rank() == known.0).unwrap();
-                    fresh.announce(announcement, 0);
+                    fresh.announce_as(announcement, known.1, 0);
                 }
                 prop_assert_eq!((fresh.digest(), fresh.digests()), (members.digest(), members.digests()));
             }

@@ -29,6 +29,10 @@ use crate::stamp::{Incarnation, Run, Slot, Version};
 const LEAVES: u8 = 1;
 const DOMAIN: &[u8; 31] = b"octick v1 member's announcement";
 
+/// The ability not to be missed: a member that announces it never counts for a quorum, whether it is there or not. The other
+/// bits are the embedder's.
+pub const EPHEMERAL: u32 = 1 << 31;
+
 /// A run of slots that a member speaks for, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -197,6 +201,13 @@ impl Announcement {
     /// The bytes that prove it.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+impl Statement {
+    /// Whether the member never counts for a quorum.
+    pub fn is_ephemeral(&self) -> bool {
+        self.capabilities & EPHEMERAL != 0
     }
 }
 

@@ -94,6 +94,10 @@ kinds! {
     Response = 0x61, "response", Membership;
     /// A member's announcement, signed by itself.
     Announce = 0x70, "announce", Membership;
+    /// The announcement of a member that failed, and that the sender misses.
+    Missing = 0x74, "missing", Membership;
+    /// A member's signed word that another one is gone for good.
+    ForceLeave = 0x75, "force-leave", Membership;
     /// Asks the receiver to ping another member (SWIM).
     PingReq = 0xF5, "ping-req", Membership;
     /// Says that the helper is there and heard nothing from the target (Lifeguard).

@@ -89,6 +89,10 @@ pub enum MembershipMsg<'a> {
     Response(Token),
     /// An [`Announcement`](crate::control::Announcement), not yet verified.
     Announce(&'a [u8]),
+    /// The announcement, not yet verified, of a member that the sender believes failed, and misses.
+    Missing(&'a [u8]),
+    /// A [`ForceLeave`](crate::control::message::force_leave::ForceLeave), not yet verified.
+    ForceLeave(&'a [u8]),
 }
 
 /// A member as a list names it: the first half of its name, and four bytes that depend on all that is known of it.
@@ -172,6 +176,8 @@ impl<'a> MembershipMsg<'a> {
             }
             MessageKind::Response => Self::Response(exact(body)?),
             MessageKind::Announce => Self::Announce(body),
+            MessageKind::Missing => Self::Missing(body),
+            MessageKind::ForceLeave => Self::ForceLeave(body),
             _ => return Err(Malformed::Kind),
         })
     }
@@ -240,6 +246,8 @@ impl<'a> MembershipMsg<'a> {
             }
             Self::Response(token) => control_frame.push(MessageKind::Response as u8, &token),
             Self::Announce(bytes) => control_frame.push(MessageKind::Announce as u8, bytes),
+            Self::Missing(bytes) => control_frame.push(MessageKind::Missing as u8, bytes),
+            Self::ForceLeave(bytes) => control_frame.push(MessageKind::ForceLeave as u8, bytes),
         }
     }
 }
@@ -338,6 +346,8 @@ mod tests {
             MembershipMsg::Challenge { token: [3; 16], seen_at: "127.0.0.1:9".parse().unwrap() },
             MembershipMsg::Response([4; 16]),
             MembershipMsg::Announce(&[1, 2, 3]),
+            MembershipMsg::Missing(&[4, 5]),
+            MembershipMsg::ForceLeave(&[6; 144]),
         ]);
     }
 

@@ -6,6 +6,7 @@
 //! | [`control_msg`] | a message, decoded once |
 //! | [`membership`] | about members |
 //! | [`announcement`] | what a member says of itself, signed |
+//! | [`force_leave`] | what a member says of another that is gone for good, signed |
 //! | [`gossip`] | about updates, links and samples |
 //! | [`descriptor`] | refers to a member's announcement |
 //! | [`malformed`] | why a body is not what its kind requires |
@@ -13,6 +14,7 @@
 pub mod announcement;
 pub mod control_msg;
 pub mod descriptor;
+pub mod force_leave;
 pub mod gossip;
 pub mod kind;
 pub mod malformed;
