@@ -24,7 +24,7 @@ use crate::changes::Changes;
 use crate::config::{Peer, check_runs};
 use crate::error::{Gone, LearnError, MeshError, NotReady, QueryError};
 use crate::events::{EventSource, Events};
-use crate::mesh::{MeshView, Quorum, Steering};
+use crate::mesh::{Expelled, MeshView, Quorum, Steering, Whom};
 use crate::notify::{Closed, Waiters};
 use crate::runtime::{
     Command, Latencies, PeerSnapshot, SenderStats, ThreadStats, Threads, Waker, Write, tally,
@@ -299,12 +299,29 @@ impl Handle {
         self.steer(Steering::Leave).map(drop)
     }
 
-    /// Declares a member gone for good; true if it was known. If it lives after all, it will say so.
+    /// Has a member leave that is gone for good: every node takes it for left, and no quorum counts it any more. With `prune`
+    /// it is forgotten besides: it is shown to nobody, and its slots are free. One that is believed live is suspected first, and
+    /// says that it is there if it is. Any member may do this.
     ///
     /// # Errors
     /// As [`Handle::mesh`].
-    pub fn force_leave(&self, id: NodeId) -> Result<bool, MeshError> {
-        self.steer(Steering::Expel(id))
+    pub fn force_leave(&self, id: NodeId, prune: bool) -> Result<Expelled, MeshError> {
+        let expelled = self.expel(Whom::One(id), prune)?;
+        Ok(expelled.first().map_or(Expelled::Unknown, |(_, expelled)| *expelled))
+    }
+
+    /// The same of every member that failed. Returns who has left by that.
+    ///
+    /// # Errors
+    /// As [`Handle::mesh`].
+    pub fn force_leave_failed(&self, prune: bool) -> Result<Vec<NodeId>, MeshError> {
+        Ok(self.expel(Whom::Failed, prune)?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    fn expel(&self, whom: Whom, prune: bool) -> Result<Vec<(NodeId, Expelled)>, MeshError> {
+        let (reply, answer) = channel::bounded(1);
+        self.command(Command::Expel(whom, prune, reply)).map_err(|Gone| MeshError::Gone)?;
+        answer.recv().map_err(|_| MeshError::Gone)?.ok_or(MeshError::NoMembership)
     }
 
     fn steer(&self, steering: Steering) -> Result<bool, MeshError> {

@@ -58,7 +58,8 @@ pub use error::{Gone, LearnError, MeshError, NotReady, QueryError, QuorumError, 
 pub use events::{Events, NextEvent};
 pub use handle::{About, Handle, Shutdown, Stats, Unsent};
 pub use mesh::{
-    MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, Region, Strategy, TravelView,
+    Expelled, MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, QuorumView, Region,
+    Strategy, TravelView,
 };
 pub use octick_core::counters::{Counter, Tally};
 pub use octick_core::data::budget::{Limits, Rate, SenderScore};

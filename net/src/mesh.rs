@@ -7,7 +7,9 @@ use std::time::Duration;
 
 pub use octick_core::control::dissemination::select::Strategy;
 pub use octick_core::control::dissemination::spread::{Convergence, Counts as TravelCounts};
-pub use octick_core::control::{Partition, PeerState, Region, Settings as MembershipSettings};
+pub use octick_core::control::{
+    Expelled, Partition, PeerState, Quorum as QuorumView, Region, Settings as MembershipSettings,
+};
 pub use octick_core::data::audit::Counts as AuditCounts;
 pub use octick_core::engine::MeshEvent;
 use octick_core::stamp::{Incarnation, Run};
@@ -20,6 +22,9 @@ pub struct Membership {
     pub region: Region,
     /// What this node can do, as the mesh's agents agree to number it. Default nothing.
     pub capabilities: u32,
+    /// Whether this node never counts for a quorum, neither while it is there nor when it is gone: for nodes that come and go as
+    /// they please. Default no. It is announced as the highest bit of the capabilities, which is not the agents' to use.
+    pub ephemeral: bool,
     /// Where others reach this node, best first, at most four. By default the address that it listens on or, if that is any
     /// address, the one that others see.
     pub advertise: Vec<SocketAddr>,
@@ -35,6 +40,7 @@ impl Default for Membership {
         Self {
             region: Region::default(),
             capabilities: 0,
+            ephemeral: false,
             advertise: Vec::new(),
             frame_cache: 16 << 20,
             settings: MembershipSettings::default(),
@@ -61,6 +67,10 @@ pub struct MemberView {
     pub round_trip: Option<Duration>,
     /// The runs of slots that it claims.
     pub runs: Vec<Run>,
+    /// Whether it never counts for a quorum, by its own word.
+    pub ephemeral: bool,
+    /// Whether a quorum of this node's region counts it: it is there, or failed, is of the region, and not ephemeral.
+    pub counts: bool,
     /// Whether it is this node itself.
     pub this_node: bool,
 }
@@ -87,6 +97,8 @@ pub struct MeshView {
     pub members: Vec<MemberView>,
     /// Whether enough of them are reachable.
     pub partition: Partition,
+    /// What that is counted from.
+    pub quorum: QuorumView,
     /// How updates travel.
     pub travel: TravelView,
     /// Whether nobody has answered for a while: of a node with seeds, that they are down.
@@ -97,6 +109,11 @@ impl MeshView {
     /// Members that are believed to be there, this node among them.
     pub fn live(&self) -> impl Iterator<Item = &MemberView> {
         self.members.iter().filter(|member| member.state.is_live())
+    }
+
+    /// Members that failed and that a quorum counts: until they come back or are made to leave, however long that takes.
+    pub fn missing(&self) -> impl Iterator<Item = &MemberView> {
+        self.members.iter().filter(|member| member.counts && !member.state.is_live())
     }
 }
 
@@ -109,6 +126,8 @@ impl Quorum {
     pub(crate) fn set(&self, partition: Partition) {
         let word = match partition {
             Partition::Healthy | Partition::Recovering => 0,
+            // There is at least one other, of whom it was told, and that one is not known yet.
+            Partition::Joining => 1 << 32 | 2,
             Partition::Partitioned { reachable, required } => {
                 (reachable as u64) << 32 | required.max(1) as u64 & u64::from(u32::MAX)
             }
@@ -128,5 +147,12 @@ impl Quorum {
 pub(crate) enum Steering {
     Join(SocketAddr),
     Leave,
-    Expel(NodeId),
+}
+
+/// Who is to be made to leave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whom {
+    One(NodeId),
+    /// Everybody who failed.
+    Failed,
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use octick::{
-    Config, Handle, Identity, Layout, Membership, MeshError, Mode, NotReady, PeerState, QuorumError, Reject,
+    Config, Expelled, Handle, Identity, Layout, Membership, MeshError, Mode, NotReady, PeerState, QuorumError, QuorumView, Reject,
     Run, Slot, Update, WriteError,
 };
 
@@ -116,8 +116,10 @@ fn two_nodes_without_seeds_meet_when_one_is_told_to_join() {
     let nodes = [0, 1].map(|n| start(n, None, |_| ()));
     nodes[0].join(nodes[1].local_addr()).expect("it looks after a mesh");
     until("they know each other", || nodes.iter().all(|node| live(node) == 2));
-    assert!(nodes[0].force_leave(nodes[1].id()).expect("it looks after a mesh"));
-    assert!(!nodes[0].force_leave(identity(7).id()).expect("it looks after a mesh"));
+    let force_leave = |id| nodes[0].force_leave(id, false).expect("it looks after a mesh");
+    assert_eq!(force_leave(nodes[1].id()), Expelled::Suspected);
+    assert_eq!(force_leave(nodes[0].id()), Expelled::Itself);
+    assert_eq!(force_leave(identity(7).id()), Expelled::Unknown);
     until("who is declared gone wrongly says so", || nodes.iter().all(|node| live(node) == 2));
 }
 
@@ -149,9 +151,10 @@ fn a_node_without_membership_says_so() {
     assert_eq!(node.mesh().unwrap_err(), MeshError::NoMembership);
     assert_eq!(node.leave().unwrap_err(), MeshError::NoMembership);
     assert_eq!(node.join(node.local_addr()).unwrap_err(), MeshError::NoMembership);
-    let error = node.force_leave(identity(1).id()).unwrap_err();
+    let error = node.force_leave(identity(1).id(), false).unwrap_err();
     assert_eq!(error, MeshError::NoMembership);
     assert!(error.to_string().contains("Config::membership"), "it says what to do: {error}");
+    assert_eq!(node.force_leave_failed(true).unwrap_err(), MeshError::NoMembership);
 }
 
 #[test]
@@ -182,6 +185,42 @@ fn a_node_that_has_lost_its_quorum_takes_ordinary_writes_only() {
     until("two are back", || live(&seed) == 3 && live(&again) == 3 && live(&more) == 3);
     until("the quorum is there", || writer.write_with_quorum(update).is_ok());
     seed.ready(PATIENCE).expect("it is a member like any other again");
+}
+
+#[test]
+fn who_failed_and_is_made_to_leave_is_not_waited_for() {
+    let quick = |config: &mut Config| {
+        let settings = &mut config.membership.as_mut().expect("it has one").settings;
+        (settings.probe_interval, settings.probe_timeout) = (100_000, 40_000);
+    };
+    let seed = start(0, None, quick);
+    let address = seed.local_addr();
+    let other = start(1, Some(address), quick);
+    let short_lived = start(2, Some(address), |config| {
+        quick(config);
+        config.membership.as_mut().expect("it has one").ephemeral = true;
+    });
+    let third = start(3, Some(address), quick);
+    let nodes = [&seed, &other, &short_lived, &third];
+    until("everybody knows everybody", || nodes.iter().all(|node| live(node) == 4));
+    let quorum = |node: &Handle| node.mesh().expect("it looks after a mesh").quorum;
+    assert_eq!(quorum(&other), QuorumView { members: 3, may_fail: 0, required: 3, reachable: 3 });
+    drop(short_lived);
+    until("the ephemeral one is missed", || live(&seed) == 3 && live(&other) == 3);
+    seed.writer().write_with_quorum(Update::Cell8(run(0).first, 1)).expect("it never counted");
+    let gone = third.id();
+    drop(third);
+    until("of three that count, one is missed", || live(&seed) == 2 && live(&other) == 2);
+    until("there is no quorum", || seed.writer().write_with_quorum(Update::Cell8(run(0).first, 2)).is_err());
+    let missing: Vec<_> = other.mesh().expect("it looks after a mesh").missing().map(|m| m.id).collect();
+    assert_eq!(missing, [gone]);
+    assert!(other.force_leave_failed(true).expect("it looks after a mesh").contains(&gone));
+    until("both count two", || [&seed, &other].iter().all(|node| quorum(node).members == 2));
+    until("there is a quorum", || seed.writer().write_with_quorum(Update::Cell8(run(0).first, 3)).is_ok());
+    until("nobody sees it", || {
+        let view = seed.mesh().expect("it looks after a mesh");
+        view.members.iter().all(|member| member.id != gone)
+    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossbeam::channel;
 use crossbeam::queue::ArrayQueue;
-use octick_core::control::message::announcement::mesh_key;
+use octick_core::control::message::announcement::{EPHEMERAL, mesh_key};
 use octick_core::control::{Control, NodeInit, Signed};
 use octick_core::data::accept::Terms;
 use octick_core::data::{Budgets, Ingress, Run};
@@ -230,7 +230,7 @@ fn control(
         id: signer.id(),
         incarnation,
         region: membership.region,
-        capabilities: membership.capabilities,
+        capabilities: membership.capabilities | if membership.ephemeral { EPHEMERAL } else { 0 },
         addresses,
         runs: runs.to_vec(),
         seed: random_word(u64::from(incarnation.0)),

@@ -97,11 +97,17 @@ impl Journal {
         match partition {
             Partition::Healthy if self.partitioned => info!("the mesh is whole again"),
             Partition::Healthy => debug!("the mesh is whole"),
+            Partition::Joining => debug!("no quorum before this node has joined"),
             Partition::Recovering => info!("enough members for a quorum are reachable again"),
             Partition::Partitioned { reachable, required } => {
-                warn!(reachable, required, "partitioned: fewer members are reachable than a quorum takes");
+                warn!(
+                    reachable,
+                    required,
+                    "partitioned: fewer members are reachable than a quorum takes; those that failed count until they come back or \
+                     are made to leave: octick members, octick force-leave"
+                );
             }
         }
-        self.partitioned = partition != Partition::Healthy;
+        self.partitioned = matches!(partition, Partition::Partitioned { .. } | Partition::Recovering);
     }
 }

@@ -9,7 +9,7 @@ use octick_core::engine::NotLearnt;
 use octick_crypto::{Hash, NodeId};
 
 use crate::config::Peer;
-use crate::mesh::{MeshView, Steering};
+use crate::mesh::{Expelled, MeshView, Steering, Whom};
 
 /// An agent's write, on its way to the engine's thread.
 pub(crate) struct Write {
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     /// Change this node's part in the mesh; the answer is whether it did.
     /// Nothing without membership.
     Steer(Steering, Sender<Option<bool>>),
+    /// Have members leave, and forget them if so; the answer is what became of each, or nothing without membership.
+    Expel(Whom, bool, Sender<Option<Vec<(NodeId, Expelled)>>>),
     /// Ask the node at this address for its report.
     QueryStats(SocketAddr, Sender<Report>),
     /// Say goodbye, send all that is pending, and then say so.

@@ -13,12 +13,13 @@ use octick_core::data::{Directory, Origin, Update};
 use octick_core::engine::{Engine, MeshEvent, NotLearnt};
 use octick_core::limits::BATCH_MAX;
 use octick_core::wire::{Entries, Frame};
+use octick_crypto::NodeId;
 
 use crate::clock;
 use crate::config::{Peer, Push};
 use crate::events::EventLog;
 use crate::handle::Unsent;
-use crate::mesh::{MemberView, MeshView, Quorum, Steering, TravelView};
+use crate::mesh::{Expelled, MemberView, MeshView, PeerState, Quorum, Steering, TravelView, Whom};
 use crate::notify::Notifier;
 use crate::runtime::engine::command::{Command, Urgency, What, Write};
 use crate::runtime::engine::egress::Egress;
@@ -271,6 +272,9 @@ impl EngineLoop {
                 Command::View(reply) => {
                     let _ = reply.try_send(self.view());
                 }
+                Command::Expel(whom, prune, reply) => {
+                    let _ = reply.try_send(self.expel(whom, prune));
+                }
                 Command::Steer(steering, reply) => {
                     let _ = reply.try_send(self.steer(steering));
                 }
@@ -372,6 +376,7 @@ impl EngineLoop {
     fn view(&self) -> Option<MeshView> {
         let control = self.parts.engine.control()?;
         let (members, travel) = (control.members(), control.dissemination());
+        let own_region = members.get(Members::ME).region();
         let member = |(place, member): (_, &Member)| MemberView {
             id: member.id(),
             state: member.state(),
@@ -381,11 +386,16 @@ impl EngineLoop {
             address: member.address(),
             round_trip: member.rtt.micros().map(|micros| Duration::from_micros(micros.into())),
             runs: member.announcement().statement().claims.iter().map(|claim| claim.run).collect(),
+            ephemeral: !member.counts(),
+            counts: member.counts()
+                && member.region() == own_region
+                && (member.state().is_live() || member.state() == PeerState::Failed),
             this_node: place == Members::ME,
         };
         Some(MeshView {
-            members: members.iter().map(member).collect(),
+            members: members.iter().filter(|(_, member)| !member.is_pruned()).map(member).collect(),
             partition: control.partition(),
+            quorum: control.quorum(),
             travel: TravelView {
                 neighbours: travel.neighbours().count(),
                 rounds_per_second_milli: travel.rounds_per_second_milli(self.now()),
@@ -407,9 +417,21 @@ impl EngineLoop {
                 self.parts.seeded = true;
             }
             Steering::Leave => control.leave(now),
-            Steering::Expel(id) => return Some(control.expel(now, id)),
         }
         Some(true)
+    }
+
+    fn expel(&mut self, whom: Whom, prune: bool) -> Option<Vec<(NodeId, Expelled)>> {
+        let now = self.now();
+        let control = self.parts.engine.control_mut()?;
+        let ids: Vec<NodeId> = match whom {
+            Whom::One(id) => vec![id],
+            Whom::Failed => {
+                let failed = |member: &&Member| member.state() == PeerState::Failed;
+                control.members().iter().map(|(_, member)| member).filter(failed).map(Member::id).collect()
+            }
+        };
+        Some(ids.into_iter().map(|id| (id, control.expel(now, id, prune))).collect())
     }
 
     /// Sends pending writes; says whether some are left, which then go next turn.
