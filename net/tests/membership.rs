@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use octick::{
-    Config, Expelled, Handle, Identity, Layout, Membership, MeshError, Mode, NotReady, PeerState, QuorumError, QuorumView, Reject,
-    Run, Slot, Update, WriteError,
+    Config, Expelled, Handle, Identity, Layout, Membership, MeshError, Mode, NotReady, PeerState,
+    QuorumError, QuorumView, Reject, Run, Slot, Update, WriteError,
 };
 
 const LAYOUT: Layout = Layout { slots: 4_096, cells8: true, cells4: false, rows: false };

@@ -88,6 +88,7 @@ fn membership(mesh: &Mesh) -> [(&'static str, String); 4] {
         _ if *alone => "ALONE: no seed answers; it keeps trying (see membership.seeds)".into(),
         Status::Healthy => "healthy: it reaches a quorum".into(),
         Status::Recovering => "recovering: it reaches a quorum again".into(),
+        Status::Joining => "joining: it has no quorum before it knows who is there".into(),
         Status::Partitioned { reachable, required } => {
             format!(
                 "PARTITIONED: {reachable} members are reachable, {required} are required; writes that need a quorum are refused"
@@ -95,7 +96,11 @@ fn membership(mesh: &Mesh) -> [(&'static str, String); 4] {
         }
     };
     let Counts { alive, suspected, failed, left } = counts;
-    let Quorum { counted, reachable, required } = quorum;
+    let Quorum { counted, may_fail, required, reachable, missing } = quorum;
+    let missing = match &missing[..] {
+        [] => String::new(),
+        ids => format!("; missing: {}", ids.iter().map(|id| &id[..8]).take(8).collect::<Vec<_>>().join(" ")),
+    };
     [
         ("reached at", format!("{at}, region {region}, incarnation {incarnation}")),
         ("members", format!("{alive} alive, {suspected} suspected, {failed} failed, {left} left")),
@@ -103,8 +108,9 @@ fn membership(mesh: &Mesh) -> [(&'static str, String); 4] {
         (
             "quorum",
             format!(
-                "{required} of {counted}; {reachable} reachable. It counts members that are alive, suspected or failed, not \
-                 those that left: octick force-leave ID takes out one that will not come back"
+                "{required} of {counted}, for {may_fail} may fail; {reachable} reachable{missing}. It counts members of this \
+                 region that are alive, suspected or failed, however long ago, not those that left or are ephemeral: octick \
+                 force-leave ID takes out one that will not come back"
             ),
         ),
     ]

@@ -87,27 +87,53 @@ impl Leave {
     }
 }
 
-/// Declares a member gone for good, through a running node. If it lives after all, it will say so.
+/// Has a member leave that is gone for good, through a running node: no quorum counts it any more. If it lives after all, it
+/// says so. Any member of a mesh may do this.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("whom").required(true))]
 pub struct ForceLeave {
     /// The member's id, or as many of its first digits as tell it from others
-    member: String,
+    #[arg(group = "whom")]
+    member: Option<String>,
+    /// All members that are in this state: failed
+    #[arg(long, group = "whom", value_parser = ["failed"])]
+    state: Option<String>,
+    /// Forget it as well: it is shown to nobody any more, and its slots are free
+    #[arg(long)]
+    prune: bool,
     #[command(flatten)]
     locate: Locate,
 }
 
 impl ForceLeave {
-    /// Has it declared gone.
+    /// Has it, or all of them, leave.
     ///
     /// # Errors
     /// One line: which member may have been meant, or why the node did not answer.
     pub fn run(&self) -> Result<ExitCode, Failure> {
         let admin = self.locate.address()?;
-        // Anything but digits and control frames could lead to another path.
-        let path: String = self.member.bytes().map(escape).collect();
-        let path = format!("/api/v1/members/{path}/leave");
-        let gone = client::post::<view::Done>(&admin, &path, &view::Nothing {})?.done;
-        say(format_args!("{gone} is declared gone"))?;
+        let state = self.state.as_ref().map(|_| view::State::Failed);
+        let path = match &self.member {
+            // Anything but digits and letters could lead to another path.
+            Some(member) => {
+                format!("/api/v1/members/{}/leave", member.bytes().map(escape).collect::<String>())
+            }
+            None => "/api/v1/members/leave".into(),
+        };
+        let order = view::ForceLeave { prune: self.prune, state };
+        let removed = client::post::<view::Removed>(&admin, &path, &order)?;
+        let how = if self.prune { "has left and is forgotten" } else { "has left" };
+        for id in &removed.left {
+            say(format_args!("{id} {how}"))?;
+        }
+        for id in &removed.suspected {
+            say(format_args!(
+                "{id} was believed live: it leaves in some seconds, unless it says that it is there"
+            ))?;
+        }
+        if removed.left.is_empty() && removed.suspected.is_empty() {
+            say("no member is failed")?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use octick_core::control::message::announcement::{ADDRESSES_MAX, CLAIMS_MAX};
+use octick_core::control::message::announcement::{ADDRESSES_MAX, CLAIMS_MAX, EPHEMERAL};
 use octick_core::data::budget::Rate;
 use octick_core::data::{Directory, DirectoryError, Origin, Run};
 use octick_core::limits::{CHECKS_PER_SEC_MAX, ORIGINS_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX};
@@ -137,9 +137,14 @@ impl Config {
     }
 
     fn check_membership(&self) -> Checked {
-        let Some(Membership { advertise, frame_cache, settings, .. }) = &self.membership else {
+        let Some(Membership { advertise, capabilities, frame_cache, settings, .. }) = &self.membership else {
             return Ok(());
         };
+        require(capabilities & EPHEMERAL == 0, "membership.capabilities", || {
+            format!(
+                "{capabilities:#010x} has the highest bit, which says ephemeral: leave it to Membership::ephemeral"
+            )
+        })?;
         within("membership.advertise", advertise.len() as u64, 0, ADDRESSES_MAX as u64)?;
         for (i, address) in advertise.iter().enumerate() {
             let key = format!("membership.advertise[{i}]");

@@ -8,12 +8,12 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use octick::{Handle, MeshError, MeshView, Partition};
+use octick::{Expelled, Handle, MeshError, MeshView, Partition};
 
 use super::body::Body;
 use super::facts::Facts;
 use super::refusal::Refusal;
-use super::view::{self, Done, Join, Nothing};
+use super::view::{self, Done, ForceLeave, Join, Nothing, Removed};
 use super::{find, guard};
 
 /// The longest body: an address fits ten times.
@@ -38,6 +38,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/counters", get(counters))
         .route("/members", get(members))
         .route("/members/{id}/leave", post(force_leave))
+        .route("/members/leave", post(force_leave_all))
         .route("/join", post(join))
         .route("/leave", post(leave));
     Router::new()
@@ -125,8 +126,18 @@ async fn leave(State(shared): State<Shared>, Body(Nothing {}): Body<Nothing>) ->
 async fn force_leave(
     State(shared): State<Shared>,
     name: Result<Path<String>, PathRejection>,
-    Body(Nothing {}): Body<Nothing>,
-) -> Answer<Done> {
+    Body(ForceLeave { prune, state }): Body<ForceLeave>,
+) -> Answer<Removed> {
+    if state.is_some() {
+        let help =
+            "leave the state out, or the member: POST /api/v1/members/leave with {\"state\": \"failed\"}";
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "member_and_state",
+            "both a member and a state are given",
+            help,
+        ));
+    }
     let Path(name) = name.map_err(|rejection| {
         let help = "give the id of a member, 32 hex digits, or its first ones; see: octick members";
         Refusal::new(StatusCode::BAD_REQUEST, "bad_name", rejection.body_text(), help)
@@ -139,11 +150,29 @@ async fn force_leave(
             let help = "make it leave: octick leave, or POST /api/v1/leave";
             return Err(Refusal::new(StatusCode::CONFLICT, "own_name", message, help));
         }
-        let id = member.id;
-        if !shared.node.force_leave(id).map_err(unavailable)? {
-            return Err(find::unknown(&mesh, &name));
+        let (id, mut removed) = (member.id, Removed::default());
+        match shared.node.force_leave(id, prune).map_err(unavailable)? {
+            Expelled::Left => removed.left.push(id.to_string()),
+            Expelled::Suspected => removed.suspected.push(id.to_string()),
+            Expelled::Unknown | Expelled::Itself => return Err(find::unknown(&mesh, &name)),
         }
-        Ok(Json(Done { done: id.to_string() }))
+        Ok(Json(removed))
+    })
+    .await
+}
+
+async fn force_leave_all(
+    State(shared): State<Shared>,
+    Body(ForceLeave { prune, state }): Body<ForceLeave>,
+) -> Answer<Removed> {
+    if state != Some(view::State::Failed) {
+        let message = "members are made to leave by their state only if that is failed";
+        let help = "say {\"state\": \"failed\"}, or name a member: POST /api/v1/members/ID/leave";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_state", message, help));
+    }
+    with(shared, move |shared| {
+        let left = shared.node.force_leave_failed(prune).map_err(unavailable)?;
+        Ok(Json(Removed { left: left.iter().map(ToString::to_string).collect(), suspected: Vec::new() }))
     })
     .await
 }

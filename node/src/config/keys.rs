@@ -65,6 +65,8 @@ section! {
         advertise: Vec<SocketAddr> = Vec::new(),
         /// The region that this node belongs to.
         region: u16 = 0,
+        /// Never count this node for a quorum, neither while it is there nor when it is gone: for nodes that come and go.
+        ephemeral: bool = false,
         /// Wait longer with suspicions while this node itself is slow, while nobody confirms them, and until the suspected
         /// was told (Lifeguard). Without: plain SWIM, for comparison; the same on every node of a mesh.
         lifeguard: bool = true,

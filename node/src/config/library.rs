@@ -67,6 +67,7 @@ impl Settings {
         let keys = &self.membership;
         let mut membership = Membership {
             region: Region(keys.region),
+            ephemeral: keys.ephemeral,
             advertise: keys.advertise.clone(),
             frame_cache: keys.frame_cache_bytes,
             ..Membership::default()

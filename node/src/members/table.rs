@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::admin::view::{Member, Members, Status};
+use crate::admin::view::{Member, Members, Quorum, Status};
 use crate::output::{Column, columns};
 
 /// Shows the members, a row each, and a line about all of them.
@@ -49,10 +49,28 @@ fn summary(f: &mut fmt::Formatter<'_>, members: &Members) -> fmt::Result {
         }
     }
     match members.partition {
-        Status::Healthy => writeln!(f, "; healthy"),
-        Status::Recovering => writeln!(f, "; recovering"),
+        Status::Healthy => writeln!(f, "; healthy")?,
+        Status::Recovering => writeln!(f, "; recovering")?,
+        Status::Joining => writeln!(f, "; joining: no quorum before this node knows who is there")?,
         Status::Partitioned { reachable, required } => {
-            writeln!(f, "; PARTITIONED: {reachable} reachable, {required} required for a quorum")
+            writeln!(f, "; PARTITIONED: {reachable} reachable, {required} required for a quorum")?
         }
     }
+    quorum(f, &members.quorum)
+}
+
+/// What the quorum counts, and who is missing: three names at most.
+fn quorum(f: &mut fmt::Formatter<'_>, quorum: &Quorum) -> fmt::Result {
+    let Quorum { counted, may_fail, required, reachable, missing } = quorum;
+    writeln!(f, "quorum: {required} of {counted} that count ({may_fail} may fail); {reachable} reachable")?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().take(3).map(|id| &id[..id.len().min(8)]).collect();
+    let more = if missing.len() > 3 { " and others" } else { "" };
+    let names = names.join(" ");
+    writeln!(
+        f,
+        "missing: {names}{more}; they count until they come back, or: octick force-leave ID, or --state failed"
+    )
 }

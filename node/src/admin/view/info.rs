@@ -1,6 +1,6 @@
 //! Who a node is, what it runs on, and where it stands in its mesh: the answer to `GET /api/v1/info`.
 
-use octick::{Handle, MeshView};
+use octick::{Handle, MeshView, QuorumView};
 use serde::{Deserialize, Serialize};
 
 use super::{Counts, Members, Status};
@@ -76,15 +76,20 @@ pub struct Mesh {
     pub alone: bool,
 }
 
-/// What a quorum takes: of n members that count, n - f with f < n/3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a quorum takes: of n members that count, n - f with f < n/3. Members of the node's region count that are alive, suspected
+/// or failed, whenever that was, and not ephemeral.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quorum {
-    /// Members that count: those alive, suspected or failed. Members that left do not.
+    /// Members that count, n.
     pub counted: usize,
-    /// Those among them that are reachable, this node included: alive or suspected.
-    pub reachable: usize,
-    /// How many must be.
+    /// How many of them may be missing, f.
+    pub may_fail: usize,
+    /// How many must be reachable, n - f.
     pub required: usize,
+    /// How many are, this node included: alive or suspected.
+    pub reachable: usize,
+    /// Who is missing: the members that failed, by their ids. They count until they come back or are made to leave.
+    pub missing: Vec<String>,
 }
 
 impl Info {
@@ -118,7 +123,7 @@ impl Info {
 impl Mesh {
     /// Nothing while the node is not on its own record.
     fn of(node: &Handle, mesh: &MeshView) -> Option<Self> {
-        let Members { members, counts, partition, .. } = Members::of(node, mesh);
+        let Members { members, counts, partition, quorum, .. } = Members::of(node, mesh);
         let own = members.into_iter().find(|member| member.this_node)?;
         Some(Self {
             incarnation: own.incarnation,
@@ -126,35 +131,16 @@ impl Mesh {
             addresses: own.addresses,
             partition,
             counts,
-            quorum: Quorum::of(counts, partition),
+            quorum,
             alone: mesh.alone,
         })
     }
 }
 
 impl Quorum {
-    fn of(counts: Counts, partition: Status) -> Self {
-        let reachable = counts.alive + counts.suspected;
-        let counted = reachable + counts.failed;
-        match partition {
-            Status::Partitioned { reachable, required } => Self { counted, reachable, required },
-            Status::Healthy | Status::Recovering => {
-                Self { counted, reachable, required: counted - counted.saturating_sub(1) / 3 }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn less_than_a_third_of_those_that_count_may_be_missing() {
-        for (alive, failed, required) in [(1, 0, 1), (2, 1, 3), (3, 1, 3), (7, 3, 7), (2, 0, 2)] {
-            let counts = Counts { alive, failed, left: 5, ..Counts::default() };
-            let quorum = Quorum::of(counts, Status::Healthy);
-            assert_eq!((quorum.counted, quorum.required), (alive + failed, required), "{counts:?}");
-        }
+    pub(super) fn of(mesh: &MeshView) -> Self {
+        let QuorumView { members: counted, may_fail, required, reachable } = mesh.quorum;
+        let missing = mesh.missing().map(|member| member.id.to_string()).collect();
+        Self { counted, may_fail, required, reachable, missing }
     }
 }

@@ -3,6 +3,8 @@
 use octick::{Handle, MemberView, MeshView, Partition, PeerState, TravelView};
 use serde::{Deserialize, Serialize};
 
+use super::Quorum;
+
 /// The answer to `GET /api/v1/members`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
@@ -10,6 +12,8 @@ pub struct Members {
     pub node: Own,
     /// Whether it reaches enough of the mesh.
     pub partition: Status,
+    /// What that is counted from.
+    pub quorum: Quorum,
     /// How many members are in which state.
     pub counts: Counts,
     /// How updates travel.
@@ -69,6 +73,8 @@ pub enum Status {
     },
     /// Enough again, but only just now.
     Recovering,
+    /// It was told where to begin, and has not compared what it knows with anybody yet.
+    Joining,
 }
 
 impl Status {
@@ -78,6 +84,7 @@ impl Status {
             Self::Healthy => "healthy",
             Self::Partitioned { .. } => "partitioned",
             Self::Recovering => "recovering",
+            Self::Joining => "joining",
         }
     }
 }
@@ -91,7 +98,7 @@ pub struct Counts {
     pub suspected: usize,
     /// Declared dead.
     pub failed: usize,
-    /// Gone by their own word.
+    /// Gone by their own word, or made to leave.
     pub left: usize,
 }
 
@@ -116,6 +123,9 @@ pub struct Member {
     pub runs: usize,
     /// Slots in them.
     pub slots: u64,
+    /// Whether it never counts for a quorum, by its own word.
+    #[serde(default)]
+    pub ephemeral: bool,
     /// Whether it is the node that answers.
     pub this_node: bool,
 }
@@ -168,6 +178,7 @@ impl From<Partition> for Status {
             Partition::Healthy => Self::Healthy,
             Partition::Partitioned { reachable, required } => Self::Partitioned { reachable, required },
             Partition::Recovering => Self::Recovering,
+            Partition::Joining => Self::Joining,
         }
     }
 }
@@ -189,7 +200,14 @@ impl Members {
         let id = node.id();
         let node =
             Own { id: id.to_string(), short: id.short().to_string(), listen: node.local_addr().to_string() };
-        Self { node, partition: mesh.partition.into(), counts, travel: Travel::of(&mesh.travel), members }
+        Self {
+            node,
+            partition: mesh.partition.into(),
+            quorum: Quorum::of(mesh),
+            counts,
+            travel: Travel::of(&mesh.travel),
+            members,
+        }
     }
 }
 
@@ -233,6 +251,7 @@ impl Member {
             round_trip_micros: member.round_trip.map(|trip| trip.as_micros() as u64),
             runs: member.runs.len(),
             slots: member.runs.iter().map(|run| u64::from(run.len)).sum(),
+            ephemeral: member.ephemeral,
             this_node: member.this_node,
         }
     }

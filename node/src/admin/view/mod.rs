@@ -10,6 +10,6 @@ pub use cells::{Cell, Cells, Owner, Range};
 pub use counters::{Count, Counters};
 pub use info::{Info, Mesh, Quorum, Run, Slots};
 pub use members::{Counts, Member, Members, Own, State, Status, Travel};
-pub use request::{Done, Join, Nothing};
+pub use request::{Done, ForceLeave, Join, Nothing, Removed};
 
 pub(super) use cells::CELLS_MAX;

@@ -15,6 +15,27 @@ pub struct Join {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
+/// The body of `POST /api/v1/members/{id}/leave` and, with a state, of `POST /api/v1/members/leave`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForceLeave {
+    /// Whether they are to be forgotten as well: shown to nobody, their slots free.
+    #[serde(default)]
+    pub prune: bool,
+    /// Members in which state; only `failed` can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<super::State>,
+}
+
+/// The answer to both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Who has left now, by their ids.
+    pub left: Vec<String>,
+    /// Who was believed live, and leaves unless it says that it is there.
+    pub suspected: Vec<String>,
+}
+
 /// The answer to a request that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
