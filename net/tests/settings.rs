@@ -129,7 +129,7 @@ fn membership() -> impl Any<Value = Option<Membership>> {
     let frame_cache = mostly(1 << 16, vec![0, 1, (1 << 16) + 1, usize::MAX]);
     let time = |fine: u64| mostly(fine, vec![0, 1, 60_000_000, u64::MAX / 2, u64::MAX]);
     let times = (time(200_000), time(700_000), time(100_000), time(500_000), time(5_000_000));
-    let ages = (time(86_400_000_000), time(600_000_000), mostly(1_024, vec![0, 1, 2, usize::MAX]));
+    let ages = (time(86_400_000_000), mostly(1_024, vec![0, 1, 2, usize::MAX]));
     let counts =
         (mostly(3, vec![0, 8, 9, usize::MAX]), mostly(1, vec![0, 1_000, u32::MAX]), mostly(2, vec![0, 8, 9]));
     let spread = (time(6_000), time(8_000), time(30_000_000), mostly(64, vec![0, 1, usize::MAX]));
@@ -140,7 +140,7 @@ fn membership() -> impl Any<Value = Option<Membership>> {
             (settings.lifeguard, settings.seeds) = (lifeguard, seeds);
             (settings.probe_timeout, settings.probe_interval, settings.gossip_interval, ..) = times;
             (_, _, _, settings.sync_interval, settings.contact_max) = times;
-            (settings.forget_after, settings.missing_for, settings.members_max) = ages;
+            (settings.forget_after, settings.members_max) = ages;
             (settings.helpers, settings.suspicion_max, settings.confirmations) = counts;
             let to = &mut settings.spread_settings;
             (to.lazy_delay, to.pull_timeout, to.keep, to.updates_max) = spread;
