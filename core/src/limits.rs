@@ -181,7 +181,8 @@ const _: () = {
     // Who is announced is a part of who is known, and each announced run is one that a directory can hold.
     assert!(CLAIMS_MAX <= RUNS_MAX && AUDIT_RUNS_MAX == RUNS_MAX && RUNS_MAX <= u8::MAX as usize);
     // Every message fits a control frame, whose messages take four bytes each to begin with.
-    let body = crate::wire::control_frame::BODY_MAX;
+    // A message of a control frame has four bytes before its body.
+    let body = CONTROL_FRAME_MAX - 4;
     assert!(ANNOUNCEMENT_MAX <= body);
     assert!(AUDIT_SECTIONS_MAX * 8 <= body);
     assert!(PULL_MAX <= IDS_MAX && IDS_MAX <= OFFER_MAX && OFFER_MAX * 8 <= body);

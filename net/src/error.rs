@@ -11,7 +11,7 @@ use octick_core::state::TableKind;
 use octick_crypto::NodeId;
 
 use crate::config::ConfigError;
-use crate::writer::GROUP_MAX;
+use crate::limits::GROUP_MAX;
 
 /// Why a write was not taken. Unless a variant says otherwise, nothing was queued and nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,7 +30,7 @@ use crate::runtime::{
     Command, Latencies, PeerSnapshot, SenderStats, ThreadStats, Threads, Waker, Write, tally,
 };
 use crate::socket::{self, Backend, Socket, Why};
-use crate::status::{Standing, Status};
+use crate::status::{Standing, Status, Unsent};
 use crate::writer::{Groups, Writer};
 
 /// A running node. Dropping it stops the node.
@@ -98,24 +98,6 @@ pub struct Stats {
     pub latencies: Latencies,
     /// The addresses that sent the most bad or refused frames, the worst first, at most 16; at most 100 ms old.
     pub senders: Vec<SenderStats>,
-}
-
-/// What a node had not sent when it ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unsent {
-    /// Writes and groups of writes in the queue, that the engine had not taken.
-    pub writes: usize,
-    /// Blocks of own cells that waited for their train.
-    pub blocks: usize,
-    /// Frames that waited for room in the socket, own and relayed, each for one member.
-    pub frames: usize,
-}
-
-impl Unsent {
-    /// Whether all was handed to the network. It may lose some all the same; others then have it from those it reached.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// How a node ended.

@@ -56,7 +56,7 @@ pub use changes::{Changes, Missed, Next, PollableChanges, RecvError, TryRecvErro
 pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, Threads, Wait};
 pub use error::{Gone, LearnError, MeshError, NotReady, QueryError, QuorumError, WriteError};
 pub use events::{Events, NextEvent};
-pub use handle::{About, Handle, Shutdown, Stats, Unsent};
+pub use handle::{About, Handle, Shutdown, Stats};
 pub use mesh::{
     Expelled, MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, QuorumView, Region,
     Strategy, TravelView,
@@ -75,4 +75,5 @@ pub use octick_core::table::{Cell, Kernel, Snapshot};
 pub use octick_crypto::key_file::{self, KeyFileError};
 pub use octick_crypto::{Hash, Identity, NodeId, PublicKey};
 pub use runtime::{Latencies, SenderStats, StartError, start};
+pub use status::Unsent;
 pub use writer::Writer;

@@ -17,6 +17,10 @@ bounds! {
 
     /// Longest name of a mesh. It is hashed, so it costs nothing; but it is printed, in one line.
     MESH_NAME_MAX: usize = 255, "bytes";
+    /// Updates of one group of writes: as many as the engine takes between two looks at its sockets.
+    GROUP_MAX: usize = 8_192, "updates";
+    /// Groups of writes that may wait for the engine at a time, over all writers.
+    GROUPS_MAX: usize = 256, "groups";
     /// Sockets of a node, one for each thread that receives: more than most network cards have queues for.
     SOCKETS_MAX: usize = 64, "sockets";
     /// Buffers that a socket of a node has waiting for datagrams.

@@ -7,12 +7,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use octick_core::stamp::{Run, Slot};
 use octick_crypto::NodeId;
 
-use crate::handle::Unsent;
-
 /// The node takes no more writes.
 const STOPPED: u8 = 1;
 /// Others hold slots that it was configured with.
 const SLOTS_LOST: u8 = 2;
+
+/// What a node had not sent when it ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unsent {
+    /// Writes and groups of writes in the queue, that the engine had not taken.
+    pub writes: usize,
+    /// Blocks of own cells that waited for their train.
+    pub blocks: usize,
+    /// Frames that waited for room in the socket, own and relayed, each for one member.
+    pub frames: usize,
+}
+
+impl Unsent {
+    /// Whether all was handed to the network. It may lose some all the same; others then have it from those it reached.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// Where a node is on its way into the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,14 +12,10 @@ use octick_core::state::Layout;
 use octick_crypto::NodeId;
 
 use crate::error::{QuorumError, WriteError};
+pub use crate::limits::{GROUP_MAX, GROUPS_MAX};
 use crate::mesh::Quorum;
 use crate::runtime::{PeerSnapshot, Urgency, Waker, What, Write};
 use crate::status::{Refusal, Status};
-
-/// Updates that [`Writer::write_all`] takes at a time: as many as the engine takes between two looks at its sockets.
-pub const GROUP_MAX: usize = 8_192;
-/// Groups that may wait for the engine at a time, over all writers.
-pub const GROUPS_MAX: usize = 256;
 
 /// Writes a node's own cells, from any thread. Clones share the queue.
 #[derive(Clone)]

@@ -16,9 +16,6 @@ use crate::stamp::Run;
 use crate::state::TableKind;
 use crate::wire::Message;
 
-/// Messages about tables that were not looked at yet.
-pub(super) type Inbox = Vec<(NodeId, Box<[u8]>)>;
-
 impl Mesh {
     /// Keeps a message for [`Engine::compare`].
     pub(super) fn put_aside(&mut self, from: NodeId, kind: MessageKind, body: Box<[u8]>) {

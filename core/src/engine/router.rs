@@ -18,7 +18,6 @@ use crate::counters::Counter;
 use crate::data::audit::Audit;
 use crate::data::frame_cache::FrameCache;
 use crate::data::roster::Origin;
-use crate::engine::audit::Inbox;
 use crate::engine::{Engine, NotLearnt};
 use crate::limits::{BATCH_MAX, CONCERNED_MAX, EVENTS_MAX};
 use crate::refusal::Refusals;
@@ -78,6 +77,9 @@ pub enum MeshEvent {
         why: NotLearnt,
     },
 }
+
+/// Messages about tables that were not looked at yet.
+type Inbox = Vec<(NodeId, Box<[u8]>)>;
 
 /// The control plane, and what it wants that is not done yet.
 pub(super) struct Mesh {

@@ -14,6 +14,7 @@ use crate::reject::Reject;
 
 /// Bytes before a message's body.
 pub const HEAD_LEN: usize = 4;
+const _: () = assert!(BODY_MAX == CONTROL_FRAME_MAX - 4, "what the limits reckon with");
 /// Longest body: that of a message alone in its control frame.
 pub const BODY_MAX: usize = CONTROL_FRAME_MAX - HEAD_LEN;
 

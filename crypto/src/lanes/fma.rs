@@ -16,8 +16,8 @@
 //!
 //! Numbers in the bits of the two constants ride along in every sum, modulo 2^64, and are taken off in `carry`.
 
+use super::adder::Adder;
 use super::arch::{LANES_MAX, Lanes};
-use super::comb::Adder;
 use super::field::Fe;
 use super::table::{Entry, Form};
 

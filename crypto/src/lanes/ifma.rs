@@ -10,8 +10,8 @@
 //! - Differences add [`LIFT`], a multiple of p whose limbs are between 2^60.9 and 2^61: positive, and below 2^61.7. The
 //!   carry out of any of these is below 2^11.
 
+use super::adder::Adder;
 use super::arch::{LANES_MAX, Lanes, MulAdd52};
-use super::comb::Adder;
 use super::field::Fe;
 use super::table::{Entry, Form};
 

@@ -6,8 +6,8 @@
 //! 2. Four bits at a time, of signed digits: each signature brings the multiples 1 to 8 of its -A, and all lanes double
 //!    in step. 252 doublings and 63 additions; the base point's come from its table: 21 from the long one, or 42.
 
+use super::adder::Adder;
 use super::arch::{LANES_MAX, Lanes, prefetch};
-use super::comb::Adder;
 use super::digits::{Digit, KEY, Residue, SHORT, cut};
 use super::job::Job;
 use super::sha512;

@@ -16,16 +16,21 @@
 //! | `table`, `digits` | every multiple that a sum may need, and which ones it takes |
 //! | `portable`, `field`, `point` | one signature at a time: the specification |
 //! | `comb`, `sha512` | the same side by side in SIMD lanes |
+//! | `adder`, `decide` | what adds in lanes; the verdict on what was added up |
 //! | `ladder`, `short` | side by side for keys that have no table |
 //! | `order` | whether keys may be admitted, side by side |
 //! | `fma`, `ifma` | their field arithmetic, by floating-point and by 52-bit multiply-add |
 //! | `arch` | what they ask of each CPU; the only unsafe code |
 //! | `self_test` | known signatures, for every lane, before a kernel is used |
 
+#[cfg(target_arch = "x86_64")]
+mod adder;
 mod arch;
 mod cache;
 #[cfg(target_arch = "x86_64")]
 mod comb;
+#[cfg(target_arch = "x86_64")]
+mod decide;
 mod digits;
 mod field;
 #[cfg(target_arch = "x86_64")]

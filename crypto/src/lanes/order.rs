@@ -3,8 +3,8 @@
 //! The naive version is to multiply each by L, bit by bit; [`key`](crate::key) has dalek do it. Departures: lanes, and
 //! four bits at a time as in [`ladder`](super::ladder), with digits that are known beforehand, as L is.
 
+use super::adder::Adder;
 use super::arch::{LANES_MAX, Lanes};
-use super::comb::Adder;
 use super::digits::{ORDER, SHORT};
 use super::field::Fe;
 use super::table::Entry;

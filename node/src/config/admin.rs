@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::check::{Checked, require};
+use super::conflict::{Checked, require};
 use super::keys::AdminKeys;
 
 /// Where the admin API of a node is.

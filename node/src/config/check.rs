@@ -9,6 +9,7 @@ use octick::Identity;
 use octick_crypto::PublicKey;
 
 use super::admin::AdminSettings;
+use super::conflict::{Checked, Conflict, require};
 use super::keys::{Config, Kernel, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys};
 use super::keys::{DiscoveryKeys, LimitKeys, LogKeys, MembershipKeys, ThreadKeys, VerifyKeys};
 
@@ -79,30 +80,8 @@ impl fmt::Display for Run {
     }
 }
 
-/// Two values that contradict each other, or one that contradicts a bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    /// The key to look at first, as in `peers[2].runs[0].first`.
-    pub key: String,
-    /// Both sides, with their values.
-    pub message: String,
-}
-
 /// Name servers that are asked: more would only make a failure slower.
 const NAME_SERVERS_MAX: usize = 8;
-
-pub(super) type Checked<T = ()> = Result<T, Conflict>;
-
-impl From<octick::ConfigError> for Conflict {
-    fn from(error: octick::ConfigError) -> Self {
-        Self { key: error.key, message: error.message }
-    }
-}
-
-/// Refuses with `message` unless the relation holds.
-pub(super) fn require(holds: bool, key: &str, message: impl FnOnce() -> String) -> Checked {
-    if holds { Ok(()) } else { Err(Conflict { key: key.into(), message: message() }) }
-}
 
 impl Config {
     /// Checks every relation between keys. Looks neither at the key file nor at this machine.

@@ -11,6 +11,7 @@ mod admin;
 mod change;
 mod check;
 pub mod command;
+mod conflict;
 mod example;
 mod inspect;
 mod keys;
@@ -22,7 +23,8 @@ use std::fmt;
 
 pub use admin::AdminSettings;
 pub use change::changed_keys;
-pub use check::{Conflict, PeerSettings, Run, Settings};
+pub use check::{PeerSettings, Run, Settings};
+pub use conflict::Conflict;
 pub use example::example;
 pub use inspect::{Finding, Verdict, inspect};
 pub use keys::{

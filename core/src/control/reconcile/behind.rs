@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use super::bloom::Bloom;
+use super::context::{Context, Refused};
 use super::exchange::{Exchange, Stage};
 use super::key::Name;
 use super::message::{LIST_ENDS, LIST_GOES_ON, PAGE_LEN, ReconcileMsg, names_max, read_names, write_names};
-use super::session::{Context, Refused};
 
 impl<P: Copy + Ord, N: Name> Exchange<P, N> {
     pub(super) fn handle_far(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {

@@ -4,10 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::bloom::Bloom;
+use super::context::{Context, End, Output, Refused};
 use super::key::{Key, Name};
 use super::message::{ReconcileMsg, SYMBOLS_AT, Topic, names_max, read_names, write_names};
 use super::riblt::{Coder, Decoder, Undecodable};
-use super::session::{Context, End, Output, Refused};
 use super::sketch::{self, Sketch};
 use super::symbol::Symbol;
 use crate::wire::control_frame::BODY_MAX;

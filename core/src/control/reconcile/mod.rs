@@ -13,11 +13,13 @@
 //! | [`sketch`] | how much two sets differ, about, in 96 bytes |
 //! | [`bloom`] | what one side has, for the other to know what it lacks |
 //! | [`message`] | what the two sides say to each other |
+//! | [`context`] | what sessions share: settings, outputs, why something is refused |
 //! | [`session`] | all sessions of a node; `exchange` is one of them, `behind` the part of it where one side lacks nearly everything |
 //! | [`vector`] | which frames of each origin a node has |
 
 mod behind;
 pub mod bloom;
+pub mod context;
 mod exchange;
 pub mod key;
 pub mod message;

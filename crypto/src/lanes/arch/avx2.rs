@@ -6,7 +6,7 @@ use core::arch::x86_64::*;
 use super::lanes::{Block, LANES_MAX, Lanes};
 use crate::lanes::job::Job;
 use crate::lanes::table::{Base, Entry};
-use crate::lanes::{comb, fma, order};
+use crate::lanes::{decide, fma, order};
 
 cpufeatures::new!(cpu, "avx", "avx2", "fma", "bmi2");
 
@@ -40,12 +40,12 @@ impl Avx2 {
 
 #[target_feature(enable = "avx,avx2,fma,bmi2")]
 fn check(lanes: Avx2, base: Base<'_>, jobs: &[Job<'_>], verdicts: &mut [bool]) {
-    comb::check(lanes, fma::Fma(lanes), base, jobs, verdicts);
+    decide::check(lanes, fma::Fma(lanes), base, jobs, verdicts);
 }
 
 #[target_feature(enable = "avx,avx2,fma,bmi2")]
 fn check_short(lanes: Avx2, base: Base<'_>, jobs: &[Job<'_>], verdicts: &mut [bool]) {
-    comb::decide::<_, _, true>(lanes, fma::Fma(lanes), base, jobs, verdicts);
+    decide::decide::<_, _, true>(lanes, fma::Fma(lanes), base, jobs, verdicts);
 }
 
 #[target_feature(enable = "avx,avx2,fma,bmi2")]

@@ -6,7 +6,7 @@ use super::avx512::Avx512;
 use super::lanes::MulAdd52;
 use crate::lanes::job::Job;
 use crate::lanes::table::{Base, Entry};
-use crate::lanes::{comb, ifma, order};
+use crate::lanes::{decide, ifma, order};
 
 cpufeatures::new!(cpu, "avx512f", "avx512ifma");
 
@@ -40,12 +40,12 @@ impl Avx512Ifma {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,fma,bmi2")]
 fn check(lanes: Avx512Ifma, base: Base<'_>, jobs: &[Job<'_>], verdicts: &mut [bool]) {
-    comb::check(lanes.0, ifma::Ifma(lanes), base, jobs, verdicts);
+    decide::check(lanes.0, ifma::Ifma(lanes), base, jobs, verdicts);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,fma,bmi2")]
 fn check_short(lanes: Avx512Ifma, base: Base<'_>, jobs: &[Job<'_>], verdicts: &mut [bool]) {
-    comb::decide::<_, _, true>(lanes.0, ifma::Ifma(lanes), base, jobs, verdicts);
+    decide::decide::<_, _, true>(lanes.0, ifma::Ifma(lanes), base, jobs, verdicts);
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,fma,bmi2")]

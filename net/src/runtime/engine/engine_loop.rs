@@ -18,7 +18,6 @@ use octick_crypto::NodeId;
 use crate::clock;
 use crate::config::{Peer, Push};
 use crate::events::EventLog;
-use crate::handle::Unsent;
 use crate::mesh::{Expelled, MemberView, MeshView, PeerState, Quorum, Steering, TravelView, Whom};
 use crate::notify::Notifier;
 use crate::runtime::engine::command::{Command, Urgency, What, Write};
@@ -30,6 +29,7 @@ use crate::runtime::shared::latency::Latencies;
 use crate::runtime::shared::peer_snapshot::{News, PeerSnapshot};
 use crate::runtime::shared::thread_stats::ThreadStats;
 use crate::socket::{self, Arrival};
+use crate::status::Unsent;
 use crate::status::{Standing, Status};
 use crate::writer::Groups;
 
