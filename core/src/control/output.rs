@@ -26,7 +26,7 @@ pub struct NodeInit {
     pub id: NodeId,
     /// This incarnation; greater than the one before. The time of the start in seconds will do.
     pub incarnation: Incarnation,
-    /// Where this node is at is_local.
+    /// The region of this node.
     pub region: Region,
     /// What this node can do.
     pub capabilities: u32,

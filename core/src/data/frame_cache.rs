@@ -1,7 +1,7 @@
 //! Frames that others may ask for: a ring of bytes in which the newest overwrite the oldest.
 //!
-//! A frame is laid down once and found again by its frame_ref, until as many bytes came after it as the ring holds. Nothing
-//! is allocated after the start, and a frame_ref whose frame is gone finds nothing.
+//! A frame is laid down once and found again by its [`FrameRef`], until as many bytes came after it as the ring holds. Nothing
+//! is allocated after the start, and a reference whose frame is gone finds nothing.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ const HEAD: usize = 2;
 /// Least size of a ring.
 const CAPACITY_MIN: usize = 1 << 16;
 
-/// The ring. A frame_ref counts bytes since the beginning.
+/// The ring. A reference counts bytes since the beginning.
 #[derive(Debug)]
 pub struct FrameCache {
     /// A power of two long.
@@ -47,7 +47,7 @@ impl FrameCache {
         frame_ref
     }
 
-    /// The frame at a frame_ref, if it is still there.
+    /// The frame at a reference, if it is still there.
     pub fn get(&self, frame_ref: u64) -> Option<&[u8]> {
         if frame_ref >= self.end || self.end - frame_ref > self.ring.len() as u64 {
             return None;

@@ -1,10 +1,10 @@
 //! From settings to running threads.
 //!
 //! ```text
-//! solo     [ socket > stage > engine_loop(engine, egress) ]                      one thread
+//! solo     [ socket > ingress stage > engine loop(engine, egress) ]              one thread
 //!
 //! split    [ socket > stage ] -ring-+
-//!          [ socket > stage ] -ring-+-> [ engine_loop(engine, egress) ]          N + 1 threads
+//!          [ socket > stage ] -ring-+-> [ engine loop(engine, egress) ]          N + 1 threads
 //! ```
 
 mod engine;

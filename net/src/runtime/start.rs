@@ -224,7 +224,7 @@ fn control(
     let secret = std::array::from_fn(|i| random_word(i as u64) as u8);
     let init = NodeInit {
         mesh: mesh_key(mesh),
-        // The engine_loop's clock begins with it.
+        // The engine loop's clock begins with it.
         now: 0,
         wall: clock::wall_micros(),
         id: signer.id(),

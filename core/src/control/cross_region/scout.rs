@@ -220,12 +220,12 @@ impl Scout {
 
     /// Writes to the member in other regions that has been silent longest, and again to those that have not answered yet.
     fn ping(&mut self, now: u64, members: &Members) {
-        let is_local = members.get(Members::ME).region();
+        let local_region = members.get(Members::ME).region();
         let is_silent =
             |member: &Member| now.saturating_sub(member.heard_at.max(member.changed_at)) >= SILENCE;
         self.knocked.retain(|place, _| is_silent(members.get(*place)));
         let remote =
-            members.iter().filter(|(_, member)| member.region() != is_local && member.state().is_live());
+            members.iter().filter(|(_, member)| member.region() != local_region && member.state().is_live());
         let silent = remote.filter(|(place, member)| is_silent(member) && !self.knocked.contains_key(place));
         if let Some((place, _)) = silent.min_by_key(|(place, member)| (member.heard_at, *place)) {
             self.knocked.insert(place, 0);

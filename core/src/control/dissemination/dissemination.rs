@@ -101,7 +101,7 @@ pub struct Dissemination {
     selection: Strategy,
     mesh: [u8; 32],
     me: NodeId,
-    is_local: Region,
+    local_region: Region,
     epoch: u64,
     standing: Standing,
     /// Members whose neighbourhood is to be looked at; `u64::MAX` when it is as it should be.
@@ -127,7 +127,7 @@ impl Dissemination {
     pub(in crate::control) fn new(
         (spread_settings, selection): (SpreadSettings, Strategy),
         mesh: [u8; 32],
-        (me, is_local): (NodeId, Region),
+        (me, local_region): (NodeId, Region),
         mut random: Random,
         now: u64,
     ) -> Self {
@@ -141,7 +141,7 @@ impl Dissemination {
             standing: Ranking::new(&mesh, Purpose::Overlay, 0).standing(me, RINGS),
             mesh,
             me,
-            is_local,
+            local_region,
             epoch: 0,
             rank_at: u64::MAX,
             anew: true,
@@ -210,8 +210,8 @@ impl Dissemination {
             () if self.settled => GATHER.0,
             () => GATHER.1,
         };
-        self.surveyed &= member.region() == self.is_local && self.remote.is_empty();
-        let here = member.state().is_live() && member.region() == self.is_local && place != Members::ME;
+        self.surveyed &= member.region() == self.local_region && self.remote.is_empty();
+        let here = member.state().is_live() && member.region() == self.local_region && place != Members::ME;
         if here && !self.standing.has(place) {
             if self.standing.meet(place, member.id()) || members.live().len() <= WANTED {
                 self.rank_at = self.rank_at.min(now + gather);
@@ -269,10 +269,10 @@ impl Dissemination {
         let mut to = Vec::new();
         let (views, random) = (views(&self.remote), &mut self.random);
         if issued {
-            self.crossing.wave(self.is_local, &views, random, &mut to);
+            self.crossing.wave(self.local_region, &views, random, &mut to);
         } else if self.is_aggregator {
-            let came = taken.origin.map_or(self.is_local, |origin| members.get(origin).region());
-            self.crossing.reforward(self.is_local, came, &views, random, &mut to);
+            let came = taken.origin.map_or(self.local_region, |origin| members.get(origin).region());
+            self.crossing.reforward(self.local_region, came, &views, random, &mut to);
         }
         to.into_iter().for_each(|place| self.spread.send(taken.id, place, &mut self.actions.spread));
     }
@@ -388,11 +388,11 @@ impl Dissemination {
             Candidate { place, region: member.region(), rtt: member.rtt }
         };
         let mut near: Vec<Candidate> = self.overlay.neighbours().map(candidate).collect();
-        let near = choose(self.selection, &mut near, 1, self.is_local, &mut self.random);
-        let is_local = if near.is_empty() { members.live() } else { &near };
+        let near = choose(self.selection, &mut near, 1, self.local_region, &mut self.random);
+        let nearest = if near.is_empty() { members.live() } else { &near };
         let mut views = views(&self.remote);
-        views.push(RegionView { region: self.is_local, aggregators: &[], members: is_local });
-        self.crossing.partner(self.is_local, &views, &mut self.random)
+        views.push(RegionView { region: self.local_region, aggregators: &[], members: nearest });
+        self.crossing.partner(self.local_region, &views, &mut self.random)
     }
 
     fn news(&mut self, now: u64) {
@@ -461,7 +461,7 @@ impl Dissemination {
         }
         let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
         for (place, member) in members.iter() {
-            if !member.state().is_live() || member.region() == self.is_local {
+            if !member.state().is_live() || member.region() == self.local_region {
                 continue;
             }
             let at = self.remote.binary_search_by_key(&member.region(), |remote| remote.region);

@@ -44,12 +44,12 @@ impl Crossing {
     /// Whom an update that this node issued is sent to: [`Crossing::targets`] of every other region, or all there are.
     pub fn wave(
         &self,
-        is_local: Region,
+        local_region: Region,
         regions: &[RegionView<'_>],
         random: &mut Random,
         to: &mut Vec<MemberIndex>,
     ) {
-        for view in regions.iter().filter(|view| view.region != is_local) {
+        for view in regions.iter().filter(|view| view.region != local_region) {
             let begin = to.len();
             to.extend(view.aggregators.iter().take(self.aggregators));
             let wanted = begin + self.targets.min(view.members.len());
@@ -74,14 +74,14 @@ impl Crossing {
     /// neither its own nor the one it came from.
     pub fn reforward(
         &self,
-        is_local: Region,
+        local_region: Region,
         from: Region,
         regions: &[RegionView<'_>],
         random: &mut Random,
         to: &mut Vec<MemberIndex>,
     ) {
         let apart = |view: &RegionView<'_>| {
-            view.region != is_local && view.region != from && !view.members.is_empty()
+            view.region != local_region && view.region != from && !view.members.is_empty()
         };
         let others = regions.iter().filter(|view| apart(view)).count();
         if others == 0 {
@@ -100,13 +100,13 @@ impl Crossing {
     /// Whom to compare with in a round: mostly a member of the own region, now and then one in other regions.
     pub fn partner(
         &self,
-        is_local: Region,
+        local_region: Region,
         regions: &[RegionView<'_>],
         random: &mut Random,
     ) -> Option<MemberIndex> {
         let remote = regions.len() > 1 && random.permille(self.abroad_permille);
         let any = |remote: bool, random: &mut Random| {
-            let there = |view: &&RegionView<'_>| (view.region != is_local) == remote;
+            let there = |view: &&RegionView<'_>| (view.region != local_region) == remote;
             let count: usize = regions.iter().filter(there).map(|view| view.members.len()).sum();
             let mut drawn = if count == 0 { return None } else { random.index(count) };
             for view in regions.iter().filter(there) {
@@ -158,7 +158,7 @@ mod tests {
                     to.iter().filter(|p| p.0 / 1_000 == region).map(|p| p.0 % 1_000).collect();
                 assert_eq!((there.len(), there[5]), (12, 5), "region {region}");
             }
-            assert_eq!(to.len(), 36, "nobody twice, and nobody at is_local");
+            assert_eq!(to.len(), 36, "nobody twice, and nobody of the local region");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whom to msg to, of those one could: anybody, the nearest, most of the nearest, or those at is_local.
+//! Peer selection, of those one could write to: anybody, the nearest, mostly the nearest, or those of the local region.
 
 use alloc::vec::Vec;
 
@@ -43,7 +43,7 @@ impl Strategy {
 pub struct Candidate {
     /// Who.
     pub place: MemberIndex,
-    /// At is_local where.
+    /// The local region.
     pub region: Region,
     /// How far.
     pub rtt: Rtt,
@@ -60,7 +60,7 @@ pub fn choose(
     strategy: Strategy,
     candidates: &mut [Candidate],
     count: usize,
-    is_local: Region,
+    local_region: Region,
     random: &mut Random,
 ) -> Vec<MemberIndex> {
     let count = count.min(candidates.len());
@@ -75,7 +75,7 @@ pub fn choose(
             random.shuffle(&mut candidates[near..]);
         }
         Strategy::Geographic => candidates.sort_by_key(|candidate| {
-            if candidate.region == is_local { (false, 0) } else { (true, candidate.distance()) }
+            if candidate.region == local_region { (false, 0) } else { (true, candidate.distance()) }
         }),
     }
     candidates[..count].iter().map(|candidate| candidate.place).collect()
@@ -85,7 +85,7 @@ pub fn choose(
 mod tests {
     use super::*;
 
-    /// A hundred candidates; number `i` is `i + 1` milliseconds away, every tenth at is_local, number 99 unmeasured.
+    /// A hundred candidates; number `i` is `i + 1` milliseconds away, every tenth of the local region, number 99 unmeasured.
     fn chosen(strategy: Strategy, count: usize, seed: u64) -> Vec<u32> {
         let mut candidates: Vec<Candidate> = (0..100)
             .map(|i| {

@@ -1,4 +1,4 @@
-//! First joiner, and joiner again: whom to say hello to who is no live member.
+//! Joining, and finding each other again: whom to greet who is no live member.
 //!
 //! A node that knows nobody asks its seeds and the addresses that it remembers, more and more rarely while they do not
 //! answer. A node that knows somebody now and then writes to members that it believes failed, and to seeds that it

@@ -113,7 +113,7 @@ impl Member {
         (self.incarnation, self.version)
     }
 
-    /// Where it is at is_local.
+    /// Its region.
     pub fn region(&self) -> Region {
         self.region
     }

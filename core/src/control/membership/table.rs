@@ -260,8 +260,8 @@ impl Members {
 
     /// How many live members of all other regions are known.
     pub fn remote_len(&self) -> usize {
-        let is_local = usize::from(self.get(Self::ME).state.is_live()) + self.live.len();
-        self.len() - self.gone_count - is_local
+        let local = usize::from(self.get(Self::ME).state.is_live()) + self.live.len();
+        self.len() - self.gone_count - local
     }
 
     /// Takes in an announcement that was verified.

@@ -53,7 +53,7 @@ pub struct Statement {
     pub version: Version,
     /// What the member can do; bits are given out in the documentation.
     pub capabilities: u32,
-    /// Where it is at is_local.
+    /// Its region.
     pub region: Region,
     /// Whether this is its last word.
     pub leaves: bool,

@@ -59,7 +59,7 @@ pub(in crate::runtime) struct EngineLoop {
     timers: Timers,
 }
 
-/// What a engine_loop is made of.
+/// What an engine loop is made of.
 pub(in crate::runtime) struct Parts {
     /// The state machine.
     pub(in crate::runtime) engine: Engine,
@@ -77,7 +77,7 @@ pub(in crate::runtime) struct Parts {
     pub(in crate::runtime) seeded: bool,
     /// Where writers look whether enough members are reachable.
     pub(in crate::runtime) quorum: Quorum,
-    /// This thread's thread_stats.
+    /// This thread's statistics.
     pub(in crate::runtime) thread_stats: ThreadStats,
     /// The agents' writes.
     pub(in crate::runtime) writes: Arc<ArrayQueue<Write>>,

@@ -26,7 +26,7 @@ pub(in crate::runtime) fn report(all_stats: &[ThreadStats]) -> Report {
         thread_stats.look(|bulk| {
             set(Gauge::KernelDrops, bulk.socket.kernel_drops);
             let (wire, origin) = (&bulk.latencies.wire_ns, &bulk.latencies.origin_us);
-            // Only the engine's thread_stats has latencies; the others add nothing.
+            // Only the engine's thread measures latencies; the others add nothing.
             if !wire.is_empty() || !origin.is_empty() {
                 set(Gauge::WireP50, wire.value_at_quantile(0.5));
                 set(Gauge::WireP99, wire.value_at_quantile(0.99));

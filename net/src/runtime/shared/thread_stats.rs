@@ -12,7 +12,7 @@ use crate::socket;
 /// How often a thread lays out its bulkier figures, µs.
 pub(in crate::runtime) const PUBLISH_STATS_MICROS: u64 = 100_000;
 
-/// One thread's thread_stats. Clones are the same thread_stats.
+/// One thread's statistics. Clones show the same ones.
 #[derive(Clone, Default)]
 pub(crate) struct ThreadStats {
     pub(crate) counters: Counters,
