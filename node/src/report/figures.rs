@@ -6,6 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use octick_core::Reject;
 use octick_core::counters::{Counter, Tally};
+use octick_core::refusal::Refusal;
 use serde::Serialize;
 
 use super::{Reading, count, nanos};
@@ -180,13 +181,12 @@ impl FromIterator<(&'static str, u64)> for Named {
 
 impl Named {
     /// Everything that did not reach the state, or did not leave: rejects, full queues, and what sockets lost.
-    /// Duplicates are no loss, and stand elsewhere.
+    /// Duplicates are no loss, and stand elsewhere; nor is what a member says before it has shown its address, or who it is: it is
+    /// asked to, and says it again, whenever somebody joins.
     pub fn drops(reading: &Reading) -> Self {
         let inside = Self::inside(&reading.tally).0.into_iter();
-        inside
-            .filter(|(reason, _)| *reason != Reject::Duplicate.metric())
-            .chain(reading.sockets.lost())
-            .collect()
+        let no_loss = [Reject::Duplicate.metric(), Refusal::Unproven.metric(), Refusal::Stranger.metric()];
+        inside.filter(|(reason, _)| !no_loss.contains(reason)).chain(reading.sockets.lost()).collect()
     }
 
     /// Everything that a node's own code dropped, duplicates among it.
