@@ -183,6 +183,7 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
             })?;
         }
     }
+    threads.wake_to_stop(waker.clone());
     warmer.start().map_err(StartError::Thread)?;
     let warnings = threads.warnings().into_iter().chain(unfiltered).collect();
     Ok(Handle::new(Inner {

@@ -8,6 +8,7 @@ use std::{fmt, io};
 use crossbeam::channel;
 
 use crate::runtime::threads::pin::pin;
+use crate::runtime::threads::waker::Waker;
 use crate::socket::OpenError;
 
 /// The threads of a node.
@@ -15,12 +16,20 @@ pub(crate) struct Threads {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     cores: Vec<usize>,
+    /// Of the threads that may sleep for long.
+    wakers: Vec<Waker>,
     said: (channel::Sender<String>, channel::Receiver<String>),
 }
 
 impl Threads {
     pub(in crate::runtime) fn new(cores: &[usize]) -> Self {
-        Self { stop: Arc::default(), threads: Vec::new(), cores: cores.to_vec(), said: channel::unbounded() }
+        Self {
+            stop: Arc::default(),
+            threads: Vec::new(),
+            cores: cores.to_vec(),
+            wakers: Vec::new(),
+            said: channel::unbounded(),
+        }
     }
 
     /// Starts a thread, pinned to the next core of the list.
@@ -45,6 +54,17 @@ impl Threads {
         Ok(())
     }
 
+    /// Has a thread that may sleep for long be woken when all are to stop.
+    pub(in crate::runtime) fn wake_to_stop(&mut self, waker: Waker) {
+        self.wakers.push(waker);
+    }
+
+    /// Tells all threads to end. One that is just going to sleep may find out a nap later.
+    fn tell_to_stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wakers.iter().for_each(Waker::ring);
+    }
+
     pub(in crate::runtime) fn warnings(&self) -> Vec<String> {
         self.said.1.try_iter().collect()
     }
@@ -54,7 +74,7 @@ impl Threads {
     /// # Errors
     /// The first thread's that ended by an error of its socket.
     pub(crate) fn stop(&mut self) -> io::Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.tell_to_stop();
         let ends: Vec<_> = self.threads.drain(..).map(JoinHandle::join).collect();
         ends.into_iter().try_for_each(|end| match end {
             Ok(result) => result,
@@ -70,7 +90,7 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.tell_to_stop();
         // A panic of a thread was told on its way; dropping must not panic again.
         self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }
