@@ -1,6 +1,6 @@
 //! Frames that others may ask for: a ring of bytes in which the newest overwrite the oldest.
 //!
-//! A frame is laid down once and found again by its [`FrameRef`], until as many bytes came after it as the ring holds. Nothing
+//! A frame is laid down once and found again by its `FrameRef`, until as many bytes came after it as the ring holds. Nothing
 //! is allocated after the start, and a reference whose frame is gone finds nothing.
 
 use alloc::vec;

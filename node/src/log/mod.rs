@@ -7,7 +7,7 @@
 //! Whoever logs never waits and never fails: a line that the queue has no room for, or that the output refuses, is
 //! dropped and counted, and the count is logged as soon as the output takes lines again. A full disk, a closed pipe and
 //! a pipe that nobody reads therefore cost lines, and nothing else. `tracing-appender` bounds its queue as well, but passes
-//! over what the output refuses without a word; hence [`queue`].
+//! over what the output refuses without a word; hence `queue`.
 
 mod queue;
 mod time;

@@ -1,6 +1,6 @@
 //! Who is in the mesh, composed: the table of members, and the machines that keep it true.
 //!
-//! In come messages about members, time, and what the operator wants; out come [`MemberChange`]s, which the composition root
+//! In come messages about members, time, and what the operator wants; out come `MemberChange`s, which the composition root
 //! hands to the other machines, and [`Effects`]: messages to send, and what the embedder should know. What can never happen:
 //! a member on record whose announcement was not verified, or two members that hold one slot.
 //!
