@@ -7,36 +7,14 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::listed::listed;
 use crate::refusal::{Refusal, Refusals};
 use crate::reject::Reject;
 
-macro_rules! counters {
-    ($($(#[doc = $doc:literal])+ $name:ident = $metric:literal,)+) => {
-        /// What a thread of the data plane counts, besides the rejects.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum Counter {
-            $($(#[doc = $doc])+ $name,)+
-        }
+listed! {
+    /// What a thread of the data plane counts, besides the rejects.
+    Counter;
 
-        impl Counter {
-            /// Every counter, in the order of their numbers.
-            pub const ALL: [Self; [$($metric),+].len()] = [$(Self::$name),+];
-
-            /// Its name in reports.
-            pub const fn metric(self) -> &'static str {
-                match self { $(Self::$name => $metric,)+ }
-            }
-
-            /// What it counts.
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$name => concat!($($doc),+),)+ }
-            }
-        }
-    };
-}
-
-counters! {
     /// Datagrams' frames taken from the socket, good or bad.
     FramesIn = "frames_in",
     /// Bytes of those.

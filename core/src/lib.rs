@@ -21,6 +21,7 @@ pub mod data;
 pub mod engine;
 mod hash_index;
 pub mod limits;
+mod listed;
 pub mod prefetch;
 pub mod random;
 pub mod refusal;

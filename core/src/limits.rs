@@ -1,7 +1,7 @@
 //! Every bound of the protocol, and how they follow from each other.
 //!
 //! What may grow with the number of nodes, messages or addresses has its bound here, with its derivation; numbers that shape an
-//! algorithm and bound no memory, bytes or work of anybody's (gaps between tries, places of a search) stay where it is. The
+//! algorithm and bound no memory, bytes or work of anybody's (gaps between tries, places of a search) stay in its file. The
 //! bounds of the edge (sockets, queues, threads) are in `octick::limits`.
 
 use octick_crypto::SIGNATURE_LEN;

@@ -1,35 +1,12 @@
 //! Why something that control planes say to each other was not handled, or not sent. The list numbers the counters, names the metrics and
 //! feeds the documentation.
 
-use core::fmt;
+use crate::listed::listed;
 
-macro_rules! refusals {
-    ($($(#[doc = $doc:literal])+ $name:ident = $metric:literal,)+) => {
-        /// Why a control frame, or a part of it, was not handled. Nothing but a counter has changed by it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum Refusal {
-            $($(#[doc = $doc])+ $name,)+
-        }
+listed! {
+    /// Why a control frame, or a part of it, was not handled. Nothing but a counter has changed by it.
+    Refusal;
 
-        impl Refusal {
-            /// Every reason, in the order of the counters.
-            pub const ALL: [Self; [$($metric),+].len()] = [$(Self::$name),+];
-
-            /// Its name in reports.
-            pub const fn metric(self) -> &'static str {
-                match self { $(Self::$name => $metric,)+ }
-            }
-
-            /// What it means, in a sentence or two.
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$name => concat!($($doc),+),)+ }
-            }
-        }
-    };
-}
-
-refusals! {
     /// The origin is unknown and does not announce itself first.
     Stranger = "control_stranger",
     /// A stranger that has not shown that it receives what is sent to its address; it was asked to.
@@ -121,12 +98,6 @@ impl Refusals {
     /// Sets what a machine has counted itself.
     pub fn set(&mut self, refusal: Refusal, count: u64) {
         self.counts[refusal as usize] = count;
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.meaning().trim_start())
     }
 }
 

@@ -1,34 +1,11 @@
 //! Why a frame was dropped. The list numbers the counters, names the metrics and feeds the documentation.
 
-use core::fmt;
+use crate::listed::listed;
 
-macro_rules! rejects {
-    ($($(#[doc = $doc:literal])+ $name:ident = $metric:literal,)+) => {
-        /// Why a frame was dropped. Nothing but a counter has changed when one is returned.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum Reject {
-            $($(#[doc = $doc])+ $name,)+
-        }
+listed! {
+    /// Why a frame was dropped. Nothing but a counter has changed when one is returned.
+    Reject;
 
-        impl Reject {
-            /// Every reason, in the order of the counters.
-            pub const ALL: [Self; [$($metric),+].len()] = [$(Self::$name),+];
-
-            /// The value of the metric attribute `rejection.reason`.
-            pub const fn metric(self) -> &'static str {
-                match self { $(Self::$name => $metric,)+ }
-            }
-
-            /// What it means, in a sentence or two.
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$name => concat!($($doc),+),)+ }
-            }
-        }
-    };
-}
-
-rejects! {
     /// Fewer bytes than the smallest frame has.
     Truncated = "truncated",
     /// More bytes than the largest frame has.
@@ -83,12 +60,6 @@ rejects! {
     OverBudget = "over_budget",
     /// Its sender is no peer, and all such senders together have spent their budget; not even parsed.
     StrangersOverBudget = "strangers_over_budget",
-}
-
-impl fmt::Display for Reject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.meaning().trim_start())
-    }
 }
 
 impl core::error::Error for Reject {}

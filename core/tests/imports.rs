@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 7] = [
         "counters",
         "hash_index",
         "limits",
+        "listed",
         "prefetch",
         "random",
         "refusal",
