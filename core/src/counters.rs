@@ -52,9 +52,9 @@ listed! {
     /// Verification kernels that gave a wrong verdict and were taken out of use; ed25519-dalek serves instead.
     VerifyDisabled = "verify_disabled",
     /// Control frames of the control plane that this node signed and sent.
-    LettersMade = "letters_made",
-    /// Frames that a member wanted, or that should have gone on, and that had been overwritten on the frame cache by then.
-    ForwardsLate = "cache_misses",
+    ControlFramesMade = "control_frames_made",
+    /// Frames that a member wanted, or that should have gone on, and that had been overwritten in the frame cache by then.
+    CacheMisses = "cache_misses",
 }
 
 const REJECTS: usize = Reject::ALL.len();

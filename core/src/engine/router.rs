@@ -239,7 +239,7 @@ impl Engine {
                     len += 1;
                 }
                 let late = (part.len() - len) * mesh.to.len();
-                self.counters.add(Counter::ForwardsLate, late as u64);
+                self.counters.add(Counter::CacheMisses, late as u64);
                 if len > 0 {
                     send(&frames[..len], &mesh.to);
                 }
@@ -296,7 +296,7 @@ impl Engine {
         };
         mesh.next_control_frame = Seq(mesh.next_control_frame.0 + 1);
         self.train.seal(&self.identity, &self.keys, &stamp);
-        self.counters.add(Counter::LettersMade, 1);
+        self.counters.add(Counter::ControlFramesMade, 1);
         self.train.frames().next().map(|frame| (to, frame))
     }
 

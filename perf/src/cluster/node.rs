@@ -90,7 +90,7 @@ fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
                 let count = |counter| tally.get(counter);
                 tell(&Tell::Counts {
                     bytes: count(Counter::BytesOut),
-                    control_frames: count(Counter::LettersMade),
+                    control_frames: count(Counter::ControlFramesMade),
                 })?;
             }
             Ask::Write(on) => writing.store(on, Ordering::Relaxed),

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::control::id::{MemberIndex, Region};
 use crate::random::Random;
 
-/// The spread_settings.
+/// What may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crossing {
     /// Members of a region that a wave goes to; twelve or more.

@@ -58,14 +58,14 @@ impl BroadcastQueue {
         if self.waiting.len() == BROADCASTS_MAX
             && let Some((_, stale)) = self.waiting.pop_last()
         {
-            members.get_mut(stale).rumour = 0;
+            members.get_mut(stale).broadcast = 0;
         }
         self.put(members, place, told);
     }
 
     /// What is known of a member is no news any more.
     pub fn stop(&mut self, members: &mut Members, place: MemberIndex) {
-        let key = core::mem::take(&mut members.get_mut(place).rumour);
+        let key = core::mem::take(&mut members.get_mut(place).broadcast);
         if key != 0 {
             self.waiting.remove(&key);
         }
@@ -91,7 +91,7 @@ impl BroadcastQueue {
                 break;
             }
             self.waiting.remove(&key);
-            members.get_mut(place).rumour = 0;
+            members.get_mut(place).broadcast = 0;
             let times = (key >> ORDER_BITS) + 1;
             if times < times_max {
                 self.put(members, place, times);
@@ -102,7 +102,7 @@ impl BroadcastQueue {
     fn put(&mut self, members: &mut Members, place: MemberIndex, times: u64) {
         self.next += 1;
         let key = times << ORDER_BITS | self.next;
-        members.get_mut(place).rumour = key;
+        members.get_mut(place).broadcast = key;
         self.waiting.insert(key, place);
     }
 }

@@ -33,7 +33,7 @@ pub struct Member {
     /// When the state last changed, microseconds.
     pub changed_at: u64,
     /// Its key among the broadcasts, or zero; the queue's business.
-    pub(in crate::control) rumour: u64,
+    pub(in crate::control) broadcast: u64,
     /// Its place in the list of live members.
     pub(in crate::control) turn: u32,
     /// Whether it has shown that it receives what is sent to that address.

@@ -2,7 +2,7 @@
 //!
 //! Whoever comes asks one member for everybody. While others come, too, that member learns of all of them, and those
 //! that came before would hear of each by broadcast, some ten times. So it tells them itself: each once, many in a control frame.
-//! Broadcasts and comparisons go on beside, and find what a lost lesson leaves out.
+//! Broadcasts and comparisons go on beside, and find what a lost message leaves out.
 
 use alloc::vec::Vec;
 
@@ -22,7 +22,7 @@ pub(super) const TERM: u64 = S;
 /// Whom a node teaches, and what it has not told them yet.
 #[derive(Debug)]
 pub(super) struct Newcomers {
-    pupils: Vec<Newcomer>,
+    newcomers: Vec<Newcomer>,
     news: Vec<MemberIndex>,
     due: u64,
     /// Control frames: half of what answers may take, so that newcomers who ask are not kept waiting by those who came before.
@@ -38,25 +38,25 @@ struct Newcomer {
 }
 
 impl Newcomers {
-    /// Nobody to tell_newcomers yet.
+    /// Nobody to tell yet.
     pub(super) fn new(settings: &Settings, now: u64) -> Self {
         let budget = TokenBucket::new(settings.sync_letters.div_ceil(2), now);
-        Self { pupils: Vec::new(), news: Vec::new(), due: 0, budget }
+        Self { newcomers: Vec::new(), news: Vec::new(), due: 0, budget }
     }
 
     /// A member asks: as one that knows nobody if `new`.
     pub(super) fn asked_by(&mut self, place: MemberIndex, new: bool, now: u64) {
         let until = now + TERM;
-        if let Some(newcomer) = self.pupils.iter_mut().find(|newcomer| newcomer.place == place) {
+        if let Some(newcomer) = self.newcomers.iter_mut().find(|newcomer| newcomer.place == place) {
             newcomer.until = until;
-        } else if new && self.pupils.len() < NEWCOMERS_MAX {
-            self.pupils.push(Newcomer { place, until, told: self.news.len() });
+        } else if new && self.newcomers.len() < NEWCOMERS_MAX {
+            self.newcomers.push(Newcomer { place, until, told: self.news.len() });
         }
     }
 
     /// There is something new to say of a member.
     pub(super) fn hear(&mut self, place: MemberIndex, now: u64) {
-        if self.pupils.is_empty() || self.news.contains(&place) || self.news.len() == NEWCOMER_NEWS_MAX {
+        if self.newcomers.is_empty() || self.news.contains(&place) || self.news.len() == NEWCOMER_NEWS_MAX {
             return;
         }
         if self.news.is_empty() {
@@ -79,9 +79,9 @@ impl Newcomers {
             return Vec::new();
         }
         let news = core::mem::take(&mut self.news);
-        self.pupils.retain(|newcomer| now < newcomer.until);
+        self.newcomers.retain(|newcomer| now < newcomer.until);
         let budget = &mut self.budget;
-        let lesson = |newcomer: &mut Newcomer| {
+        let lacking = |newcomer: &mut Newcomer| {
             let told = core::mem::take(&mut newcomer.told);
             let place = newcomer.place;
             let news: Vec<MemberIndex> =
@@ -89,15 +89,15 @@ impl Newcomers {
             let control_frames = news.len().div_ceil(CONTROL_FRAME) as u64;
             (control_frames > 0 && budget.take(control_frames, now)).then_some((place, news))
         };
-        self.pupils.iter_mut().filter_map(lesson).collect()
+        self.newcomers.iter_mut().filter_map(lacking).collect()
     }
 
     /// Forgets a place that is given to another member.
     pub(super) fn forget(&mut self, place: MemberIndex) {
-        self.pupils.retain(|newcomer| newcomer.place != place);
+        self.newcomers.retain(|newcomer| newcomer.place != place);
         if let Some(at) = self.news.iter().position(|other| *other == place) {
             self.news.remove(at);
-            self.pupils.iter_mut().for_each(|newcomer| newcomer.told -= usize::from(at < newcomer.told));
+            self.newcomers.iter_mut().for_each(|newcomer| newcomer.told -= usize::from(at < newcomer.told));
         }
     }
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_ask_any_more_is_left_to_rumours() {
+    fn who_does_not_ask_any_more_is_left_to_broadcasts() {
         let mut newcomers = Newcomers::new(&Settings::default(), 0);
         newcomers.asked_by(MemberIndex(1), true, 0);
         newcomers.asked_by(MemberIndex(2), true, 0);

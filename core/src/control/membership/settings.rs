@@ -16,7 +16,7 @@ const HOUR: u64 = 60 * MINUTE;
 /// A leap year.
 const YEAR: u64 = 366 * 24 * HOUR;
 
-/// The spread_settings. Times are microseconds.
+/// The settings. Times are microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Between two probes of a node that feels well. At rest a node sends one probe and one answer an interval, 56
@@ -95,7 +95,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Checks the spread_settings against each other.
+    /// Checks the settings against each other.
     ///
     /// # Errors
     /// The first contradiction.

@@ -138,7 +138,7 @@ impl Sync {
         if self.asked.is_some() || self.unsettled == 0 || live.is_empty() || now < self.next_at {
             return None;
         }
-        // The join_peer and others by turns: it knows most, and must not be asked by all the world for ever.
+        // The join peer and others by turns: it knows most, and must not be asked by all the world for ever.
         self.to_teacher = !self.to_teacher;
         let join_peer = self.join_peer.filter(|_| !self.to_teacher);
         let place = join_peer.unwrap_or_else(|| live[self.random.index(live.len())]);
@@ -175,7 +175,7 @@ impl Sync {
             return Some(next);
         }
         self.asked = None;
-        // Two newcomers that know equally little agree, too: the last word is the join_peer's.
+        // Two newcomers that know equally little agree, too: the last word is the join peer's.
         if same && (self.unsettled > 1 || self.join_peer.is_none_or(|join_peer| join_peer == place)) {
             self.unsettled = self.unsettled.saturating_sub(1);
         }

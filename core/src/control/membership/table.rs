@@ -411,7 +411,7 @@ impl Members {
             answered_until: 0,
             incarnation: statement.incarnation,
             turn: NOWHERE,
-            rumour: 0,
+            broadcast: 0,
             region: statement.region,
             state,
             via: 0,

@@ -205,7 +205,7 @@ impl Egress {
     }
 }
 
-/// Steele, Lea and Flood's SplitMix64 (2014): spread_settings of peers need no better randomness.
+/// Steele, Lea and Flood's SplitMix64 (2014): choices of peers need no better randomness.
 struct SplitMix(u64);
 
 impl SplitMix {

@@ -85,7 +85,7 @@ pub(in crate::runtime) struct Parts {
     pub(in crate::runtime) groups: Groups,
     /// What handles ask.
     pub(in crate::runtime) commands: Receiver<Command>,
-    /// All threads' all_stats, this one's among them.
+    /// The statistics of all threads, this one's among them.
     pub(in crate::runtime) all_stats: Vec<ThreadStats>,
     /// How updates leave.
     pub(in crate::runtime) push: Push,

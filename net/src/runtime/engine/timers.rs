@@ -19,13 +19,13 @@ pub(in crate::runtime) struct Timers {
     /// When the next train may leave.
     flush_at: u64,
     refresh_at: u64,
-    lay_out_at: u64,
+    publish_stats_at: u64,
 }
 
 impl Timers {
     pub(in crate::runtime) fn new(push: &Push) -> Self {
         let [flush, refresh] = [push.flush, push.refresh].map(|time| time.as_micros() as u64);
-        Self { flush, refresh, flush_at: 0, refresh_at: refresh, lay_out_at: 0 }
+        Self { flush, refresh, flush_at: 0, refresh_at: refresh, publish_stats_at: 0 }
     }
 
     /// Whether a train may leave. One that does is told by [`Timers::flushed`].
@@ -53,11 +53,11 @@ impl Timers {
         due
     }
 
-    /// Whether to lay out figures; then the time runs anew.
+    /// Whether to publish figures; then the time runs anew.
     pub(in crate::runtime) fn take_publish_stats(&mut self, now: u64) -> bool {
-        let due = now >= self.lay_out_at;
+        let due = now >= self.publish_stats_at;
         if due {
-            self.lay_out_at = now + PUBLISH_STATS_MICROS;
+            self.publish_stats_at = now + PUBLISH_STATS_MICROS;
         }
         due
     }

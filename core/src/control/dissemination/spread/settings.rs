@@ -6,7 +6,7 @@ use crate::control::dissemination::spread::links::LINKS_MAX;
 use crate::limits::UPDATES_MAX;
 use crate::time::{MS, S};
 
-/// The spread_settings. Times are microseconds. One of these serves all machines of a process.
+/// The settings. Times are microseconds. One of these serves all machines of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpreadSettings {
     /// Neighbours that are sent an update at once. One costs 20 % less than three, and two milliseconds.
@@ -53,7 +53,7 @@ impl Default for SpreadSettings {
 }
 
 impl SpreadSettings {
-    /// Checks the spread_settings against each other.
+    /// Checks the settings against each other.
     ///
     /// # Errors
     /// The first contradiction.
