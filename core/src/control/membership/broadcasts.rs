@@ -110,35 +110,8 @@ impl BroadcastQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::id::Region;
-    use crate::control::message::announcement::{Announcement, Statement, mesh_key};
-    use crate::random::Random;
-    use crate::stamp::{Incarnation, Version};
-    use alloc::sync::Arc;
+    use crate::control::membership::samples;
     use alloc::vec::Vec;
-    use octick_crypto::Identity;
-
-    fn members(count: u8) -> Members {
-        let announcement = |i: u8| {
-            let identity = Identity::from_seed(&[i + 1; 32]);
-            let statement = Statement {
-                incarnation: Incarnation(1),
-                boot: 0,
-                version: Version::new(1_700_000_000_000_000, identity.id()),
-                capabilities: 0,
-                region: Region(0),
-                leaves: false,
-                addresses: Vec::new(),
-                claims: Vec::new(),
-            };
-            Arc::new(Announcement::sign(&identity, &mesh_key("t"), &statement))
-        };
-        let mut members = Members::new(announcement(0), 256, Random::new(1));
-        (1..count).for_each(|i| {
-            members.announce(&announcement(i), 0);
-        });
-        members
-    }
 
     /// Fills a control frame with broadcasts of 100 bytes, and says of whom they were.
     fn fill(
@@ -159,7 +132,7 @@ mod tests {
 
     #[test]
     fn each_rumour_is_told_often_enough_and_then_no_more() {
-        let mut members = members(31);
+        let mut members = samples::members(30, 256, 0);
         let mut broadcasts = BroadcastQueue::default();
         (1..31).for_each(|place| broadcasts.spread(&mut members, MemberIndex(place)));
         let mut told = Vec::new();
@@ -186,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_newest_news_goes_first_and_replaces_what_was_said_of_the_same_member() {
-        let mut members = members(31);
+        let mut members = samples::members(30, 256, 0);
         let mut broadcasts = BroadcastQueue::default();
         (1..20).for_each(|place| broadcasts.spread(&mut members, MemberIndex(place)));
         let mut said = Vec::new();

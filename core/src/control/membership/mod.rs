@@ -37,6 +37,8 @@ mod on_timer;
 pub mod probe;
 pub mod quorum;
 pub mod rtt;
+#[cfg(test)]
+mod samples;
 pub mod settings;
 pub mod signer;
 pub mod suspicion;

@@ -1,40 +1,12 @@
 //! When the prober asks, whom, and what it makes of silence: each time at its microsecond.
 
-use alloc::sync::Arc;
 use std::collections::BTreeSet;
 
-use octick_crypto::Identity;
-
 use super::*;
-use crate::control::id::Region;
-use crate::control::message::announcement::{Announcement, Statement, mesh_key};
-use crate::stamp::{Incarnation, Version};
+use crate::control::membership::samples::members;
 
 /// When the tests begin; no multiple of anything that is added to it.
 const T: u64 = 10_000_019;
-
-fn members(count: u8) -> Members {
-    let announcement = |key: u8| {
-        let identity = Identity::from_seed(&[key + 1; 32]);
-        let statement = Statement {
-            incarnation: Incarnation(1),
-            boot: 0,
-            version: Version::new(1_700_000_000_000_000, identity.id()),
-            capabilities: 0,
-            region: Region(0),
-            leaves: false,
-            addresses: Vec::new(),
-            claims: Vec::new(),
-        };
-        Arc::new(Announcement::sign(&identity, &mesh_key("t"), &statement))
-    };
-    let mut members = Members::new(announcement(0), 64, Random::new(1));
-    for key in 1..=count {
-        members.announce(&announcement(key), T);
-    }
-    assert_eq!(members.live().len(), usize::from(count));
-    members
-}
 
 /// A prober among ten others that begins no probe of its own for ten seconds, and what it wants.
 struct Rig {
@@ -48,7 +20,7 @@ impl Rig {
         let settings = Settings::default();
         let mut prober = Prober::new(&settings, Random::new(7), T);
         prober.next_at = T + 10_000 * MS;
-        Self { settings, members: members(10), prober }
+        Self { settings, members: members(10, 64, T), prober }
     }
 
     /// What it wants, taken out.
@@ -277,7 +249,7 @@ fn every_other_probe_goes_to_the_next_in_the_order_of_names_and_the_rest_take_al
 
 #[test]
 fn nobody_is_probed_where_nobody_lives() {
-    let mut rig = Rig { members: members(0), ..Rig::new() };
+    let mut rig = Rig { members: members(0, 64, T), ..Rig::new() };
     assert_eq!(rig.prober.next_due(&rig.members), u64::MAX);
     assert_eq!(rig.tick(T + 60_000 * MS), []);
 }
