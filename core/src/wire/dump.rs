@@ -163,7 +163,7 @@ impl fmt::Display for Time {
 
 /// Year, month and day of the day that lies `days` after 1970-01-01 (Hinnant, "chrono-compatible low-level date
 /// algorithms"): years begin in March, so that the leap day ends one.
-const fn civil(days: u64) -> (u64, u64, u64) {
+pub const fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468; // since 0000-03-01
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
