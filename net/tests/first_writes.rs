@@ -1,12 +1,14 @@
 //! Writes made right after start: real sockets, nodes that start together.
 
+mod patience;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use octick::{Config, Handle, Identity, Layout, Membership, Mode, Run, Slot, Update};
+use patience::until;
 
 const LAYOUT: Layout = Layout { slots: 1_024, cells8: true, cells4: false, rows: false };
-const PATIENCE: Duration = Duration::from_secs(20);
 /// What a round may take on a machine that has nothing else to do.
 const BAR: Duration = Duration::from_millis(100);
 
@@ -32,14 +34,6 @@ fn start(round: usize, n: usize, seed: Option<SocketAddr>) -> Handle {
     membership.settings.seeds = seed.into_iter().collect();
     config.membership = Some(membership);
     octick::start(config.check().expect("the configuration holds together")).expect("the node starts")
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
-        std::thread::yield_now();
-    }
 }
 
 /// Three to five nodes, each of which writes the moment it has started, and again once all know each other. Returns how

@@ -1,5 +1,7 @@
 //! Nodes that find each other: real sockets, one seed.
 
+mod patience;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -7,9 +9,9 @@ use octick::{
     Config, Expelled, Handle, Identity, Layout, Membership, MeshError, Mode, NotReady, PeerState,
     QuorumError, QuorumView, Reject, Run, Slot, Update, WriteError,
 };
+use patience::{PATIENCE, until};
 
 const LAYOUT: Layout = Layout { slots: 4_096, cells8: true, cells4: false, rows: false };
-const PATIENCE: Duration = Duration::from_secs(20);
 
 fn identity(n: usize) -> Identity {
     Identity::from_seed(&[n as u8 + 1; 32])
@@ -31,15 +33,6 @@ fn start(n: usize, seed: Option<SocketAddr>, change: impl FnOnce(&mut Config)) -
     config.membership = Some(membership);
     change(&mut config);
     octick::start(config.check().expect("the configuration holds together")).expect("the node starts")
-}
-
-/// Waits until `holds`, or fails after [`PATIENCE`].
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
-        std::thread::yield_now();
-    }
 }
 
 fn live(node: &Handle) -> usize {

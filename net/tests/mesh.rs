@@ -1,16 +1,18 @@
 //! Whole nodes over loopback, in every layout of threads and with every backend.
 
+mod patience;
+
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use octick::socket::Choice;
 use octick::{
     Config, Counter, Handle, Identity, Layout, LearnError, Mode, Next, Peer, QueryError, Reject, Run, Slot,
     Update, Wait, WriteError,
 };
+use patience::{PATIENCE, until};
 
 const LAYOUT: Layout = Layout { slots: 4_096, cells8: true, cells4: true, rows: true };
-const PATIENCE: Duration = Duration::from_secs(20);
 
 fn identity(n: usize) -> Identity {
     Identity::from_seed(&[n as u8 + 1; 32])
@@ -43,15 +45,6 @@ fn config(n: usize, addresses: &[SocketAddr]) -> Config {
 
 fn start(config: Config) -> Handle {
     octick::start(config.check().expect("the configuration holds together")).expect("the node starts")
-}
-
-/// Waits until `holds`, or fails after [`PATIENCE`].
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
-        std::thread::yield_now();
-    }
 }
 
 fn write_all(node: &Handle, n: usize, seed: u64) {

@@ -1,5 +1,7 @@
 //! What is written, refused, written together, and sent before the end: real nodes over loopback.
 
+mod patience;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -7,9 +9,9 @@ use octick::{
     Config, Handle, Identity, Layout, Membership, NotReady, PeerState, QuorumError, Run, Slot, TableKind,
     Update, WriteError, writer,
 };
+use patience::{PATIENCE, until};
 
 const LAYOUT: Layout = Layout { slots: 65_536, cells8: true, cells4: true, rows: false };
-const PATIENCE: Duration = Duration::from_secs(20);
 
 fn identity(n: usize) -> Identity {
     Identity::from_seed(&[n as u8 + 1; 32])
@@ -38,15 +40,6 @@ fn pair(change: impl Fn(&mut Config)) -> [Handle; 2] {
     second.ready(PATIENCE).expect("it meets the first");
     until("the first has met the second", || first.mesh().expect("it runs").live().count() == 2);
     [first, second]
-}
-
-/// Waits until `holds`, or fails after [`PATIENCE`].
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "still not so after {PATIENCE:?}: {what}");
-        std::thread::yield_now();
-    }
 }
 
 #[test]
