@@ -8,6 +8,7 @@ pub mod counters;
 pub mod demo;
 pub mod discovery;
 pub mod dump;
+pub mod explain;
 pub mod failure;
 pub mod get;
 pub mod info;

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use octick_node::config::command::ConfigCommand;
 use octick_node::counters::Counters;
 use octick_node::demo::Demo;
 use octick_node::dump::command::Dump;
+use octick_node::explain::ConfigCommand;
 use octick_node::failure::Failure;
 use octick_node::get::Get;
 use octick_node::info::Info;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Address;
-use crate::config::command::load_file;
+use crate::config::file::load_file;
 use crate::failure::Failure;
 
 /// Where commands look for a node unless told otherwise: beside the key that `octick keygen` makes in this directory.

@@ -10,10 +10,9 @@
 mod admin;
 mod change;
 mod check;
-pub mod command;
 mod conflict;
 mod example;
-mod inspect;
+pub mod file;
 mod keys;
 mod library;
 mod lines;
@@ -26,7 +25,6 @@ pub use change::changed_keys;
 pub use check::{PeerSettings, Run, Settings};
 pub use conflict::Conflict;
 pub use example::example;
-pub use inspect::{Finding, Verdict, inspect};
 pub use keys::{
     AdminKeys, Backend, Config, DiscoveryKeys, Kernel, LimitKeys, LogKeys, MembershipKeys, Mode, PeerKeys,
     PushKeys, ReportKeys, RunKeys, Selection, SocketKeys, TableKeys, ThreadKeys, VerifyKernel, VerifyKeys,

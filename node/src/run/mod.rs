@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use start::{library_settings, read_key, start};
 
-use crate::config::command::read_file;
+use crate::config::file::read_file;
 use crate::failure::Failure;
 use crate::log::{self, Format, Level, Output};
 use watch::Terms;

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::start;
 use super::watch::Watch;
-use crate::config::command::read_file;
+use crate::config::file::read_file;
 use crate::config::{Config, changed_keys};
 use crate::discovery::{Discovery, Search};
 use crate::log;

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use octick::pool::Pool;
 use octick::socket::{Backend, Choice, Filter, Socket, SocketSettings, Why};
 
-use super::{Mode, Settings};
+use crate::config::{Backend as WantedBackend, Mode, Settings};
 use crate::run::{library_settings, read_key};
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// As it should be.
     Fine,
     /// The node starts, and is slower for it, or differs from what was asked for.
@@ -29,13 +29,13 @@ pub enum Verdict {
 
 /// What was looked at, and what was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(super) struct Finding {
     /// How grave it is.
-    pub verdict: Verdict,
+    pub(super) verdict: Verdict,
     /// What was looked at.
-    pub about: &'static str,
+    pub(super) about: &'static str,
     /// What was seen; what to do, if anything.
-    pub line: String,
+    pub(super) line: String,
 }
 
 impl fmt::Display for Finding {
@@ -53,7 +53,7 @@ impl fmt::Display for Finding {
 const BUFFERS: usize = 16;
 
 /// Looks at the key, the port and the machine.
-pub fn inspect(settings: &Settings) -> Vec<Finding> {
+pub(super) fn inspect(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![key(settings), start(settings)];
     findings.extend(socket(settings));
     findings.extend([admin(settings), cores(settings), huge_pages()]);
@@ -105,9 +105,9 @@ fn socket(settings: &Settings) -> Vec<Finding> {
     };
     let asked = SocketSettings {
         backend: match settings.socket.backend {
-            super::Backend::Auto => Choice::Auto,
-            super::Backend::Uring => Choice::Uring,
-            super::Backend::Mmsg => Choice::Mmsg,
+            WantedBackend::Auto => Choice::Auto,
+            WantedBackend::Uring => Choice::Uring,
+            WantedBackend::Mmsg => Choice::Mmsg,
         },
         receive_buffer_bytes: settings.socket.rcvbuf_bytes,
         ..SocketSettings::new(settings.listen)

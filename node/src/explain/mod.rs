@@ -1,13 +1,17 @@
 //! `octick config`: explains the configuration file, and checks one.
 
-use std::fs;
+mod inspect;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use octick_core::control::message::announcement::{ADDRESSES_MAX, CLAIMS_MAX};
 use octick_core::limits::{EVENTS_MAX, FRAME_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX, WINDOW};
 
-use super::{Config, Finding, Settings, TableKeys, Verdict, example, inspect, read};
+use inspect::{Finding, Verdict, inspect};
+
+use crate::config::file::{load_file, read_file};
+use crate::config::{Config, TableKeys, example};
 use crate::failure::Failure;
 use crate::output::say;
 
@@ -91,29 +95,4 @@ fn show(config: &Config) -> Result<(), Failure> {
         say(format_args!("# {what:<52} {most:>12}"))?;
     }
     Ok(())
-}
-
-/// Loads a configuration file; its relative paths become relative to its directory.
-///
-/// # Errors
-/// The file's name, and what is wrong with it.
-pub fn load_file(path: &Path) -> Result<Settings, Failure> {
-    Ok(read_file(path)?.1)
-}
-
-/// As [`load_file`], with the file's own words.
-///
-/// # Errors
-/// The file's name, and what is wrong with it.
-pub fn read_file(path: &Path) -> Result<(Config, Settings), Failure> {
-    let at = path.display();
-    let text = fs::read_to_string(path).map_err(|error| Failure::new(format!("{at}: {error}")))?;
-    let (config, mut settings) = read(&text).map_err(|error| match error.line {
-        Some(line) => Failure::new(format!("{at}:{line}: {}", error.message)),
-        None => Failure::new(format!("{at}: {}", error.message)),
-    })?;
-    let directory = path.parent().unwrap_or(Path::new(""));
-    settings.key_file = directory.join(&settings.key_file);
-    settings.admin.socket = directory.join(&settings.admin.socket);
-    Ok((config, settings))
 }
