@@ -14,6 +14,7 @@ extern crate alloc;
 #[cfg(any(test, loom))]
 extern crate std;
 
+pub mod admission;
 pub mod contradiction;
 pub mod control;
 pub mod counters;

@@ -116,6 +116,29 @@ bounds! {
     /// Descriptors in one shuffle: CYCLON's five, and room for three.
     SHUFFLE_MAX: usize = 8, "descriptors";
 
+    /// Keys of a mesh's authority: if three of seven sign, two may be stolen and four may be lost.
+    AUTHORITY_KEYS_MAX: usize = 7, "keys";
+    /// Signatures under a document of the authority: 80 bytes each, and a check for whoever meets the document.
+    ENDORSEMENTS_MAX: usize = 3, "signatures";
+    /// Runs of slots in a credential: half of what an announcement may have, so that both fit one control frame.
+    GRANTS_MAX: usize = CLAIMS_MAX / 2, "runs";
+    /// Longest name of a member: a column of a table in a terminal.
+    NAME_MAX: usize = 32, "bytes";
+    /// What every credential begins with: serial, member, times, region, roles, rights, counts.
+    CREDENTIAL_FIXED: usize = 48, "bytes";
+    /// Longest credential: a name, 8 bytes a run, 80 a signature.
+    CREDENTIAL_MAX: usize = CREDENTIAL_FIXED + NAME_MAX + GRANTS_MAX * 8 + ENDORSEMENTS_MAX * 80, "bytes";
+    /// What every decision of the authority begins with.
+    DECISION_FIXED: usize = 56, "bytes";
+    /// Longest decision: 32 bytes a key, 80 a signature.
+    DECISION_MAX: usize = DECISION_FIXED + AUTHORITY_KEYS_MAX * 32 + ENDORSEMENTS_MAX * 80, "bytes";
+    /// Decisions of an authority that a node keeps, for good: a megabyte. Only the authority can fill them.
+    DECISIONS_MAX: usize = 1 << 12, "decisions";
+    /// Generations of an authority's keys.
+    GENERATIONS_MAX: usize = 64, "generations";
+    /// Issuers that an authority may appoint, those it dismissed included.
+    ISSUERS_MAX: usize = 64, "issuers";
+
     /// Members that newcomers are told of at once.
     NEWCOMER_NEWS_MAX: usize = 24, "members";
     /// Newcomers that are told at once; further ones hear broadcasts.
@@ -184,6 +207,9 @@ const _: () = {
     // A message of a control frame has four bytes before its body.
     let body = CONTROL_FRAME_MAX - 4;
     assert!(ANNOUNCEMENT_MAX <= body);
+    assert!(DECISION_MAX <= body);
+    // Who introduces itself shows both in one control frame, and has room to say hello.
+    assert!(ANNOUNCEMENT_MAX + CREDENTIAL_MAX + 64 <= CONTROL_FRAME_MAX);
     assert!(AUDIT_SECTIONS_MAX * 8 <= body);
     assert!(PULL_MAX <= IDS_MAX && IDS_MAX <= OFFER_MAX && OFFER_MAX * 8 <= body);
     // A suspicion keeps its accuser and every confirmation that could make it shorter.

@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 7] = [
         "time",
         "token_bucket",
     ],
-    &["wire"],
+    &["wire", "admission"],
     &["table"],
     &["state"],
     &["data"],
