@@ -2,6 +2,8 @@
 
 mod mesh;
 
+use std::time::Duration;
+
 use mesh::{MS, Mesh, S};
 use octick_core::control::{Expelled, Partition, PeerState, Quorum};
 
@@ -42,7 +44,7 @@ fn run_cut(mesh: &mut Mesh, micros: u64) {
 #[test]
 fn time_never_lowers_a_quorum() {
     let mut mesh = Mesh::new(1);
-    mesh.settings.forget_after = 600 * S;
+    mesh.settings.forget_after = Duration::from_secs(600);
     mesh.add_many(6);
     mesh.run_to(5 * S, Mesh::agrees);
     mesh.run(3 * S);

@@ -12,7 +12,8 @@ use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::message::kind::FREE;
 use octick_core::control::message::membership::{Accusation, BUCKETS, Listed, MembershipMsg};
 use octick_core::control::{
-    Claim, Control, NodeInit, Output, PacketInfo, PeerState, Refusals, Settings, Signer, Statement,
+    Claim, Config, Control, MembershipSettings, NodeInit, Output, PacketInfo, PeerState, Refusals, Signer,
+    Statement,
 };
 use octick_core::data::audit::AuditMsg;
 use octick_core::limits::CONTROL_FRAME_MAX;
@@ -102,8 +103,13 @@ impl Play {
     fn new(seed: u8) -> Self {
         let me = World::get().people[0].id();
         let seeds = vec![address(1)];
-        let settings = Settings { members_max: MEMBERS_MAX, strangers: 4, seeds, ..Settings::default() };
-        settings.check().expect("the settings hold");
+        let membership = MembershipSettings {
+            members_max: MEMBERS_MAX,
+            strangers: 4,
+            seeds,
+            ..MembershipSettings::default()
+        };
+        let settings = Config { membership, ..Config::default() }.check().expect("the settings hold");
         let init = NodeInit {
             mesh: mesh_key("fuzz"),
             now: 1_000_000,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use octick_core::control;
 pub use octick_core::control::dissemination::select::Strategy;
-pub use octick_core::control::dissemination::spread::{Convergence, Counts as TravelCounts};
+pub use octick_core::control::dissemination::spread::{Convergence, Counts as TravelCounts, SpreadSettings};
 pub use octick_core::control::{
-    Expelled, Partition, PeerState, Quorum as QuorumView, Region, Settings as MembershipSettings,
+    Expelled, MembershipSettings, Partition, PeerState, Quorum as QuorumView, Region,
 };
 pub use octick_core::data::audit::Counts as AuditCounts;
 pub use octick_core::engine::MeshEvent;
@@ -33,6 +34,18 @@ pub struct Membership {
     pub frame_cache: usize,
     /// Seeds, timers and bounds. Peers that are listed count as seeds.
     pub settings: MembershipSettings,
+    /// How updates spread.
+    pub spread: SpreadSettings,
+    /// Which neighbour is compared with in a round. Default any.
+    pub selection: Strategy,
+}
+
+impl Membership {
+    /// What the control plane is to be told of it.
+    pub(crate) fn control(&self) -> control::Config {
+        let Self { settings, spread, selection, .. } = self;
+        control::Config { membership: settings.clone(), spread: *spread, selection: *selection }
+    }
 }
 
 impl Default for Membership {
@@ -44,6 +57,8 @@ impl Default for Membership {
             advertise: Vec::new(),
             frame_cache: 16 << 20,
             settings: MembershipSettings::default(),
+            spread: SpreadSettings::default(),
+            selection: Strategy::default(),
         }
     }
 }

@@ -154,7 +154,8 @@ fn a_node_without_membership_says_so() {
 fn a_node_that_has_lost_its_quorum_takes_ordinary_writes_only() {
     let quick = |config: &mut Config| {
         let settings = &mut config.membership.as_mut().expect("it has one").settings;
-        (settings.probe_interval, settings.probe_timeout) = (100_000, 40_000);
+        (settings.probe_interval, settings.probe_timeout) =
+            (Duration::from_millis(100), Duration::from_millis(40));
     };
     let seed = start(0, None, quick);
     let address = seed.local_addr();
@@ -184,7 +185,8 @@ fn a_node_that_has_lost_its_quorum_takes_ordinary_writes_only() {
 fn who_failed_and_is_made_to_leave_is_not_waited_for() {
     let quick = |config: &mut Config| {
         let settings = &mut config.membership.as_mut().expect("it has one").settings;
-        (settings.probe_interval, settings.probe_timeout) = (100_000, 40_000);
+        (settings.probe_interval, settings.probe_timeout) =
+            (Duration::from_millis(100), Duration::from_millis(40));
     };
     let seed = start(0, None, quick);
     let address = seed.local_addr();

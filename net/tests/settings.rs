@@ -127,7 +127,10 @@ fn verify() -> impl Any<Value = lanes::Settings> {
 
 fn membership() -> impl Any<Value = Option<Membership>> {
     let frame_cache = mostly(1 << 16, vec![0, 1, (1 << 16) + 1, usize::MAX]);
-    let time = |fine: u64| mostly(fine, vec![0, 1, 60_000_000, u64::MAX / 2, u64::MAX]);
+    let time = |fine: u64| {
+        let rare = [0, 1, 60_000_000, u64::MAX / 2].map(Duration::from_micros);
+        mostly(Duration::from_micros(fine), [&rare[..], &[Duration::from_nanos(1), Duration::MAX]].concat())
+    };
     let times = (time(200_000), time(700_000), time(100_000), time(500_000), time(5_000_000));
     let ages = (time(86_400_000_000), mostly(1_024, vec![0, 1, 2, usize::MAX]));
     let counts =
@@ -142,7 +145,7 @@ fn membership() -> impl Any<Value = Option<Membership>> {
             (_, _, _, settings.sync_interval, settings.contact_max) = times;
             (settings.forget_after, settings.members_max) = ages;
             (settings.helpers, settings.suspicion_max, settings.confirmations) = counts;
-            let to = &mut settings.spread_settings;
+            let to = &mut membership.spread;
             (to.lazy_delay, to.pull_timeout, to.keep, to.updates_max) = spread;
             to.missing_max = to.updates_max.min(16);
             membership

@@ -11,7 +11,7 @@ use octick_core::control::id::Rank;
 use octick_core::control::message::announcement::mesh_key;
 use octick_core::control::message::kind::MessageKind;
 use octick_core::control::{
-    Announcement, Control, NodeInit, Output, Partition, PeerState, Random, Region, Settings,
+    Announcement, Config, Control, MembershipSettings, NodeInit, Output, Partition, PeerState, Random, Region,
 };
 use octick_core::stamp::{Incarnation, Seq, Version};
 use octick_core::wire::ControlFrame;
@@ -57,7 +57,7 @@ pub struct Common {
     /// What is true.
     pub truth: RefCell<Truth>,
     /// The settings of all, but for their seeds.
-    pub settings: Settings,
+    pub settings: MembershipSettings,
     /// Decides all randomness.
     pub seed: u64,
 }
@@ -94,8 +94,9 @@ impl MemberNode {
         let first = common.regions.partition_point(|other| *other < region) as u32;
         let seeds = (first..first + 2)
             .filter(|seed| *seed != node && common.regions.get(*seed as usize) == Some(&region));
-        let settings =
-            Settings { seeds: seeds.map(address).collect(), remembered, ..common.settings.clone() };
+        let seeds = seeds.map(address).collect();
+        let membership = MembershipSettings { seeds, remembered, ..common.settings.clone() };
+        let settings = Config { membership, ..Config::default() }.check().expect("the settings hold");
         let mut rng = Random::new(common.seed ^ u64::from(node) << 24 ^ u64::from(incarnation.0));
         let init = NodeInit {
             mesh: mesh_key(MESH),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
-use octick_core::control::{Random, Settings};
+use octick_core::control::{MembershipSettings, Random};
 
 use crate::checkers::{self, Evidence, judge};
 use crate::engines::{self, EngineNode, Workload};
@@ -75,8 +75,8 @@ fn run_engines(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
 fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     let started = Instant::now();
     let roles = roles(scenario);
-    let settings = Settings { lifeguard: scenario.lifeguard, ..Settings::default() };
-    let round = settings.gossip_interval;
+    let settings = MembershipSettings { lifeguard: scenario.lifeguard, ..MembershipSettings::default() };
+    let round = settings.gossip_interval.as_micros() as u64;
     let nodes = scenario.nodes as usize;
     let truth = Truth {
         up_since: vec![Some(0); nodes],

@@ -21,6 +21,7 @@ use core::net::SocketAddr;
 use octick_crypto::NodeId;
 
 use super::reconcile::session::{self, Reconciler};
+use crate::control::config::{Config, Settings};
 use crate::control::cross_region::cyclon::Sampling;
 use crate::control::cross_region::scout::Scout;
 use crate::control::dissemination::dissemination::Dissemination;
@@ -28,7 +29,6 @@ use crate::control::effects::Effects;
 use crate::control::id::MemberIndex;
 use crate::control::membership::membership::Membership;
 use crate::control::membership::on_message::Delivery;
-use crate::control::membership::settings::Settings;
 use crate::control::membership::signer::Signer;
 use crate::control::membership::table::Members;
 use crate::control::message::announcement::Announcement;
@@ -54,17 +54,16 @@ pub struct Control {
 }
 
 impl Control {
-    /// A node that knows nobody but itself. `settings` have been [checked](Settings::check).
+    /// A node that knows nobody but itself.
     pub fn new(settings: Settings, init: NodeInit, signer: Box<dyn Signer>) -> Self {
-        debug_assert_eq!(settings.check(), Ok(()));
+        let Config { membership, spread, selection } = settings.into_config();
         let (now, mut random) = (init.now, Random::new(init.seed));
         let mut effects = Effects::default();
-        let chosen = (settings.spread_settings, settings.selection);
-        let membership = Membership::new(settings, &init, signer, &mut random, &mut effects);
+        let membership = Membership::new(membership, &init, signer, &mut random, &mut effects);
         let me = (init.id, init.region);
         let mut control = Self {
             membership,
-            dissemination: Dissemination::new(chosen, init.mesh, me, random.fork(), now),
+            dissemination: Dissemination::new((spread, selection), init.mesh, me, random.fork(), now),
             cross_region: Scout::new(Sampling::new(init.id, random.fork()), random.fork()),
             reconciler: Reconciler::new(session::Settings::default(), random.fork()),
             mesh: init.mesh,

@@ -11,12 +11,14 @@
 //! | [`dissemination`] | how an update reaches everybody |
 //! | [`cross_region`] | keeping in touch with other regions |
 //! | [`reconcile`] | what one of two nodes has and the other lacks |
+//! | [`config`] | what may be chosen about all of it, checked once |
 //! | [`control`] | the composition root: routes, and decides nothing; `apply` carries out what the machines want |
 //! | [`effects`] | what the machines leave behind: control frames to send, outputs |
 //! | [`output`] | what goes into it, and what comes out |
 //! | [`send_queue`] | control frames in the making |
 
 mod apply;
+pub mod config;
 #[allow(clippy::module_inception, reason = "the composition root bears the name of what it composes")]
 pub mod control;
 pub mod cross_region;
@@ -31,9 +33,10 @@ pub mod send_queue;
 
 pub use crate::random::Random;
 pub use crate::refusal::{Refusal, Refusals};
+pub use config::{Config, Settings};
 pub use control::Control;
 pub use id::{MemberIndex, PeerState, Rank, Region};
-pub use membership::settings::Settings;
+pub use membership::settings::MembershipSettings;
 pub use membership::signer::{Signed, Signer};
 pub use membership::table::{Member, Members};
 pub use message::announcement::{Announcement, Claim, Statement};

@@ -12,8 +12,8 @@ use octick_core::control::id::FrameRef;
 use octick_core::control::message::announcement::{Announcement, EPHEMERAL, Unsound, mesh_key};
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::{
-    Control, NodeInit, Output, PacketInfo, Partition, PeerState, Random, Region, Settings, Signer, Statement,
-    Update,
+    Config, Control, MembershipSettings, NodeInit, Output, PacketInfo, Partition, PeerState, Random, Region,
+    Signer, Statement, Update,
 };
 use octick_core::crypto::{Identity, NodeId};
 use octick_core::stamp::{Incarnation, Run, Seq, Version};
@@ -96,7 +96,7 @@ pub(crate) struct Mesh {
     pub(crate) now: u64,
     pub(crate) loss_permille: u32,
     pub(crate) delay: u64,
-    pub(crate) settings: Settings,
+    pub(crate) settings: MembershipSettings,
     pub(crate) largest: usize,
     /// Nodes take them by turns.
     pub(crate) regions: u16,
@@ -133,7 +133,7 @@ impl Mesh {
             now: 10 * S,
             loss_permille: 0,
             delay: 200,
-            settings: Settings::default(),
+            settings: MembershipSettings::default(),
             largest: 0,
             regions: 1,
             refuse_strangers: false,
@@ -178,7 +178,8 @@ impl Mesh {
             (false, 0) => vec![address(1)],
             (false, _) => vec![address(0)],
         };
-        let settings = Settings { seeds, ..self.settings.clone() };
+        let membership = MembershipSettings { seeds, ..self.settings.clone() };
+        let settings = Config { membership, ..Config::default() }.check().expect("the settings hold");
         let init = NodeInit {
             mesh: mesh_key("test"),
             now: self.now,

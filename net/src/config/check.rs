@@ -137,9 +137,8 @@ impl Config {
     }
 
     fn check_membership(&self) -> Checked {
-        let Some(Membership { advertise, capabilities, frame_cache, settings, .. }) = &self.membership else {
-            return Ok(());
-        };
+        let Some(membership) = &self.membership else { return Ok(()) };
+        let Membership { advertise, capabilities, frame_cache, settings, .. } = membership;
         require(capabilities & EPHEMERAL == 0, "membership.capabilities", || {
             format!(
                 "{capabilities:#010x} has the highest bit, which says ephemeral: leave it to Membership::ephemeral"
@@ -172,7 +171,7 @@ impl Config {
         require(self.incarnation != Some(u32::MAX), "incarnation", || {
             format!("incarnation = {} is the last there is: no restart could follow it", u32::MAX)
         })?;
-        settings.check().map_err(|contradiction| {
+        membership.control().check().map(drop).map_err(|contradiction| {
             let message = format!("membership.{contradiction}");
             ConfigError { key: "membership".into(), message }
         })

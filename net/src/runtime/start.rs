@@ -237,7 +237,8 @@ fn control(
         seed: random_word(u64::from(incarnation.0)),
         secret,
     };
-    Control::new(membership.settings, init, Box::new(signer))
+    let settings = membership.control().check().expect("it was checked with the configuration");
+    Control::new(settings, init, Box::new(signer))
 }
 
 /// One socket, or one for each ingress thread on a shared port: the first takes it, the others join.

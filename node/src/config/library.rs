@@ -73,7 +73,7 @@ impl Settings {
             ..Membership::default()
         };
         membership.settings.lifeguard = keys.lifeguard;
-        membership.settings.selection = match keys.selection {
+        membership.selection = match keys.selection {
             keys::Selection::Random => Strategy::Random,
             keys::Selection::LatencyAware => Strategy::LatencyAware,
             keys::Selection::Hybrid => Strategy::Hybrid,

@@ -8,11 +8,11 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::control::membership::settings::Settings;
+use crate::control::membership::settings::MembershipSettings;
 use crate::control::membership::table::Members;
 use crate::limits::JOINS_EXPECTED_MAX;
 use crate::random::Random;
-use crate::time::{MS, S};
+use crate::time::{MS, S, micros};
 
 /// Addresses written to at once.
 const GREETINGS: usize = 3;
@@ -69,7 +69,7 @@ impl Joiner {
     }
 
     /// Addresses to be greeted now.
-    pub fn tick(&mut self, now: u64, settings: &Settings, members: &Members) -> Vec<SocketAddr> {
+    pub fn tick(&mut self, now: u64, settings: &MembershipSettings, members: &Members) -> Vec<SocketAddr> {
         let chosen = if !members.live().is_empty() {
             (self.gap, self.turns, self.next_at) = (GAP_MIN, 0, now + GAP_MIN);
             if now < self.heal_at {
@@ -80,7 +80,7 @@ impl Joiner {
             return Vec::new();
         } else {
             self.next_at = now + self.gap / 2 + self.random.below(self.gap);
-            self.gap = (self.gap * 2).min(settings.contact_max);
+            self.gap = (self.gap * 2).min(micros(settings.contact_max));
             self.turns = self.turns.saturating_add(1);
             self.seek(settings, members)
         };
@@ -89,7 +89,7 @@ impl Joiner {
     }
 
     /// Of all addresses that ever meant somebody, a few.
-    fn seek(&mut self, settings: &Settings, members: &Members) -> Vec<SocketAddr> {
+    fn seek(&mut self, settings: &MembershipSettings, members: &Members) -> Vec<SocketAddr> {
         let own = &members.get(Members::ME).announcement().statement().addresses;
         let failed = members.missing().take(64).filter_map(|(_, member)| member.address());
         let others = settings.remembered.iter().copied().chain(failed);
@@ -104,7 +104,7 @@ impl Joiner {
 
     /// Somebody who is believed gone, or a seed that is not known: rarer the longer nothing changed, and so that all
     /// members together do it about ten times a second at most.
-    fn heal(&mut self, now: u64, settings: &Settings, members: &Members) -> Vec<SocketAddr> {
+    fn heal(&mut self, now: u64, settings: &MembershipSettings, members: &Members) -> Vec<SocketAddr> {
         let own = &members.get(Members::ME).announcement().statement().addresses;
         let members_gap = members.live().len() as u64 * 100 * MS;
         let failed: Vec<_> = members.missing().take(64).collect();

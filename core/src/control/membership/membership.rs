@@ -27,7 +27,7 @@ use crate::control::membership::join::Joiner;
 use crate::control::membership::newcomers::Newcomers;
 use crate::control::membership::probe::Prober;
 use crate::control::membership::quorum::QuorumWatch;
-use crate::control::membership::settings::Settings;
+use crate::control::membership::settings::MembershipSettings;
 use crate::control::membership::signer::Signer;
 use crate::control::membership::suspicion::Suspicions;
 use crate::control::membership::sync::Sync;
@@ -40,7 +40,7 @@ use crate::control::output::{NodeInit, Output, Partition, Quorum};
 use crate::limits::CONFLICTS_MAX;
 use crate::random::Random;
 use crate::stamp::{HybridClock, Incarnation, Run, Version};
-use crate::time::{MS, S};
+use crate::time::{MS, S, micros};
 use crate::wire::ControlFrame;
 
 /// How late a tick may be before this node must have been stopped, microseconds.
@@ -59,7 +59,7 @@ pub(in crate::control) enum MemberChange {
 
 /// Everything that one node knows and does about members.
 pub struct Membership {
-    pub(super) settings: Settings,
+    pub(super) settings: MembershipSettings,
     pub(super) members: Members,
     pub(super) broadcasts: BroadcastQueue,
     pub(super) prober: Prober,
@@ -93,7 +93,7 @@ pub struct Membership {
 impl Membership {
     /// A node that knows nobody but itself.
     pub(in crate::control) fn new(
-        settings: Settings,
+        settings: MembershipSettings,
         init: &NodeInit,
         mut signer: Box<dyn Signer>,
         random: &mut Random,
@@ -138,7 +138,7 @@ impl Membership {
             conflicts: BTreeMap::new(),
             changes: VecDeque::new(),
             gossip_at: now,
-            announce_at: now + settings.forget_after / 3,
+            announce_at: now + micros(settings.forget_after) / 3,
             look_at: now,
             changed_at: now,
             refuted_at: 0,
@@ -288,7 +288,7 @@ impl Membership {
         let announcement = self.signer.announce(&self.statement);
         let applied = self.members.announce(&announcement, now);
         debug_assert!(matches!(applied, Applied::Changed(..)), "own announcements only get later");
-        self.announce_at = now + self.settings.forget_after / 3;
+        self.announce_at = now + micros(self.settings.forget_after) / 3;
         self.changed(Members::ME, out);
         self.spread(Members::ME, now);
     }
@@ -338,7 +338,7 @@ impl Membership {
     /// There will be something to tell: a little later, for news seldom comes alone.
     fn gossip_soon(&mut self, now: u64) {
         if self.broadcasts.is_empty() {
-            let later = self.random.below(self.settings.gossip_interval / 4 + 1);
+            let later = self.random.below(micros(self.settings.gossip_interval) / 4 + 1);
             self.gossip_at = self.gossip_at.max(now + later);
         }
     }

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use crate::control::id::MemberIndex;
-use crate::control::membership::settings::Settings;
+use crate::control::membership::settings::MembershipSettings;
 use crate::limits::{NEWCOMER_NEWS_MAX, NEWCOMERS_MAX};
 use crate::time::{MS, S};
 use crate::token_bucket::TokenBucket;
@@ -39,8 +39,8 @@ struct Newcomer {
 
 impl Newcomers {
     /// Nobody to tell yet.
-    pub(super) fn new(settings: &Settings, now: u64) -> Self {
-        let budget = TokenBucket::new(settings.sync_letters.div_ceil(2), now);
+    pub(super) fn new(settings: &MembershipSettings, now: u64) -> Self {
+        let budget = TokenBucket::new(settings.sync_frames.div_ceil(2), now);
         Self { newcomers: Vec::new(), news: Vec::new(), due: 0, budget }
     }
 
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn each_newcomer_is_told_of_those_after_it_and_of_nobody_twice() {
-        let mut newcomers = Newcomers::new(&Settings::default(), 0);
+        let mut newcomers = Newcomers::new(&MembershipSettings::default(), 0);
         newcomers.hear(MemberIndex(1), 0);
         assert_eq!(newcomers.next_due(), u64::MAX, "there is nobody to tell");
         newcomers.asked_by(MemberIndex(1), true, 0);
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn who_does_not_ask_any_more_is_left_to_broadcasts() {
-        let mut newcomers = Newcomers::new(&Settings::default(), 0);
+        let mut newcomers = Newcomers::new(&MembershipSettings::default(), 0);
         newcomers.asked_by(MemberIndex(1), true, 0);
         newcomers.asked_by(MemberIndex(2), true, 0);
         newcomers.asked_by(MemberIndex(2), false, TERM / 2);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn many_at_once_are_told_at_once() {
-        let mut newcomers = Newcomers::new(&Settings::default(), 0);
+        let mut newcomers = Newcomers::new(&MembershipSettings::default(), 0);
         (0..2 * NEWCOMERS_MAX as u32).for_each(|i| newcomers.asked_by(MemberIndex(i), true, 0));
         (0..2 * NEWCOMER_NEWS_MAX as u32).for_each(|i| newcomers.hear(MemberIndex(1_000 + i), 1));
         let told = newcomers.give(1);
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn who_makes_up_members_does_not_make_a_teacher_talk_without_end() {
-        let settings = Settings { sync_letters: 100, ..Settings::default() };
+        let settings = MembershipSettings { sync_frames: 100, ..MembershipSettings::default() };
         let mut newcomers = Newcomers::new(&settings, 0);
         (0..10).for_each(|i| newcomers.asked_by(MemberIndex(i), true, 0));
         let mut control_frames = 0;

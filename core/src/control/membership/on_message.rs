@@ -16,6 +16,7 @@ use crate::control::output::{Output, PacketInfo};
 use crate::limits::CONTROL_FRAME_MAX;
 use crate::refusal::Refusal;
 use crate::stamp::Incarnation;
+use crate::time::micros;
 use crate::wire::Messages;
 
 /// The control frame at hand: whose it is, and what its messages change while it is handled.
@@ -252,7 +253,7 @@ impl Membership {
         {
             return self.handle_known(now, place, bytes, teller, ahead, out);
         }
-        if version.micros() + self.settings.forget_after < self.wall(now) {
+        if version.micros() + micros(self.settings.forget_after) < self.wall(now) {
             return Err(Refusal::Stale);
         }
         let announcement = self.read(bytes, ahead)?;

@@ -10,7 +10,7 @@ use crate::control::membership::table::{Applied, Members};
 use crate::control::message::membership::{Accusation, MembershipMsg};
 use crate::control::output::Output;
 use crate::refusal::Refusal;
-use crate::time::MS;
+use crate::time::{MS, micros};
 
 /// Least time between two refutations, microseconds: each is a signature, and news for everybody.
 const REFUTE_GAP: u64 = 200 * MS;
@@ -41,7 +41,7 @@ impl Membership {
             }
             return Ok(());
         }
-        let heard = member.heard_at > 0 && now < member.heard_at + self.settings.probe_interval;
+        let heard = member.heard_at > 0 && now < member.heard_at + micros(self.settings.probe_interval);
         match member.state() {
             PeerState::Left if self.force_leaves.contains_key(&place) => {
                 self.say_word_of(place, from, out);

@@ -10,7 +10,7 @@ use crate::control::membership::probe::ProbeAction;
 use crate::control::membership::suspicion::terms;
 use crate::control::message::membership::{Accusation, MembershipMsg};
 use crate::control::output::Output;
-use crate::time::{MS, S};
+use crate::time::{MS, S, micros};
 
 /// Broadcasts that fill a control frame, about.
 const BROADCASTS_A_FRAME: usize = 8;
@@ -82,7 +82,7 @@ impl Membership {
         }
         // A few news go on quickly; many wait for each other, for each control frame is a signature.
         let few = self.broadcasts.len() <= BROADCASTS_A_FRAME;
-        self.gossip_at = now + self.settings.gossip_interval / if few { 4 } else { 1 };
+        self.gossip_at = now + micros(self.settings.gossip_interval) / if few { 4 } else { 1 };
         let live = self.members.live();
         let chosen = self.random.choose(live.len(), self.settings.gossip_fanout);
         let chosen: Vec<MemberIndex> = chosen.into_iter().map(|i| live[i]).collect();
@@ -98,7 +98,7 @@ impl Membership {
         if let Some(status) = self.watch.look(self.quorum(), self.has_joined(now), now) {
             out.want(Output::Partition(status));
         }
-        let then = now.saturating_sub(self.settings.forget_after);
+        let then = now.saturating_sub(micros(self.settings.forget_after));
         while let Some(place) = self.members.gone_before(then) {
             self.forget(place, out);
         }

@@ -9,11 +9,11 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::control::id::MemberIndex;
-use crate::control::membership::settings::Settings;
+use crate::control::membership::settings::MembershipSettings;
 use crate::control::membership::table::Members;
 pub use crate::limits::PROBES_MAX;
 use crate::random::Random;
-use crate::time::MS;
+use crate::time::{MS, micros};
 
 /// The worst health: intervals and waits are this many times longer, and one.
 pub const HEALTH_WORST: u32 = 4;
@@ -63,11 +63,11 @@ struct Probe {
 
 impl Prober {
     /// Begins within the first interval, so that nodes that start together do not probe together.
-    pub fn new(settings: &Settings, mut random: Random, now: u64) -> Self {
+    pub fn new(settings: &MembershipSettings, mut random: Random, now: u64) -> Self {
         Self {
             pending: BTreeMap::new(),
             actions: VecDeque::new(),
-            next_at: now + random.below(settings.probe_interval),
+            next_at: now + random.below(micros(settings.probe_interval)),
             cursor: 0,
             neighbour_turn: random.permille(500),
             neighbour: None,
@@ -82,7 +82,7 @@ impl Prober {
     }
 
     /// Something speaks for, or against, this node's own health.
-    pub fn adjust_health(&mut self, settings: &Settings, worse: i32) {
+    pub fn adjust_health(&mut self, settings: &MembershipSettings, worse: i32) {
         if settings.lifeguard {
             self.health = self.health.saturating_add_signed(worse).min(HEALTH_WORST);
         }
@@ -109,13 +109,13 @@ impl Prober {
     }
 
     /// What is due at `now`.
-    pub fn tick(&mut self, now: u64, settings: &Settings, members: &mut Members) {
+    pub fn tick(&mut self, now: u64, settings: &MembershipSettings, members: &mut Members) {
         let due: Vec<u32> =
             self.pending.iter().filter(|(_, probe)| probe.due <= now).map(|(nonce, _)| *nonce).collect();
         due.into_iter().for_each(|nonce| self.wait_ends(nonce, now, settings, members));
         if self.next_at <= now {
             self.next_at =
-                (self.next_at + settings.probe_interval * u64::from(1 + self.health)).max(now + MS);
+                (self.next_at + micros(settings.probe_interval) * u64::from(1 + self.health)).max(now + MS);
             if let Some(target) = self.next_target(members) {
                 self.probe(target, now, settings);
             }
@@ -123,12 +123,13 @@ impl Prober {
     }
 
     /// Probes a member out of turn, unless it is being probed.
-    pub fn probe(&mut self, target: MemberIndex, now: u64, settings: &Settings) {
+    pub fn probe(&mut self, target: MemberIndex, now: u64, settings: &MembershipSettings) {
         let under_way = self.pending.values().any(|probe| probe.target == target && probe.client.is_none());
         if !under_way {
             let patience = u64::from(1 + self.health);
-            let fails_at = now + (settings.probe_interval - settings.probe_interval / 8) * patience;
-            let due = now + settings.probe_timeout * patience;
+            let interval = micros(settings.probe_interval);
+            let fails_at = now + (interval - interval / 8) * patience;
+            let due = now + micros(settings.probe_timeout) * patience;
             let (asked_at, helpers) = (now, Vec::new());
             self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client: None });
         }
@@ -141,12 +142,12 @@ impl Prober {
         nonce: u32,
         target: MemberIndex,
         now: u64,
-        settings: &Settings,
+        settings: &MembershipSettings,
     ) {
         let served = self.pending.values().filter(|probe| probe.client.is_some_and(|c| c.0 == client));
         if served.count() < 8 {
             // The word that nothing came must arrive before the client gives up.
-            let due = now + settings.probe_timeout * 2;
+            let due = now + micros(settings.probe_timeout) * 2;
             let client = Some((client, nonce));
             let (asked_at, fails_at, helpers) = (now, due, Vec::new());
             self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client });
@@ -160,7 +161,7 @@ impl Prober {
         now: u64,
         nonce: u32,
         from: MemberIndex,
-        settings: &Settings,
+        settings: &MembershipSettings,
     ) -> Option<(MemberIndex, Option<u64>)> {
         let probe = self.pending.get(&nonce)?;
         let direct = probe.target == from;
@@ -201,7 +202,7 @@ impl Prober {
     }
 
     /// No answer in time: helpers are asked, or the member is silent.
-    fn wait_ends(&mut self, nonce: u32, now: u64, settings: &Settings, members: &Members) {
+    fn wait_ends(&mut self, nonce: u32, now: u64, settings: &MembershipSettings, members: &Members) {
         let Some(probe) = self.pending.get_mut(&nonce) else { return };
         if let Some((client, nonce_of_client)) = probe.client {
             self.actions.push_back(ProbeAction::Nack(client, nonce_of_client));

@@ -1,13 +1,12 @@
-//! What an operator may choose about the control plane, checked once.
+//! What may be chosen about members.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::contradiction::Contradiction;
-use crate::control::dissemination::select::Strategy;
-use crate::control::dissemination::spread::SpreadSettings;
 use crate::limits::{CONFIRMATIONS_MAX, GOSSIP_FANOUT_MAX, HELPERS_MAX, MEMBERS_MAX};
-use crate::time::{MS, S};
+use crate::time::{MS, S, micros};
 
 /// A minute, in microseconds.
 const MINUTE: u64 = 60 * S;
@@ -16,14 +15,14 @@ const HOUR: u64 = 60 * MINUTE;
 /// A leap year.
 const YEAR: u64 = 366 * 24 * HOUR;
 
-/// The settings. Times are microseconds.
+/// The settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct MembershipSettings {
     /// Between two probes of a node that feels well. At rest a node sends one probe and one answer an interval, 56
     /// bytes each before the signature: 160 bytes a second.
-    pub probe_interval: u64,
+    pub probe_interval: Duration,
     /// How long a probed member has before helpers are asked: some round trips, and a pause of its process.
-    pub probe_timeout: u64,
+    pub probe_timeout: Duration,
     /// Helpers that are asked: at 5 % loss three leave one false suspicion in 1,700 probes, five in 50,000.
     pub helpers: usize,
     /// Whether local health, confirmations and the word to the suspected are used (Lifeguard). Without: plain SWIM,
@@ -36,15 +35,15 @@ pub struct Settings {
     /// Independent confirmations that make a suspicion shortest.
     pub confirmations: usize,
     /// Between two turns of telling news, while there is any.
-    pub gossip_interval: u64,
+    pub gossip_interval: Duration,
     /// Members told in a turn.
     pub gossip_fanout: usize,
     /// Least time between two comparisons of the table with another member's.
-    pub sync_interval: u64,
+    pub sync_interval: Duration,
     /// Control frames that answering comparisons may take a second.
-    pub sync_letters: u32,
+    pub sync_frames: u32,
     /// Longest time between two attempts to reach a seed.
-    pub contact_max: u64,
+    pub contact_max: Duration,
     /// Where to begin.
     pub seeds: Vec<SocketAddr>,
     /// Where members were met in an earlier incarnation.
@@ -58,43 +57,37 @@ pub struct Settings {
     /// How long who left, or failed and does not count for a quorum, stays on record; who counts stays until it comes back or is
     /// made to leave. Members announce themselves anew in a third of it, and an announcement
     /// that is older is refused: so old gossip brings nobody back after that either.
-    pub forget_after: u64,
-    /// How updates spread.
-    pub spread_settings: SpreadSettings,
-    /// Which neighbour is compared with in a round.
-    pub selection: Strategy,
+    pub forget_after: Duration,
     /// Strangers a second whose announcement and control frame are verified; others must wait.
     pub strangers: u32,
 }
 
-impl Default for Settings {
+impl Default for MembershipSettings {
     fn default() -> Self {
         Self {
-            probe_interval: 700 * MS,
-            probe_timeout: 200 * MS,
+            probe_interval: Duration::from_millis(700),
+            probe_timeout: Duration::from_millis(200),
             helpers: 3,
             lifeguard: true,
             suspicion_min: 1,
             suspicion_max: 4,
             confirmations: 2,
-            gossip_interval: 100 * MS,
+            gossip_interval: Duration::from_millis(100),
             gossip_fanout: 3,
-            sync_interval: S / 2,
-            sync_letters: 12_000,
-            contact_max: 5 * S,
+            sync_interval: Duration::from_millis(500),
+            sync_frames: 12_000,
+            contact_max: Duration::from_secs(5),
             seeds: Vec::new(),
             remembered: Vec::new(),
             members_max: 1 << 17,
             remote_max: 4_096,
-            forget_after: 24 * 3_600 * S,
-            spread_settings: SpreadSettings::default(),
-            selection: Strategy::Random,
+            forget_after: Duration::from_secs(24 * 3_600),
             strangers: 1_000,
         }
     }
 }
 
-impl Settings {
+impl MembershipSettings {
     /// Checks the settings against each other.
     ///
     /// # Errors
@@ -103,23 +96,27 @@ impl Settings {
         // What is multiplied by members and factors is bounded such that no sum of microseconds overflows.
         let wide = u64::from(u32::MAX);
         Contradiction::first(&[
-            ("probe_timeout", self.probe_timeout, 1, MINUTE / 2),
-            ("probe_interval", self.probe_interval, self.probe_timeout.saturating_mul(2), MINUTE),
+            ("probe_timeout", micros(self.probe_timeout), 1, MINUTE / 2),
+            (
+                "probe_interval",
+                micros(self.probe_interval),
+                micros(self.probe_timeout).saturating_mul(2),
+                MINUTE,
+            ),
             ("helpers", self.helpers as u64, 0, HELPERS_MAX as u64),
             ("suspicion_min", self.suspicion_min.into(), 1, 1_000),
             ("suspicion_max", self.suspicion_max.into(), 1, 1_000),
             ("confirmations", self.confirmations as u64, 0, CONFIRMATIONS_MAX as u64),
-            ("gossip_interval", self.gossip_interval, 1, MINUTE),
+            ("gossip_interval", micros(self.gossip_interval), 1, MINUTE),
             ("gossip_fanout", self.gossip_fanout as u64, 1, GOSSIP_FANOUT_MAX as u64),
-            ("sync_interval", self.sync_interval, 1, HOUR),
-            ("sync_letters", self.sync_letters.into(), 1, wide),
+            ("sync_interval", micros(self.sync_interval), 1, HOUR),
+            ("sync_frames", self.sync_frames.into(), 1, wide),
             ("strangers", self.strangers.into(), 1, wide),
-            ("contact_max", self.contact_max, 100 * MS, HOUR),
+            ("contact_max", micros(self.contact_max), 100 * MS, HOUR),
             ("members_max", self.members_max as u64, 2, MEMBERS_MAX as u64),
             ("remote_max", self.remote_max as u64, 0, MEMBERS_MAX as u64),
-            ("forget_after", self.forget_after, MINUTE, YEAR),
-        ])?;
-        self.spread_settings.check()
+            ("forget_after", micros(self.forget_after), MINUTE, YEAR),
+        ])
     }
 }
 
@@ -131,10 +128,14 @@ mod tests {
 
     #[test]
     fn the_defaults_do_not_contradict_each_other() {
-        assert_eq!(Settings::default().check(), Ok(()));
-        let wrong = Settings { helpers: 9, ..Settings::default() };
+        assert_eq!(MembershipSettings::default().check(), Ok(()));
+        let wrong = MembershipSettings { helpers: 9, ..MembershipSettings::default() };
         assert_eq!(wrong.check().unwrap_err().to_string(), "helpers = 9 is not in 0 to 8");
-        let wrong = Settings { probe_interval: u64::MAX, probe_timeout: u64::MAX, ..Settings::default() };
+        let wrong = MembershipSettings {
+            probe_interval: Duration::MAX,
+            probe_timeout: Duration::MAX,
+            ..MembershipSettings::default()
+        };
         assert_eq!(wrong.check().unwrap_err().key, "probe_timeout");
     }
 }

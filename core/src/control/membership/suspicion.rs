@@ -10,8 +10,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use octick_crypto::NodeId;
 
 use crate::control::id::MemberIndex;
-use crate::control::membership::settings::Settings;
+use crate::control::membership::settings::MembershipSettings;
 use crate::limits::CONFIRMERS_MAX;
+use crate::time::micros;
 
 /// The open suspicions.
 #[derive(Debug, Default)]
@@ -33,11 +34,11 @@ struct Suspicion {
 
 /// How long a suspicion lasts among so many members, of which so many are suspected: from, to, and how many
 /// confirmations lead from one to the other.
-pub fn terms(settings: &Settings, live: usize, suspected: usize) -> (u64, u64, u32) {
+pub fn terms(settings: &MembershipSettings, live: usize, suspected: usize) -> (u64, u64, u32) {
     let members = live as u64 + 1;
     // Tenths of log10, at least 1: log10(2) is 0.301.
     let tenths = u64::from((members * members * members).ilog2()).max(10);
-    let min = u64::from(settings.suspicion_min) * settings.probe_interval * tenths / 10;
+    let min = u64::from(settings.suspicion_min) * micros(settings.probe_interval) * tenths / 10;
     if !settings.lifeguard {
         return (min, min, 0);
     }
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn suspicions_grow_with_the_mesh_and_with_how_many_are_suspected() {
-        let settings = Settings::default();
+        let settings = MembershipSettings::default();
         let (two, ten, hundred) = (terms(&settings, 1, 0), terms(&settings, 9, 0), terms(&settings, 99, 0));
         assert_eq!((two.0, two.1, two.2), (700_000, 700_000, 0), "nobody else could confirm");
         assert!(ten.0 <= hundred.0 && hundred.0 < 1_500_000, "{ten:?} {hundred:?}");

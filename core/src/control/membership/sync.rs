@@ -12,12 +12,12 @@ use alloc::vec::Vec;
 
 use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::newcomers::TERM;
-use crate::control::membership::settings::Settings;
+use crate::control::membership::settings::MembershipSettings;
 use crate::control::membership::table::{Member, Members, bucket_of};
 use crate::control::message::membership::{BUCKETS, Listed, MembershipMsg};
 use crate::limits::{CONTROL_FRAME_MAX, SYNC_LIST_MAX, SYNC_REMOTE_MAX};
 use crate::random::Random;
-use crate::time::{MS, S};
+use crate::time::{MS, S, micros};
 use crate::token_bucket::TokenBucket;
 use crate::wire::control_frame::HEAD_LEN;
 
@@ -68,8 +68,8 @@ pub struct Differences {
 
 impl Sync {
     /// Nothing to compare yet.
-    pub fn new(settings: &Settings, random: Random, now: u64) -> Self {
-        let budget = TokenBucket::new(settings.sync_letters, now);
+    pub fn new(settings: &MembershipSettings, random: Random, now: u64) -> Self {
+        let budget = TokenBucket::new(settings.sync_frames, now);
         Self {
             asked: None,
             join_peer: None,
@@ -154,14 +154,14 @@ impl Sync {
         same: bool,
         changed_at: u64,
         now: u64,
-        settings: &Settings,
+        settings: &MembershipSettings,
     ) -> bool {
         let busy = self.asked.is_some() || self.unsettled > 0;
         if same || busy || now < self.next_at.min(u64::MAX - 1) || now < changed_at + REST {
             return false;
         }
         self.ask(place, now);
-        self.next_at = now + settings.sync_interval;
+        self.next_at = now + micros(settings.sync_interval);
         true
     }
 

@@ -13,6 +13,7 @@ use crate::control::message::announcement::{Announcement, peek};
 use crate::control::message::kind::MessageKind;
 use crate::control::message::membership::MembershipMsg;
 use crate::refusal::Refusal;
+use crate::time::micros;
 use crate::wire::{Message, Messages};
 
 /// What the control frame at hand announces, as far as it was verified together, and before the rest of it: each is
@@ -104,7 +105,7 @@ impl Membership {
     fn is_news(&self, now: u64, bytes: &[u8]) -> bool {
         let Some((id, incarnation, version)) = peek(bytes) else { return false };
         let known = self.members.find(id).map(|place| self.members.get(place).rank());
-        let fresh = version.micros() + self.settings.forget_after >= self.wall(now);
+        let fresh = version.micros() + micros(self.settings.forget_after) >= self.wall(now);
         fresh && known.is_none_or(|known| (incarnation, version) > known)
     }
 

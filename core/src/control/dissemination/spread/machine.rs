@@ -13,7 +13,7 @@ use crate::control::dissemination::spread::updates::{Ordinal, State, Update, Upd
 use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::control::message::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX};
 use crate::random::Random;
-use crate::time::S;
+use crate::time::{S, micros};
 
 /// Neighbours known to have an update, beyond whom it is not sent on unasked.
 const PASSED: u32 = 1;
@@ -154,7 +154,7 @@ impl Spread {
             // Half of it by randomness: of two neighbours that got it together, one is first, and the other need not speak.
             Lane::Normal | Lane::Direct => {
                 if self.lazy == 0 || now > self.announced_at + S {
-                    self.lazy = spread_settings.lazy_delay;
+                    self.lazy = micros(spread_settings.lazy_delay);
                 }
                 self.lazy / 2 + self.random.below(self.lazy.max(1))
             }
@@ -246,7 +246,7 @@ impl Spread {
             }
             if news && room && update.state == State::GivenUp {
                 update.state = State::Missing(pulls);
-                self.pulls.miss(now + spread_settings.pull_delay, ordinal);
+                self.pulls.miss(now + micros(spread_settings.pull_delay), ordinal);
             }
         }
     }
@@ -282,7 +282,7 @@ impl Spread {
 
     /// Whether anything was heard of that would still be kept.
     pub fn has_recent(&self, now: u64, spread_settings: &SpreadSettings) -> bool {
-        self.updates.last_heard_at().is_some_and(|at| now < at + spread_settings.keep)
+        self.updates.last_heard_at().is_some_and(|at| now < at + micros(spread_settings.keep))
     }
 
     /// `from` offers these: whatever was taken in here since the oldest of them, and is not among them, `from` lacks; but
@@ -314,7 +314,7 @@ impl Spread {
             .skip(first)
             .rev()
             .filter(|update| {
-                update.state == State::Held && update.heard_at + spread_settings.pull_timeout <= now
+                update.state == State::Held && update.heard_at + micros(spread_settings.pull_timeout) <= now
             })
             .filter(|update| offered.binary_search(&update.id).is_err())
             .map(|update| update.id)
@@ -330,7 +330,7 @@ impl Spread {
 
     /// What is here, but for what was heard of only just.
     pub fn held(&self, now: u64, spread_settings: &SpreadSettings) -> impl Iterator<Item = UpdateId> {
-        let rested = now.saturating_sub(spread_settings.pull_timeout);
+        let rested = now.saturating_sub(micros(spread_settings.pull_timeout));
         let held = self.updates.iter().filter(move |update| update.heard_at <= rested);
         held.filter(|update| update.state == State::Held).map(|update| update.id)
     }
@@ -365,7 +365,8 @@ impl Spread {
         }
         self.pull(now, spread_settings, actions);
         self.settle(now);
-        while self.updates.front().is_some_and(|update| now >= update.heard_at + spread_settings.keep) {
+        while self.updates.front().is_some_and(|update| now >= update.heard_at + micros(spread_settings.keep))
+        {
             self.forget(actions);
         }
     }
@@ -437,7 +438,7 @@ impl Spread {
         self.announce_at = u64::MAX;
         self.announced_at = now;
         let lazy = if core::mem::take(&mut self.served) { self.lazy / 2 } else { self.lazy * 5 / 4 };
-        self.lazy = lazy.clamp(spread_settings.lazy_delay, spread_settings.lazy_delay_max);
+        self.lazy = lazy.clamp(micros(spread_settings.lazy_delay), micros(spread_settings.lazy_delay_max));
         let mut prunes = core::mem::take(&mut self.prunes);
         prunes.sort_unstable();
         for prunes in prunes.chunk_by(|a, b| a.0 == b.0) {

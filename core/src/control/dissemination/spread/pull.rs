@@ -9,6 +9,7 @@ use crate::control::dissemination::spread::updates::{Ordinal, State};
 use crate::control::dissemination::spread::{Spread, SpreadAction, SpreadSettings};
 use crate::control::id::{MemberIndex, UpdateId};
 use crate::control::message::gossip::PULL_MAX;
+use crate::time::micros;
 
 /// When to ask for what. An update that came meanwhile leaves its entry behind, which then finds nothing to do.
 #[derive(Debug, Default)]
@@ -73,7 +74,7 @@ impl Spread {
             };
             update.state = State::Missing(left - 1);
             asks.push((holder, update.id));
-            self.pulls.due.push(Reverse((now + spread_settings.pull_timeout, ordinal)));
+            self.pulls.due.push(Reverse((now + micros(spread_settings.pull_timeout), ordinal)));
         }
         self.counts.pulls += asks.len() as u32;
         asks.sort_unstable();

@@ -1,12 +1,14 @@
 //! What may be chosen about dissemination.
 
+use core::time::Duration;
+
 use crate::contradiction::Contradiction;
 use crate::control::dissemination::spread::convergence::QUIET;
 use crate::control::dissemination::spread::links::LINKS_MAX;
 use crate::limits::UPDATES_MAX;
-use crate::time::{MS, S};
+use crate::time::{S, micros};
 
-/// The settings. Times are microseconds. One of these serves all machines of a process.
+/// The settings. One of these serves all machines of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpreadSettings {
     /// Neighbours that are sent an update at once. One costs 20 % less than three, and two milliseconds.
@@ -15,17 +17,17 @@ pub struct SpreadSettings {
     pub eager_critical: usize,
     /// How long announcements wait, on average, for company, and for a neighbour's that makes them needless: with six
     /// milliseconds all but one of a link's two are. Each is a control frame of 120 bytes, most of what an update costs.
-    pub lazy_delay: u64,
+    pub lazy_delay: Duration,
     /// The same at most, where nobody asks for what is announced because the trees work.
-    pub lazy_delay_max: u64,
+    pub lazy_delay_max: Duration,
     /// How long a missing update may still come by itself before it is asked for.
-    pub pull_delay: u64,
+    pub pull_delay: Duration,
     /// How long an answer to a pull may take before another holder is asked: some round trips within a region.
-    pub pull_timeout: u64,
+    pub pull_timeout: Duration,
     /// How often an update is asked for in all. A third Byzantine and 5 % loss each way leave one of 7 million.
     pub pulls: u8,
     /// How long an update is kept for those who ask.
-    pub keep: u64,
+    pub keep: Duration,
     /// Updates that are known at once; one more, and the oldest is forgotten early.
     pub updates_max: usize,
     /// Updates that are missed at once; announcements beyond are refused. One link may add a quarter of it in a second.
@@ -39,12 +41,12 @@ impl Default for SpreadSettings {
         Self {
             eager: 1,
             eager_critical: 4,
-            lazy_delay: 6 * MS,
-            lazy_delay_max: 48 * MS,
-            pull_delay: MS / 2,
-            pull_timeout: 8 * MS,
+            lazy_delay: Duration::from_millis(6),
+            lazy_delay_max: Duration::from_millis(48),
+            pull_delay: Duration::from_micros(500),
+            pull_timeout: Duration::from_millis(8),
             pulls: 16,
-            keep: 30 * S,
+            keep: Duration::from_secs(30),
             updates_max: 1 << 16,
             missing_max: 1 << 12,
             served_max: 1_000,
@@ -62,12 +64,12 @@ impl SpreadSettings {
         Contradiction::first(&[
             ("eager", self.eager as u64, 0, links),
             ("eager_critical", self.eager_critical as u64, 0, links),
-            ("lazy_delay", self.lazy_delay, 0, self.lazy_delay_max),
-            ("lazy_delay_max", self.lazy_delay_max, 0, minute),
-            ("pull_delay", self.pull_delay, 0, minute),
-            ("pull_timeout", self.pull_timeout, 1, minute),
+            ("lazy_delay", micros(self.lazy_delay), 0, micros(self.lazy_delay_max)),
+            ("lazy_delay_max", micros(self.lazy_delay_max), 0, minute),
+            ("pull_delay", micros(self.pull_delay), 0, minute),
+            ("pull_timeout", micros(self.pull_timeout), 1, minute),
             ("pulls", self.pulls.into(), 1, u8::MAX.into()),
-            ("keep", self.keep, QUIET + 1, 60 * minute),
+            ("keep", micros(self.keep), QUIET + 1, 60 * minute),
             ("updates_max", self.updates_max as u64, 1, UPDATES_MAX as u64),
             ("missing_max", self.missing_max as u64, 0, self.updates_max as u64),
         ])

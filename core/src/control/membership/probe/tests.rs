@@ -10,14 +10,14 @@ const T: u64 = 10_000_019;
 
 /// A prober among ten others that begins no probe of its own for ten seconds, and what it wants.
 struct Rig {
-    settings: Settings,
+    settings: MembershipSettings,
     members: Members,
     prober: Prober,
 }
 
 impl Rig {
     fn new() -> Self {
-        let settings = Settings::default();
+        let settings = MembershipSettings::default();
         let mut prober = Prober::new(&settings, Random::new(7), T);
         prober.next_at = T + 10_000 * MS;
         Self { settings, members: members(10, 64, T), prober }

@@ -10,7 +10,7 @@ use crate::control::dissemination::spread::{
 };
 use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::control::message::gossip::PULL_MAX;
-use crate::time::{MS, S};
+use crate::time::{MS, S, micros};
 
 const OUTSIDER: MemberIndex = MemberIndex(99);
 
@@ -231,7 +231,7 @@ fn what_is_old_is_forgotten_and_its_bytes_are_released() {
     let mut bench = Bench::new(2);
     (1..=3).for_each(|id| _ = bench.accept(id * S, id, None, Lane::Normal));
     bench.wait();
-    bench.spread.tick(2 * S + bench.spread_settings.keep, &bench.spread_settings, &mut bench.actions);
+    bench.spread.tick(2 * S + micros(bench.spread_settings.keep), &bench.spread_settings, &mut bench.actions);
     assert_eq!(bench.actions, [SpreadAction::Forget(UpdateId(1)), SpreadAction::Forget(UpdateId(2))]);
     assert_eq!(bench.spread.convergence.count, 3);
 }
