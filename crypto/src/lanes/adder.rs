@@ -1,8 +1,8 @@
 //! What adds points side by side: the one thing in which the forms of field arithmetic differ.
 
 use super::arch::LANES_MAX;
+use super::entry::{Entry, Form};
 use super::field::Fe;
-use super::table::{Entry, Form};
 
 /// Adds points in lanes, in some form of field arithmetic.
 pub(super) trait Adder: Copy {

@@ -11,8 +11,9 @@ use hashbrown::HashMap;
 
 use super::arch::Arena;
 use super::digits::KEY;
+use super::entry::{Entry, Form};
 use super::point::Point;
-use super::table::{Entry, Filler, Form, KEY_TABLE_BYTES};
+use super::table::{Filler, KEY_TABLE_BYTES};
 use crate::{NodeId, PublicKey};
 
 /// Counts are halved after this many signatures.

@@ -13,9 +13,10 @@
 use super::adder::Adder;
 use super::arch::{LANES_MAX, Lanes, prefetch};
 use super::digits::{BASE, Digit, KEY, Residue, STEPS, cut};
+use super::entry::Entry;
 use super::job::Job;
 use super::sha512;
-use super::table::{Base, Entry};
+use super::table::Base;
 
 /// Entries are asked for so many steps ahead.
 const AHEAD: usize = 2;

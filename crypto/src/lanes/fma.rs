@@ -18,8 +18,8 @@
 
 use super::adder::Adder;
 use super::arch::{LANES_MAX, Lanes};
+use super::entry::{Entry, Form};
 use super::field::Fe;
-use super::table::{Entry, Form};
 
 /// C: adding it leaves multiples of 2^51.
 const HIGH: f64 = 1.5 * (1_u128 << 103) as f64;

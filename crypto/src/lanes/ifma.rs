@@ -12,8 +12,8 @@
 
 use super::adder::Adder;
 use super::arch::{LANES_MAX, Lanes, MulAdd52};
+use super::entry::{Entry, Form};
 use super::field::Fe;
-use super::table::{Entry, Form};
 
 /// 2^10 p.
 const LIFT: [u64; 5] = {

@@ -1,7 +1,7 @@
 //! What a kernel is given: a signature, and the table of its key.
 
 use super::digits::Residue;
-use super::table::Entry;
+use super::entry::Entry;
 use crate::SIGNATURE_LEN;
 
 /// Most signatures that a kernel is given at a time.

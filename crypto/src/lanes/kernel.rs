@@ -8,9 +8,10 @@ use core::str::FromStr;
 #[cfg(target_arch = "x86_64")]
 use super::arch::{Lanes, avx2::Avx2, avx512::Avx512, avx512ifma::Avx512Ifma};
 use super::digits::Windows;
+use super::entry::{Entry, Form};
 use super::job::Job;
 use super::portable;
-use super::table::{BaseTable, Entry, Form};
+use super::table::BaseTable;
 
 /// A way to verify. All give the same verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

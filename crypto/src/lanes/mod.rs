@@ -13,7 +13,7 @@
 //! | `verifier` | the way in: who has a table, which kernel, and whether it can be trusted |
 //! | `cache` | the busiest signers' tables, in bounded memory |
 //! | `kernel` | which instructions, chosen once |
-//! | `table`, `digits` | every multiple that a sum may need, and which ones it takes |
+//! | `table`, `entry`, `digits` | every multiple that a sum may need, and which ones it takes |
 //! | `portable`, `field`, `point` | one signature at a time: the specification |
 //! | `comb`, `sha512` | the same side by side in SIMD lanes |
 //! | `adder`, `decide` | what adds in lanes; the verdict on what was added up |
@@ -32,6 +32,7 @@ mod comb;
 #[cfg(target_arch = "x86_64")]
 mod decide;
 mod digits;
+mod entry;
 mod field;
 #[cfg(target_arch = "x86_64")]
 mod fma;

@@ -6,8 +6,8 @@
 use super::adder::Adder;
 use super::arch::{LANES_MAX, Lanes};
 use super::digits::{ORDER, SHORT};
+use super::entry::Entry;
 use super::field::Fe;
-use super::table::Entry;
 
 /// L in signed digits to the base 16, lowest first: L = sum of `digit * 16^i`, every digit from -8 to 8.
 const DIGITS: [i8; SHORT.count() + 1] = {

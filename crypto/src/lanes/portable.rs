@@ -10,10 +10,10 @@ use sha2::{Digest as _, Sha512};
 
 use super::arch::prefetch;
 use super::digits::{BASE, Digit, KEY, Residue, STEPS, cut};
+use super::entry::{Entry, Form};
 use super::field::Fe;
 use super::job::{Job, LOT_MAX};
 use super::point::{Point, invert_all, is_identity};
-use super::table::{Entry, Form};
 
 /// Entries are asked for so many steps ahead.
 const AHEAD: usize = 4;

@@ -7,9 +7,10 @@ use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 
 use super::digits::{SHORT, Windows};
+use super::entry::{Entry, Form};
 use super::job::{Job, LOT_MAX};
 use super::point::Point;
-use super::table::{Entry, Filler, Form};
+use super::table::Filler;
 use crate::SIGNATURE_LEN;
 
 /// RFC 8032, section 7.1, tests 1, 2 and 3, and the one of SHA(abc): public key, message, signature.

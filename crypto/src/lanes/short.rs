@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use super::digits::SHORT;
+use super::entry::{Entry, Form};
 use super::job::LOT_MAX;
 use super::point::Minus;
-use super::table::{Entry, Filler, Form};
+use super::table::Filler;
 
 /// Room for the short tables of one lot, 72 KB; taken once.
 pub(super) struct ShortTables {

@@ -7,12 +7,12 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::cache::Cache;
 use super::digits::{BASE, KEY, SHORT};
+use super::entry::Entry;
 use super::job::{Job, LOT_MAX};
 use super::kernel::{Kernel, Ready};
 use super::self_test;
 use super::settings::{Base, Failure, Settings};
 use super::short::ShortTables;
-use super::table::Entry;
 use crate::key::{Candidate, KeyError, PublicKey};
 use crate::verify::{Item, verify_many};
 
@@ -105,7 +105,7 @@ impl Verifier {
         assert!(chosen.available(), "this CPU does not run the {chosen} kernel");
         let long = settings.base == Base::Long;
         let ready = Ready::new(chosen, if long { BASE } else { KEY });
-        let form = ready.as_ref().map_or(super::table::Form::Words, Ready::form);
+        let form = ready.as_ref().map_or(super::entry::Form::Words, Ready::form);
         let bytes = if ready.is_some() && long { settings.table_bytes } else { 0 };
         let mut verifier = Self {
             chosen,

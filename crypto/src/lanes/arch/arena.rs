@@ -5,7 +5,7 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
 
-use crate::lanes::table::Entry;
+use crate::lanes::entry::Entry;
 
 /// Entries that begin at a huge page. Nothing is touched until it is written, so an arena takes up only what is used.
 pub(in crate::lanes) struct Arena {

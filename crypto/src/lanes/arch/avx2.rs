@@ -4,8 +4,9 @@ use core::arch::asm;
 use core::arch::x86_64::*;
 
 use super::lanes::{Block, LANES_MAX, Lanes};
+use crate::lanes::entry::Entry;
 use crate::lanes::job::Job;
-use crate::lanes::table::{Base, Entry};
+use crate::lanes::table::Base;
 use crate::lanes::{decide, fma, order};
 
 cpufeatures::new!(cpu, "avx", "avx2", "fma", "bmi2");

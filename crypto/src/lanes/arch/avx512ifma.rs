@@ -4,8 +4,9 @@ use core::arch::x86_64::*;
 
 use super::avx512::Avx512;
 use super::lanes::MulAdd52;
+use crate::lanes::entry::Entry;
 use crate::lanes::job::Job;
-use crate::lanes::table::{Base, Entry};
+use crate::lanes::table::Base;
 use crate::lanes::{decide, ifma, order};
 
 cpufeatures::new!(cpu, "avx512f", "avx512ifma");

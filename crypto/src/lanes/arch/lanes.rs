@@ -1,6 +1,6 @@
 //! What the kernels ask of a CPU: some lanes of 64 bits, as integers and as floating-point numbers.
 
-use crate::lanes::table::Entry;
+use crate::lanes::entry::Entry;
 
 /// Most lanes that any CPU has.
 pub(in crate::lanes) const LANES_MAX: usize = 8;

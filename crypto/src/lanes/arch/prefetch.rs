@@ -1,6 +1,6 @@
 //! Asking for memory before it is needed.
 
-use crate::lanes::table::Entry;
+use crate::lanes::entry::Entry;
 
 /// Asks for an entry to be brought near. On CPUs other than x86-64, nothing.
 #[inline(always)]
