@@ -8,7 +8,7 @@ use zerocopy::FromBytes;
 
 use super::control_frame::{self, Messages};
 use super::header::{MAGIC, WIRE_VERSION};
-use super::{Block8, Block16, Header, Kind, Rows, Stat, rows};
+use super::{Block8, Block16, Damage, Header, Kind, Rows, Stat, rows};
 use crate::limits::{FRAME_MAX, FRAME_MIN, HEADER_LEN};
 use crate::reject::Reject;
 
@@ -74,16 +74,6 @@ pub enum Entries<'a> {
     Stats(&'a [Stat]),
     /// Messages of the control plane, in order.
     Control(Messages<'a>),
-}
-
-/// Why a datagram is not a frame, and at which byte that shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// The rule that was broken.
-    pub reject: Reject,
-    /// Offset of the first byte, or of the field, that breaks it; the end of the shorter of the two where the length
-    /// is wrong.
-    pub at: usize,
 }
 
 impl<'a> Frame<'a> {

@@ -12,6 +12,7 @@
 
 pub mod block;
 pub mod control_frame;
+pub mod damage;
 pub mod draft;
 pub mod dump;
 pub mod frame;
@@ -23,8 +24,9 @@ pub mod stat;
 
 pub use block::{Block8, Block16};
 pub use control_frame::{ControlFrame, Message, Messages};
+pub use damage::Damage;
 pub use draft::{Draft, Full};
-pub use frame::{Damage, Entries, Envelope, Frame};
+pub use frame::{Entries, Envelope, Frame};
 pub use header::Header;
 pub use kind::Kind;
 pub use rows::Rows;
