@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::control::dissemination::spread::action::{Accepted, Counts, Lane, SpreadAction};
 use crate::control::dissemination::spread::convergence::{Convergence, QUIET};
 use crate::control::dissemination::spread::links::{LINKS_MAX, Links};
-use crate::control::dissemination::spread::pull::Pulls;
+use crate::control::dissemination::spread::pulls::Pulls;
 use crate::control::dissemination::spread::settings::SpreadSettings;
 use crate::control::dissemination::spread::trees::Trees;
 use crate::control::dissemination::spread::updates::{Ordinal, State, Update, Updates};

@@ -21,7 +21,8 @@
 //! | `settings` | what may be chosen |
 //! | `action` | what goes in, and what comes out |
 //! | `machine` | the machine |
-//! | `pull` | asking for what is missing |
+//! | `pulls` | what is missing, and when it is asked for |
+//! | `pull` | whom it is asked for |
 //! | `trees` | whom an origin's updates are sent to at once |
 //! | `updates` | what is known of each update |
 //! | `links` | the neighbours, and what they may still ask and say |
@@ -32,6 +33,7 @@ mod convergence;
 mod links;
 mod machine;
 mod pull;
+mod pulls;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -1,54 +1,15 @@
 //! Asking for what is missing: whoever said that it has it, one after the other, until one sends it.
 
-use alloc::collections::BinaryHeap;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
+use crate::control::dissemination::spread::action::SpreadAction;
+use crate::control::dissemination::spread::machine::Spread;
+use crate::control::dissemination::spread::settings::SpreadSettings;
 use crate::control::dissemination::spread::updates::{Ordinal, State};
-use crate::control::dissemination::spread::{Spread, SpreadAction, SpreadSettings};
 use crate::control::id::{MemberIndex, UpdateId};
 use crate::control::message::gossip::PULL_MAX;
 use crate::time::micros;
-
-/// When to ask for what. An update that came meanwhile leaves its entry behind, which then finds nothing to do.
-#[derive(Debug, Default)]
-pub(in crate::control) struct Pulls {
-    due: BinaryHeap<Reverse<(u64, Ordinal)>>,
-    missing: usize,
-}
-
-impl Pulls {
-    pub(in crate::control) fn missing(&self) -> usize {
-        // Entries that were left behind count as well: together they bound the memory.
-        self.missing.max(self.due.len())
-    }
-
-    pub(in crate::control) fn miss(&mut self, at: u64, ordinal: Ordinal) {
-        self.missing += 1;
-        self.due.push(Reverse((at, ordinal)));
-    }
-
-    /// One update is missing no longer.
-    pub(in crate::control) fn found(&mut self) {
-        self.missing -= 1;
-        if self.missing == 0 {
-            self.due = BinaryHeap::new();
-        }
-    }
-
-    pub(in crate::control) fn next_due(&self) -> u64 {
-        self.due.peek().map_or(u64::MAX, |Reverse((at, _))| *at)
-    }
-
-    pub(in crate::control) fn memory(&self) -> usize {
-        self.due.capacity() * size_of::<(u64, Ordinal)>()
-    }
-
-    fn take(&mut self, now: u64) -> Option<Ordinal> {
-        (self.next_due() <= now).then(|| self.due.pop())?.map(|Reverse((_, ordinal))| ordinal)
-    }
-}
 
 impl Spread {
     /// Asks for what is due.
@@ -74,7 +35,7 @@ impl Spread {
             };
             update.state = State::Missing(left - 1);
             asks.push((holder, update.id));
-            self.pulls.due.push(Reverse((now + micros(spread_settings.pull_timeout), ordinal)));
+            self.pulls.ask_again(now + micros(spread_settings.pull_timeout), ordinal);
         }
         self.counts.pulls += asks.len() as u32;
         asks.sort_unstable();
