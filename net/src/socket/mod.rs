@@ -26,52 +26,24 @@ mod open;
 mod sender;
 mod sys;
 mod uring;
+mod wait;
 
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use arrival::{Arrival, SEGMENTS_MAX};
 pub use counters::Counters;
 pub use open::{Backend, Choice, Filter, OpenError, Share, SocketSettings, Why};
 pub use sender::{SendOutcome, Sender, Stop};
+pub use wait::Wait;
 
 use crate::pool::Pool;
 use drops::Drops;
 use mmsg::Mmsg;
 use uring::Uring;
-
-/// How long [`Socket::poll`] may take when nothing is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// No time: the caller spins. With io_uring an empty poll costs no system call.
-    None,
-    /// About this many microseconds, to gather a batch; a full one comes at once.
-    Micros(u32),
-    /// Asleep until something arrives, this long at most; while datagrams flow, until a batch has gathered
-    /// ([`SocketSettings::gather_micros`]).
-    Park(Duration),
-}
-
-impl Wait {
-    /// Longest nap while every buffer is out.
-    const EXHAUSTED: Duration = Duration::from_micros(50);
-
-    /// Lets readers bring buffers home. None is left to receive into, so nothing in the kernel could wake us.
-    fn exhausted(self, counters: &mut Counters) {
-        counters.no_buffers += 1;
-        let at_most = match self {
-            Self::None => return,
-            Self::Micros(micros) => Duration::from_micros(micros.into()),
-            Self::Park(at_most) => at_most,
-        };
-        counters.syscalls += 1;
-        sys::nap(at_most.min(Self::EXHAUSTED));
-    }
-}
 
 /// A bound UDP socket. The thread that polls it first is the one that polls and drops it.
 #[derive(Debug)]
