@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::children::{Cluster, Failure, Site};
+use super::options::Options;
 use super::protocol::{Ask, Tell};
-use super::{ANSWER, Options, progress, start};
+use super::start::{ANSWER, progress, start};
 
 /// How long both sides write, before and after.
 const WRITING: Duration = Duration::from_secs(2);

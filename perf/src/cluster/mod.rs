@@ -7,51 +7,23 @@
 mod children;
 mod cut;
 mod node;
+mod options;
 mod protocol;
+mod start;
 mod stops;
 
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use serde_json::{Value, json};
 
 use children::{Cluster, Failure, Site};
 pub(crate) use node::{Options as NodeOptions, run as run_node};
+pub(crate) use options::Options;
 use protocol::{Ask, State, Tell};
+use start::{ANSWER, MEET, progress, start};
 
-/// How long a cluster may take to find itself.
-const MEET: Duration = Duration::from_secs(60);
 /// How long a death may take to be seen.
 const DEATH: Duration = Duration::from_secs(60);
-/// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(20);
-
-/// What to measure.
-#[derive(Args)]
-pub(crate) struct Options {
-    /// Nodes, each a process
-    #[arg(long, default_value_t = 32)]
-    nodes: usize,
-    /// Seconds of rest over which traffic is counted
-    #[arg(long, default_value_t = 20)]
-    idle_secs: u64,
-    /// Nodes that are killed, one after the other
-    #[arg(long, default_value_t = 3)]
-    kills: usize,
-    /// Instead: rounds in which half of the nodes are stopped for three seconds and continued
-    #[arg(long, conflicts_with = "cut_secs")]
-    stops: Option<u32>,
-    /// Without local health, confirmations and the word to the suspected: plain SWIM, for comparison
-    #[arg(long)]
-    plain_swim: bool,
-    /// Instead: seconds for which two halves in network namespaces are cut from each other; needs root
-    #[arg(long)]
-    cut_secs: Option<u64>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// Measures, prints, and says whether every bar was held.
 pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
     if options.nodes < 4 {
@@ -68,48 +40,6 @@ pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
         figures.iter().for_each(|(name, value)| println!("{name:<36} {value}"));
     }
     Ok(held)
-}
-
-/// Says what is being done, beside the figures.
-fn progress(what: &str) {
-    eprintln!("{what}");
-}
-
-/// When all nodes knew all, seconds: after the first and after the last was started.
-struct Met {
-    since_first: f64,
-    since_last: f64,
-}
-
-/// Starts a cluster and waits until all know all. Returns the nodes' names, too.
-fn start(sites: &[Site], plain_swim: bool) -> Result<(Cluster, Met, Vec<String>), Failure> {
-    progress(&format!("starting {} nodes", sites.len()));
-    let (first, began) = (node::wall_ns(), Instant::now());
-    let mut cluster = Cluster::start(sites, plain_swim)?;
-    let last = node::wall_ns();
-    let (mut met, mut ended, mut shown) = (vec![0; sites.len()], 0, Instant::now());
-    let mut names = vec![String::new(); sites.len()];
-    while met.iter().any(|live| *live < sites.len()) {
-        let Some((number, tell)) = cluster.next(began + MEET)? else {
-            let least = met.iter().min().copied().unwrap_or(0);
-            return Err(format!("after {MEET:?} a node knows only {least} of {}", sites.len()).into());
-        };
-        match tell {
-            Tell::Up(name, _) => names[number] = name,
-            Tell::Live(live, at) => {
-                met[number] = live;
-                ended = ended.max(at);
-            }
-            _ => {}
-        }
-        if shown.elapsed() > Duration::from_secs(1) {
-            shown = Instant::now();
-            let know = met.iter().filter(|live| **live == sites.len()).count();
-            progress(&format!("{know} of {} nodes know all", sites.len()));
-        }
-    }
-    let secs = |from: u64| ended.saturating_sub(from) as f64 / 1e9;
-    Ok((cluster, Met { since_first: secs(first), since_last: secs(last) }, names))
 }
 
 fn measure(options: &Options) -> Result<(Value, bool), Failure> {

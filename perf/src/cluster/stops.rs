@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::children::{Cluster, Failure, Site};
+use super::options::Options;
 use super::protocol::{Ask, State, Tell};
-use super::{ANSWER, Options, progress, start};
+use super::start::{ANSWER, progress, start};
 
 /// How long they stand still, and how long a round goes on after that.
 const STILL: Duration = Duration::from_secs(3);

@@ -6,7 +6,7 @@ use octick_core::data::{Seen, Windows, WindowsView};
 use octick_core::limits::BATCH_MAX;
 use octick_core::stamp::{OriginIndex, Seq};
 
-use super::Gate;
+use super::gate::Gate;
 use crate::report::Bar;
 use crate::sample::sample;
 

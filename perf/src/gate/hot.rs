@@ -9,7 +9,7 @@ use octick_core::limits::BATCH_MAX;
 use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
-use super::Gate;
+use super::gate::Gate;
 use crate::pipeline::Pipeline;
 use crate::report::{Bar, Outcome, Row};
 use crate::signers::Signers;

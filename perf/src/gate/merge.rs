@@ -5,7 +5,7 @@ use octick_core::limits::BATCH_MAX;
 use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
-use super::{Gate, kernel_name};
+use super::gate::{Gate, kernel_name};
 use crate::pipeline::Pipeline;
 use crate::report::{Bar, Row};
 use crate::sample::sample;

@@ -21,11 +21,6 @@ use receivers::{RECEIVE_BUFFER_BYTES, Receiver, Rig};
 
 /// What the figures count.
 const UNIT: &str = "times fewer";
-/// Bytes of a frame: the longest.
-const FRAME_LEN: usize = octick_core::limits::FRAME_MAX;
-/// Frames of a flood's train: what one message holds.
-const TRAIN_LEN: usize = 53;
-
 /// Attempts at a round that counts.
 const TRIES: usize = 10;
 

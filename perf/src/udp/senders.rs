@@ -9,8 +9,12 @@ use octick::socket::{Choice, Socket, SocketSettings};
 use tokio::net::UdpSocket;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{FRAME_LEN, TRAIN_LEN};
 use crate::ticks;
+
+/// Bytes of a frame: the longest.
+pub(super) const FRAME_LEN: usize = octick_core::limits::FRAME_MAX;
+/// Frames of a flood's train: what one message holds.
+pub(super) const TRAIN_LEN: usize = 53;
 
 /// Frames a second of [`pace`].
 pub(super) const PACE: f64 = 200_000.0;

@@ -18,8 +18,8 @@ use octick::socket::{Sender, Socket, SocketSettings};
 use octick::{Config, Counter, Handle, Identity, Layout, Peer, Reject};
 use octick_core::limits::BATCH_MAX;
 
-use super::Options;
 use super::node::others_cpu_ns;
+use super::options::Options;
 use crate::machine;
 use crate::pipeline::MESH;
 use crate::report::{Bar, Report, Row};

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use octick::socket::Choice;
 use octick::{Config, Counter, Identity, Layout, Peer};
 
-use super::Options;
 use super::node::others_cpu_ns;
+use super::options::Options;
 use crate::machine;
 use crate::pipeline::MESH;
 use crate::report::{Bar, Report, Row};

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use octick::{Config, Counter, Identity, Layout, Mode, Peer, Run, Slot, Update, clock};
 
-use super::Options;
+use super::options::Options;
 use crate::machine;
 use crate::pipeline::MESH;
 use crate::report::{Bar, Report, Row};

@@ -16,59 +16,35 @@ mod flood;
 mod hostile;
 mod latency;
 mod node;
+mod options;
 mod signature;
 mod train;
 mod verify;
 mod waiting;
 
-use std::time::Duration;
-
-use clap::Args;
-
 use crate::report::Report;
 use crate::udp;
-
-/// How to run the comparison.
-#[derive(Args)]
-pub(crate) struct Options {
-    /// Print JSON instead of a table.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Shorter runs.
-    #[arg(long)]
-    quick: bool,
-    /// Only one group of rows.
-    #[arg(long, value_name = "GROUP", value_parser = GROUPS.map(|(name, _)| name))]
-    only: Option<String>,
-}
-
-impl Options {
-    fn batches(&self) -> usize {
-        if self.quick { 10 } else { 50 }
-    }
-
-    /// How long a row may be measured until it clears its bar: see the gate's.
-    fn patience(&self) -> Duration {
-        Duration::from_secs(if self.quick { 2 } else { 12 })
-    }
-}
+use options::Group;
+pub(crate) use options::Options;
 
 /// Measures rows and adds them.
 type Rows = fn(&Options, &mut Report);
 
-/// Rows by group.
-const GROUPS: [(&str, Rows); 10] = [
-    ("udp", udp_rows),
-    ("node", node::rows),
-    ("ingest", node::ingest_rows),
-    ("flood", flood::rows),
-    ("hostile", hostile::rows),
-    ("latency", latency::rows),
-    ("await", waiting::rows),
-    ("verify", verify::rows),
-    ("signature", signature::rows),
-    ("train", train::rows),
-];
+/// The rows of a group.
+fn rows_of(group: Group) -> Rows {
+    match group {
+        Group::Udp => udp_rows,
+        Group::Node => node::rows,
+        Group::Ingest => node::ingest_rows,
+        Group::Flood => flood::rows,
+        Group::Hostile => hostile::rows,
+        Group::Latency => latency::rows,
+        Group::Await => waiting::rows,
+        Group::Verify => verify::rows,
+        Group::Signature => signature::rows,
+        Group::Train => train::rows,
+    }
+}
 
 fn udp_rows(options: &Options, report: &mut Report) {
     udp::rows(options.quick).into_iter().for_each(|row| report.push(row));
@@ -76,9 +52,7 @@ fn udp_rows(options: &Options, report: &mut Report) {
 
 /// Adds the comparison's rows to `report`.
 pub(crate) fn run(options: &Options, report: &mut Report) {
-    for (name, rows) in GROUPS {
-        if options.only.as_deref().is_none_or(|only| only == name) {
-            rows(options, report);
-        }
+    for group in options.groups() {
+        rows_of(group)(options, report);
     }
 }

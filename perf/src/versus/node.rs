@@ -17,7 +17,7 @@ use octick::socket::{Sender, Socket, SocketSettings};
 use octick::{Config, Counter, Identity, Layout, Peer};
 use octick_core::limits::BATCH_MAX;
 
-use super::Options;
+use super::options::Options;
 use crate::machine;
 use crate::naive::Naive;
 use crate::pipeline::MESH;

@@ -5,7 +5,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey, verify_batch};
 use octick_core::crypto::lanes::{Kernel, Settings};
 use octick_core::crypto::{Item, PublicKey, SIGNATURE_LEN, Verifier};
 
-use super::Options;
+use super::options::Options;
 use crate::report::{Bar, Report, Row};
 use crate::ticks;
 

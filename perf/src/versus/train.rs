@@ -12,7 +12,7 @@ use octick_core::limits::{BATCH_MAX, BLOCKS_MAX, WAVE_MAX};
 use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
-use super::Options;
+use super::options::Options;
 use crate::pipeline::Pipeline;
 use crate::report::{Bar, Report, Row};
 use crate::sample::{Sample, best_of, sample};

@@ -12,7 +12,7 @@ use octick_core::limits::BATCH_MAX;
 use octick_core::stamp::OriginIndex;
 use octick_core::wire::Frame;
 
-use super::Options;
+use super::options::Options;
 use crate::pipeline::MESH;
 use crate::report::{Report, Row};
 use crate::sample::sample;

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use octick::{Changes, Config, Handle, Identity, Layout, Next, Peer, Run, Slot, TryRecvError, Update};
 
-use super::{Options, node};
+use super::node;
+use super::options::Options;
 use crate::machine;
 use crate::report::{Bar, Report, Row};
 
