@@ -2,9 +2,6 @@
 
 use std::time::Instant;
 
-use octick::{Handle, MeshView, Slot};
-
-use super::view::{Owner, State};
 use crate::config::{Run, Settings};
 
 /// What stays true of a node while it runs.
@@ -27,17 +24,5 @@ impl Facts {
             seeded: !settings.membership.seeds.is_empty(),
             began: Instant::now(),
         }
-    }
-
-    /// Who speaks for `slot`, and what `mesh` believes of it.
-    pub(super) fn owner_of(node: &Handle, mesh: Option<&MeshView>, slot: Slot) -> Option<Owner> {
-        let id = node.owner_of(slot)?;
-        let on_record = mesh.and_then(|mesh| mesh.members.iter().find(|member| member.id == id));
-        Some(Owner {
-            id: id.to_string(),
-            short: id.short().to_string(),
-            state: on_record.map(|member| State::from(member.state)),
-            this_node: id == node.id(),
-        })
     }
 }

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 use octick::{Handle, Hash};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::met::is_met;
+
 /// The group, and its port.
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 77, 86, 76), 7779);
 /// Routers that an announcement may pass.
@@ -120,7 +122,7 @@ impl Lan {
             return;
         }
         let Ok(mesh) = node.mesh() else { return };
-        if super::is_met(node, &mesh, from) {
+        if is_met(node, &mesh, from) {
             return;
         }
         let others = mesh.live().count().saturating_sub(1) as u32;
@@ -142,7 +144,7 @@ impl Lan {
         let Ok(mesh) = node.mesh() else { return };
         for from in due.into_iter().take(room as usize) {
             self.heard.insert(from, Greeting::Done(now + AGAIN));
-            if !super::is_met(node, &mesh, from) {
+            if !is_met(node, &mesh, from) {
                 self.second.1 += 1;
                 // A node that has ended greets nobody.
                 let _ = node.join(from);

@@ -10,6 +10,7 @@
 //! name servers may take their time. Seeds that are IP addresses go straight to membership, which greets them by itself.
 
 mod lan;
+mod met;
 mod names;
 pub mod remember;
 
@@ -21,9 +22,10 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use octick::{Handle, MeshView};
+use octick::Handle;
 
 use crate::config::Settings;
+use met::is_met;
 use names::Names;
 use remember::Remembered;
 
@@ -160,9 +162,4 @@ fn greet_unmet(node: &Handle, addresses: Vec<SocketAddr>) {
         // A node that has ended greets nobody.
         let _ = node.join(address);
     }
-}
-
-/// Whether this node or a live member is known to be there.
-fn is_met(node: &Handle, mesh: &MeshView, address: SocketAddr) -> bool {
-    node.local_addr() == address || mesh.live().any(|member| member.address == Some(address))
 }

@@ -7,7 +7,6 @@ use octick::{Handle, MeshView, Slot, Version};
 use serde::{Deserialize, Serialize};
 
 use super::State;
-use crate::admin::facts::Facts;
 use crate::log::rfc3339;
 
 /// Slots that one request may ask about.
@@ -101,6 +100,20 @@ pub struct Owner {
     pub this_node: bool,
 }
 
+impl Owner {
+    /// Who speaks for `slot`, and what `mesh` believes of it.
+    fn of(node: &Handle, mesh: Option<&MeshView>, slot: Slot) -> Option<Self> {
+        let id = node.owner_of(slot)?;
+        let on_record = mesh.and_then(|mesh| mesh.members.iter().find(|member| member.id == id));
+        Some(Self {
+            id: id.to_string(),
+            short: id.short().to_string(),
+            state: on_record.map(|member| State::from(member.state)),
+            this_node: id == node.id(),
+        })
+    }
+}
+
 impl Cells {
     /// What `node` answers about the slots of `range`, which its tables have.
     pub(in crate::admin) fn of(node: &Handle, mesh: Option<&MeshView>, range: Range) -> Self {
@@ -108,7 +121,7 @@ impl Cells {
         let layout = reader.layout();
         let mut cells = Vec::new();
         for slot in (range.first..range.end).map(Slot) {
-            let owner = Facts::owner_of(node, mesh, slot);
+            let owner = Owner::of(node, mesh, slot);
             let mut cell = |table: &str, has: bool, found: Option<(Version, u64)>| {
                 if has {
                     cells.push(Cell::new(slot, table, found, owner.clone(), now));

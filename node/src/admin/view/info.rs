@@ -1,9 +1,9 @@
 //! Who a node is, what it runs on, and where it stands in its mesh: the answer to `GET /api/v1/info`.
 
-use octick::{Handle, MeshView, QuorumView};
+use octick::{Handle, MeshView};
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Members, Status};
+use super::{Counts, Members, Quorum, Status};
 use crate::admin::facts::Facts;
 
 /// The answer to `GET /api/v1/info`.
@@ -76,22 +76,6 @@ pub struct Mesh {
     pub alone: bool,
 }
 
-/// What a quorum takes: of n members that count, n - f with f < n/3. Members of the node's region count that are alive, suspected
-/// or failed, whenever that was, and not ephemeral.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quorum {
-    /// Members that count, n.
-    pub counted: usize,
-    /// How many of them may be missing, f.
-    pub may_fail: usize,
-    /// How many must be reachable, n - f.
-    pub required: usize,
-    /// How many are, this node included: alive or suspected.
-    pub reachable: usize,
-    /// Who is missing: the members that failed, by their ids. They count until they come back or are made to leave.
-    pub missing: Vec<String>,
-}
-
 impl Info {
     /// What `node` answers.
     pub(in crate::admin) fn of(node: &Handle, facts: &Facts, mesh: Option<&MeshView>) -> Self {
@@ -134,13 +118,5 @@ impl Mesh {
             quorum,
             alone: mesh.alone,
         })
-    }
-}
-
-impl Quorum {
-    pub(super) fn of(mesh: &MeshView) -> Self {
-        let QuorumView { members: counted, may_fail, required, reachable } = mesh.quorum;
-        let missing = mesh.missing().map(|member| member.id.to_string()).collect();
-        Self { counted, may_fail, required, reachable, missing }
     }
 }
