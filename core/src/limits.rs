@@ -177,10 +177,6 @@ bounds! {
     /// Origins whose trees are remembered; beyond, an update finds its way as if its origin had never spoken.
     TREES_MAX: usize = 1 << 14, "origins";
 
-    /// Gaps in one entry of a version vector; what lies below the lowest of them is taken for had.
-    VECTOR_GAPS_MAX: usize = 16, "gaps";
-    /// Entries of a version vector in one message.
-    VECTOR_ENTRIES_MAX: usize = 100, "origins";
     /// Messages of the audit that wait to be looked at; further ones are passed over, and their senders ask again.
     AUDIT_INBOX_MAX: usize = 256, "messages";
     /// Hashes of sections in one message: eight bytes each.

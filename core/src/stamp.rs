@@ -56,11 +56,6 @@ impl Seq {
 #[repr(transparent)]
 pub struct OriginIndex(pub u32);
 
-/// Cycles of the time-stamp counter. Always measured over a batch and divided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(transparent)]
-pub struct Ticks(pub u64);
-
 /// When a cell was written, and by whom: one integer whose order is the order (time, origin).
 ///
 /// ```text

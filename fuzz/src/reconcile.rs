@@ -4,7 +4,6 @@
 use octick_core::control::Random;
 use octick_core::control::reconcile::message::{ReconcileMsg, Topic};
 use octick_core::control::reconcile::session::{Output, Reconciler, Refused, Settings};
-use octick_core::control::reconcile::vector;
 use octick_core::wire::control_frame::BODY_MAX;
 
 use crate::cursor::Cursor;
@@ -62,7 +61,6 @@ pub fn play(data: &[u8]) -> [u64; Refused::ALL.len()] {
             }
             _ => {
                 let body = lie(&mut input, &mut heard, shares);
-                vector::read_all(&body);
                 let _ = nodes[0].handle(now, LIAR, &body, |set| (set == 0).then_some(SETS[0].clone()));
             }
         }
@@ -122,10 +120,13 @@ fn lie(input: &mut Cursor<'_>, heard: &mut Topic, (share, size): (u64, u32)) -> 
         6 => ReconcileMsg::List { cursor: a, next: b.wrapping_sub(2), names: bytes },
         7 => ReconcileMsg::Want { names: bytes },
         8 => ReconcileMsg::Done,
-        9 => ReconcileMsg::Busy,
-        _ => ReconcileMsg::Vector { bytes },
+        _ => ReconcileMsg::Busy,
     };
     let mut body = talk.encode(*heard);
+    if op % 11 == 10 {
+        // Nothing that anybody knows.
+        body[0] = 10;
+    }
     if bend & 0xF0 == 0xF0 {
         body.truncate(len);
     }

@@ -1,7 +1,6 @@
 //! The three clocks of a node: the wall for versions, a steady one for deadlines, ticks for budgets.
 
-use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since 1970 by the wall clock, the one that stamps received datagrams.
 pub fn wall_ns() -> u64 {
@@ -52,17 +51,11 @@ pub fn ticks() -> u64 {
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
-        start().0.elapsed().as_nanos() as u64
+        use std::sync::OnceLock;
+        use std::time::Instant;
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed().as_nanos() as u64
     }
-}
-
-/// Ticks in a nanosecond, measured over the time since the first call; at least 10 ms.
-pub fn ticks_per_ns() -> f64 {
-    let (instant, tick) = start();
-    while instant.elapsed().as_millis() < 10 {
-        std::hint::spin_loop();
-    }
-    (ticks() - tick) as f64 / instant.elapsed().as_nanos() as f64
 }
 
 /// The least that two readings of the wall clock lie apart, ns: no latency below it means anything.
@@ -72,14 +65,6 @@ pub fn timer_floor_ns() -> u64 {
         (0..1_000).map(|_| wall_ns()).find(|&next| next > first).map_or(u64::MAX, |next| next - first)
     };
     (0..100).map(|_| step()).min().unwrap_or(u64::MAX)
-}
-
-fn start() -> (Instant, u64) {
-    static START: OnceLock<(Instant, u64)> = OnceLock::new();
-    #[cfg(target_arch = "x86_64")]
-    return *START.get_or_init(|| (Instant::now(), ticks()));
-    #[cfg(not(target_arch = "x86_64"))]
-    *START.get_or_init(|| (Instant::now(), 0))
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
@@ -327,18 +326,6 @@ impl Control {
             }
             _ => false,
         }
-    }
-
-    /// This node moves.
-    pub fn set_addresses(&mut self, now: u64, addresses: Vec<SocketAddr>) {
-        self.membership.set_addresses(now, addresses, &mut self.effects);
-        self.apply(now);
-    }
-
-    /// This node speaks for other slots. Those it spoke for before keep the age of their claim.
-    pub fn set_runs(&mut self, now: u64, runs: &[Run]) {
-        self.membership.set_runs(now, runs, &mut self.effects);
-        self.apply(now);
     }
 
     /// Greets whoever is at `address`, so that the two meshes become one.

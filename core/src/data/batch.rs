@@ -76,12 +76,6 @@ impl<'a> Batch<'a> {
         if self.live >> i & 1 == 1 { self.frames[i].as_ref() } else { None }
     }
 
-    /// Drops the frame at `i`.
-    #[inline]
-    pub fn drop_one(&mut self, i: usize) {
-        self.live &= !(1 << i);
-    }
-
     /// Drops the live frames among `places`, telling `each` of them.
     pub fn drop_all(&mut self, places: u64, mut each: impl FnMut(&Checked<'a>)) {
         for i in bits(places & self.live) {

@@ -223,31 +223,6 @@ impl Membership {
         }
     }
 
-    /// This node moves.
-    pub(in crate::control) fn set_addresses(
-        &mut self,
-        now: u64,
-        addresses: Vec<SocketAddr>,
-        out: &mut Effects,
-    ) {
-        self.restate(now, |statement| statement.addresses = addresses, out);
-    }
-
-    /// This node speaks for other slots. Those it spoke for before keep the age of their claim.
-    pub(in crate::control) fn set_runs(&mut self, now: u64, runs: &[Run], out: &mut Effects) {
-        let wall = self.wall(now);
-        let since = |run: &Run| {
-            let old = self
-                .statement
-                .claims
-                .iter()
-                .find(|claim| claim.run.first <= run.first && run.end() <= claim.run.end());
-            old.map_or(wall, |old| old.since)
-        };
-        let claims = sorted(runs.iter().map(|run| Claim { run: *run, since: since(run) }).collect());
-        self.restate(now, |statement| statement.claims = claims, out);
-    }
-
     /// Greets whoever is at `address`, who may not know this node.
     pub(in crate::control) fn join(&mut self, now: u64, address: SocketAddr, out: &mut Effects) {
         self.joiner.expect(address, now);

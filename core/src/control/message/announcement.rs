@@ -168,16 +168,6 @@ impl Announcement {
         self.bytes.split_last_chunk().expect("a decoded announcement ends in a signature")
     }
 
-    /// An announcement whose signature the caller answers for: a simulation that has many of them. Nothing else may.
-    ///
-    /// # Errors
-    /// The first rule that the bytes break, but for the signature.
-    pub fn trust(bytes: &[u8]) -> Result<Self, Unsound> {
-        let (key, statement) = decode(bytes)?;
-        let key = PublicKey::admit(&key).map_err(|_| Unsound::Key)?;
-        Ok(Self { key, statement, bytes: bytes.into() })
-    }
-
     /// Whose it is.
     pub fn id(&self) -> NodeId {
         self.key.id()

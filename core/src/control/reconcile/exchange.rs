@@ -172,9 +172,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             ReconcileMsg::Open { share, .. } if self.theirs.is_some_and(|theirs| theirs.0 == share) => {
                 self.answer_again(ctx)
             }
-            ReconcileMsg::Busy | ReconcileMsg::Open { .. } | ReconcileMsg::Vector { .. } => {
-                Err(Refused::Unknown)
-            }
+            ReconcileMsg::Busy | ReconcileMsg::Open { .. } => Err(Refused::Unknown),
         };
         if let Err(refused @ (Refused::TooLong | Refused::Contradiction | Refused::Greedy)) = handled {
             self.ended = Some(End::Refused(refused));

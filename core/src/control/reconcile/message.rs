@@ -14,7 +14,6 @@
 //! | 7 | want | names |
 //! | 8 | done | |
 //! | 9 | busy | |
-//! | 10 | vector | entries as in [`vector`](super::vector); no session, all zeros |
 
 use alloc::vec::Vec;
 
@@ -111,11 +110,6 @@ pub enum ReconcileMsg<'a> {
     Done,
     /// The sender has no room for another session.
     Busy,
-    /// Which frames the sender has.
-    Vector {
-        /// The entries.
-        bytes: &'a [u8],
-    },
 }
 
 /// See [`ReconcileMsg::List`].
@@ -163,7 +157,6 @@ impl<'a> ReconcileMsg<'a> {
             Self::List { cursor, next, names } => (&[*cursor, *next], names),
             Self::Want { names } => (&[], names),
             Self::Done | Self::Busy => (&[], &[]),
-            Self::Vector { bytes } => (&[], bytes),
         };
         numbers.iter().for_each(|number| word(*number));
         out.extend_from_slice(bytes);
@@ -192,10 +185,9 @@ impl<'a> ReconcileMsg<'a> {
             7 => Self::Want { names: rest },
             8 => Self::Done,
             9 => Self::Busy,
-            10 => Self::Vector { bytes: rest },
             _ => return None,
         };
-        let takes_rest = matches!(op, 0 | 1 | 4 | 6 | 7 | 10);
+        let takes_rest = matches!(op, 0 | 1 | 4 | 6 | 7);
         (takes_rest || rest.is_empty()).then_some((topic, msg))
     }
 
@@ -211,7 +203,6 @@ impl<'a> ReconcileMsg<'a> {
             Self::Want { .. } => 7,
             Self::Done => 8,
             Self::Busy => 9,
-            Self::Vector { .. } => 10,
         }
     }
 }

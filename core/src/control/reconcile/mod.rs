@@ -15,7 +15,6 @@
 //! | [`message`] | what the two sides say to each other |
 //! | [`context`] | what sessions share: settings, outputs, why something is refused |
 //! | [`session`] | all sessions of a node; `exchange` is one of them, `behind` the part of it where one side lacks nearly everything |
-//! | [`vector`] | which frames of each origin a node has |
 
 mod behind;
 pub mod bloom;
@@ -27,5 +26,4 @@ pub mod riblt;
 pub mod session;
 pub mod sketch;
 pub mod symbol;
-pub mod vector;
 pub mod walk;
