@@ -3,9 +3,12 @@
 //! | file | idea |
 //! |---|---|
 //! | [`membership`] | the composition: what it owns, what the files below share |
-//! | `on_message` | the way of a control frame through the machines, message by message |
+//! | `delivery` | a control frame is opened: whose it is |
+//! | `on_message` | a message, to the machine that it is for |
+//! | `on_announcement` | an announcement comes |
 //! | `on_removal` | members that others miss, and those that an operator had leave |
 //! | `on_suspicion` | a suspicion is opened, confirmed, refuted, or comes true |
+//! | `on_sync` | what is asked and answered when tables are compared |
 //! | `on_timer` | what is due |
 //! | `verified` | announcements, verified together |
 //! | [`settings`] | what an operator may choose |
@@ -25,14 +28,17 @@
 pub mod address_proof;
 pub mod broadcasts;
 pub mod claims;
+pub(in crate::control) mod delivery;
 pub mod join;
 pub mod member;
 #[allow(clippy::module_inception, reason = "the composition root bears the name of what it composes")]
 pub mod membership;
 mod newcomers;
-pub(in crate::control) mod on_message;
+mod on_announcement;
+mod on_message;
 mod on_removal;
 mod on_suspicion;
+mod on_sync;
 mod on_timer;
 pub mod probe;
 pub mod quorum;

@@ -1,0 +1,154 @@
+//! An announcement comes: of a member that is new, that has a later word, or that was known; or in this node's own name.
+
+use crate::control::effects::Effects;
+use crate::control::id::{MemberIndex, PeerState};
+use crate::control::membership::membership::{Membership, accusation};
+use crate::control::membership::table::{Applied, Members};
+use crate::control::membership::verified::Ahead;
+use crate::control::message::announcement::peek;
+use crate::control::message::membership::MembershipMsg;
+use crate::control::output::Output;
+use crate::refusal::Refusal;
+use crate::time::micros;
+
+impl Membership {
+    /// An announcement, told by `teller`, or by the member itself.
+    pub(super) fn learn(
+        &mut self,
+        now: u64,
+        bytes: &[u8],
+        teller: Option<MemberIndex>,
+        ahead: &mut Ahead,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let (id, incarnation, version) = peek(bytes).ok_or(Refusal::Unsound)?;
+        if id == self.me().id() {
+            return self.handle_own_announcement(now, bytes, ahead, out);
+        }
+        let known = self.members.find(id);
+        if let Some(place) = known
+            && (incarnation, version) <= self.members.get(place).rank()
+        {
+            return self.handle_known(now, place, bytes, teller, ahead, out);
+        }
+        if version.micros() + micros(self.settings.forget_after) < self.wall(now) {
+            return Err(Refusal::Stale);
+        }
+        let announcement = self.read(bytes, ahead)?;
+        let is_local = announcement.statement().region == self.statement.region;
+        if !is_local && known.is_none() && self.members.remote_len() >= self.settings.remote_max {
+            return Err(Refusal::Full);
+        }
+        let twice = known.map(|place| self.members.get(place).announcement().clone()).filter(|before| {
+            // At one address there is one process: it was started again, sooner than incarnations are told apart.
+            let (before, now) = (before.statement(), announcement.statement());
+            before.incarnation == incarnation && before.boot != now.boot && before.addresses != now.addresses
+        });
+        let mut applied = self.members.announce(&announcement, now);
+        if applied == Applied::Full
+            && let Some(place) = self.members.gone_before(u64::MAX)
+        {
+            self.forget(place, out);
+            applied = self.members.announce(&announcement, now);
+        }
+        let place = match applied {
+            Applied::New(place) | Applied::Changed(place, _) => place,
+            Applied::Full => return Err(Refusal::Full),
+            Applied::Old(_) | Applied::Ahead(_) | Applied::Unknown => return Ok(()),
+        };
+        if let Some(before) = twice {
+            // Both number their frames alike, so they hear nothing of each other unless they are told.
+            let at = before.statement().addresses.first().copied();
+            self.conflict(place, at, now, out);
+            if let Some(at) = at.filter(|_| self.address_prover.may_challenge(now)) {
+                // Who writes, first: it may have met nobody yet.
+                out.send_queue.write(at, None, &MembershipMsg::Announce(self.me().bytes()));
+                out.send_queue.write(at, None, &MembershipMsg::Announce(announcement.bytes()));
+            }
+        }
+        self.suspicions.close(place);
+        self.outdo(place);
+        self.changed(place, out);
+        if self.members.live() == [place] {
+            self.sync.unsettle(now);
+        }
+        // What a newcomer is taught is no news to others; whom it meets itself is.
+        if is_local {
+            self.newcomers.hear(place, now);
+            let taught = teller.is_some_and(|teller| teller != place && self.sync.is_join_peer(teller, now));
+            let itself = teller.is_none_or(|teller| teller == place);
+            match () {
+                () if taught => {}
+                () if itself && known.is_none() => self.mention(place, now),
+                () => self.spread(place, now),
+            }
+        }
+        self.changed_at = now;
+        Ok(())
+    }
+
+    /// An announcement that is known, or older than what is.
+    fn handle_known(
+        &mut self,
+        now: u64,
+        place: MemberIndex,
+        bytes: &[u8],
+        teller: Option<MemberIndex>,
+        ahead: &mut Ahead,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let Some((_, incarnation, version)) = peek(bytes) else { return Ok(()) };
+        let member = self.members.get(place);
+        let (known, state) = (member.rank(), member.state());
+        let equivocates = (incarnation, version) == known && member.announcement().bytes() != bytes;
+        if equivocates || (incarnation < known.0 && version > known.1) {
+            // Only a word that the member signed is held against it.
+            let other = self.read(bytes, ahead)?;
+            let address = other.statement().addresses.first().copied();
+            self.conflict(place, address, now, out);
+            return Ok(());
+        }
+        if let Some(teller) = teller
+            && (incarnation, version) == known
+        {
+            match state {
+                PeerState::Failed => {
+                    let note = MembershipMsg::Accuse(accusation(self.members.get(place), self.me().id()));
+                    self.send_to(teller, &note, out);
+                }
+                PeerState::Left if self.force_leaves.contains_key(&place) => {
+                    self.say_word_of(place, teller, out)
+                }
+                PeerState::Alive | PeerState::Suspected | PeerState::Left => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An announcement in this node's own name that it did not make: by another process, or by itself in another incarnation.
+    fn handle_own_announcement(
+        &mut self,
+        now: u64,
+        bytes: &[u8],
+        ahead: &mut Ahead,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let known = self.members.get(Members::ME).rank();
+        let Some((_, incarnation, version)) = peek(bytes) else { return Err(Refusal::Unsound) };
+        if bytes == self.me().bytes() || (incarnation, version) < known && version < self.born() {
+            return Ok(());
+        }
+        let other = self.read(bytes, ahead)?;
+        if other.statement().boot == self.statement.boot {
+            return Ok(());
+        }
+        if version > self.born() {
+            let other = other.statement();
+            let superseded = (incarnation, other.boot) > (self.statement.incarnation, self.statement.boot);
+            self.handle_double(now, incarnation, superseded, other.addresses.first().copied(), out);
+        } else if incarnation >= self.statement.incarnation {
+            out.want(Output::Outlived(incarnation));
+        }
+        Ok(())
+    }
+}
