@@ -13,7 +13,7 @@
 //! | `verified` | announcements, verified together |
 //! | [`settings`] | what an operator may choose |
 //! | [`signer`] | who signs announcements, and judges those of others |
-//! | [`table`] | everybody on record; [`member`] is one record |
+//! | [`table`] | everybody on record; [`member`] is one record, `buckets` what tables are compared by |
 //! | [`claims`] | whose slots these are when two claim them |
 //! | [`probe`] | whether members answer |
 //! | [`suspicion`] | how long a silent member has to say that it is there |
@@ -27,6 +27,7 @@
 
 pub mod address_proof;
 pub mod broadcasts;
+mod buckets;
 pub mod claims;
 pub(in crate::control) mod delivery;
 pub mod join;

@@ -11,9 +11,10 @@
 use alloc::vec::Vec;
 
 use crate::control::id::{MemberIndex, PeerState};
+use crate::control::membership::buckets::bucket_of;
 use crate::control::membership::newcomers::TERM;
 use crate::control::membership::settings::MembershipSettings;
-use crate::control::membership::table::{Member, Members, bucket_of};
+use crate::control::membership::table::{Member, Members};
 use crate::control::message::membership::{BUCKETS, Listed, MembershipMsg};
 use crate::limits::{CONTROL_FRAME_MAX, SYNC_LIST_MAX, SYNC_REMOTE_MAX};
 use crate::random::Random;
