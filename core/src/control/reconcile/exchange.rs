@@ -6,11 +6,10 @@ use alloc::vec::Vec;
 use super::bloom::Bloom;
 use super::context::{Context, End, Output, Refused};
 use super::key::{Key, Name};
-use super::message::{ReconcileMsg, SYMBOLS_AT, Topic, names_max, read_names, write_names};
-use super::riblt::{Coder, Decoder, Undecodable};
+use super::message::{ReconcileMsg, Topic, names_max, read_names, write_names};
+use super::riblt::{Coder, Decoder};
 use super::sketch::{self, Sketch};
 use super::symbol::Symbol;
-use crate::wire::control_frame::BODY_MAX;
 
 /// What a session does at the moment.
 #[derive(Debug)]
@@ -36,13 +35,13 @@ pub(super) enum Stage<N> {
 /// Symbols on their way into a difference.
 #[derive(Debug)]
 pub(super) struct Apart<N> {
-    coder: Coder<N>,
-    decoder: Decoder<N>,
+    pub(super) coder: Coder<N>,
+    pub(super) decoder: Decoder<N>,
     /// What came before its turn.
-    early: BTreeMap<u32, Vec<Symbol<N>>>,
-    their_size: u32,
+    pub(super) early: BTreeMap<u32, Vec<Symbol<N>>>,
+    pub(super) their_size: u32,
     /// Behind the last symbol that was seen or asked for.
-    end: u32,
+    pub(super) end: u32,
 }
 
 /// One session.
@@ -52,7 +51,7 @@ pub(super) struct Exchange<P, N> {
     pub(super) topic: Topic,
     pub(super) opener: bool,
     pub(super) share: u64,
-    theirs: Option<(u64, u32)>,
+    pub(super) theirs: Option<(u64, u32)>,
     their_sketch: Option<[u8; sketch::LEN]>,
     pub(super) names: Vec<N>,
     pub(super) stage: Stage<N>,
@@ -66,7 +65,7 @@ pub(super) struct Exchange<P, N> {
     pub(super) served: usize,
     ends_at: u64,
     /// When to ask again, or to go on.
-    due: u64,
+    pub(super) due: u64,
     pub(super) tries: u8,
     ended: Option<End>,
 }
@@ -260,122 +259,6 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         let key = Key::of("symbols", their_share, self.share);
         let coder = Coder::of(key, self.names.iter().copied());
         self.stage = Stage::Coding { coder, end: symbols.max(4), sent: 0 };
-    }
-
-    /// Sends as many complete symbols as a round allows.
-    fn send_symbols(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
-        let Stage::Coding { coder, end, sent } = &mut self.stage else { return Ok(()) };
-        let (size, mut round, mut bodies) = (coder.size(), ctx.settings.round_bytes, Vec::new());
-        while *sent < *end && round > 0 {
-            let (first, mut bytes) = (*sent, Vec::new());
-            while *sent < *end && bytes.len() + Symbol::<N>::LEN_MAX <= BODY_MAX - SYMBOLS_AT {
-                coder.symbols()[*sent as usize].write(*sent, size, &mut bytes);
-                *sent += 1;
-            }
-            round = round.saturating_sub(bytes.len());
-            bodies.push(
-                ReconcileMsg::Symbols { share: self.share, size, first, bytes: &bytes }.encode(self.topic),
-            );
-        }
-        // What did not fit the round is asked for.
-        *end = *sent;
-        for body in bodies {
-            self.send(ctx, body)?;
-        }
-        self.wait(ctx);
-        Ok(())
-    }
-
-    fn handle_symbols(
-        &mut self,
-        ctx: &mut Context<'_, P, N>,
-        first: u32,
-        mut bytes: &[u8],
-    ) -> Result<(), Refused> {
-        let (share, size) = self.theirs.expect("they were met");
-        if matches!(self.stage, Stage::Waiting { .. }) {
-            let key = Key::of("symbols", self.share, share);
-            self.stage = Stage::Decoding(Apart {
-                coder: Coder::of(key, self.names.iter().copied()),
-                decoder: Decoder::new(key, ctx.settings.symbols_max as usize),
-                early: BTreeMap::new(),
-                their_size: size,
-                end: 0,
-            });
-        }
-        let Stage::Decoding(apart) = &mut self.stage else { return Ok(()) };
-        if first >= ctx.settings.symbols_max {
-            return Err(Refused::Bound);
-        }
-        let mut symbols = Vec::new();
-        while !bytes.is_empty() {
-            let index = first.saturating_add(symbols.len() as u32);
-            symbols.push(Symbol::read(index, apart.their_size, &mut bytes).ok_or(Refused::Garbled)?);
-        }
-        // Every key is a first below the bound, so what waits is bounded by control frames of the symbols that may come: yet one
-        // that sends each control frame shifted by one could make it many times as much.
-        let waiting: usize = apart.early.values().map(Vec::len).sum();
-        if waiting + symbols.len() > 2 * ctx.settings.symbols_max as usize {
-            return Err(Refused::Greedy);
-        }
-        if first >= apart.decoder.taken() && !symbols.is_empty() {
-            apart.end = apart.end.max(first.saturating_add(symbols.len() as u32));
-            apart.early.entry(first).or_insert(symbols);
-        }
-        self.tries = 0;
-        self.due = ctx.now + ctx.settings.patience;
-        Ok(())
-    }
-
-    /// A slice of coding, and of taking apart what is there on both sides.
-    fn decode(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
-        let Stage::Decoding(apart) = &mut self.stage else { return Ok(()) };
-        let reach = apart.end.min(ctx.settings.symbols_max);
-        // Code for all that is there at once: each pass over the set has its price.
-        let coded = apart.coder.symbols().len() as u32;
-        let next = apart.decoder.taken();
-        let chunk_end = next + apart.early[&next].len() as u32;
-        if coded < chunk_end && !apart.coder.extend(reach.max(chunk_end), ctx.settings.names_per_turn) {
-            return Ok(());
-        }
-        while let Some(theirs) = apart.early.remove(&apart.decoder.taken()) {
-            let from = apart.decoder.taken() as usize;
-            let Some(ours) = apart.coder.symbols().get(from..from + theirs.len()) else {
-                apart.early.insert(from as u32, theirs);
-                return Ok(());
-            };
-            match apart.decoder.take(&theirs, ours) {
-                Ok(false) => {}
-                Ok(true) => {
-                    let difference = apart.decoder.difference();
-                    (self.pull, self.serve) = (difference.theirs, difference.ours);
-                    self.begin_to_settle(ctx);
-                    return Ok(());
-                }
-                Err(Undecodable::TooLong) => return Err(Refused::TooLong),
-                Err(Undecodable::Contradiction) => return Err(Refused::Contradiction),
-            }
-        }
-        let taken = apart.decoder.taken();
-        apart.early.retain(|first, _| *first >= taken);
-        // Everything that was sent is in, and it was not enough.
-        if taken >= apart.end && apart.early.is_empty() {
-            if taken >= ctx.settings.symbols_max {
-                return Err(Refused::TooLong);
-            }
-            // Control frames of the same burst may still be on their way: a little patience.
-            self.due = ctx.now + ctx.settings.patience / 8;
-        }
-        Ok(())
-    }
-
-    fn handle_more(&mut self, ctx: &mut Context<'_, P, N>, first: u32, last: u32) -> Result<(), Refused> {
-        let Stage::Coding { coder, end, sent } = &mut self.stage else { return Err(Refused::Unknown) };
-        if first >= last || last > ctx.settings.symbols_max || first > coder.symbols().len() as u32 {
-            return Err(Refused::Bound);
-        }
-        (*sent, *end) = (first, last);
-        Ok(())
     }
 
     fn handle_want(&mut self, ctx: &mut Context<'_, P, N>, names: &[u8]) -> Result<(), Refused> {

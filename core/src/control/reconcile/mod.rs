@@ -14,7 +14,7 @@
 //! | [`bloom`] | what one side has, for the other to know what it lacks |
 //! | [`message`] | what the two sides say to each other |
 //! | [`context`] | what sessions share: settings, outputs, why something is refused |
-//! | [`session`] | all sessions of a node; `exchange` is one of them, `behind` the part of it where one side lacks nearly everything |
+//! | [`session`] | all sessions of a node; `exchange` is one of them, `scattered` the part of it where names differ here and there, `behind` where one side lacks nearly everything |
 
 mod behind;
 pub mod bloom;
@@ -23,6 +23,7 @@ mod exchange;
 pub mod key;
 pub mod message;
 pub mod riblt;
+mod scattered;
 pub mod session;
 pub mod sketch;
 pub mod symbol;
