@@ -10,7 +10,8 @@ use octick_crypto::NodeId;
 
 use crate::control::control::Control;
 use crate::control::cross_region::scout::{RegionView, ScoutAction};
-use crate::control::dissemination::dissemination::{DisseminationAction, SOMEBODY, Taken};
+use crate::control::dissemination::action::{DisseminationAction, Taken};
+use crate::control::dissemination::dissemination::SOMEBODY;
 use crate::control::dissemination::spread::SpreadAction;
 use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::control::membership::delivery::{Delivery, Handled};

@@ -10,22 +10,21 @@
 //! It follows the members and is told of updates; what is to be said or sent goes into the caller's vectors. Nothing is
 //! due while there is nothing new: a mesh at rest pays for its links, which are confirmed once a minute.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
+use crate::control::dissemination::action::{Actions, DisseminationAction, Taken};
 use crate::control::dissemination::overlay::{Change, Overlay, WANTED};
 use crate::control::dissemination::rank::{Purpose, RINGS, Ranking, Standing};
 use crate::control::dissemination::rate::Rate;
 use crate::control::dissemination::regions::{Crossing, RegionView};
 use crate::control::dissemination::select::{Candidate, Strategy, choose};
-use crate::control::dissemination::spread::{
-    Accepted, Convergence, Counts, Lane, Spread, SpreadAction, SpreadSettings,
-};
-use crate::control::id::{FrameRef, MemberIndex, Region, UpdateId};
+use crate::control::dissemination::spread::{Accepted, Convergence, Counts, Lane, Spread, SpreadSettings};
+use crate::control::dissemination::survey::Survey;
+use crate::control::id::{MemberIndex, Region, UpdateId};
 use crate::control::membership::table::Members;
-use crate::control::message::gossip::{Gossip, LinkOp, OFFER_MAX};
+use crate::control::message::gossip::{Gossip, OFFER_MAX};
 use crate::random::Random;
 use crate::time::{MS, S};
 
@@ -48,48 +47,6 @@ const NEWCOMER_GAP: u64 = 250 * MS;
 /// When the ranks are looked at again after somebody was passed over.
 const LOOK_AGAIN: u64 = 11 * S;
 
-/// An update that this node has merged, or issued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// Its name.
-    pub id: UpdateId,
-    /// Where its bytes are.
-    pub frame_ref: FrameRef,
-    /// Who issued it, if that is a member.
-    pub origin: Option<MemberIndex>,
-    /// Who sent it; nobody if this node issued it.
-    pub from: Option<MemberIndex>,
-    /// Whether it should hurry.
-    pub critical: bool,
-}
-
-/// What is to be done about updates and links.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::control) enum DisseminationAction {
-    /// A member has much of what is not here: compare all of it.
-    CatchUp(MemberIndex),
-    /// Say this to a member about the link to it.
-    Link(MemberIndex, LinkOp),
-    /// Send an update, or say something of some.
-    Spread(SpreadAction),
-}
-
-/// What is to be done, a queue a source.
-#[derive(Debug, Default)]
-struct Actions {
-    behind: VecDeque<MemberIndex>,
-    links: VecDeque<(MemberIndex, LinkOp)>,
-    spread: VecDeque<SpreadAction>,
-}
-
-/// Members of another region.
-#[derive(Debug)]
-struct Remote {
-    region: Region,
-    members: Vec<MemberIndex>,
-    aggregators: Vec<MemberIndex>,
-}
-
 /// The dissemination of one node.
 #[derive(Debug)]
 pub struct Dissemination {
@@ -110,10 +67,7 @@ pub struct Dissemination {
     anew: bool,
     /// Whether this node knows the mesh well enough to choose its neighbours.
     settled: bool,
-    remote: Vec<Remote>,
-    /// Whether `remote` and `is_aggregator` are as of now.
-    surveyed: bool,
-    is_aggregator: bool,
+    survey: Survey,
     rounds_until: u64,
     /// Until when this node is a newcomer, once it has had a neighbour, and when it may compare all updates again.
     newcomer_until: Option<u64>,
@@ -146,9 +100,7 @@ impl Dissemination {
             rank_at: u64::MAX,
             anew: true,
             settled: false,
-            remote: Vec::new(),
-            surveyed: true,
-            is_aggregator: false,
+            survey: Survey::default(),
             rounds_until: 0,
             newcomer_until: None,
             compare_at: now,
@@ -180,26 +132,18 @@ impl Dissemination {
 
     /// Members, regions and aggregators of which updates are sent in other regions, as far as known.
     pub fn regions(&self) -> impl Iterator<Item = (Region, usize)> {
-        self.remote.iter().map(|remote| (remote.region, remote.members.len()))
+        self.survey.regions()
     }
 
     /// Bytes of memory that this machine takes, its own size included.
     pub fn memory(&self) -> usize {
-        let places = |remote: &Remote| {
-            (remote.members.capacity() + remote.aggregators.capacity()) * size_of::<MemberIndex>()
-        };
-        let remote: usize = self.remote.iter().map(|remote| size_of::<Remote>() + places(remote)).sum();
-        let parts = self.spread.memory() + self.overlay.memory() + remote;
-        parts + size_of::<Self>() - size_of::<Spread>() - size_of::<Overlay>()
+        let parts = self.spread.memory() + self.overlay.memory() + self.survey.memory();
+        parts + size_of::<Self>() - size_of::<Spread>() - size_of::<Overlay>() - size_of::<Survey>()
     }
 
     /// What to do next: sessions first, then links, then updates.
     pub(in crate::control) fn poll(&mut self) -> Option<DisseminationAction> {
-        let Actions { behind, links, spread } = &mut self.actions;
-        behind.pop_front().map(DisseminationAction::CatchUp).or_else(|| {
-            let link = links.pop_front().map(|(to, op)| DisseminationAction::Link(to, op));
-            link.or_else(|| spread.pop_front().map(DisseminationAction::Spread))
-        })
+        self.actions.poll()
     }
 
     /// A member has come, gone or moved to another region.
@@ -210,7 +154,7 @@ impl Dissemination {
             () if self.settled => GATHER.0,
             () => GATHER.1,
         };
-        self.surveyed &= member.region() == self.local_region && self.remote.is_empty();
+        self.survey.follow(member.region() == self.local_region);
         let here = member.state().is_live() && member.region() == self.local_region && place != Members::ME;
         if here && !self.standing.has(place) {
             if self.standing.meet(place, member.id()) || members.live().len() <= WANTED {
@@ -228,7 +172,7 @@ impl Dissemination {
 
     /// A member's place is given to another.
     pub(in crate::control) fn forget(&mut self, now: u64, members: &Members, place: MemberIndex) {
-        self.surveyed = false;
+        self.survey.forget();
         if self.standing.has(place) {
             self.meet_all(now, members);
         }
@@ -262,15 +206,15 @@ impl Dissemination {
         let accepted = Accepted { id: taken.id, frame_ref: taken.frame_ref, origin, from: taken.from, lane };
         self.spread.accepted(now, &self.spread_settings, &accepted, &mut self.actions.spread);
         self.news(now);
-        self.survey(members);
-        if self.remote.is_empty() {
+        self.look(members);
+        if self.survey.is_empty() {
             return;
         }
         let mut to = Vec::new();
-        let (views, random) = (views(&self.remote), &mut self.random);
+        let (views, random) = (self.survey.views(), &mut self.random);
         if issued {
             self.crossing.wave(self.local_region, &views, random, &mut to);
-        } else if self.is_aggregator {
+        } else if self.survey.is_aggregator() {
             let came = taken.origin.map_or(self.local_region, |origin| members.get(origin).region());
             self.crossing.reforward(self.local_region, came, &views, random, &mut to);
         }
@@ -352,7 +296,8 @@ impl Dissemination {
         }
         if self.epoch != wall / EPOCH {
             self.epoch = wall / EPOCH;
-            (self.anew, self.surveyed) = (true, false);
+            self.anew = true;
+            self.survey.forget();
             self.rank_at = self.rank_at.min(now);
         }
         if self.rank_at <= now {
@@ -382,7 +327,7 @@ impl Dissemination {
 
     /// A neighbour, or anybody of this region while there is none; now and then somebody of another.
     pub(in crate::control) fn draw_partner(&mut self, members: &Members) -> Option<MemberIndex> {
-        self.survey(members);
+        self.look(members);
         let candidate = |place: MemberIndex| {
             let member = members.get(place);
             Candidate { place, region: member.region(), rtt: member.rtt }
@@ -390,7 +335,7 @@ impl Dissemination {
         let mut near: Vec<Candidate> = self.overlay.neighbours().map(candidate).collect();
         let near = choose(self.selection, &mut near, 1, self.local_region, &mut self.random);
         let nearest = if near.is_empty() { members.live() } else { &near };
-        let mut views = views(&self.remote);
+        let mut views = self.survey.views();
         views.push(RegionView { region: self.local_region, aggregators: &[], members: nearest });
         self.crossing.partner(self.local_region, &views, &mut self.random)
     }
@@ -420,27 +365,22 @@ impl Dissemination {
 
     /// A member each of the regions of which fewer are known than a wave should reach.
     pub(in crate::control) fn lacking(&mut self, members: &Members) -> Vec<MemberIndex> {
-        self.survey(members);
-        let (targets, random) = (self.crossing.targets, &mut self.random);
-        let lacking = self.remote.iter().filter(|remote| remote.members.len() < targets);
-        lacking.map(|remote| remote.members[random.index(remote.members.len())]).collect()
+        self.look(members);
+        self.survey.lacking(self.crossing.targets, &mut self.random)
     }
 
     /// The leaders of other regions, and whether this node leads its own.
     pub(in crate::control) fn leaders(&mut self, members: &Members) -> (Vec<(Region, MemberIndex)>, bool) {
-        self.survey(members);
-        let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
-        let leader = |remote: &Remote| Some((remote.region, *remote.aggregators.first()?));
+        self.look(members);
         let others = members.live().iter().map(|place| members.get(*place).id());
-        (self.remote.iter().filter_map(leader).collect(), ranking.is_top(self.me, others, 1))
+        (self.survey.leaders(), self.aggregators().is_top(self.me, others, 1))
     }
 
     /// Members of this region that another should know: its aggregators, and some at random.
     pub(in crate::control) fn delegates(&mut self, members: &Members) -> Vec<MemberIndex> {
-        let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
         let live = members.live();
         let named = live.iter().map(|place| (*place, members.get(*place).id()));
-        let mut chosen = ranking.top(named, self.crossing.aggregators);
+        let mut chosen = self.aggregators().top(named, self.crossing.aggregators);
         for i in self.random.choose(live.len(), self.crossing.targets) {
             if !chosen.contains(&live[i]) && chosen.len() < self.crossing.targets {
                 chosen.push(live[i]);
@@ -449,35 +389,17 @@ impl Dissemination {
         chosen
     }
 
+    /// The order by which members of a region are its aggregators.
+    fn aggregators(&self) -> Ranking {
+        Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch)
+    }
+
     /// Sorts out who is in other regions, if that has changed.
-    fn survey(&mut self, members: &Members) {
-        if self.surveyed {
-            return;
+    fn look(&mut self, members: &Members) {
+        if !self.survey.is_fresh() {
+            let ranking = self.aggregators();
+            self.survey.look(members, (self.me, self.local_region), &ranking, self.crossing.aggregators);
         }
-        self.surveyed = true;
-        self.remote.clear();
-        if members.remote_len() == 0 {
-            return;
-        }
-        let ranking = Ranking::new(&self.mesh, Purpose::Aggregators, self.epoch);
-        for (place, member) in members.iter() {
-            if !member.state().is_live() || member.region() == self.local_region {
-                continue;
-            }
-            let at = self.remote.binary_search_by_key(&member.region(), |remote| remote.region);
-            let at = at.unwrap_or_else(|at| {
-                let remote = Remote { region: member.region(), members: Vec::new(), aggregators: Vec::new() };
-                self.remote.insert(at, remote);
-                at
-            });
-            self.remote[at].members.push(place);
-        }
-        let named = |place: &MemberIndex| (*place, members.get(*place).id());
-        for remote in &mut self.remote {
-            remote.aggregators = ranking.top(remote.members.iter().map(named), self.crossing.aggregators);
-        }
-        let others = members.live().iter().map(|place| members.get(*place).id());
-        self.is_aggregator = ranking.is_top(self.me, others, self.crossing.aggregators);
     }
 
     /// Passes on what became of links.
@@ -495,14 +417,4 @@ impl Dissemination {
             }
         }
     }
-}
-
-fn views(remote: &[Remote]) -> Vec<RegionView<'_>> {
-    let mut views = Vec::with_capacity(remote.len() + 1);
-    views.extend(remote.iter().map(|remote| RegionView {
-        region: remote.region,
-        aggregators: &remote.aggregators,
-        members: &remote.members,
-    }));
-    views
 }
