@@ -35,6 +35,8 @@ use crate::writer::{Groups, Writer};
 
 /// A running node. Dropping it stops the node.
 pub struct Handle {
+    /// First, so that the threads have ended before what they use is dropped.
+    running: Running,
     inner: Inner,
 }
 
@@ -42,12 +44,9 @@ pub(crate) struct Inner {
     pub(crate) id: NodeId,
     pub(crate) local: SocketAddr,
     pub(crate) about: About,
-    pub(crate) warnings: Vec<String>,
-    pub(crate) threads: Threads,
     pub(crate) runs: Arc<[Run]>,
     pub(crate) writes: Arc<ArrayQueue<Write>>,
     pub(crate) commands: Sender<Command>,
-    pub(crate) waker: Waker,
     pub(crate) reader: StateReader,
     pub(crate) groups: Groups,
     pub(crate) changes: Source,
@@ -58,6 +57,15 @@ pub(crate) struct Inner {
     pub(crate) status: Status,
     pub(crate) peers: PeerSnapshot,
     pub(crate) seeds: Vec<SocketAddr>,
+}
+
+/// The threads of a node.
+pub(crate) struct Running {
+    pub(crate) threads: Threads,
+    /// Wakes the engine's.
+    pub(crate) waker: Waker,
+    /// What became of their start that somebody should know.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What a node runs on, chosen at its start.
@@ -110,8 +118,8 @@ pub struct Shutdown {
 }
 
 impl Handle {
-    pub(crate) fn new(inner: Inner) -> Self {
-        Self { inner }
+    pub(crate) fn new(inner: Inner, running: Running) -> Self {
+        Self { inner, running }
     }
 
     /// The node's name.
@@ -131,18 +139,18 @@ impl Handle {
 
     /// What did not go as configured, and does not stop the node: a line each.
     pub fn warnings(&self) -> &[String] {
-        &self.inner.warnings
+        &self.running.warnings
     }
 
     /// Writes cells, from any thread; clones share the queue.
     pub fn writer(&self) -> Writer {
-        let Inner { runs, writes, groups, waker, quorum, status, peers, .. } = &self.inner;
+        let Inner { runs, writes, groups, quorum, status, peers, .. } = &self.inner;
         Writer {
             runs: runs.clone(),
             layout: self.inner.reader.layout(),
             writes: writes.clone(),
             groups: groups.clone(),
-            waker: waker.clone(),
+            waker: self.running.waker.clone(),
             quorum: quorum.clone(),
             status: status.clone(),
             peers: peers.clone(),
@@ -330,7 +338,7 @@ impl Handle {
 
     /// Whether all of its threads still run.
     pub fn is_running(&self) -> bool {
-        self.inner.threads.is_whole()
+        self.running.threads.is_whole()
     }
 
     /// Ends the node in good order: takes no more writes, says goodbye to its mesh, sends all that was written, and stops.
@@ -349,7 +357,7 @@ impl Handle {
             // Too late, or gone: what is left says so.
             let _ = drained.recv_timeout(timeout);
         }
-        self.inner.threads.stop()?;
+        self.running.threads.stop()?;
         // What was queued at the last moment was not among what the engine saw.
         let unsent = Unsent { writes: self.inner.writes.len(), ..self.inner.status.unsent() };
         Ok(Shutdown { unsent, stats: self.stats() })
@@ -365,13 +373,13 @@ impl Handle {
     /// When a thread panicked: a bug, passed on.
     pub fn stop(mut self) -> io::Result<Stats> {
         self.inner.status.stop();
-        self.inner.threads.stop()?;
+        self.running.threads.stop()?;
         Ok(self.stats())
     }
 
     fn command(&self, command: Command) -> Result<(), Gone> {
         self.inner.commands.send(command).map_err(|_| Gone)?;
-        self.inner.waker.ring();
+        self.running.waker.ring();
         Ok(())
     }
 }

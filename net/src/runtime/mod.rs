@@ -7,6 +7,7 @@
 //!          [ socket > stage ] -ring-+-> [ engine loop(engine, egress) ]          N + 1 threads
 //! ```
 
+mod build;
 mod engine;
 mod ingress;
 mod shared;
