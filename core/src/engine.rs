@@ -29,6 +29,7 @@ use crate::reject::Reject;
 use crate::stamp::{HybridClock, Incarnation, OriginIndex, Seq, Slot, Version};
 use crate::state::{State, TableKind};
 use crate::table::{Merged, NoSink, Sink};
+use crate::time::Wall;
 use crate::wire::{Frame, Kind, Sealer, Stamp, Stat};
 
 /// Shortest time between two answers to one origin, microseconds: an answer costs a signature.
@@ -271,7 +272,7 @@ impl Engine {
     /// The unit in which cells of four bytes may be sent now, if a new one has begun. Where the hybrid clock is ahead of the wall
     /// clock, units go on from there at the wall clock's pace.
     fn next_unit(&self, now_micros: u64) -> Option<u64> {
-        let unit = self.clock.peek(now_micros).micros() / UNIT;
+        let unit = self.clock.peek(Wall(now_micros)).micros() / UNIT;
         let passed = now_micros < self.last_unit_at || now_micros >= self.last_unit_at + UNIT;
         match unit > self.last_unit {
             true => Some(unit),
@@ -317,8 +318,11 @@ impl Engine {
                 draft.stat(&stat).expect("a report fits a frame");
             }
         });
-        let stamp =
-            Stamp { incarnation: self.incarnation, first_seq: Seq(0), version: self.clock.tick(now_micros) };
+        let stamp = Stamp {
+            incarnation: self.incarnation,
+            first_seq: Seq(0),
+            version: self.clock.tick(Wall(now_micros)),
+        };
         self.train.seal(&self.identity, &self.keys, &stamp);
         &self.train
     }
@@ -327,7 +331,7 @@ impl Engine {
         let stamp = Stamp {
             incarnation: self.incarnation,
             first_seq: self.next_seq,
-            version: self.clock.tick(now_micros),
+            version: self.clock.tick(Wall(now_micros)),
         };
         self.next_seq = Seq(self.next_seq.0 + self.train.len() as u64);
         self.train.seal(&self.identity, &self.keys, &stamp);

@@ -4,6 +4,8 @@ use core::fmt;
 
 use octick_crypto::NodeId;
 
+use crate::time::Wall;
+
 /// One agent's place in the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
@@ -91,6 +93,11 @@ impl Version {
         (u16::from_le_bytes([origin.0[0], origin.0[1]]) as u64 & 0x7FF) << 1
     }
 
+    /// When, by its origin's hybrid clock.
+    pub const fn wall(self) -> Wall {
+        Wall(self.micros())
+    }
+
     /// Microseconds since 1970 by its origin's hybrid clock.
     pub const fn micros(self) -> u64 {
         self.0 >> Self::SHIFT
@@ -127,13 +134,13 @@ impl HybridClock {
     }
 
     /// The version that the next [`HybridClock::tick`] would issue.
-    pub fn peek(&self, now_micros: u64) -> Version {
-        Version::new(now_micros.max(self.last_micros + 1), self.origin)
+    pub fn peek(&self, now: Wall) -> Version {
+        Version::new(now.0.max(self.last_micros + 1), self.origin)
     }
 
     /// The next version, given the wall clock: the time, or the last version's and a microsecond if that is later.
-    pub fn tick(&mut self, now_micros: u64) -> Version {
-        let version = self.peek(now_micros);
+    pub fn tick(&mut self, now: Wall) -> Version {
+        let version = self.peek(now);
         self.last_micros = version.micros();
         version
     }

@@ -2,6 +2,7 @@
 
 use octick_core::crypto::NodeId;
 use octick_core::stamp::{HybridClock, Version};
+use octick_core::time::Wall;
 use octick_core::wire::Rows;
 use proptest::prelude::*;
 
@@ -59,7 +60,7 @@ proptest! {
                 clock.observe(seen);
                 last = last.max(Version::new(seen.micros(), origin));
             }
-            let issued = clock.tick(now);
+            let issued = clock.tick(Wall(now));
             prop_assert!(issued.micros() >= now && issued.micros() > last.micros());
             prop_assert_eq!(issued.0 & 0xFFF, Version::tag(origin));
             last = issued;

@@ -18,6 +18,7 @@ use octick_core::control::{
 use octick_core::data::audit::AuditMsg;
 use octick_core::limits::CONTROL_FRAME_MAX;
 use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
+use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
 use octick_crypto::NodeId;
 
@@ -113,7 +114,7 @@ impl Play {
         let init = NodeInit {
             mesh: mesh_key("fuzz"),
             now: 1_000_000,
-            wall: NOW,
+            wall: Wall(NOW),
             id: me,
             incarnation: Incarnation(1),
             region: Region(0),

@@ -14,6 +14,7 @@ use octick_core::control::{
     Announcement, Config, Control, MembershipSettings, NodeInit, Output, Partition, PeerState, Random, Region,
 };
 use octick_core::stamp::{Incarnation, Seq, Version};
+use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
 
 use crate::WALL;
@@ -101,7 +102,7 @@ impl MemberNode {
         let init = NodeInit {
             mesh: mesh_key(MESH),
             now,
-            wall: WALL + now,
+            wall: Wall(WALL + now),
             id: common.cast.ids()[node as usize],
             incarnation,
             region: Region(region),

@@ -11,6 +11,7 @@ use crate::control::id::{FrameRef, PeerState, Region};
 use crate::control::message::announcement::Announcement;
 use crate::control::message::kind::MessageKind;
 use crate::stamp::{Incarnation, Run, Seq, Version};
+use crate::time::Wall;
 use crate::wire::{ControlFrame, Header};
 
 /// How a node begins: what only the embedder can know.
@@ -20,8 +21,8 @@ pub struct NodeInit {
     pub mesh: [u8; 32],
     /// The monotonic clock, microseconds.
     pub now: u64,
-    /// The wall clock at that moment, microseconds since 1970. Only dates announcements.
-    pub wall: u64,
+    /// The wall clock at that moment. Only dates announcements.
+    pub wall: Wall,
     /// This node's name.
     pub id: NodeId,
     /// This incarnation; greater than the one before. The time of the start in seconds will do.

@@ -23,6 +23,7 @@ use crate::limits::{BATCH_MAX, CONCERNED_MAX, EVENTS_MAX};
 use crate::refusal::Refusals;
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
+use crate::time::Wall;
 use crate::wire::{ControlFrame, Entries, Envelope, Frame, Header, Kind, Stamp};
 
 /// What the control plane found out.
@@ -292,7 +293,7 @@ impl Engine {
         let stamp = Stamp {
             incarnation: self.incarnation,
             first_seq: mesh.next_control_frame,
-            version: self.clock.tick(wall_micros),
+            version: self.clock.tick(Wall(wall_micros)),
         };
         mesh.next_control_frame = Seq(mesh.next_control_frame.0 + 1);
         self.train.seal(&self.identity, &self.keys, &stamp);

@@ -17,6 +17,7 @@ use octick_core::control::{
 };
 use octick_core::crypto::{Identity, NodeId};
 use octick_core::stamp::{Incarnation, Run, Seq, Version};
+use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
 
 pub(crate) const MS: u64 = 1_000;
@@ -183,7 +184,7 @@ impl Mesh {
         let init = NodeInit {
             mesh: mesh_key("test"),
             now: self.now,
-            wall: WALL + self.now,
+            wall: Wall(WALL + self.now),
             id,
             incarnation,
             region: Region((key % usize::from(self.regions)) as u16),

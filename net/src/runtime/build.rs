@@ -14,6 +14,7 @@ use octick_core::engine::{self, Engine};
 use octick_core::stamp::{Incarnation, OriginIndex};
 use octick_core::state::{Regions, State};
 use octick_core::table::Kernel;
+use octick_core::time::Wall;
 use octick_crypto::{Identity, MeshKeys, lanes};
 
 use crate::clock;
@@ -177,7 +178,7 @@ fn control(
         mesh: mesh_key(&config.mesh),
         // The engine loop's clock begins with it.
         now: 0,
-        wall: clock::wall_micros(),
+        wall: Wall(clock::wall_micros()),
         id: signer.id(),
         incarnation,
         region: membership.region,

@@ -8,6 +8,7 @@ use octick::Report;
 use octick::pool::Pool;
 use octick::socket::{Arrival, Sender, Socket, SocketSettings, Wait};
 use octick_core::stamp::{HybridClock, Incarnation, Seq};
+use octick_core::time::Wall;
 use octick_core::wire::{Entries, Frame, Kind, Sealer, Stamp, Stat};
 use octick_crypto::{Identity, MeshKeys};
 
@@ -78,7 +79,7 @@ impl Asker {
         self.sealer.frame(Kind::StatsQuery, |draft| {
             draft.stat(&Stat::new(Stat::TOKEN, self.token)).expect("it fits");
         });
-        let version = self.clock.tick(octick::clock::wall_micros());
+        let version = self.clock.tick(Wall(octick::clock::wall_micros()));
         let stamp = Stamp { incarnation: self.incarnation, first_seq: Seq(0), version };
         self.sealer.seal(&self.identity, &self.keys, &stamp);
         for frame in self.sealer.frames() {

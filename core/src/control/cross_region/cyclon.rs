@@ -13,7 +13,7 @@ use octick_crypto::NodeId;
 use crate::control::message::descriptor::Descriptor;
 use crate::control::message::gossip::SHUFFLE_MAX;
 use crate::random::Random;
-use crate::time::S;
+use crate::time::{S, Wall};
 
 /// Descriptors in a view.
 pub const VIEW: usize = 10;
@@ -86,9 +86,8 @@ impl Sampling {
         Some((partner, offered))
     }
 
-    /// `from` asks for an exchange. Returns what to answer; nothing if it is refused. `wall` is the time by the wall
-    /// clock, microseconds since 1970.
-    pub fn handle_ask(&mut self, wall: u64, from: NodeId, theirs: &[Descriptor]) -> Option<Vec<Descriptor>> {
+    /// `from` asks for an exchange. Returns what to answer; nothing if it is refused.
+    pub fn handle_ask(&mut self, wall: Wall, from: NodeId, theirs: &[Descriptor]) -> Option<Vec<Descriptor>> {
         if theirs.len() > SHUFFLE_MAX {
             self.refused.oversized += 1;
             return None;
@@ -101,7 +100,7 @@ impl Sampling {
     }
 
     /// `from` answers. Returns whether it was asked.
-    pub fn handle_answer(&mut self, now: u64, wall: u64, from: NodeId, theirs: &[Descriptor]) -> bool {
+    pub fn handle_answer(&mut self, now: u64, wall: Wall, from: NodeId, theirs: &[Descriptor]) -> bool {
         if theirs.len() > SHUFFLE_MAX {
             self.refused.oversized += 1;
             return false;
@@ -119,10 +118,10 @@ impl Sampling {
     }
 
     /// Descriptors whose date is one that a member present could have given.
-    fn sound(&mut self, wall: u64, theirs: &[Descriptor]) -> Vec<Descriptor> {
+    fn sound(&mut self, wall: Wall, theirs: &[Descriptor]) -> Vec<Descriptor> {
         let dated = |descriptor: &&Descriptor| {
-            let micros = descriptor.version.micros();
-            micros <= wall.saturating_add(AHEAD_MAX) && micros.saturating_add(AGE_MAX) >= wall
+            let dated = descriptor.version.wall();
+            dated <= wall.later(AHEAD_MAX) && dated.later(AGE_MAX) >= wall
         };
         let sound: Vec<Descriptor> = theirs.iter().filter(dated).copied().collect();
         self.refused.misdated += (theirs.len() - sound.len()) as u32;
@@ -167,7 +166,7 @@ mod tests {
     use crate::control::message::malformed::Malformed;
     use crate::stamp::Version;
 
-    const WALL: u64 = 1_700_000_000 * S;
+    const WALL: Wall = Wall(1_700_000_000 * S);
 
     fn id(number: u32) -> NodeId {
         let mut bytes = [0; 16];
@@ -175,9 +174,9 @@ mod tests {
         NodeId(bytes)
     }
 
-    fn descriptor(number: u32, wall: u64) -> Descriptor {
+    fn descriptor(number: u32, wall: Wall) -> Descriptor {
         let address = SocketAddr::from(([10, 0, 0, 1], 1 + number as u16));
-        Descriptor { id: id(number), version: Version::new(wall, id(number)), address }
+        Descriptor { id: id(number), version: Version::new(wall.0, id(number)), address }
     }
 
     fn sampling(number: u32) -> Sampling {
@@ -186,7 +185,7 @@ mod tests {
 
     /// Exchanges of everybody, once.
     fn exchange(nodes: &mut [Sampling], is_up: impl Fn(u32) -> bool, round: u64) {
-        let (now, wall) = (round * S, WALL + round * S);
+        let (now, wall) = (round * S, WALL.later(round * S));
         let number = |id: NodeId| u32::from_le_bytes(*id.0.first_chunk().unwrap());
         for asker in 0..nodes.len() as u32 {
             if !is_up(asker) {
@@ -255,8 +254,8 @@ mod tests {
     #[test]
     fn descriptors_out_of_date_or_ahead_of_time_are_refused() {
         let mut node = sampling(1);
-        let old = descriptor(2, WALL - AGE_MAX - 1);
-        let ahead = descriptor(3, WALL + AHEAD_MAX + S);
+        let old = descriptor(2, Wall(WALL.0 - AGE_MAX - 1));
+        let ahead = descriptor(3, WALL.later(AHEAD_MAX + S));
         node.handle_ask(WALL, id(9), &[old, ahead, descriptor(4, WALL)]);
         assert_eq!((node.view().len(), node.refused.misdated), (1, 2));
         let mut undated = descriptor(5, WALL);
@@ -281,7 +280,7 @@ mod tests {
     fn old_gossip_does_not_replace_a_later_descriptor() {
         let mut node = sampling(1);
         node.meet(descriptor(2, WALL));
-        let mut moved = descriptor(2, WALL - S);
+        let mut moved = descriptor(2, Wall(WALL.0 - S));
         moved.address.set_port(99);
         node.handle_ask(WALL, id(9), &[moved]);
         assert_eq!(node.view(), [descriptor(2, WALL)]);

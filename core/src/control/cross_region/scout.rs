@@ -18,7 +18,7 @@ use crate::control::id::{MemberIndex, Region};
 use crate::control::membership::table::{Member, Members};
 use crate::control::message::descriptor::Descriptor;
 use crate::random::Random;
-use crate::time::{MS, S};
+use crate::time::{MS, S, Wall};
 
 /// Between two turns while regions are being got to know, microseconds, and at rest.
 const GAP: (u64, u64) = (500 * MS, 10 * S);
@@ -193,7 +193,7 @@ impl Scout {
     pub(in crate::control) fn handle_shuffle(
         &mut self,
         now: u64,
-        wall: u64,
+        wall: Wall,
         from: MemberIndex,
         (answer, theirs): (bool, &[Descriptor]),
         members: &Members,

@@ -26,7 +26,7 @@ use crate::control::id::{MemberIndex, Region, UpdateId};
 use crate::control::membership::table::Members;
 use crate::control::message::gossip::{Gossip, OFFER_MAX};
 use crate::random::Random;
-use crate::time::{MS, S};
+use crate::time::{MS, S, Wall};
 
 /// A member who is no neighbour, or not on record: which one makes no difference.
 pub(in crate::control) const SOMEBODY: MemberIndex = MemberIndex(u32::MAX);
@@ -287,15 +287,15 @@ impl Dissemination {
         round.min(self.rank_at).min(self.spread.next_due()).min(self.overlay.next_due())
     }
 
-    /// Does what is due; `wall` is the wall clock.
-    pub(in crate::control) fn tick(&mut self, now: u64, wall: u64, members: &Members) {
+    /// Does what is due.
+    pub(in crate::control) fn tick(&mut self, now: u64, wall: Wall, members: &Members) {
         self.spread.tick(now, &self.spread_settings, &mut self.actions.spread);
         if self.overlay.next_due() <= now && self.overlay.tick(now, &mut self.changes) {
             // Somebody does not answer: the next in rank is asked, and that one again after a while.
             (self.anew, self.rank_at) = (true, now);
         }
-        if self.epoch != wall / EPOCH {
-            self.epoch = wall / EPOCH;
+        if self.epoch != wall.0 / EPOCH {
+            self.epoch = wall.0 / EPOCH;
             self.anew = true;
             self.survey.forget();
             self.rank_at = self.rank_at.min(now);

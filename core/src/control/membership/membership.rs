@@ -40,7 +40,7 @@ use crate::control::output::{NodeInit, Output, Partition, Quorum};
 use crate::limits::CONFLICTS_MAX;
 use crate::random::Random;
 use crate::stamp::{HybridClock, Incarnation, Run, Version};
-use crate::time::{MS, S, micros};
+use crate::time::{MS, S, Wall, micros};
 use crate::wire::ControlFrame;
 
 /// How late a tick may be before this node must have been stopped, microseconds.
@@ -102,7 +102,8 @@ impl Membership {
         let now = init.now;
         let mut clock = HybridClock::new(init.id);
         let born = clock.tick(init.wall);
-        let claims: Vec<Claim> = init.runs.iter().map(|run| Claim { run: *run, since: init.wall }).collect();
+        let claims: Vec<Claim> =
+            init.runs.iter().map(|run| Claim { run: *run, since: init.wall.0 }).collect();
         let statement = Statement {
             incarnation: init.incarnation,
             boot: random.u64() as u32,
@@ -132,7 +133,7 @@ impl Membership {
             statement,
             random: random.fork(),
             clock,
-            wall_lead: init.wall.saturating_sub(now),
+            wall_lead: init.wall.0.saturating_sub(now),
             born,
             force_leaves: BTreeMap::new(),
             conflicts: BTreeMap::new(),
@@ -196,8 +197,8 @@ impl Membership {
     }
 
     /// The wall clock when the monotonic one shows `now`.
-    pub(in crate::control) fn wall(&self, now: u64) -> u64 {
-        now + self.wall_lead
+    pub(in crate::control) fn wall(&self, now: u64) -> Wall {
+        Wall(now + self.wall_lead)
     }
 
     /// When this process began, by its own hybrid clock.

@@ -31,7 +31,7 @@ impl Membership {
         {
             return self.handle_known(now, place, bytes, teller, ahead, out);
         }
-        if version.micros() + micros(self.settings.forget_after) < self.wall(now) {
+        if version.wall().later(micros(self.settings.forget_after)) < self.wall(now) {
             return Err(Refusal::Stale);
         }
         let announcement = self.read(bytes, ahead)?;

@@ -109,7 +109,7 @@ impl Membership {
     /// in touch with other regions for a while.
     fn has_joined(&self, now: u64) -> bool {
         let first = self.members.live().is_empty() && self.members.remote_len() > 0;
-        self.sync.is_settled() || (first && self.wall(now) >= self.born().micros() + FIRST_AFTER)
+        self.sync.is_settled() || (first && self.wall(now) >= self.born().wall().later(FIRST_AFTER))
     }
 
     /// Does what the prober wants. What it finds may lead to more: a member that is silent is suspected, and then probed by

@@ -105,7 +105,7 @@ impl Membership {
     fn is_news(&self, now: u64, bytes: &[u8]) -> bool {
         let Some((id, incarnation, version)) = peek(bytes) else { return false };
         let known = self.members.find(id).map(|place| self.members.get(place).rank());
-        let fresh = version.micros() + micros(self.settings.forget_after) >= self.wall(now);
+        let fresh = version.wall().later(micros(self.settings.forget_after)) >= self.wall(now);
         fresh && known.is_none_or(|known| (incarnation, version) > known)
     }
 
