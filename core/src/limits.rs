@@ -74,6 +74,10 @@ bounds! {
     BATCH_MAX: usize = 64, "frames";
     /// Batches whose signatures are checked together: eight trains of 64 fill the lanes that one would leave empty.
     WAVE_MAX: usize = 8, "batches";
+    /// Signatures of one wave: each frame may be a train of its own.
+    WAVE_ROOTS_MAX: usize = WAVE_MAX * BATCH_MAX, "signatures";
+    /// Verified roots that are remembered, so that other frames of their trains cost no check: trains of some seconds, 112 bytes each.
+    ROOTS_MAX: usize = 1 << 12, "trains";
     /// What the control plane found out that waits for somebody to ask.
     EVENTS_MAX: usize = 1_024, "events";
     /// Slots that a table may have. A block's index and its byte offset then fit 32 bits.
@@ -172,6 +176,9 @@ bounds! {
     PASSED_OVER_MAX: usize = 8, "members";
     /// Neighbours at most: bits of a set. The overlay keeps about 16.
     LINKS_MAX: usize = 32, "links";
+    /// Announcements of a neighbour that may come to nothing in a row before it is no longer believed. At 5 % loss each way
+    /// an honest one gets there once in 10^16.
+    BROKEN_MAX: u8 = 16, "announcements";
     /// Updates that settings may let be known at once: 64 bytes each.
     UPDATES_MAX: usize = 1 << 20, "updates";
     /// Origins whose trees are remembered; beyond, an update finds its way as if its origin had never spoken.

@@ -25,6 +25,14 @@ bounds! {
     SOCKETS_MAX: usize = 64, "sockets";
     /// Buffers that a socket of a node has waiting for datagrams.
     RING_DEPTH: u16 = 16, "buffers";
+    /// The same that a socket may be opened with: a quarter of a gigabyte of buffers.
+    RING_DEPTH_MAX: u16 = 4_096, "buffers";
+    /// Longest payload, and length of a buffer by default: whatever UDP can carry, and the longest train that GRO hands over.
+    PAYLOAD_MAX: usize = u16::MAX as usize, "bytes";
+    /// Datagrams that the kernel hands over, or takes, in one piece.
+    SEGMENTS_MAX: usize = 64, "datagrams";
+    /// Buffers that a pool may have: the kernel numbers them by 16 bits in a ring of at most 2^15.
+    POOL_BUFFERS_MAX: usize = 1 << 15, "buffers";
     /// Receive buffers of a node, 64 KiB each: 256 MiB.
     BUFFERS_MAX: usize = 4_096, "buffers";
     /// Least size of the kernel's receive buffer: the kernel itself goes no lower by much.
@@ -62,12 +70,15 @@ bounds! {
     RING: usize = 1_024, "arrivals";
     /// Requests of handles that may wait for the engine's thread; more wait in the callers.
     COMMANDS_MAX: usize = 64, "requests";
+    /// Questions of a node for others' statistics that may be open at a time; the oldest gives way.
+    QUESTIONS_MAX: usize = 64, "questions";
 }
 
 const _: () = {
-    assert!(RING_DEPTH.is_power_of_two());
+    assert!(RING_DEPTH.is_power_of_two() && RING_DEPTH_MAX.is_power_of_two() && RING_DEPTH <= RING_DEPTH_MAX);
+    assert!(RING_DEPTH_MAX as usize <= POOL_BUFFERS_MAX && FRAME_MAX <= PAYLOAD_MAX);
     // Every number of sockets has a number of buffers that will do.
-    assert!(SOCKETS_MAX * RING_DEPTH as usize <= BUFFERS_MAX && BUFFERS_MAX <= crate::pool::BUFFERS_MAX);
+    assert!(SOCKETS_MAX * RING_DEPTH as usize <= BUFFERS_MAX && BUFFERS_MAX <= POOL_BUFFERS_MAX);
     // Each ring gets a share of what is taken at a time, and holds several times that.
     assert!(SOCKETS_MAX <= ARRIVALS && RING >= 2 * ARRIVALS);
     assert!(FRAME_CACHE_MIN >= 32 * FRAME_MAX && FRAME_CACHE_MIN.is_power_of_two());

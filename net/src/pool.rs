@@ -14,18 +14,15 @@ use std::{fmt, io, slice};
 use bytes::Bytes;
 use crossbeam::utils::CachePadded;
 
+pub use crate::limits::{PAYLOAD_MAX, POOL_BUFFERS_MAX};
 use crate::memory::Mapping;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Room before the payload for what the kernel writes beside it: lengths, sender's address, ancillary data. Two
 /// cache lines, so that the payload starts on its own.
 pub(crate) const HEAD: usize = 128;
-/// Longest payload by default, bytes: whatever UDP can carry, and the longest train that GRO hands over.
-pub const PAYLOAD_MAX: usize = u16::MAX as usize;
 /// Buffers by default: three batches of a hot ring of 16, and one that is being read.
 pub const BUFFERS: usize = 64;
-/// Buffers that a pool may have: the kernel numbers them by 16 bits in a ring of at most 2^15.
-pub const BUFFERS_MAX: usize = 1 << 15;
 
 /// Strides are odd multiples of this, so that the first lines of neighbours fall into different cache sets.
 const STAGGER: usize = 256;
@@ -74,7 +71,7 @@ impl Pool {
     /// The kernel has no memory for it.
     ///
     /// # Panics
-    /// `buffers` is 0 or above [`BUFFERS_MAX`].
+    /// `buffers` is 0 or above [`POOL_BUFFERS_MAX`].
     pub fn new(buffers: usize) -> io::Result<Self> {
         Self::with_payload(buffers, PAYLOAD_MAX)
     }
@@ -86,9 +83,9 @@ impl Pool {
     /// The kernel has no memory for it.
     ///
     /// # Panics
-    /// `buffers` is 0 or above [`BUFFERS_MAX`], or `payload_max` is 0 or above [`PAYLOAD_MAX`].
+    /// `buffers` is 0 or above [`POOL_BUFFERS_MAX`], or `payload_max` is 0 or above [`PAYLOAD_MAX`].
     pub fn with_payload(buffers: usize, payload_max: usize) -> io::Result<Self> {
-        assert!((1..=BUFFERS_MAX).contains(&buffers), "a pool of {buffers} buffers");
+        assert!((1..=POOL_BUFFERS_MAX).contains(&buffers), "a pool of {buffers} buffers");
         assert!((1..=PAYLOAD_MAX).contains(&payload_max), "buffers of {payload_max} bytes");
         let stride = (HEAD + payload_max).next_multiple_of(STAGGER) | STAGGER;
         let memory = Mapping::huge(buffers * stride)?;

@@ -15,14 +15,9 @@ use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, Verifier as Signatures}
 use super::batch::{Batch, Checked, bits};
 use super::directory::Directory;
 use crate::counters::{Counter, Counters};
-use crate::limits::{BATCH_MAX, WAVE_MAX};
+use crate::limits::{BATCH_MAX, ROOTS_MAX, WAVE_MAX, WAVE_ROOTS_MAX};
 use crate::reject::Reject;
 use crate::stamp::OriginIndex;
-
-/// Verified roots remembered: trains of some seconds, 112 bytes each.
-const ROOTS: usize = 1 << 12;
-/// Most roots that a wave can bring: one a frame.
-const PENDING_MAX: usize = WAVE_MAX * BATCH_MAX;
 
 /// Checks waves of frames, and remembers the roots that held. All memory is taken at construction, some 600 KB.
 pub struct Verifier {
@@ -33,7 +28,7 @@ pub struct Verifier {
     /// Roots of this wave that are not known, each once.
     pending: Vec<Root>,
     index: Index,
-    verdicts: Box<[bool; PENDING_MAX]>,
+    verdicts: Box<[bool; WAVE_ROOTS_MAX]>,
     /// Which of the pending roots each frame hangs on, or [`KNOWN`].
     hangs_on: Box<[[u16; BATCH_MAX]; WAVE_MAX]>,
 }
@@ -57,10 +52,10 @@ impl Verifier {
         Self {
             keys,
             signatures: None,
-            known: vec![None; ROOTS].into_boxed_slice(),
-            pending: Vec::with_capacity(PENDING_MAX),
+            known: vec![None; ROOTS_MAX].into_boxed_slice(),
+            pending: Vec::with_capacity(WAVE_ROOTS_MAX),
             index: Index::new(),
-            verdicts: Box::new([false; PENDING_MAX]),
+            verdicts: Box::new([false; WAVE_ROOTS_MAX]),
             hangs_on: Box::new([[KNOWN; BATCH_MAX]; WAVE_MAX]),
         }
     }
@@ -200,14 +195,14 @@ impl Verifier {
 
 /// Finds a root among the pending ones: open addressing, at most half full.
 struct Index {
-    places: Box<[u16; 2 * PENDING_MAX]>,
+    places: Box<[u16; 2 * WAVE_ROOTS_MAX]>,
 }
 
 impl Index {
     const FREE: u16 = u16::MAX;
 
     fn new() -> Self {
-        Self { places: Box::new([Self::FREE; 2 * PENDING_MAX]) }
+        Self { places: Box::new([Self::FREE; 2 * WAVE_ROOTS_MAX]) }
     }
 
     fn clear(&mut self) {
@@ -235,9 +230,9 @@ impl Index {
     }
 }
 
-const _: () = assert!(PENDING_MAX < Index::FREE as usize && ROOTS.is_multiple_of(2 * PENDING_MAX));
+const _: () = assert!(WAVE_ROOTS_MAX < Index::FREE as usize && ROOTS_MAX.is_multiple_of(2 * WAVE_ROOTS_MAX));
 
 /// Where a root is remembered. Whoever grinds two roots into one place only makes their own trains dearer.
 fn place(root: &Hash) -> usize {
-    usize::from(u16::from_le_bytes([root.0[0], root.0[1]])) % ROOTS
+    usize::from(u16::from_le_bytes([root.0[0], root.0[1]])) % ROOTS_MAX
 }

@@ -9,10 +9,8 @@ use bytes::Bytes;
 use super::address::{self, V6_LEN};
 use super::control::{Ancillary, CONTROL_LEN};
 use super::counters::Counters;
+pub use crate::limits::SEGMENTS_MAX;
 use crate::pool::{Buffer, HEAD};
-
-/// Frames of a train that arrived as one; what a sender may put into one, too.
-pub const SEGMENTS_MAX: usize = 64;
 
 /// Where the sender's address lies in a buffer's head. Before it is io_uring's own header of 16 bytes.
 pub(super) const NAME_AT: usize = 16;

@@ -10,6 +10,7 @@ use octick_core::limits::{FRAME_MAX, FRAME_MIN};
 
 use super::address::Family;
 use super::{bounds, filter, sys};
+use crate::limits::RING_DEPTH_MAX;
 
 /// How a socket is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,8 +129,6 @@ pub enum OpenError {
 
 /// Between two tries of a port that is taken.
 const BIND_GAP: Duration = Duration::from_millis(10);
-/// Longest `ring_depth`.
-const DEPTH_MAX: u16 = 4_096;
 
 impl SocketSettings {
     /// One try of the port, sixteen buffers of trains, 4 MiB in the kernel each way, batches of 20 µs, frames as long as Octick's, stamps, and
@@ -152,7 +151,7 @@ impl SocketSettings {
 
     pub(super) fn check_depth(&self, buffers: usize) -> Result<(), OpenError> {
         let depth = self.ring_depth;
-        let fits = depth.is_power_of_two() && depth <= DEPTH_MAX && usize::from(depth) <= buffers;
+        let fits = depth.is_power_of_two() && depth <= RING_DEPTH_MAX && usize::from(depth) <= buffers;
         if fits { Ok(()) } else { Err(OpenError::Depth { depth, buffers }) }
     }
 
@@ -273,7 +272,7 @@ impl fmt::Display for OpenError {
             Self::Uring(errno) => write!(f, "{}: set the backend to auto or mmsg", Refusal(*errno)),
             Self::Depth { depth, buffers } => write!(
                 f,
-                "ring_depth {depth} must be a power of two, at most {DEPTH_MAX} and at most the pool's {buffers} buffers"
+                "ring_depth {depth} must be a power of two, at most {RING_DEPTH_MAX} and at most the pool's {buffers} buffers"
             ),
             Self::Other { what, bind, error } => write!(f, "cannot {what} for UDP {bind}: {error}"),
         }

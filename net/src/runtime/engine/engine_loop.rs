@@ -18,6 +18,7 @@ use octick_crypto::NodeId;
 use crate::clock;
 use crate::config::{Peer, Push};
 use crate::events::EventLog;
+use crate::limits::QUESTIONS_MAX;
 use crate::mesh::{Expelled, MemberView, MeshView, PeerState, Quorum, Steering, TravelView, Whom};
 use crate::notify::Notifier;
 use crate::runtime::engine::command::{Command, Urgency, What, Write};
@@ -39,8 +40,6 @@ const WRITES_PER_TURN: usize = 8_192;
 const TRAINS_PER_TURN: usize = 4;
 /// How long a node that leaves goes on, so that the word gets out.
 const GOODBYE_MICROS: u64 = 300_000;
-/// Questions of this node that may be open at a time; the oldest gives way.
-const QUESTIONS_MAX: usize = 64;
 
 /// The engine with its surroundings, on whichever thread runs it.
 pub(in crate::runtime) struct EngineLoop {

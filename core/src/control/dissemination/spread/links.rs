@@ -3,13 +3,10 @@
 use alloc::vec::Vec;
 
 use crate::control::id::MemberIndex;
+use crate::limits::BROKEN_MAX;
 pub use crate::limits::LINKS_MAX;
 use crate::random::Random;
 use crate::time::S;
-
-/// Announcements of a neighbour that may come to nothing in a row before it is no longer believed. At 5 % loss each way
-/// an honest one gets there once in 10^16.
-const BROKEN_MAX: u8 = 16;
 
 /// The neighbours.
 #[derive(Debug, Default)]
