@@ -6,8 +6,8 @@
 //! remember  a file beside the key > addresses ─┘   (at the start; written while the node runs)
 //! ```
 //!
-//! An address is only ever a hint: whoever is there proves who it is by its announcement. All of it runs on threads of its own;
-//! name servers may take their time. Seeds that are IP addresses go straight to membership, which greets them by itself.
+//! An address is only ever a hint: whoever is there proves who it is by its announcement. All of it runs on threads of its own,
+//! which hold the node only while they speak to it: name servers may take their time, and the node ends without them. Seeds that are IP addresses go straight to membership, which greets them by itself.
 
 mod lan;
 mod met;
@@ -17,8 +17,8 @@ pub mod remember;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -90,8 +90,10 @@ impl Discovery {
         if let Some((interface, mesh)) = &search.lan {
             let mut lan = lan::Lan::open(*interface, mesh, node.local_addr())?;
             discovery.hire("octick-lan", node, move |node, stop| {
-                while stop.try_recv() == Err(mpsc::TryRecvError::Empty) && node.is_running() {
-                    lan.turn(node, LOOK);
+                while stop.try_recv() == Err(mpsc::TryRecvError::Empty)
+                    && let Some(node) = running(node)
+                {
+                    lan.turn(&node, LOOK);
                 }
             })?;
         }
@@ -103,10 +105,10 @@ impl Discovery {
         &mut self,
         name: &str,
         node: &Arc<Handle>,
-        work: impl FnOnce(&Handle, &mpsc::Receiver<()>) + Send + 'static,
+        work: impl FnOnce(&Weak<Handle>, &mpsc::Receiver<()>) + Send + 'static,
     ) -> io::Result<()> {
         let (stop, stopped) = mpsc::channel();
-        let node = node.clone();
+        let node = Arc::downgrade(node);
         self.threads.push(thread::Builder::new().name(name.into()).spawn(move || work(&node, &stopped))?);
         self.stop.push(stop);
         Ok(())
@@ -129,34 +131,48 @@ impl Drop for Discovery {
     }
 }
 
+/// The node, if it has not ended.
+fn running(node: &Weak<Handle>) -> Option<Arc<Handle>> {
+    node.upgrade().filter(|node| node.is_running())
+}
+
 /// Looks up names and writes down members until it is told to stop.
-fn seek(node: &Handle, search: Search, stop: &mpsc::Receiver<()>) {
-    let mut names = Names::new(search.names, search.name_servers, node.local_addr());
+fn seek(node: &Weak<Handle>, search: Search, stop: &mpsc::Receiver<()>) {
+    let Some(listen) = running(node).map(|node| node.local_addr()) else { return };
+    let mut names = Names::new(search.names, search.name_servers, listen);
     let mut remembered = search.file.map(Remembered::new);
     let mut remember_at = Instant::now() + REMEMBER.0;
     loop {
-        if names.is_due() {
-            greet_unmet(node, names.resolve());
+        // Nothing is held while a name server is asked.
+        let found = if names.is_due() { names.resolve() } else { Vec::new() };
+        if stop.try_recv() != Err(mpsc::TryRecvError::Empty) {
+            break;
         }
+        let Some(node) = running(node) else { return };
+        greet_unmet(&node, found);
         if let Some(remembered) = remembered.as_mut().filter(|_| Instant::now() >= remember_at) {
             remember_at = Instant::now() + REMEMBER.1;
             if let Ok(mesh) = node.mesh() {
                 remembered.write(&mesh);
             }
         }
-        if stop.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) || !node.is_running() {
+        names.note_alone(|| node.mesh().is_ok_and(|mesh| mesh.live().count() < 2));
+        drop(node);
+        if stop.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
             break;
         }
-        names.note_alone(|| node.mesh().is_ok_and(|mesh| mesh.live().count() < 2));
     }
     // The last word, unless everybody else is gone.
-    if let (Some(mut remembered), Ok(mesh)) = (remembered, node.mesh()) {
+    if let (Some(mut remembered), Some(Ok(mesh))) = (remembered, running(node).map(|node| node.mesh())) {
         remembered.write(&mesh);
     }
 }
 
 /// Greets those addresses at which no live member is known.
 fn greet_unmet(node: &Handle, addresses: Vec<SocketAddr>) {
+    if addresses.is_empty() {
+        return;
+    }
     let Ok(mesh) = node.mesh() else { return };
     for address in addresses.into_iter().filter(|address| !is_met(node, &mesh, *address)) {
         // A node that has ended greets nobody.

@@ -11,7 +11,7 @@ use octick::{Handle, NodeId, Slot, StateReader};
 
 use super::agents::Agents;
 use super::meter::{self, Meter};
-use super::watch::say_goodbye;
+use super::watch::end;
 use crate::admin::Admin;
 use crate::config::{Run, Settings};
 use crate::demo::protocol::{Answer, Ask, Question, Tell};
@@ -68,14 +68,12 @@ pub(super) fn run(
         answer(&Answer { number, tell })?;
     }
     drop(working);
-    say_goodbye(&node);
     drop(admin);
+    end(node, true)?;
     // The last node of a demo whose parent was killed leaves no directory behind.
     if let Some(directory) = settings.admin.socket.parent() {
         drop(std::fs::remove_dir(directory));
     }
-    // A request that still waits for the node holds it a moment longer; then it stops with the last of them.
-    Arc::into_inner(node).map_or(Ok(()), |node| node.stop().map(drop))?;
     Ok(ExitCode::SUCCESS)
 }
 

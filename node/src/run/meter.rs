@@ -1,6 +1,6 @@
 //! Reads a running node: what it counted, and its latencies since the last reading.
 
-use octick::Handle;
+use octick::{Handle, Stats};
 
 use crate::report::{About, Reading, Sockets};
 
@@ -14,13 +14,16 @@ pub(super) struct Meter {
 impl Meter {
     /// What has come since the last reading.
     pub(super) fn read(&mut self, node: &Handle) -> Reading {
-        let stats = node.stats();
-        let now =
-            Reading { tally: stats.tally, sockets: Sockets::from(&stats.socket), latencies: stats.latencies };
+        let now = reading(node.stats());
         let since = now.since(&self.last);
         self.last = now;
         since
     }
+}
+
+/// What a node has done since its start.
+pub(super) fn reading(stats: Stats) -> Reading {
+    Reading { tally: stats.tally, sockets: Sockets::from(&stats.socket), latencies: stats.latencies }
 }
 
 /// What stays true of a node while it runs.

@@ -1,7 +1,7 @@
 //! `octick run`: one node, until it is told to stop, and a log of what happens.
 //!
 //! ```text
-//! settings > start (key, names, library) > watch (mesh events, signals, commands, figures) > leave > stop
+//! settings > start (key, names, library) > watch (mesh events, signals, commands, figures) > shut down
 //! ```
 
 mod agents;
@@ -10,20 +10,30 @@ mod journal;
 mod meter;
 mod reload;
 mod reporter;
+mod reread;
 mod signals;
 mod start;
 mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use octick::Handle;
 
 pub use start::{library_settings, read_key, start};
 
+use crate::config::Settings;
 use crate::config::file::read_file;
 use crate::failure::Failure;
 use crate::log::{self, Format, Level, Output};
+use signals::Signal;
 use watch::Terms;
+
+/// How often a start that waits for names looks whether it should end.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs one node until SIGTERM, SIGINT or octick leave
 #[derive(Debug, clap::Args)]
@@ -81,7 +91,33 @@ impl Run {
             end: self.secs.and_then(|secs| Instant::now().checked_add(Duration::from_secs(secs))),
         };
         let signals = signals::listen()?;
-        watch::watch(start(&settings)?, (config, &settings), &terms, &signals)?;
+        let Some(node) = start_unless_ended(&settings, &signals)? else { return Ok(ExitCode::SUCCESS) };
+        watch::watch(node, (config, &settings), &terms, &signals)?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Starts the node. Names of peers are looked up on a thread of its own, so that a signal ends a start that waits for a name
+/// server; then there is no node. Other signals during a start are passed over: the file was read just now.
+fn start_unless_ended(settings: &Settings, signals: &Receiver<Signal>) -> Result<Option<Handle>, Failure> {
+    let (to_start, looked_up) = mpsc::channel();
+    let of_thread = settings.clone();
+    thread::Builder::new()
+        .name("octick-start".into())
+        .spawn(move || drop(to_start.send(library_settings(&of_thread))))?;
+    loop {
+        match looked_up.recv_timeout(LOOK) {
+            Ok(settings) => return Ok(Some(octick::start(settings?)?)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::new("the start has panicked: report it, with the node's log"));
+            }
+        }
+        while let Ok(signal) = signals.try_recv() {
+            if let Signal::End(why) = signal {
+                tracing::info!(why, "node stopping before it has started");
+                return Ok(None);
+            }
+        }
     }
 }

@@ -6,18 +6,21 @@
 //! | `membership.seeds`, `discovery.*` | seeds that are new are greeted; the search begins anew |
 //! | `peers` | new ones are known, known ones get their new address and rights; one that is left out stays until the next start |
 //!
-//! A file that does not hold together changes nothing.
+//! A file that does not hold together changes nothing. It is read by [`reread`](super::reread); here it is followed.
 
+use std::io;
 use std::net::SocketAddr;
+use std::thread;
 use std::time::Duration;
 
+use octick::Peer;
 use tracing::{error, info, warn};
 
-use super::start;
+use super::reread::Reread;
 use super::watch::Watch;
-use crate::config::file::read_file;
-use crate::config::{Config, changed_keys};
+use crate::config::{Config, PeerKeys, Settings, changed_keys};
 use crate::discovery::{Discovery, Search};
+use crate::failure::Failure;
 use crate::log;
 
 /// What is changed at once; a name that ends in a dot stands for all keys of its section.
@@ -28,22 +31,34 @@ fn is_at_once(key: &str) -> bool {
 }
 
 impl Watch<'_> {
-    /// Reads the file again and does what it says, as far as that goes.
+    /// Has the file read again.
     pub(super) fn reload(&mut self) {
-        let file = self.terms.config.display();
-        let (config, settings) = match read_file(&self.terms.config) {
-            Ok(read) => read,
-            Err(why) => {
-                return error!(target: log::ASKED, %why, "configuration not reloaded: nothing has changed");
+        if let Err(why) = self.reload.begin(&self.terms.config, &self.config, self.node.id()) {
+            error!(target: log::ASKED, %why, "configuration not reloaded: nothing has changed");
+        }
+    }
+
+    /// Does what a file says that was read meanwhile, as far as that goes.
+    pub(super) fn take_reload(&mut self) {
+        match self.reload.take() {
+            Some(Ok(read)) => self.follow(read),
+            Some(Err(why)) => {
+                error!(target: log::ASKED, %why, "configuration not reloaded: nothing has changed");
             }
-        };
+            None => return,
+        }
+        if self.reload.again {
+            self.reload();
+        }
+    }
+
+    fn follow(&mut self, Reread { config, settings, peers }: Reread) {
+        let file = self.terms.config.display();
         let keys = changed_keys(&self.config, &config);
         let has = |name: &str| keys.iter().any(|key| key.starts_with(name));
         let (mut done, rest): (Vec<&str>, Vec<&str>) =
             keys.iter().map(String::as_str).partition(|key| is_at_once(key));
-        if has("peers")
-            && let Err(why) = self.learn(&settings)
-        {
+        if let Some(Err(why)) = peers.map(|peers| self.learn(peers?, &config)) {
             error!(target: log::ASKED, %why, "peers not reloaded: those known before stay as they are");
             done.retain(|key| *key != "peers");
         }
@@ -86,14 +101,10 @@ impl Watch<'_> {
         config
     }
 
-    fn learn(&self, settings: &crate::config::Settings) -> Result<(), crate::failure::Failure> {
-        let peers = start::peers(settings, self.node.id())?;
+    fn learn(&self, peers: Vec<Peer>, config: &Config) -> Result<(), Failure> {
         self.node.learn(peers)?;
-        let missing = |peer: &&crate::config::PeerKeys| {
-            !settings
-                .peers
-                .iter()
-                .any(|now| crate::keygen::hex(now.key.as_bytes()).eq_ignore_ascii_case(&peer.public_key))
+        let missing = |peer: &&PeerKeys| {
+            !config.peers.iter().any(|now| now.public_key.eq_ignore_ascii_case(&peer.public_key))
         };
         for peer in self.config.peers.iter().filter(missing) {
             let public_key = &peer.public_key;
@@ -113,8 +124,11 @@ impl Watch<'_> {
         }
     }
 
-    fn search(&mut self, settings: &crate::config::Settings) -> std::io::Result<()> {
-        self.discovery = None;
+    fn search(&mut self, settings: &Settings) -> io::Result<()> {
+        if let Some(discovery) = self.discovery.take() {
+            // It may wait for a name server, and is waited for elsewhere.
+            thread::Builder::new().name("octick-parting".into()).spawn(move || drop(discovery))?;
+        }
         self.discovery =
             Search::of(settings).map(|search| Discovery::start(&self.node, search)).transpose()?;
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use octick::{Handle, MeshError};
+use octick::{Handle, MeshError, Shutdown, Unsent};
 use octick_core::counters::Counter;
 use tracing::{info, warn};
 
@@ -102,7 +102,7 @@ impl Reporter {
 
     /// Says how the node is, to whoever asked by a signal.
     pub(super) fn status(&self, node: &Handle) {
-        let counts = self.counts(node);
+        let counts = self.counts(&meter::reading(node.stats()));
         let (alive, suspected, failed, left, partition) = match node.mesh() {
             Ok(mesh) => {
                 let count = |state| Some(mesh.members.iter().filter(|member| member.state == state).count());
@@ -121,10 +121,14 @@ impl Reporter {
         );
     }
 
-    /// Says what the node did while it ran.
-    pub(super) fn whole(&self, node: &Handle) {
+    /// Says what the node did while it ran, and what it could not send any more.
+    pub(super) fn whole(&self, ended: &Shutdown) {
+        let Unsent { writes, blocks, frames } = ended.unsent;
+        if !ended.unsent.is_nothing() {
+            warn!(writes, blocks, frames, "not everything was sent before the node stopped");
+        }
         let Counts { secs, cells_merged, frames_in, frames_out, duplicates, drops, shortages } =
-            self.counts(node);
+            self.counts(&meter::reading(ended.stats.clone()));
         let log_lines_dropped = log::dropped();
         info!(
             secs, cells_merged, frames_in, frames_out, duplicates, drops = %drops, shortages = %shortages,
@@ -132,16 +136,15 @@ impl Reporter {
         );
     }
 
-    fn counts(&self, node: &Handle) -> Counts {
-        let reading = Meter::default().read(node);
+    fn counts(&self, reading: &Reading) -> Counts {
         Counts {
             secs: self.began.elapsed().as_secs(),
             cells_merged: reading.tally.get(Counter::CellsWon),
             frames_in: reading.tally.get(Counter::FramesIn),
             frames_out: reading.tally.get(Counter::FramesOut),
             duplicates: reading.tally.rejected(octick_core::Reject::Duplicate),
-            drops: Named::drops(&reading),
-            shortages: Named::shortages(&reading),
+            drops: Named::drops(reading),
+            shortages: Named::shortages(reading),
         }
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use octick::{Events, Handle, MeshEvent, NextEvent};
+use octick::{Events, Handle, MeshEvent, NextEvent, Shutdown};
 use tracing::info;
 
 use super::journal::Journal;
 use super::reporter::Reporter;
+use super::reread::Reload;
 use super::signals::Signal;
 use crate::admin::Admin;
 use crate::config::{Config, Settings};
@@ -20,8 +21,10 @@ use crate::log::{Format, Level};
 
 /// How often a node looks what happened, while nobody asks anything of it.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a node goes on after it has said goodbye, so that the word gets out.
-const GOODBYE: Duration = Duration::from_millis(300);
+/// How long a node may take to say goodbye and to send what was written.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How long whoever speaks to the node at its end may take to let go of it: requests that wait for its answer.
+const LET_GO: Duration = Duration::from_secs(1);
 
 /// What a node is run with, besides its configuration.
 pub(super) struct Terms {
@@ -44,6 +47,7 @@ pub(super) struct Watch<'a> {
     key_file: PathBuf,
     admin: Option<Admin>,
     pub(super) discovery: Option<Discovery>,
+    pub(super) reload: Reload,
     events: Events,
     journal: Journal,
     pub(super) reporter: Reporter,
@@ -82,6 +86,7 @@ pub(super) fn watch(
         key_file: settings.key_file.clone(),
         admin,
         discovery,
+        reload: Reload::default(),
         events,
         journal,
         reporter,
@@ -120,6 +125,7 @@ impl Watch<'_> {
                     unreachable!("the thread for signals ends with its receiver")
                 }
             }
+            self.take_reload();
             while let Ok(next) = self.events.try_recv() {
                 self.journal.next(&next);
                 if let NextEvent::Event(MeshEvent::Superseded { incarnation, at }) = next {
@@ -161,20 +167,33 @@ impl Watch<'_> {
     fn end(self, leaves: bool) -> Result<(), Failure> {
         let Self { node, admin, discovery, reporter, .. } = self;
         drop(discovery);
-        if leaves {
-            say_goodbye(&node);
-        }
         drop(admin);
-        reporter.whole(&node);
-        // A request that still waits for the node holds it a moment longer; then it stops with the last of them.
-        Arc::into_inner(node).map_or(Ok(()), |node| node.stop().map(drop))?;
+        reporter.whole(&end(node, leaves)?);
         Ok(())
     }
 }
 
-/// Has the others know that this node did not fail.
-pub(super) fn say_goodbye(node: &Handle) {
-    if node.mesh().is_ok_and(|mesh| mesh.live().count() > 1) && node.leave().is_ok() {
-        std::thread::sleep(GOODBYE);
+/// Ends a node in good order, or at once if it does not leave.
+///
+/// # Errors
+/// A thread of it had ended before.
+pub(super) fn end(mut node: Arc<Handle>, leaves: bool) -> Result<Shutdown, Failure> {
+    let until = Instant::now() + LET_GO;
+    let node = loop {
+        node = match Arc::try_unwrap(node) {
+            Ok(node) => break node,
+            Err(_) if Instant::now() > until => {
+                return Err(Failure::new(format!(
+                    "a request still waits for the node after {} s, and it could not leave its mesh: report it",
+                    LET_GO.as_secs()
+                )));
+            }
+            Err(node) => node,
+        };
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    if leaves {
+        return Ok(node.shutdown(SHUTDOWN)?);
     }
+    Ok(Shutdown { stats: node.stop()?, ..Shutdown::default() })
 }
