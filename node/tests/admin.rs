@@ -4,7 +4,7 @@ mod command;
 mod rig;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -12,20 +12,8 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use command::{directory, failure, octick, run, signal};
-use rig::{Node, PATIENCE, counts, members, node, start, until};
+use rig::{Node, PATIENCE, counts, members, node, raw, start, until};
 use serde_json::{Value, json};
-
-/// One HTTP exchange, as a program without manners would do it: status line and body.
-fn raw(admin: &str, head: &str, body: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(admin).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    // Status line and all headers.
-    (head.to_ascii_lowercase(), body.to_owned())
-}
 
 #[test]
 fn members_are_shown_and_a_node_that_leaves_has_left() {
@@ -126,10 +114,10 @@ fn a_node_whose_seeds_are_down_says_so_and_finds_them_later() {
     let seed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut alone = node(&dir, 0, &[&seed.to_string()]);
     alone.says("no seed answers: this node works alone");
-    let get = |path: &str| raw(&alone.tcp, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", alone.tcp), "");
-    let (status, body) = get("/readyz");
-    assert!(status.contains("503") && body.contains("no seed answers"), "{status} {body}");
-    assert!(get("/healthz").0.contains("200"));
+    let (ready, why) = alone.ready();
+    assert!(!ready && why["message"].as_str().unwrap().contains("no seed answers"), "{why}");
+    let health = raw(&alone.tcp, &format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n", alone.tcp), "");
+    assert!(health.0.contains("200"));
     // Somebody comes to live where the seed should have been.
     let config = fs::read_to_string(dir.join("0.toml")).unwrap();
     let config = config
@@ -140,7 +128,7 @@ fn a_node_whose_seeds_are_down_says_so_and_finds_them_later() {
     assert_eq!(run(&dir, &["keygen", "--out", "1.key"]).0, 0);
     let mut late = start(&dir, "1.toml");
     until(&dir, &alone, &counts(2, 0, 0));
-    assert!(get("/readyz").0.contains("200"));
+    alone.until_ready();
     signal("TERM", late.process.id());
     assert!(late.process.wait().unwrap().success());
     until(&dir, &alone, &counts(1, 0, 1));
@@ -321,7 +309,7 @@ fn a_node_says_who_it_is_and_what_a_quorum_counts() {
     for part in [
         &nodes[0].id[..],
         "healthy: it reaches a quorum",
-        "2 of 2, for 0 may fail; 2 reachable. It counts members",
+        "2 of 2: none may fail (of 4 members, 1 may; of 7, 2); 2",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -334,14 +322,43 @@ fn a_node_that_is_cut_off_is_not_ready() {
     let first = node(&dir, 0, &[]);
     let other = node(&dir, 1, &[&first.listen]);
     until(&dir, &first, &counts(2, 0, 0));
-    let ready = || raw(&first.tcp, &format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n", first.tcp), "");
-    assert!(ready().0.contains(" 200 "));
+    first.until_ready();
     drop(other);
     until(&dir, &first, &counts(1, 1, 0));
-    let (status, body) = ready();
-    let error = &serde_json::from_str::<Value>(&body).unwrap()["error"];
-    assert!(status.contains(" 503 ") && error["code"] == "partitioned", "{status} {body}");
+    let (ready, error) = first.ready();
+    assert!(!ready && error["code"] == "partitioned", "{error}");
     assert_eq!(error["message"], "1 members are reachable, 2 are required for a quorum");
+}
+
+#[test]
+fn a_node_is_ready_once_it_has_met_its_mesh_and_not_while_a_seed_that_is_a_name_is_looked_up() {
+    let dir = directory("admin_ready");
+    let first = node(&dir, 0, &[]);
+    first.until_ready();
+    // The library knows of no seed before a name has resolved, and this one never does.
+    let lost = node(&dir, 1, &["octick.invalid:7700"]);
+    let (ready, why) = lost.ready();
+    assert!(!ready && ["not_joined", "alone"].contains(&why["code"].as_str().unwrap()), "{why}");
+    assert_eq!(run(&dir, &["join", &first.listen, "--admin", &lost.admin]).0, 0);
+    lost.until_ready();
+    let (_, text, _) = run(&dir, &["info", "--admin", &lost.admin]);
+    assert!(text.contains(&format!("octick {}", octick_node::version::VERSION)), "{text}");
+}
+
+#[test]
+fn a_mesh_of_three_says_that_none_may_fail_before_one_does() {
+    let dir = directory("admin_quorum");
+    let mut first = node(&dir, 0, &[]);
+    let others = [1, 2].map(|n| node(&dir, n, &[&first.listen]));
+    let said = first.quorum_of(3);
+    assert_eq!((&said["required"], &said["may_fail"]), (&json!(3), &json!(0)));
+    assert!(said["message"].as_str().unwrap().contains("it takes every member"), "{said}");
+    let (_, table, _) = run(&dir, &["members", "--admin", &first.admin]);
+    assert!(table.contains("quorum: 3 of 3 that count (none may fail; of 4, 1 may); 3 reachable"), "{table}");
+    // A fourth makes the difference.
+    let fourth = node(&dir, 3, &[&first.listen]);
+    assert_eq!(first.quorum_of(4)["may_fail"], 1);
+    drop((others, fourth));
 }
 
 #[test]
@@ -396,7 +413,8 @@ fn every_counter_has_a_name_and_a_meaning() {
         }
         assert!(began.elapsed() < PATIENCE, "nothing was counted: {counters:#}");
     };
-    for part in ["counters", "drops", "sockets"] {
+    for part in ["counters", "drops", "refusals", "sockets", "log"] {
+        assert!(!counters[part].as_array().unwrap().is_empty(), "{part}");
         for count in counters[part].as_array().unwrap() {
             assert!(!count["meaning"].as_str().unwrap().is_empty(), "{count}");
         }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use octick::{Expelled, Handle, MeshError, MeshView, Partition};
+use octick::{Expelled, Handle, MeshError, MeshView, NotReady};
 
 use super::body::Body;
 use super::facts::Facts;
@@ -100,8 +101,10 @@ async fn counters(State(shared): State<Shared>) -> Answer<view::Counters> {
 }
 
 async fn join(State(shared): State<Shared>, Body(join): Body<Join>) -> Answer<Done> {
+    let listen = shared.node.local_addr();
+    // Nothing holds the node while a name server is asked.
+    let address = blocking(move || find::address(&join.address, listen)).await?;
     with(shared, move |shared| {
-        let address = find::address(&join.address, shared.node.local_addr())?;
         if find::is_own(&shared.node, &mesh(&shared.node)?, address) {
             let message = format!("{address} is this node itself");
             let help = "give the address that a member of the other mesh listens on, host:port";
@@ -184,30 +187,47 @@ async fn health(State(shared): State<Shared>) -> Answer<&'static str> {
     }
 }
 
-/// Ready is who runs, has met somebody if it was told where to begin, and reaches a quorum.
+/// Ready is what the library calls ready: it has met its mesh, has learnt who is there, and reaches a quorum.
 async fn ready(State(shared): State<Shared>) -> Answer<&'static str> {
-    let not = |code: &str, message: String, help: &str| {
-        Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, message, help))
-    };
-    with(shared, move |shared| {
-        let Some(mesh) = mesh_if_any(&shared.node)? else { return Ok(Json("the node is ready")) };
-        let seeds = "see that a seed of membership.seeds runs, or: octick join ADDRESS";
-        if shared.facts.seeded && mesh.alone {
-            let message = "no seed answers; this node works alone and keeps trying";
-            return not("alone", message.into(), seeds);
+    with(shared, |shared| match unready(shared)? {
+        None => Ok(Json("the node is ready")),
+        Some((code, message, help)) => {
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, message, help))
         }
-        if shared.facts.seeded && mesh.members.iter().all(|member| member.this_node) {
-            return not("not_joined", "this node has met no member of its mesh yet".into(), seeds);
-        }
-        if let Partition::Partitioned { reachable, required } = mesh.partition {
-            let message = format!("{reachable} members are reachable, {required} are required for a quorum");
-            let help =
-                "see who is missing: octick members; one that will not come back: octick force-leave ID";
-            return not("partitioned", message, help);
-        }
-        Ok(Json("the node is ready"))
     })
     .await
+}
+
+/// What stands in the way, and what to do about it.
+fn unready(shared: &Shared) -> Result<Option<(&'static str, String, &'static str)>, Refusal> {
+    let Some(mesh) = mesh_if_any(&shared.node)? else { return Ok(None) };
+    let ready = shared.node.ready(Duration::ZERO);
+    // Seeds that are names are looked up beside the library, which knows of none before one has resolved.
+    let is_unmet = shared.facts.seeded && mesh.live().count() < 2;
+    Ok(Some(match ready {
+        Ok(()) if !is_unmet => return Ok(None),
+        Err(NotReady::Gone) => return Err(unavailable(MeshError::Gone)),
+        Err(NotReady::Partitioned { reachable, required }) => (
+            "partitioned",
+            format!("{reachable} members are reachable, {required} are required for a quorum"),
+            "see who is missing: octick members; one that will not come back: octick force-leave ID",
+        ),
+        Ok(()) | Err(NotReady::NoSeedAnswers { .. }) if mesh.alone => (
+            "alone",
+            "no seed answers; this node works alone and keeps trying".into(),
+            "see that a seed of membership.seeds runs, or: octick join ADDRESS",
+        ),
+        Ok(()) | Err(NotReady::NoSeedAnswers { .. }) => (
+            "not_joined",
+            "this node has met no member of its mesh yet".into(),
+            "ask again in a moment; see that a seed of membership.seeds runs",
+        ),
+        Err(_) => (
+            "not_settled",
+            "this node has met its mesh, and still learns who is there".into(),
+            "ask again in a moment",
+        ),
+    }))
 }
 
 async fn nowhere(request: Request) -> Refusal {
@@ -228,8 +248,13 @@ async fn with<T: Send + 'static>(
     shared: Shared,
     work: impl FnOnce(&Shared) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    let done = tokio::task::spawn_blocking(move || work(&shared)).await;
-    done.unwrap_or_else(|_| {
+    blocking(move || work(&shared)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
         let message = "the node failed while it answered";
         Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", message, "report it, with the node's log"))
     })

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::admin::view::{Member, Members, Quorum, Status};
-use crate::output::{Column, columns};
+use crate::output::{Column, columns, wrap};
 
 /// Shows the members, a row each, and a line about all of them.
 pub(super) struct Table<'a>(pub(super) &'a Members);
@@ -62,15 +62,19 @@ fn summary(f: &mut fmt::Formatter<'_>, members: &Members) -> fmt::Result {
 /// What the quorum counts, and who is missing: three names at most.
 fn quorum(f: &mut fmt::Formatter<'_>, quorum: &Quorum) -> fmt::Result {
     let Quorum { counted, may_fail, required, reachable, missing } = quorum;
-    writeln!(f, "quorum: {required} of {counted} that count ({may_fail} may fail); {reachable} reachable")?;
+    let bears = match may_fail {
+        0 if *counted > 1 => "none may fail; of 4, 1 may".into(),
+        _ => format!("{may_fail} may fail"),
+    };
+    writeln!(f, "quorum: {required} of {counted} that count ({bears}); {reachable} reachable")?;
     if missing.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = missing.iter().take(3).map(|id| &id[..id.len().min(8)]).collect();
     let more = if missing.len() > 3 { " and others" } else { "" };
     let names = names.join(" ");
-    writeln!(
-        f,
-        "missing: {names}{more}; they count until they come back, or: octick force-leave ID, or --state failed"
-    )
+    let line = format!(
+        "missing: {names}{more}; they count until they are back, or: octick force-leave ID or --state failed"
+    );
+    writeln!(f, "{}", wrap(&line, 2))
 }

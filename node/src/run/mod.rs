@@ -8,6 +8,7 @@ mod agents;
 mod driven;
 mod journal;
 mod meter;
+mod quorum;
 mod reload;
 mod reporter;
 mod reread;

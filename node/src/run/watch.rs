@@ -10,6 +10,7 @@ use octick::{Events, Handle, MeshEvent, NextEvent, Shutdown};
 use tracing::info;
 
 use super::journal::Journal;
+use super::quorum::QuorumNote;
 use super::reporter::Reporter;
 use super::reread::Reload;
 use super::signals::Signal;
@@ -50,6 +51,7 @@ pub(super) struct Watch<'a> {
     pub(super) reload: Reload,
     events: Events,
     journal: Journal,
+    quorum: QuorumNote,
     pub(super) reporter: Reporter,
 }
 
@@ -89,6 +91,7 @@ pub(super) fn watch(
         reload: Reload::default(),
         events,
         journal,
+        quorum: QuorumNote::new(Instant::now()),
         reporter,
     };
     match watch.until_it_ends(signals) {
@@ -128,12 +131,14 @@ impl Watch<'_> {
             self.take_reload();
             while let Ok(next) = self.events.try_recv() {
                 self.journal.next(&next);
+                self.quorum.stir(Instant::now());
                 if let NextEvent::Event(MeshEvent::Superseded { incarnation, at }) = next {
                     return End::Superseded(self.superseded(incarnation.0, at));
                 }
             }
             let now = Instant::now();
             self.reporter.look(&self.node, now);
+            self.quorum.look(&self.node, now);
             if self.admin.as_ref().is_some_and(Admin::asked_to_leave) {
                 return End::Asked("asked to leave");
             }

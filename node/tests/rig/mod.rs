@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -31,6 +32,36 @@ impl Node {
     pub(crate) fn says(&mut self, message: &str) -> Value {
         let starts = |line: &Value| line["message"].as_str().unwrap().starts_with(message);
         self.lines.find(starts).unwrap_or_else(|| panic!("it ends without saying {message:?}"))
+    }
+
+    /// Waits until it says what a quorum of so many members takes.
+    pub(crate) fn quorum_of(&mut self, members: u32) -> Value {
+        loop {
+            let said = self.says("quorum");
+            if said["counted"] == members {
+                return said;
+            }
+        }
+    }
+
+    /// What `/readyz` answers: whether the node is ready, and the code of what stands in the way.
+    pub(crate) fn ready(&self) -> (bool, Value) {
+        let (head, body) = raw(&self.tcp, &format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n", self.tcp), "");
+        let status = head.split(' ').nth(1).unwrap().to_owned();
+        assert!(["200", "503"].contains(&&status[..]), "{head}");
+        (status == "200", serde_json::from_str::<Value>(&body).unwrap()["error"].clone())
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn until_ready(&self) {
+        let began = Instant::now();
+        loop {
+            let (ready, why) = self.ready();
+            if ready {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "not ready yet: {why}");
+        }
     }
 }
 
@@ -95,4 +126,16 @@ pub(crate) fn until(dir: &Path, node: &Node, counts: &Value) -> Value {
 
 pub(crate) fn counts(alive: u32, failed: u32, left: u32) -> Value {
     json!({ "alive": alive, "suspected": 0, "failed": failed, "left": left })
+}
+
+/// One HTTP exchange, as a program without manners would do it: status line and body.
+pub(crate) fn raw(admin: &str, head: &str, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(admin).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    // Status line and all headers.
+    (head.to_ascii_lowercase(), body.to_owned())
 }
