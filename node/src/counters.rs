@@ -7,7 +7,13 @@ use crate::admin::{Locate, client};
 use crate::failure::Failure;
 use crate::output::{say, wrap};
 
-/// Shows what a running node has counted since its start: what it did, what it dropped and why, what its sockets lost
+/// Widths of a name and a count, and where the meaning begins: two spaces before the first and two after the second.
+const NAME: usize = 27;
+const COUNT: usize = 14;
+const MEANING: usize = 2 + NAME + COUNT + 2;
+
+/// Shows what a running node has counted since its start: what it did, what it dropped or refused and why, what
+/// its sockets lost
 #[derive(Debug, clap::Args)]
 pub struct Counters {
     #[command(flatten)]
@@ -39,7 +45,9 @@ impl Counters {
         let parts = [
             ("counters", &counters.counters),
             ("frames dropped, by reason", &counters.drops),
+            ("messages refused by the control plane, by reason", &counters.refusals),
             ("sockets", &counters.sockets),
+            ("log", &counters.log),
         ];
         let mut text = format!("in {} s", counters.uptime_secs);
         for (title, counts) in parts {
@@ -49,8 +57,8 @@ impl Counters {
                 text += "\n  none";
             }
             for Count { name, count, meaning } in shown {
-                let line = wrap(&format!("{:40}{meaning}", ""), 40);
-                text += &format!("\n  {name:<22}{count:>14}  {}", &line[40..]);
+                let line = wrap(&format!("{:MEANING$}{meaning}", ""), MEANING);
+                text += &format!("\n  {name:<NAME$}{count:>COUNT$}  {}", &line[MEANING..]);
             }
         }
         text

@@ -119,7 +119,17 @@ fn lines_that_were_lost_are_counted_once_the_output_takes_lines_again() {
     assert!(line.contains("INFO node started id="), "{line}");
     // Nobody reads, and the node has something to say every second.
     drop(reader);
-    thread::sleep(Duration::from_secs(3));
+    let dropped = || -> u64 {
+        let (code, out, error) = run(&dir, &["counters", "--json", "--admin", &unheard.admin]);
+        assert_eq!(code, 0, "{error}");
+        let log = &serde_json::from_str::<Value>(&out).unwrap()["log"][0];
+        assert_eq!(log["name"], "log_lines_dropped");
+        log["count"].as_u64().unwrap()
+    };
+    let began = Instant::now();
+    while dropped() == 0 {
+        assert!(began.elapsed() < PATIENCE, "counters never show that lines are dropped");
+    }
     let mut text = String::new();
     let mut reader = BufReader::new(File::open(&fifo).unwrap());
     let began = Instant::now();
@@ -161,8 +171,10 @@ fn nothing_is_said_while_nothing_happens() {
     let dir = directory("log_quiet");
     let mut first = node(&dir, 0, &[]);
     let mut second = node(&dir, 1, &[&first.listen]);
-    first.says("member joined");
-    second.says("member joined");
+    for node in [&mut first, &mut second] {
+        node.says("member joined");
+        node.quorum_of(2);
+    }
     thread::sleep(Duration::from_secs(12));
     signal("TERM", second.process.id());
     // A machine that has other things to do may make a member look slow.
