@@ -39,6 +39,11 @@ pub fn wrap(text: &str, indent: usize) -> String {
     wrapped
 }
 
+/// What somebody else wrote, as it may stand in a line: what would move a terminal's cursor is replaced.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// The head of a column, and to which side its cells are aligned.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
@@ -93,6 +98,12 @@ mod tests {
         );
         assert_eq!(wrap("", 4), "");
         assert_eq!(wrap(&"x".repeat(100), 4), "x".repeat(100), "a word is never cut");
+    }
+
+    #[test]
+    fn nothing_that_others_wrote_moves_the_cursor() {
+        assert_eq!(printable("host name\x1b[2J\u{9b}1\nx"), "host name\u{fffd}[2J\u{fffd}1\u{fffd}x");
+        assert_eq!(printable("größe.example:7700"), "größe.example:7700");
     }
 
     #[test]

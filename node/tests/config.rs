@@ -30,6 +30,7 @@ fn the_example_holds_together() {
     assert_eq!(code, 0, "{says}{errors}");
     let lines: Vec<&str> = says.lines().collect();
     assert_eq!(lines[0], "ok       file     node.toml holds together: mesh \"octick\", 1 own runs, 1 peers");
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{says}");
     for about in ["key", "start", "port", "io_uring", "receive", "admin", "cores", "memory"] {
         let line = lines.iter().find(|line| line[9..].starts_with(about));
         assert!(line.is_some_and(|line| !line.starts_with("ERROR")), "{about}: {says}");
@@ -92,9 +93,13 @@ fn every_value_in_force_is_shown_and_may_be_a_file_again() {
     }
     let capacity =
         |of: &str| shown.lines().find(|line| line.starts_with(&format!("# {of}"))).unwrap().to_owned();
-    assert!(capacity("slots of a table").ends_with(" 134217728"));
-    assert!(capacity("runs of slots of one member").ends_with(" 16"));
+    assert!(capacity("peers listed").ends_with(" 4095"));
     assert!(capacity("memory of the tables").ends_with(" 1.0 MiB"));
+    // Every bound of the protocol and of the edge, none left out and none listed by hand.
+    for octick::limits::Bound { name, value, unit, .. } in octick::limits::all() {
+        assert!(shown.lines().any(|line| line == format!("# {name} = {value} {unit}")), "{name}");
+    }
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
 }
 
 #[test]
@@ -123,7 +128,11 @@ fn a_mistake_is_named_with_file_and_line() {
          `refresh_millis`, `queue`"
     );
     let why = failure(&dir, &["config", "check", "nowhere.toml"]);
-    assert_eq!(why, "nowhere.toml: No such file or directory (os error 2)");
+    assert_eq!(
+        why,
+        "nowhere.toml: no such file; name another, or make one: octick config example > nowhere.toml"
+    );
+    assert!(failure(&dir, &["config", "check", "."]).starts_with(".: a directory, not a configuration"));
 }
 
 #[test]

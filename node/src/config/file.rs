@@ -1,6 +1,7 @@
 //! Reading a configuration file: its text comes from disk, and its relative paths start at its directory.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::{Config, Settings, read};
@@ -20,7 +21,7 @@ pub fn load_file(path: &Path) -> Result<Settings, Failure> {
 /// The file's name, and what is wrong with it.
 pub fn read_file(path: &Path) -> Result<(Config, Settings), Failure> {
     let at = path.display();
-    let text = fs::read_to_string(path).map_err(|error| Failure::new(format!("{at}: {error}")))?;
+    let text = fs::read_to_string(path).map_err(|error| unread(path, &error))?;
     let (config, mut settings) = read(&text).map_err(|error| match error.line {
         Some(line) => Failure::new(format!("{at}:{line}: {}", error.message)),
         None => Failure::new(format!("{at}: {}", error.message)),
@@ -29,4 +30,20 @@ pub fn read_file(path: &Path) -> Result<(Config, Settings), Failure> {
     settings.key_file = directory.join(&settings.key_file);
     settings.admin.socket = directory.join(&settings.admin.socket);
     Ok((config, settings))
+}
+
+/// Why a file could not be read, and what to do about it.
+fn unread(path: &Path, error: &io::Error) -> Failure {
+    let at = path.display();
+    Failure::new(match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("{at}: no such file; name another, or make one: octick config example > {at}")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("{at}: this user may not read it; run as its owner, or: chmod +r {at}")
+        }
+        io::ErrorKind::IsADirectory => format!("{at}: a directory, not a configuration; name the file in it"),
+        io::ErrorKind::InvalidData => format!("{at}: not text, so no configuration; name another file"),
+        _ => format!("{at}: {error}"),
+    })
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use octick::MeshView;
 
+use crate::output::printable;
+
 /// Addresses in a file: a mesh has to lose this many before a node that was away finds nobody.
 const PEERS_MAX: usize = 50;
 /// The longest file that is read: fifty of the longest addresses fit three times.
@@ -36,11 +38,12 @@ pub fn read(path: &Path) -> Result<Vec<SocketAddr>, String> {
     }
     let mut lines = text.lines().enumerate();
     if lines.next().is_none_or(|(_, title)| title != TITLE) {
-        return Err(format!("{at}:1: want {TITLE:?}; it is ignored, and will be written anew"));
+        return Err(format!("{at}:1: want \"{TITLE}\"; it is ignored, and will be written anew"));
     }
     let address = |(i, line): (usize, &str)| {
         let damaged = |_| {
-            format!("{at}:{}: {line:?} is no address; the file is ignored, and will be written anew", i + 1)
+            let line = printable(line);
+            format!("{at}:{}: \"{line}\" is no address; the file is ignored, and will be written anew", i + 1)
         };
         line.parse::<SocketAddr>().map_err(damaged)
     };

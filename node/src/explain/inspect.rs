@@ -14,6 +14,7 @@ use octick::pool::Pool;
 use octick::socket::{Backend, Choice, Filter, Socket, SocketSettings, Why};
 
 use crate::config::{Backend as WantedBackend, Mode, Settings};
+use crate::output::wrap;
 use crate::run::{library_settings, read_key};
 
 /// How grave a finding is.
@@ -45,10 +46,14 @@ impl fmt::Display for Finding {
             Verdict::Warning => "warning",
             Verdict::Error => "ERROR",
         };
-        write!(f, "{verdict:<8} {:<8} {}", self.about, self.line)
+        // The columns before the line keep their spaces; the line goes on under its beginning.
+        let line = wrap(&format!("{:COLUMN$}{}", "", self.line), COLUMN);
+        write!(f, "{verdict:<8} {:<8} {}", self.about, &line[COLUMN..])
     }
 }
 
+/// Where the line of a finding begins.
+const COLUMN: usize = 18;
 /// Buffers of the socket that is tried.
 const BUFFERS: usize = 16;
 

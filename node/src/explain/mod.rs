@@ -2,18 +2,18 @@
 
 mod inspect;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use octick_core::control::message::announcement::{ADDRESSES_MAX, CLAIMS_MAX};
-use octick_core::limits::{EVENTS_MAX, FRAME_MAX, RUN_ALIGN, RUNS_MAX, SLOTS_MAX, WINDOW};
+use octick::limits::Bound;
 
 use inspect::{Finding, Verdict, inspect};
 
 use crate::config::file::{load_file, read_file};
 use crate::config::{Config, TableKeys, example};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{printable, say, wrap};
 
 /// Explains the configuration file, and checks one.
 #[derive(Debug, clap::Subcommand)]
@@ -25,7 +25,7 @@ pub enum ConfigCommand {
         /// The configuration, TOML
         file: PathBuf,
     },
-    /// Prints every value in force, defaults included, and the capacities of this release
+    /// Prints every value in force, defaults included, what they come to, and every bound of this release
     Show {
         /// The configuration, TOML
         file: PathBuf,
@@ -53,7 +53,8 @@ fn check(file: &Path) -> Result<ExitCode, Failure> {
     let settings = load_file(file)?;
     let (agents, peers) = (settings.agents.len(), settings.peers.len());
     let at = file.display();
-    let whole = format!("{at} holds together: mesh {:?}, {agents} own runs, {peers} peers", settings.mesh);
+    let mesh = printable(&settings.mesh);
+    let whole = format!("{at} holds together: mesh \"{mesh}\", {agents} own runs, {peers} peers");
     let whole = Finding { verdict: Verdict::Fine, about: "file", line: whole };
     let findings: Vec<Finding> = std::iter::once(whole).chain(inspect(&settings)).collect();
     findings.iter().try_for_each(say)?;
@@ -67,32 +68,57 @@ fn check(file: &Path) -> Result<ExitCode, Failure> {
 fn show(config: &Config) -> Result<(), Failure> {
     let text = toml::to_string(config).expect("a configuration is a table");
     text.lines().try_for_each(say)?;
+    say("\n# What these values come to:")?;
+    for (what, most) in sums(config) {
+        say(format_args!("# {what:<52} {most:>12}"))?;
+    }
+    say("\n# Bounds of this release; what goes beyond is refused, and counted:")?;
+    octick::limits::all().try_for_each(|bound| say(Comment(bound)))
+}
+
+/// What follows from a configuration and from the library's defaults that it leaves alone.
+fn sums(config: &Config) -> [(&'static str, String); 6] {
     let membership = octick::mesh::MembershipSettings::default();
-    // The command leaves it at the library's default, which does not depend on whose node it is.
-    let origins = octick::Config::new(octick::Identity::from_seed(&[1; 32]), config.listen).origins_max;
     let mebibytes = |bytes: usize| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     let TableKeys { slots, cells8, cells4, rows } = config.table;
     let slot_bytes = 16 * usize::from(cells8) + 8 * usize::from(cells4) + 16 * usize::from(rows);
-    let tables = mebibytes(slot_bytes * slots as usize);
-    let buffers = mebibytes(config.socket.buffers << 16);
-    say("\n# Capacities, beyond which a node refuses and counts:")?;
-    for (what, most) in [
-        ("slots of a table", SLOTS_MAX.to_string()),
-        ("a run of slots is a multiple of", RUN_ALIGN.to_string()),
-        ("runs of slots of one node", RUNS_MAX.to_string()),
-        ("runs of slots of one member", CLAIMS_MAX.to_string()),
-        ("addresses of one member", ADDRESSES_MAX.to_string()),
+    let origins = config.limits.origins_max;
+    [
         ("members of the own region on record", membership.members_max.to_string()),
         ("members of other regions on record", membership.remote_max.to_string()),
         ("nodes whose frames are taken, listed or members", origins.to_string()),
         ("peers listed", (origins - 1).to_string()),
-        ("bytes of a frame", FRAME_MAX.to_string()),
-        ("frames behind the newest in which a repeat is known", WINDOW.to_string()),
-        ("mesh events that wait to be read", EVENTS_MAX.to_string()),
-        ("memory of the tables", tables),
-        ("memory of the receive buffers", buffers),
-    ] {
-        say(format_args!("# {what:<52} {most:>12}"))?;
+        ("memory of the tables", mebibytes(slot_bytes * slots as usize)),
+        ("memory of the receive buffers", mebibytes(config.socket.buffers << 16)),
+    ]
+}
+
+/// A bound as comments of a file: its value, and below what it is for.
+struct Comment<'a>(&'a Bound);
+
+impl fmt::Display for Comment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Bound { name, value, unit, meaning } = self.0;
+        write!(f, "# {name} = {value} {unit}")?;
+        // Every line begins with spaces, and the first of them makes room for the sign.
+        let text = wrap(&format!("{:6}{meaning}", ""), 6);
+        text.lines().try_for_each(|line| write!(f, "\n#{}", &line[1..]))
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::COLUMNS;
+
+    #[test]
+    fn every_bound_is_a_comment_that_fits_a_terminal() {
+        for bound in octick::limits::all() {
+            let text = Comment(bound).to_string();
+            assert!(text.starts_with(&format!("# {} = {}", bound.name, bound.value)), "{text}");
+            assert!(text.lines().count() > 1, "{} is explained", bound.name);
+            assert!(text.lines().all(|line| line.starts_with('#')), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        }
+    }
 }
