@@ -85,13 +85,16 @@ fn membership(mesh: &Mesh) -> [(&'static str, String); 4] {
     let Mesh { incarnation, region, addresses, partition, counts, quorum, alone } = mesh;
     let at = if addresses.is_empty() { "no address that others know".into() } else { addresses.join(" ") };
     let state = match partition {
-        _ if *alone => "ALONE: no seed answers; it keeps trying (see membership.seeds)".into(),
+        Status::Healthy | Status::Recovering | Status::Joining if *alone => {
+            "ALONE: no seed answers; it keeps trying (see membership.seeds)".into()
+        }
         Status::Healthy => "healthy: it reaches a quorum".into(),
         Status::Recovering => "recovering: it reaches a quorum again".into(),
         Status::Joining => "joining: it has no quorum before it knows who is there".into(),
         Status::Partitioned { reachable, required } => {
             format!(
-                "PARTITIONED: {reachable} members are reachable, {required} are required; writes that need a quorum are refused"
+                "PARTITIONED: {reachable} members are reachable, {required} are required; writes that need a quorum are refused{}",
+                if *alone { ". No seed answers either" } else { "" }
             )
         }
     };
@@ -101,6 +104,10 @@ fn membership(mesh: &Mesh) -> [(&'static str, String); 4] {
         [] => String::new(),
         ids => format!("; missing: {}", ids.iter().map(|id| &id[..8]).take(8).collect::<Vec<_>>().join(" ")),
     };
+    let bears = match may_fail {
+        0 if *counted > 1 => "none may fail (of 4 members, 1 may; of 7, 2)".into(),
+        _ => format!("{may_fail} may fail"),
+    };
     [
         ("reached at", format!("{at}, region {region}, incarnation {incarnation}")),
         ("members", format!("{alive} alive, {suspected} suspected, {failed} failed, {left} left")),
@@ -108,7 +115,7 @@ fn membership(mesh: &Mesh) -> [(&'static str, String); 4] {
         (
             "quorum",
             format!(
-                "{required} of {counted}, for {may_fail} may fail; {reachable} reachable{missing}. It counts members of this \
+                "{required} of {counted}: {bears}; {reachable} reachable{missing}. It counts members of this \
                  region that are alive, suspected or failed, however long ago, not those that left or are ephemeral: octick \
                  force-leave ID takes out one that will not come back"
             ),

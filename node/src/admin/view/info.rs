@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counts, Members, Quorum, Status};
 use crate::admin::facts::Facts;
+use crate::version::VERSION;
 
 /// The answer to `GET /api/v1/info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub struct Info {
     pub backend: String,
     /// Why that one.
     pub why: String,
-    /// The release, and the commit that it was built from where that is known.
+    /// The release and, in brackets, the commit that it was built from, or `unknown`.
     pub version: String,
     /// Its process.
     pub pid: u32,
@@ -92,12 +93,12 @@ impl Info {
                 tables: tables.iter().filter(|(_, has)| *has).map(|(name, _)| (*name).into()).collect(),
                 own: facts.runs.iter().map(run).collect(),
             },
-            membership: mesh.and_then(|mesh| Mesh::of(node, mesh)),
+            membership: mesh.and_then(|mesh| Mesh::of(node, facts, mesh)),
             kernel: about.kernel.to_string(),
             verify: about.verify.to_string(),
             backend: about.backend.to_string(),
             why: about.why.to_string(),
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: VERSION.into(),
             pid: std::process::id(),
             uptime_secs: facts.began.elapsed().as_secs(),
         }
@@ -106,7 +107,7 @@ impl Info {
 
 impl Mesh {
     /// Nothing while the node is not on its own record.
-    fn of(node: &Handle, mesh: &MeshView) -> Option<Self> {
+    fn of(node: &Handle, facts: &Facts, mesh: &MeshView) -> Option<Self> {
         let Members { members, counts, partition, quorum, .. } = Members::of(node, mesh);
         let own = members.into_iter().find(|member| member.this_node)?;
         Some(Self {
@@ -116,7 +117,7 @@ impl Mesh {
             partition,
             counts,
             quorum,
-            alone: mesh.alone,
+            alone: facts.seeded && mesh.alone,
         })
     }
 }
