@@ -56,7 +56,9 @@ impl Membership {
             }
             MembershipMsg::SyncList { bucket, entries } => {
                 if !self.sync.asked(from) {
-                    return Err(Refusal::Unasked);
+                    // A greeting asks as well, at an address of which it is not known who is there.
+                    let asked = self.sync.is_owed(from, now) || self.joiner.expects(address, now);
+                    return if asked { Ok(Handled::Done) } else { Err(Refusal::Unasked) };
                 }
                 self.sync.goes_on(from, now);
                 self.members.index_buckets();
@@ -72,7 +74,7 @@ impl Membership {
                 places.into_iter().for_each(|place| self.say_word_of(place, from, out));
             }
             MembershipMsg::SyncDone { next, digest } => {
-                self.handle_sync_done(now, from, next, digest, out)?
+                self.handle_sync_done(now, delivery, next, digest, out)?
             }
         }
         Ok(Handled::Done)
@@ -133,6 +135,7 @@ impl Membership {
             // is lost, and asked again.
             out.send_queue.write(address, Some(from), &MembershipMsg::Response(token));
             if self.sync.asked(from) {
+                self.sync.note_question(from, now);
                 self.ask_for_all(from, 0, out);
             }
             return Ok(Handled::ProofSent);

@@ -45,16 +45,18 @@ impl Membership {
     pub(super) fn handle_sync_done(
         &mut self,
         now: u64,
-        from: MemberIndex,
+        delivery: &Delivery,
         next: u8,
         digest: u32,
         out: &mut Effects,
     ) -> Result<(), Refusal> {
+        let from = delivery.from;
         let same = digest == self.members.digest();
+        let was_asked = self.sync.take_owed(from, now) || self.joiner.expects(delivery.address, now);
         if !self.sync.asked(from) {
             // Members of other regions are asked by the scout, one question at a time.
             let remote = self.members.get(from).region() != self.statement.region;
-            return if remote { Ok(()) } else { Err(Refusal::Unasked) };
+            return if remote || was_asked { Ok(()) } else { Err(Refusal::Unasked) };
         }
         if let Some(cursor) = self.sync.done(from, next, same, now) {
             self.ask_for_all(from, cursor, out);

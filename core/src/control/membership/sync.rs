@@ -26,6 +26,11 @@ use crate::wire::control_frame::HEAD_LEN;
 const ANSWER_CONTROL_FRAMES: usize = 28;
 /// How long an answer may take to begin, and then to go on.
 const PATIENCE: u64 = 400 * MS;
+/// How long an answer may be late and still be one: a question is asked again after [`PATIENCE`], and when a member wants proof of
+/// this node's address, whether the first was lost or not.
+const LATE: u64 = 5 * S;
+/// Members whose answers may be late at a time: a newcomer asks one after the other, each for [`PATIENCE`] at least.
+const LATE_MAX: usize = 16;
 /// First wait between comparisons of a newcomer.
 const SETTLE_GAP: u64 = 120 * MS;
 /// Comparisons that must find nothing before a newcomer calls itself settled.
@@ -37,6 +42,8 @@ const REST: u64 = 200 * MS;
 #[derive(Debug)]
 pub struct Sync {
     asked: Option<Asked>,
+    /// Answers that are still to come, to questions that were asked twice or given up.
+    owed: Vec<Owed>,
     /// Who answered the first greeting: it knew the mesh when this node knew nobody.
     join_peer: Option<MemberIndex>,
     /// Until when it tells this node who came later.
@@ -53,6 +60,14 @@ pub struct Sync {
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     place: MemberIndex,
+    until: u64,
+}
+
+/// As many answers as there were questions, while they may still come.
+#[derive(Clone, Copy, Debug)]
+struct Owed {
+    place: MemberIndex,
+    answers: u32,
     until: u64,
 }
 
@@ -73,6 +88,7 @@ impl Sync {
         let budget = TokenBucket::new(settings.sync_frames, now);
         Self {
             asked: None,
+            owed: Vec::with_capacity(LATE_MAX),
             join_peer: None,
             taught_until: 0,
             to_teacher: true,
@@ -98,6 +114,32 @@ impl Sync {
     /// Whether `place` was asked and may answer.
     pub fn asked(&self, place: MemberIndex) -> bool {
         self.asked.is_some_and(|asked| asked.place == place)
+    }
+
+    /// A question goes to `place`, the first or once more.
+    pub fn note_question(&mut self, place: MemberIndex, now: u64) {
+        self.owed.retain(|owed| now < owed.until);
+        let answers = self.owed.iter().position(|owed| owed.place == place);
+        let answers = answers.map_or(0, |i| self.owed.remove(i).answers);
+        if self.owed.len() == LATE_MAX {
+            self.owed.remove(0);
+        }
+        self.owed.push(Owed { place, answers: answers + 1, until: now + LATE });
+    }
+
+    /// Whether an answer of `place` may still come.
+    pub fn is_owed(&self, place: MemberIndex, now: u64) -> bool {
+        self.owed.iter().any(|owed| owed.place == place && owed.answers > 0 && now < owed.until)
+    }
+
+    /// An answer of `place` ended. Returns whether there was a question to it: an answer that comes late, or a second time because
+    /// the question went out twice, is no use and no offence.
+    pub fn take_owed(&mut self, place: MemberIndex, now: u64) -> bool {
+        let is_owed = self.is_owed(place, now);
+        if let Some(owed) = self.owed.iter_mut().find(|owed| owed.place == place) {
+            owed.answers = owed.answers.saturating_sub(1);
+        }
+        is_owed
     }
 
     /// This node is new, or was cut off: compare until nothing is found any more.
@@ -203,6 +245,7 @@ impl Sync {
         if self.asked(place) {
             self.asked = None;
         }
+        self.owed.retain(|owed| owed.place != place);
         self.join_peer.take_if(|join_peer| *join_peer == place);
     }
 
@@ -218,6 +261,7 @@ impl Sync {
 
     fn ask(&mut self, place: MemberIndex, now: u64) {
         self.asked = Some(Asked { place, until: now + PATIENCE });
+        self.note_question(place, now);
         if self.join_peer == Some(place) {
             self.taught_until = now + TERM;
         }
@@ -344,4 +388,35 @@ pub fn wanted<'m>(
         .bucket(bucket.into())
         .filter(move |(_, member)| names.contains(&member.listed().name))
         .map(|(place, _)| place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_answers_as_questions_and_none_after_a_while() {
+        let mut sync = Sync::new(&MembershipSettings::default(), Random::new(1), 0);
+        let (asked, other) = (MemberIndex(1), MemberIndex(2));
+        assert!(sync.greet(asked, true, 0));
+        sync.note_question(asked, MS);
+        assert!(sync.is_owed(asked, 2 * MS) && !sync.is_owed(other, 2 * MS));
+        assert!(!sync.take_owed(other, 2 * MS), "it was not asked");
+        assert_eq!([3, 4, 5].map(|at| sync.take_owed(asked, at * MS)), [true, true, false]);
+
+        sync.note_question(asked, S);
+        assert!(sync.is_owed(asked, S + LATE - 1) && !sync.take_owed(asked, S + LATE));
+        sync.note_question(asked, 10 * S);
+        sync.forget(asked);
+        assert!(!sync.take_owed(asked, 10 * S), "its place is another member's now");
+    }
+
+    #[test]
+    fn debts_are_kept_of_the_members_asked_last() {
+        let mut sync = Sync::new(&MembershipSettings::default(), Random::new(1), 0);
+        let members = LATE_MAX as u32 + 3;
+        (0..members).for_each(|place| sync.note_question(MemberIndex(place), 0));
+        let owed = (0..members).filter(|place| sync.is_owed(MemberIndex(*place), 1));
+        assert!(owed.eq(3..members));
+    }
 }
