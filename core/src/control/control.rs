@@ -338,6 +338,12 @@ impl Control {
     pub fn leave(&mut self, now: u64) {
         self.membership.leave(now, &mut self.effects);
         self.apply(now);
+        self.due = self.due.min(self.membership.next_due().max(now));
+    }
+
+    /// Whether what this node said last of itself, its goodbye say, was told as often as news is told.
+    pub fn is_own_word_told(&self) -> bool {
+        self.membership.is_told(Members::ME)
     }
 
     /// An operator knows that a member is gone for good; `prune` if nobody should see it any more.

@@ -42,6 +42,11 @@ impl BroadcastQueue {
         self.waiting.len()
     }
 
+    /// Whether there is news of a member.
+    pub fn tells_of(&self, members: &Members, place: MemberIndex) -> bool {
+        members.get(place).broadcast != 0
+    }
+
     /// What is known of a member is news, whether it was before or not.
     pub fn spread(&mut self, members: &mut Members, place: MemberIndex) {
         self.begin(members, place, 0);

@@ -304,6 +304,11 @@ impl Membership {
         self.changed_at = now;
     }
 
+    /// Whether no news of a member waits to be told.
+    pub(in crate::control) fn is_told(&self, place: MemberIndex) -> bool {
+        !self.broadcasts.tells_of(&self.members, place)
+    }
+
     /// A member introduces itself that was not known: it knows others, who tell of it as well.
     pub(super) fn mention(&mut self, place: MemberIndex, now: u64) {
         self.gossip_soon(now);

@@ -38,7 +38,7 @@ use crate::writer::Groups;
 const WRITES_PER_TURN: usize = 8_192;
 /// Own trains made before the sockets are looked at again: 64 frames and a signature each.
 const TRAINS_PER_TURN: usize = 4;
-/// How long a node that leaves goes on, so that the word gets out.
+/// How long a node that leaves goes on at most until its goodbye was told as often as news is.
 const GOODBYE_MICROS: u64 = 300_000;
 
 /// The engine with its surroundings, on whichever thread runs it.
@@ -52,7 +52,7 @@ pub(in crate::runtime) struct EngineLoop {
     questions: Vec<(u64, Sender<Report>)>,
     /// Changes that their subscribers were woken for.
     notified: u64,
-    /// Whether to say when all is sent, and not before what time.
+    /// Whether to say when all is sent, and until when a goodbye may be told.
     draining: Option<(u64, Sender<()>)>,
     began: Instant,
     timers: Timers,
@@ -354,9 +354,10 @@ impl EngineLoop {
 
     /// Whether nothing stands between this node and its end, if it is to end: then whoever waits for that is told.
     fn end_draining(&mut self, now: u64) {
-        let Some((not_before, reply)) = &self.draining else { return };
+        let Some((until, reply)) = &self.draining else { return };
         self.timers.hurry();
-        if now >= *not_before && self.unsent() == Unsent::default() {
+        let is_told = self.parts.engine.control().is_none_or(Control::is_own_word_told);
+        if (is_told || now >= *until) && self.unsent() == Unsent::default() {
             let _ = reply.try_send(());
             self.draining = None;
         }
