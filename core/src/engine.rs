@@ -24,7 +24,6 @@ use crate::data::publish::{Change, Publisher, Source};
 use crate::data::report::Report;
 use crate::data::roster::{DirectoryError, Origin, Run};
 use crate::data::window::{Windows, WindowsView};
-use crate::limits::ROWS_MAX;
 use crate::reject::Reject;
 use crate::stamp::{HybridClock, Incarnation, OriginIndex, Seq, Slot, Version};
 use crate::state::{State, TableKind};
@@ -299,7 +298,7 @@ impl Engine {
         Some(&self.train)
     }
 
-    /// Answers the asker's `token` with a report, as a frame for it alone.
+    /// Answers the asker's `token` with a report, as frames for it alone: as many as the report takes.
     pub fn reply_stats(&mut self, token: u64, report: &Report, now_micros: u64) -> &Sealer {
         self.counters.add(Counter::Answers, 1);
         self.word(Kind::StatsReply, token, report, now_micros)
@@ -312,12 +311,14 @@ impl Engine {
 
     fn word(&mut self, kind: Kind, token: u64, report: &Report, now_micros: u64) -> &Sealer {
         self.train.clear();
-        self.train.frame(kind, |draft| {
-            let token = core::iter::once(Stat::new(Stat::TOKEN, token));
-            for stat in token.chain(report.stats()).take(ROWS_MAX) {
-                draft.stat(&stat).expect("a report fits a frame");
-            }
-        });
+        for page in 0..report.pages() {
+            self.train.frame(kind, |draft| {
+                let token = core::iter::once(Stat::new(Stat::TOKEN, token));
+                for stat in token.chain(report.page(page)) {
+                    draft.stat(&stat).expect("a page fits a frame");
+                }
+            });
+        }
         let stamp = Stamp {
             incarnation: self.incarnation,
             first_seq: Seq(0),

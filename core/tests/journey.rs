@@ -7,7 +7,7 @@ use octick_core::Reject;
 use octick_core::counters::Counter;
 use octick_core::data::accept::Terms;
 use octick_core::data::budget::Limits;
-use octick_core::data::report::Report;
+use octick_core::data::report::{Pages, Report};
 use octick_core::data::{Budgets, Directory, Ingress, Origin, Run, Sender, Update};
 use octick_core::engine::Absorbed;
 use octick_core::stamp::Slot;
@@ -166,7 +166,7 @@ fn a_ping_is_answered_once_and_carries_the_report() {
         panic!("a pong carries stats")
     };
     assert_eq!(stats[0], Stat::new(Stat::TOKEN, 77));
-    assert_eq!(Report::from_stats(stats), report);
+    assert_eq!(Pages::default().take(stats), Some(report));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use octick::Report;
 use octick::pool::Pool;
 use octick::socket::{Arrival, Sender, Socket, SocketSettings, Wait};
+use octick_core::data::report::Pages;
 use octick_core::stamp::{HybridClock, Incarnation, Seq};
 use octick_core::time::Wall;
 use octick_core::wire::{Entries, Frame, Kind, Sealer, Stamp, Stat};
@@ -63,9 +64,10 @@ impl Asker {
             self.send();
             let again = until.min(Instant::now() + AGAIN);
             let mut arrivals = Vec::with_capacity(2);
+            let mut pages = Pages::default();
             while let Some(wait) = again.checked_duration_since(Instant::now()) {
                 self.socket.poll(Wait::Park(wait), &mut arrivals)?;
-                let answer = arrivals.drain(..).find_map(|arrival| self.answer(&arrival));
+                let answer = arrivals.drain(..).find_map(|arrival| self.answer(&arrival, &mut pages));
                 if answer.is_some() {
                     return Ok(answer);
                 }
@@ -88,13 +90,13 @@ impl Asker {
         }
     }
 
-    /// What a pong to the latest question reports. The token is proof enough for a tool that only measures.
-    fn answer(&self, arrival: &Arrival) -> Option<Report> {
+    /// What an answer to the latest question reports, once all its frames are there. The token is proof enough for a tool that only measures.
+    fn answer(&self, arrival: &Arrival, pages: &mut Pages) -> Option<Report> {
         arrival.frames().find_map(|bytes| {
             let frame = Frame::parse(bytes).ok().filter(|frame| frame.kind() == Kind::StatsReply)?;
             let Entries::Stats(stats) = frame.entries() else { return None };
             let token = stats.first().filter(|stat| stat.id.get() == Stat::TOKEN)?;
-            (token.value.get() == self.token).then(|| Report::from_stats(stats))
+            if token.value.get() == self.token { pages.take(stats) } else { None }
         })
     }
 }

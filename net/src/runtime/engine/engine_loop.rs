@@ -8,7 +8,7 @@ use crossbeam::channel::{Receiver, Sender};
 use crossbeam::queue::ArrayQueue;
 use octick_core::control::{Control, Member, Members, Partition};
 use octick_core::data::batch::{Batch, bits};
-use octick_core::data::report::Report;
+use octick_core::data::report::{Pages, Report};
 use octick_core::data::{Directory, Origin, Update};
 use octick_core::engine::{Engine, MeshEvent, NotLearnt};
 use octick_core::limits::BATCH_MAX;
@@ -49,13 +49,21 @@ pub(in crate::runtime) struct EngineLoop {
     latencies: Latencies,
     /// Ticks of batches that brought no cell, duplicates say: the next cells are charged with them.
     unpaid_ticks: u64,
-    questions: Vec<(u64, Sender<Report>)>,
+    questions: Vec<Question>,
     /// Changes that their subscribers were woken for.
     notified: u64,
     /// Whether to say when all is sent, and until when a goodbye may be told.
     draining: Option<(u64, Sender<()>)>,
     began: Instant,
     timers: Timers,
+}
+
+/// A question for another node's figures that is open.
+struct Question {
+    token: u64,
+    /// What came of its answer.
+    pages: Pages,
+    reply: Sender<Report>,
 }
 
 /// What an engine loop is made of.
@@ -524,18 +532,18 @@ impl EngineLoop {
         if self.questions.len() == QUESTIONS_MAX {
             self.questions.remove(0);
         }
-        self.questions.push((token, reply));
+        self.questions.push(Question { token, pages: Pages::default(), reply });
         let question = self.parts.engine.query_stats(token, clock::wall_micros());
         question.frames().for_each(|frame| self.parts.egress.reply(frame, to));
     }
 
-    /// A pong counts if this node asked; anything else is passed over.
+    /// A frame of an answer counts if this node asked, and all of them are one; anything else is passed over.
     fn handle_stats_reply(&mut self, batch: &Batch<'_>, i: usize) {
         let Some(entries) = batch.get(i).map(|checked| checked.frame.entries()) else { return };
         let (Some(token), Entries::Stats(stats)) = (token_of(&entries), entries) else { return };
-        if let Some(at) = self.questions.iter().position(|(open, _)| *open == token) {
-            let (_, reply) = self.questions.remove(at);
-            let _ = reply.try_send(Report::from_stats(stats));
+        let Some(at) = self.questions.iter().position(|open| open.token == token) else { return };
+        if let Some(report) = self.questions[at].pages.take(stats) {
+            let _ = self.questions.remove(at).reply.try_send(report);
         }
     }
 }
