@@ -39,7 +39,7 @@ bounds! {
     RECEIVE_BYTES_MIN: usize = 4_096, "bytes";
     /// Largest size of the kernel's receive buffer: it counts in 32 bits with a sign, and doubles what it is given.
     RECEIVE_BYTES_MAX: usize = 1 << 30, "bytes";
-    /// Writes that may wait for the engine: 48 bytes each, 768 MiB.
+    /// Writes that may wait for the engine: 56 bytes each, 896 MiB.
     WRITES_MAX: usize = 1 << 24, "writes";
     /// Fewest changes on the ring: with one, a reader could never find a whole one.
     CHANGES_MIN: usize = 2, "changes";

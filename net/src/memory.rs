@@ -11,6 +11,13 @@ use octick_core::table::Region;
 /// on tables that leave the cache.
 const HUGE_PAGE: usize = 2 << 20;
 
+/// An ordinary page, bytes.
+const PAGE: usize = 4096;
+
+fn too_long() -> io::Error {
+    io::ErrorKind::OutOfMemory.into()
+}
+
 /// Anonymous private memory, zeroed, unmapped on drop.
 #[derive(Debug)]
 pub(crate) struct Mapping {
@@ -26,15 +33,29 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// At least `len` bytes in whole 2 MiB pages, aligned to them, asked to be huge before the first touch.
     pub(crate) fn huge(len: usize) -> io::Result<Self> {
-        let too_long = || io::Error::from(io::ErrorKind::OutOfMemory);
         let len = len.max(1).checked_next_multiple_of(HUGE_PAGE).ok_or_else(too_long)?;
+        Self::aligned(len)
+    }
+
+    /// The same, but for a tail of less than a quarter of such a page, which lies in ordinary pages: a pool of 64 buffers is 16 KiB
+    /// longer than 4 MiB, and takes no 6 for that.
+    pub(crate) fn mostly_huge(len: usize) -> io::Result<Self> {
+        if len < HUGE_PAGE || len % HUGE_PAGE >= HUGE_PAGE / 4 {
+            return Self::huge(len);
+        }
+        Self::aligned(len.checked_next_multiple_of(PAGE).ok_or_else(too_long)?)
+    }
+
+    /// `len` bytes, whole ordinary pages, of which the whole huge ones are asked to be huge.
+    fn aligned(len: usize) -> io::Result<Self> {
         // A mapping starts at any page: one more huge page has room for the alignment.
         let wide = Self::pages(len.checked_add(HUGE_PAGE).ok_or_else(too_long)?)?;
         let before = wide.start.as_ptr().addr().wrapping_neg() % HUGE_PAGE;
         let mapping = wide.trim(before, len);
-        // SAFETY: exactly the pages of this mapping; the advice changes no content. Its refusal (no huge pages in
-        // this kernel) leaves ordinary pages, which is what the type promises at least.
-        unsafe { libc::madvise(mapping.start.as_ptr().cast(), mapping.len, libc::MADV_HUGEPAGE) };
+        let huge = mapping.len / HUGE_PAGE * HUGE_PAGE;
+        // SAFETY: `huge <= mapping.len`, so only pages of this mapping; the advice changes no content. Its refusal (no huge
+        // pages in this kernel) leaves ordinary pages, which is what the type promises at least.
+        unsafe { libc::madvise(mapping.start.as_ptr().cast(), huge, libc::MADV_HUGEPAGE) };
         Ok(mapping)
     }
 
@@ -58,7 +79,7 @@ impl Mapping {
 
     /// Brings every page in now, so that the hot path never faults.
     pub(crate) fn populate(&self) {
-        for at in (0..self.len).step_by(4096) {
+        for at in (0..self.len).step_by(PAGE) {
             // SAFETY: `at` is inside the mapping; nobody else has the address yet, and zero is what is there.
             unsafe { self.start.add(at).write_volatile(0) };
         }
@@ -69,7 +90,7 @@ impl Mapping {
         let wide = std::mem::ManuallyDrop::new(self);
         assert!(before + len <= wide.len);
         // SAFETY: `before + len <= wide.len`, so both cuts lie inside the mapping, which nobody refers to yet;
-        // `before` and `len` are multiples of the page.
+        // `before` and `len` are multiples of the ordinary page.
         let start = unsafe {
             let start = wide.start.add(before);
             if before > 0 {
@@ -141,6 +162,22 @@ mod tests {
             let bytes = unsafe { std::slice::from_raw_parts_mut(mapping.start().as_ptr(), len) };
             assert!(bytes.iter().all(|&byte| byte == 0));
             bytes.fill(7);
+        }
+    }
+
+    #[test]
+    fn a_short_tail_takes_no_huge_page() {
+        let quarter = HUGE_PAGE / 4;
+        for (len, takes) in [
+            (1, HUGE_PAGE),
+            (2 * HUGE_PAGE, 2 * HUGE_PAGE),
+            (2 * HUGE_PAGE + 1, 2 * HUGE_PAGE + PAGE),
+            (2 * HUGE_PAGE + quarter - 1, 2 * HUGE_PAGE + quarter),
+            (2 * HUGE_PAGE + quarter, 3 * HUGE_PAGE),
+        ] {
+            let mapping = Mapping::mostly_huge(len).expect("memory");
+            assert_eq!((mapping.start().as_ptr().addr() % HUGE_PAGE, mapping.len), (0, takes), "{len}");
+            mapping.populate();
         }
     }
 }

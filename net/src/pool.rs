@@ -88,7 +88,7 @@ impl Pool {
         assert!((1..=POOL_BUFFERS_MAX).contains(&buffers), "a pool of {buffers} buffers");
         assert!((1..=PAYLOAD_MAX).contains(&payload_max), "buffers of {payload_max} bytes");
         let stride = (HEAD + payload_max).next_multiple_of(STAGGER) | STAGGER;
-        let memory = Mapping::huge(buffers * stride)?;
+        let memory = Mapping::mostly_huge(buffers * stride)?;
         memory.populate();
         let home: Box<[_]> = (0..buffers.div_ceil(WORD))
             .map(|word| CachePadded::new(AtomicU64::new(all_of(word, buffers))))

@@ -46,12 +46,28 @@ pub enum Next {
     Empty,
 }
 
+#[cfg_attr(not(loom), derive(zerocopy::FromZeros))]
 struct Entry {
     /// Number of the change plus one, once it is complete; anything else while it is not.
     stamp: AtomicU64,
     version: AtomicU64,
     /// Table in bits 48 to 55, mask in bits 32 to 47, slot below.
     place: AtomicU64,
+}
+
+impl Entry {
+    /// So many that are not complete, in memory that nothing touches before the first change does: most nodes have no readers.
+    #[cfg(not(loom))]
+    fn none(count: usize) -> Box<[Self]> {
+        zerocopy::FromZeros::new_box_zeroed_with_elems(count).expect("memory for the ring of changes")
+    }
+
+    #[cfg(loom)]
+    fn none(count: usize) -> Box<[Self]> {
+        let entry =
+            || Self { stamp: AtomicU64::new(0), version: AtomicU64::new(0), place: AtomicU64::new(0) };
+        (0..count).map(|_| entry()).collect()
+    }
 }
 
 struct Ring {
@@ -70,9 +86,7 @@ pub struct Publisher {
 impl Publisher {
     /// A ring of `capacity` changes, rounded up to a power of two; 24 bytes each.
     pub fn new(capacity: usize) -> Self {
-        let entry =
-            || Entry { stamp: AtomicU64::new(0), version: AtomicU64::new(0), place: AtomicU64::new(0) };
-        let entries = (0..capacity.max(2).next_power_of_two()).map(|_| entry()).collect();
+        let entries = Entry::none(capacity.max(2).next_power_of_two());
         Self {
             ring: Arc::new(Ring { entries, readers: AtomicUsize::new(0), head: AtomicU64::new(0) }),
             head: 0,

@@ -216,8 +216,8 @@ section! {
         strangers_checks_per_sec: u32 = 50_000,
         /// How many of those may fail; one address alone is held to a quarter of it.
         strangers_bad_per_sec: u32 = 400,
-        /// Writes of this node's agents that may wait to be merged; an agent that finds no room is told.
-        writes_queue: usize = 1 << 16,
+        /// Writes of this node's agents that may wait to be merged, 56 bytes each; an agent that finds no room is told.
+        writes_queue: usize = 1 << 14,
         /// Changes that a subscriber may lag behind before it misses some, rounded up to a power of two.
         changes_ring: usize = 1 << 16,
         /// Nodes that this node may come to know, itself and its peers included: at most 65,536.
