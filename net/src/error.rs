@@ -183,7 +183,7 @@ impl fmt::Display for NotReady {
         match self {
             Self::Gone => Gone.fmt(f),
             Self::NoSeedAnswers { seeds, waited } => {
-                write!(f, "within {waited:?} nobody answered")?;
+                write!(f, "within {} nobody answered", seconds(*waited))?;
                 for (i, seed) in seeds.iter().enumerate() {
                     write!(f, "{} {seed}", if i == 0 { " at" } else { "," })?;
                 }
@@ -191,7 +191,8 @@ impl fmt::Display for NotReady {
             }
             Self::NotSettled { waited } => write!(
                 f,
-                "after {waited:?} this node has met its mesh, and still learns who is there: wait longer"
+                "after {} this node has met its mesh, and still learns who is there: wait longer",
+                seconds(*waited)
             ),
             Self::Partitioned { reachable, required } => write!(
                 f,
@@ -277,7 +278,8 @@ impl fmt::Display for QueryError {
             Self::Silent { to, timeout } => {
                 write!(
                     f,
-                    "no answer from {to} within {timeout:?}: is a node there that lists this one as a peer?"
+                    "no answer from {to} within {}: is a node there that lists this one as a peer?",
+                    seconds(*timeout)
                 )
             }
         }
@@ -285,3 +287,23 @@ impl fmt::Display for QueryError {
 }
 
 impl std::error::Error for QueryError {}
+
+/// A time as people write it: seconds, and no more digits than it takes.
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_in_seconds() {
+        for (millis, says) in [(0, "0 s"), (300, "0.3 s"), (5_000, "5 s"), (90_500, "90.5 s")] {
+            assert_eq!(seconds(Duration::from_millis(millis)), says);
+        }
+        let silent =
+            QueryError::Silent { to: ([127, 0, 0, 1], 1).into(), timeout: Duration::from_millis(20) };
+        assert!(silent.to_string().starts_with("no answer from 127.0.0.1:1 within 0.02 s: "));
+    }
+}
