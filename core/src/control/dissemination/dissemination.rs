@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use octick_crypto::NodeId;
 
 use crate::control::dissemination::action::{Actions, DisseminationAction, Taken};
-use crate::control::dissemination::overlay::{Change, Overlay, WANTED};
+use crate::control::dissemination::overlay::{LinkChange, Overlay, WANTED};
 use crate::control::dissemination::rank::{Purpose, RINGS, Ranking, Standing};
 use crate::control::dissemination::rate::Rate;
 use crate::control::dissemination::regions::{Crossing, RegionView};
@@ -72,7 +72,7 @@ pub struct Dissemination {
     /// Until when this node is a newcomer, once it has had a neighbour, and when it may compare all updates again.
     newcomer_until: Option<u64>,
     compare_at: u64,
-    changes: Vec<Change>,
+    changes: Vec<LinkChange>,
     actions: Actions,
     random: Random,
 }
@@ -406,14 +406,14 @@ impl Dissemination {
     fn settle(&mut self, now: u64) {
         for change in core::mem::take(&mut self.changes) {
             match change {
-                Change::Tell(to, op) => self.actions.links.push_back((to, op)),
-                Change::Linked(place) => {
+                LinkChange::Tell(to, op) => self.actions.links.push_back((to, op)),
+                LinkChange::Linked(place) => {
                     let linked = self.spread.link(place);
                     debug_assert!(linked, "there is a place for every link of the overlay");
                     self.newcomer_until.get_or_insert(now + NEWCOMER_FOR);
                     self.offer_recent(now, place);
                 }
-                Change::Unlinked(place) => self.spread.unlink(place),
+                LinkChange::Unlinked(place) => self.spread.unlink(place),
             }
         }
     }

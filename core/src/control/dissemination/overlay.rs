@@ -5,7 +5,7 @@
 //! said so: `connect`, answered by `accept` or `disconnect`. Whoever is gone is replaced by the next in rank: the table
 //! of live members is what other overlays call the passive view (Leitao et al., HyParView, 2007), and costs nothing here.
 //!
-//! In go the members that are wanted now, and messages; out come messages and [`Change`]s. A link that is no longer
+//! In go the members that are wanted now, and messages; out come messages and [`LinkChange`]s. A link that is no longer
 //! wanted is kept until the wanted ones stand, so an epoch's end disconnects nobody.
 
 use alloc::vec::Vec;
@@ -33,7 +33,7 @@ const _: () =
 
 /// What became of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum LinkChange {
     /// Send this.
     Tell(MemberIndex, LinkOp),
     /// A neighbour more.
@@ -84,7 +84,7 @@ impl Overlay {
     }
 
     /// Says whom the node wants now, when members or the epoch have changed: [`WANTED`] at most count.
-    pub fn want(&mut self, now: u64, wanted: &[MemberIndex], changes: &mut Vec<Change>) {
+    pub fn want(&mut self, now: u64, wanted: &[MemberIndex], changes: &mut Vec<LinkChange>) {
         let wanted = &wanted[..wanted.len().min(WANTED)];
         self.links.iter_mut().for_each(|link| link.wanted = wanted.contains(&link.peer));
         for peer in wanted {
@@ -96,34 +96,34 @@ impl Overlay {
                     stands: false,
                     wanted: true,
                 });
-                changes.push(Change::Tell(*peer, LinkOp::Connect));
+                changes.push(LinkChange::Tell(*peer, LinkOp::Connect));
             }
         }
         self.drop_surplus(changes);
     }
 
     /// A member is gone.
-    pub fn gone(&mut self, peer: MemberIndex, changes: &mut Vec<Change>) {
+    pub fn gone(&mut self, peer: MemberIndex, changes: &mut Vec<LinkChange>) {
         self.remove(peer, changes);
         self.passed_over.retain(|(other, _)| *other != peer);
     }
 
     /// A neighbour, or somebody who wants to be, says something about the link.
-    pub fn handle(&mut self, now: u64, from: MemberIndex, op: LinkOp, changes: &mut Vec<Change>) {
+    pub fn handle(&mut self, now: u64, from: MemberIndex, op: LinkOp, changes: &mut Vec<LinkChange>) {
         match (op, self.find(from)) {
             (LinkOp::Connect, Some(at)) => {
                 self.stand(at, now, changes);
-                changes.push(Change::Tell(from, LinkOp::Accept));
+                changes.push(LinkChange::Tell(from, LinkOp::Accept));
             }
             (LinkOp::Connect, None) => {
                 if self.make_room(changes) {
                     let link = Link { peer: from, due: now, asks: 0, stands: false, wanted: false };
                     self.links.push(link);
                     self.stand(self.links.len() - 1, now, changes);
-                    changes.push(Change::Tell(from, LinkOp::Accept));
+                    changes.push(LinkChange::Tell(from, LinkOp::Accept));
                 } else {
                     self.refused.full += 1;
-                    changes.push(Change::Tell(from, LinkOp::Disconnect));
+                    changes.push(LinkChange::Tell(from, LinkOp::Disconnect));
                 }
             }
             (LinkOp::Accept, Some(at)) => {
@@ -132,7 +132,7 @@ impl Overlay {
             }
             (LinkOp::Accept, None) => {
                 self.refused.unasked += 1;
-                changes.push(Change::Tell(from, LinkOp::Disconnect));
+                changes.push(LinkChange::Tell(from, LinkOp::Disconnect));
             }
             (LinkOp::Disconnect, Some(at)) => {
                 if self.links[at].wanted {
@@ -150,7 +150,7 @@ impl Overlay {
     }
 
     /// Asks again. Returns whether a wanted member was given up, so that others should be wanted.
-    pub fn tick(&mut self, now: u64, changes: &mut Vec<Change>) -> bool {
+    pub fn tick(&mut self, now: u64, changes: &mut Vec<LinkChange>) -> bool {
         let mut silent = Vec::new();
         for link in self.links.iter_mut().filter(|link| link.due <= now) {
             if link.asks >= ASKS {
@@ -159,12 +159,12 @@ impl Overlay {
             }
             link.due = now + (PATIENCE << link.asks);
             link.asks += 1;
-            changes.push(Change::Tell(link.peer, LinkOp::Connect));
+            changes.push(LinkChange::Tell(link.peer, LinkOp::Connect));
         }
         for peer in &silent {
             self.pass_over(*peer, now);
             // Should only the answers have been lost, the other end must not keep half a link.
-            changes.push(Change::Tell(*peer, LinkOp::Disconnect));
+            changes.push(LinkChange::Tell(*peer, LinkOp::Disconnect));
             self.remove(*peer, changes);
         }
         !silent.is_empty()
@@ -180,47 +180,47 @@ impl Overlay {
         self.links.iter().position(|link| link.peer == peer)
     }
 
-    fn stand(&mut self, at: usize, now: u64, changes: &mut Vec<Change>) {
+    fn stand(&mut self, at: usize, now: u64, changes: &mut Vec<LinkChange>) {
         let link = &mut self.links[at];
         // Spread over the period by who it is, so that links are not all confirmed at once.
         let spread = u64::from(link.peer.0 % 16) * (CONFIRM / 16);
         (link.due, link.asks) = (now + CONFIRM + spread, 0);
         if !core::mem::replace(&mut link.stands, true) {
-            changes.push(Change::Linked(link.peer));
+            changes.push(LinkChange::Linked(link.peer));
         }
     }
 
     /// Makes room for one more link: a link goes that this node does not want, if there is one.
-    fn make_room(&mut self, changes: &mut Vec<Change>) -> bool {
+    fn make_room(&mut self, changes: &mut Vec<LinkChange>) -> bool {
         if self.links.len() < OVERLAY_MAX {
             return true;
         }
         let Some(unwanted) = self.links.iter().find(|link| !link.wanted).map(|link| link.peer) else {
             return false;
         };
-        changes.push(Change::Tell(unwanted, LinkOp::Disconnect));
+        changes.push(LinkChange::Tell(unwanted, LinkOp::Disconnect));
         self.remove(unwanted, changes);
         true
     }
 
     /// Once all that is wanted stands, who is wanted by neither end need not be kept; whether the other end wants a link
     /// is not known, so as many stay as others may need for theirs.
-    fn drop_surplus(&mut self, changes: &mut Vec<Change>) {
+    fn drop_surplus(&mut self, changes: &mut Vec<LinkChange>) {
         let waits = self.links.iter().any(|link| link.wanted && !link.stands);
         while !waits && self.links.len() > WANTED + 4 {
             let Some(unwanted) = self.links.iter().find(|link| !link.wanted).map(|link| link.peer) else {
                 return;
             };
-            changes.push(Change::Tell(unwanted, LinkOp::Disconnect));
+            changes.push(LinkChange::Tell(unwanted, LinkOp::Disconnect));
             self.remove(unwanted, changes);
         }
     }
 
-    fn remove(&mut self, peer: MemberIndex, changes: &mut Vec<Change>) {
+    fn remove(&mut self, peer: MemberIndex, changes: &mut Vec<LinkChange>) {
         if let Some(at) = self.find(peer) {
             // In order, so that the longest-standing unwanted link is the first to go.
             if self.links.remove(at).stands {
-                changes.push(Change::Unlinked(peer));
+                changes.push(LinkChange::Unlinked(peer));
             }
         }
     }
@@ -284,9 +284,9 @@ mod tests {
                 .for_each(|i| self.want(i));
         }
 
-        fn post(&mut self, from: u32, changes: Vec<Change>) {
+        fn post(&mut self, from: u32, changes: Vec<LinkChange>) {
             for change in changes {
-                if let Change::Tell(to, op) = change
+                if let LinkChange::Tell(to, op) = change
                     && !self.random.permille(self.loss_permille)
                 {
                     self.send_queue.push_back((from, to.0, op));
@@ -407,7 +407,7 @@ mod tests {
         let mut overlay = Overlay::default();
         let mut changes = Vec::new();
         overlay.handle(0, MemberIndex(1), LinkOp::Accept, &mut changes);
-        assert_eq!(changes, [Change::Tell(MemberIndex(1), LinkOp::Disconnect)]);
+        assert_eq!(changes, [LinkChange::Tell(MemberIndex(1), LinkOp::Disconnect)]);
         assert_eq!((overlay.neighbours().count(), overlay.refused.unasked), (0, 1));
     }
 
