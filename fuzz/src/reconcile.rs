@@ -3,7 +3,7 @@
 
 use octick_core::control::Random;
 use octick_core::control::reconcile::message::{ReconcileMsg, Topic};
-use octick_core::control::reconcile::session::{Output, Reconciler, Refused, Settings};
+use octick_core::control::reconcile::session::{Output, Reconciler, SessionRefusal, SessionSettings};
 use octick_core::wire::control_frame::BODY_MAX;
 
 use crate::cursor::Cursor;
@@ -21,16 +21,16 @@ pub fn run(data: &[u8]) {
 }
 
 /// [`run`], and how often each reason was counted.
-pub fn play(data: &[u8]) -> [u64; Refused::ALL.len()] {
+pub fn play(data: &[u8]) -> [u64; SessionRefusal::ALL.len()] {
     let mut input = Cursor::new(data);
-    let settings = Settings {
+    let settings = SessionSettings {
         sessions_max: 3,
         names_per_turn: 32,
         symbols_max: 128,
         round_bytes: 2_000,
         session_bytes: 10_000,
         filter_bytes_max: 64,
-        ..Settings::default()
+        ..SessionSettings::default()
     };
     let mut random = Random::new(input.u8().into());
     let mut nodes = [0, 1].map(|_| Reconciler::<u8, u64>::new(settings, random.fork()));

@@ -60,7 +60,7 @@ fn reconcile() {
 /// The sum over the corpus: it is of use only as long as it comes past most of the checks.
 #[test]
 fn the_reconcile_corpus_meets_most_refusals() {
-    let mut met = [0; octick_core::control::reconcile::session::Refused::ALL.len()];
+    let mut met = [0; octick_core::control::reconcile::session::SessionRefusal::ALL.len()];
     for (_, bytes) in corpus("reconcile") {
         met.iter_mut().zip(octick_fuzz::reconcile::play(&bytes)).for_each(|(sum, count)| *sum += count);
     }

@@ -97,7 +97,7 @@ impl Control {
     pub(super) fn handle_session(&mut self, now: u64, from: MemberIndex, body: &[u8]) -> Result<(), Refusal> {
         let dissemination = &self.dissemination;
         let names = |set| (set == UPDATES).then(|| dissemination.held(now).into_iter());
-        self.reconciler.handle(now, from, body, names).map_err(session::Refused::refusal)
+        self.reconciler.handle(now, from, body, names).map_err(session::SessionRefusal::refusal)
     }
 
     /// Lets the scout look around in other regions.

@@ -64,7 +64,7 @@ impl Control {
             membership,
             dissemination: Dissemination::new((spread, selection), init.mesh, me, random.fork(), now),
             cross_region: Scout::new(Sampling::new(init.id, random.fork()), random.fork()),
-            reconciler: Reconciler::new(session::Settings::default(), random.fork()),
+            reconciler: Reconciler::new(session::SessionSettings::default(), random.fork()),
             mesh: init.mesh,
             effects,
             refusals: Refusals::default(),
@@ -132,7 +132,7 @@ impl Control {
     /// What was refused so far, and why, by all machines.
     pub fn refusals(&self) -> Refusals {
         let mut all = self.refusals;
-        for (refused, count) in session::Refused::ALL.into_iter().zip(self.reconciler.refused()) {
+        for (refused, count) in session::SessionRefusal::ALL.into_iter().zip(self.reconciler.refused()) {
             all.set(refused.refusal(), *count);
         }
         let spread = self.dissemination.counts();

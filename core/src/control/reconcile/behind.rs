@@ -3,13 +3,13 @@
 use alloc::vec::Vec;
 
 use super::bloom::Bloom;
-use super::context::{Context, Refused};
+use super::context::{Context, SessionRefusal};
 use super::exchange::{Exchange, Stage};
 use super::key::Name;
 use super::message::{LIST_ENDS, LIST_GOES_ON, PAGE_LEN, ReconcileMsg, names_max, read_names, write_names};
 
 impl<P: Copy + Ord, N: Name> Exchange<P, N> {
-    pub(super) fn handle_far(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
+    pub(super) fn handle_far(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), SessionRefusal> {
         if matches!(self.stage, Stage::Waiting { .. }) {
             self.stage = Stage::Listing { cursor: 0 };
             self.send_filter(ctx);
@@ -39,13 +39,13 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         (size, total): (u32, u32),
         at: u32,
         bytes: &[u8],
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SessionRefusal> {
         let (whole, first) = (total as usize, matches!(self.stage, Stage::Waiting { .. }));
         if whole > ctx.settings.filter_bytes_max
             || !at.is_multiple_of(PAGE_LEN as u32)
             || bytes.len() != whole.saturating_sub(at as usize).min(PAGE_LEN)
         {
-            return Err(Refused::Bound);
+            return Err(SessionRefusal::Bound);
         }
         if first {
             let bloom = Bloom::empty(self.key("filter"), 0, 0);
@@ -53,14 +53,14 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         }
         let key = self.key("filter");
         let Stage::Filtering { bloom, pages, asked, at: looked } = &mut self.stage else {
-            return Err(Refused::Unknown);
+            return Err(SessionRefusal::Unknown);
         };
         if pages.is_empty() && *looked == 0 {
             *bloom = Bloom::empty(key, size, whole);
             bloom.bytes_mut().fill(0xFF);
         }
         if bloom.bytes().len() != whole || *asked {
-            return Err(Refused::Changed);
+            return Err(SessionRefusal::Changed);
         }
         if !pages.contains(&at) {
             pages.push(at);
@@ -74,10 +74,14 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         Ok(())
     }
 
-    pub(super) fn handle_next(&mut self, ctx: &mut Context<'_, P, N>, cursor: u32) -> Result<(), Refused> {
-        let Stage::Filtering { asked, at, .. } = &mut self.stage else { return Err(Refused::Unknown) };
+    pub(super) fn handle_next(
+        &mut self,
+        ctx: &mut Context<'_, P, N>,
+        cursor: u32,
+    ) -> Result<(), SessionRefusal> {
+        let Stage::Filtering { asked, at, .. } = &mut self.stage else { return Err(SessionRefusal::Unknown) };
         if self.opener || cursor as usize > self.names.len() {
-            return Err(Refused::Bound);
+            return Err(SessionRefusal::Bound);
         }
         (*asked, *at) = (true, cursor as usize);
         self.wait(ctx);
@@ -85,7 +89,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
     }
 
     /// Looks up a slice of the set in the peer's filter.
-    pub(super) fn filter(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
+    pub(super) fn filter(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), SessionRefusal> {
         let Stage::Filtering { bloom, asked, at, .. } = &mut self.stage else { return Ok(()) };
         let from = *at;
         let most = if self.opener { usize::MAX } else { ctx.settings.round_bytes / N::LEN };
@@ -131,19 +135,19 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         asked: u32,
         next: u32,
         names: &[u8],
-    ) -> Result<(), Refused> {
-        let names = read_names::<N>(names).ok_or(Refused::Garbled)?;
+    ) -> Result<(), SessionRefusal> {
+        let names = read_names::<N>(names).ok_or(SessionRefusal::Garbled)?;
         let listed = matches!(self.stage, Stage::Settling) && !self.settled;
         let reached = if let Stage::Listing { cursor } = self.stage { cursor } else { LIST_ENDS };
         if asked > reached || !(listed || reached != LIST_ENDS) {
-            return Err(Refused::Unknown);
+            return Err(SessionRefusal::Unknown);
         }
         if next <= asked {
-            return Err(Refused::Bound);
+            return Err(SessionRefusal::Bound);
         }
         self.served += names.len();
         if self.served > 2 * ctx.settings.set_max {
-            return Err(Refused::Greedy);
+            return Err(SessionRefusal::Greedy);
         }
         self.pull.extend(names);
         if listed || asked < reached || next == LIST_GOES_ON {

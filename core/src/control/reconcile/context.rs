@@ -7,7 +7,7 @@ use crate::refusal::Refusal;
 
 /// What a node spends on reconciling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct SessionSettings {
     /// Sessions at once, opened or answered. Each may hold 100 bytes a name of its set.
     pub sessions_max: usize,
     /// Names of a set that are compared; the rest waits for another session.
@@ -38,7 +38,7 @@ pub struct Settings {
     pub peers_max: usize,
 }
 
-impl Default for Settings {
+impl Default for SessionSettings {
     fn default() -> Self {
         Self {
             sessions_max: 8,
@@ -62,7 +62,7 @@ impl Default for Settings {
 /// Why something that a peer said was not handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub enum Refused {
+pub enum SessionRefusal {
     /// Not one of the messages.
     Garbled,
     /// Of a session that is not, or not in that state.
@@ -83,7 +83,7 @@ pub enum Refused {
     Bound,
 }
 
-impl Refused {
+impl SessionRefusal {
     /// Every reason, in the order of the counters.
     pub const ALL: [Self; 9] = [
         Self::Garbled,
@@ -123,7 +123,7 @@ pub enum End {
     /// The peer did not answer, or has no room.
     Silent,
     /// It was given up.
-    Refused(Refused),
+    SessionRefusal(SessionRefusal),
 }
 
 /// What a node is to do.
@@ -168,6 +168,6 @@ pub enum Output<P, N> {
 /// What all sessions share.
 pub(super) struct Context<'a, P, N> {
     pub(super) now: u64,
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a SessionSettings,
     pub(super) out: &'a mut VecDeque<Output<P, N>>,
 }

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::bloom::Bloom;
-use super::context::{Context, End, Output, Refused};
+use super::context::{Context, End, Output, SessionRefusal};
 use super::key::{Key, Name};
 use super::message::{ReconcileMsg, Topic, names_max, read_names, write_names};
 use super::riblt::{Coder, Decoder};
@@ -142,7 +142,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         &mut self,
         ctx: &mut Context<'_, P, N>,
         msg: ReconcileMsg<'_>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SessionRefusal> {
         let handled = match msg {
             ReconcileMsg::Symbols { share, size, first, bytes } => {
                 self.meet(ctx, share, size)?;
@@ -171,15 +171,18 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             ReconcileMsg::Open { share, .. } if self.theirs.is_some_and(|theirs| theirs.0 == share) => {
                 self.answer_again(ctx)
             }
-            ReconcileMsg::Busy | ReconcileMsg::Open { .. } => Err(Refused::Unknown),
+            ReconcileMsg::Busy | ReconcileMsg::Open { .. } => Err(SessionRefusal::Unknown),
         };
-        if let Err(refused @ (Refused::TooLong | Refused::Contradiction | Refused::Greedy)) = handled {
-            self.ended = Some(End::Refused(refused));
+        if let Err(
+            refused @ (SessionRefusal::TooLong | SessionRefusal::Contradiction | SessionRefusal::Greedy),
+        ) = handled
+        {
+            self.ended = Some(End::SessionRefusal(refused));
         }
         handled
     }
 
-    pub(super) fn tick(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
+    pub(super) fn tick(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), SessionRefusal> {
         if self.ends_at == u64::MAX {
             self.ends_at = ctx.now.saturating_add(ctx.settings.lifetime);
             self.bytes_left = ctx.settings.session_bytes;
@@ -223,7 +226,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             _ => Ok(()),
         };
         if let Err(refused) = done {
-            self.ended = Some(End::Refused(refused));
+            self.ended = Some(End::SessionRefusal(refused));
         }
         done
     }
@@ -261,15 +264,15 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         self.stage = Stage::Coding { coder, end: symbols.max(4), sent: 0 };
     }
 
-    fn handle_want(&mut self, ctx: &mut Context<'_, P, N>, names: &[u8]) -> Result<(), Refused> {
+    fn handle_want(&mut self, ctx: &mut Context<'_, P, N>, names: &[u8]) -> Result<(), SessionRefusal> {
         if self.opener {
-            return Err(Refused::Unknown);
+            return Err(SessionRefusal::Unknown);
         }
-        let names = read_names::<N>(names).ok_or(Refused::Garbled)?;
+        let names = read_names::<N>(names).ok_or(SessionRefusal::Garbled)?;
         self.served += names.len();
         // Each name of the set once, and once more for what was lost.
         if self.served > 2 * self.names.len() {
-            return Err(Refused::Greedy);
+            return Err(SessionRefusal::Greedy);
         }
         ctx.out.push_back(Output::Serve { to: self.peer, set: self.topic.set, names });
         self.wait(ctx);
@@ -277,10 +280,10 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
     }
 
     /// The question came once more: the answer may have been lost.
-    fn answer_again(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
+    fn answer_again(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), SessionRefusal> {
         self.tries += 1;
         if self.tries > ctx.settings.tries {
-            return Err(Refused::Greedy);
+            return Err(SessionRefusal::Greedy);
         }
         match &mut self.stage {
             Stage::Coding { end, sent, .. } if sent == end => *sent = 0,
@@ -359,12 +362,12 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
     }
 
     /// The peer's share and size, which must stay what they were.
-    fn meet(&mut self, ctx: &Context<'_, P, N>, share: u64, size: u32) -> Result<(), Refused> {
+    fn meet(&mut self, ctx: &Context<'_, P, N>, share: u64, size: u32) -> Result<(), SessionRefusal> {
         if size as usize > ctx.settings.set_max {
-            return Err(Refused::Bound);
+            return Err(SessionRefusal::Bound);
         }
         let met = *self.theirs.get_or_insert((share, size));
-        if met == (share, size) { Ok(()) } else { Err(Refused::Changed) }
+        if met == (share, size) { Ok(()) } else { Err(SessionRefusal::Changed) }
     }
 
     pub(super) fn key(&self, purpose: &str) -> Key {
@@ -385,8 +388,8 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
     }
 
     /// Says what the peer asked for, at its price.
-    pub(super) fn send(&mut self, ctx: &mut Context<'_, P, N>, body: Vec<u8>) -> Result<(), Refused> {
-        self.bytes_left = self.bytes_left.checked_sub(body.len()).ok_or(Refused::Greedy)?;
+    pub(super) fn send(&mut self, ctx: &mut Context<'_, P, N>, body: Vec<u8>) -> Result<(), SessionRefusal> {
+        self.bytes_left = self.bytes_left.checked_sub(body.len()).ok_or(SessionRefusal::Greedy)?;
         ctx.out.push_back(Output::Say { to: self.peer, body });
         Ok(())
     }

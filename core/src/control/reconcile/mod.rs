@@ -1,7 +1,7 @@
 //! Finding what one of two nodes has and the other lacks, at a price that follows the difference and not the sets.
 //!
 //! In come sets of names, control frames and time; out come control frames, names to ask for and names to send. What can never
-//! happen: a peer that makes a node hold, send or compute more than its [`Settings`](session::Settings) allow; a
+//! happen: a peer that makes a node hold, send or compute more than its [`SessionSettings`](session::SessionSettings) allow; a
 //! panic over what a peer sent; a wrong name taken for a difference, but with a chance of 2^-32 a symbol.
 //!
 //! | module | idea |

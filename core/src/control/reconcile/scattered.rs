@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::context::{Context, Refused};
+use super::context::{Context, SessionRefusal};
 use super::exchange::{Apart, Exchange, Stage};
 use super::key::{Key, Name};
 use super::message::{ReconcileMsg, SYMBOLS_AT};
@@ -13,7 +13,7 @@ use crate::wire::control_frame::BODY_MAX;
 
 impl<P: Copy + Ord, N: Name> Exchange<P, N> {
     /// Sends as many complete symbols as a round allows.
-    pub(super) fn send_symbols(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
+    pub(super) fn send_symbols(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), SessionRefusal> {
         let Stage::Coding { coder, end, sent } = &mut self.stage else { return Ok(()) };
         let (size, mut round, mut bodies) = (coder.size(), ctx.settings.round_bytes, Vec::new());
         while *sent < *end && round > 0 {
@@ -41,7 +41,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         ctx: &mut Context<'_, P, N>,
         first: u32,
         mut bytes: &[u8],
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SessionRefusal> {
         let (share, size) = self.theirs.expect("they were met");
         if matches!(self.stage, Stage::Waiting { .. }) {
             let key = Key::of("symbols", self.share, share);
@@ -55,18 +55,18 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         }
         let Stage::Decoding(apart) = &mut self.stage else { return Ok(()) };
         if first >= ctx.settings.symbols_max {
-            return Err(Refused::Bound);
+            return Err(SessionRefusal::Bound);
         }
         let mut symbols = Vec::new();
         while !bytes.is_empty() {
             let index = first.saturating_add(symbols.len() as u32);
-            symbols.push(Symbol::read(index, apart.their_size, &mut bytes).ok_or(Refused::Garbled)?);
+            symbols.push(Symbol::read(index, apart.their_size, &mut bytes).ok_or(SessionRefusal::Garbled)?);
         }
         // Every key is a first below the bound, so what waits is bounded by control frames of the symbols that may come: yet one
         // that sends each control frame shifted by one could make it many times as much.
         let waiting: usize = apart.early.values().map(Vec::len).sum();
         if waiting + symbols.len() > 2 * ctx.settings.symbols_max as usize {
-            return Err(Refused::Greedy);
+            return Err(SessionRefusal::Greedy);
         }
         if first >= apart.decoder.taken() && !symbols.is_empty() {
             apart.end = apart.end.max(first.saturating_add(symbols.len() as u32));
@@ -78,7 +78,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
     }
 
     /// A slice of coding, and of taking apart what is there on both sides.
-    pub(super) fn decode(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), Refused> {
+    pub(super) fn decode(&mut self, ctx: &mut Context<'_, P, N>) -> Result<(), SessionRefusal> {
         let Stage::Decoding(apart) = &mut self.stage else { return Ok(()) };
         let reach = apart.end.min(ctx.settings.symbols_max);
         // Code for all that is there at once: each pass over the set has its price.
@@ -102,8 +102,8 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
                     self.begin_to_settle(ctx);
                     return Ok(());
                 }
-                Err(Undecodable::TooLong) => return Err(Refused::TooLong),
-                Err(Undecodable::Contradiction) => return Err(Refused::Contradiction),
+                Err(Undecodable::TooLong) => return Err(SessionRefusal::TooLong),
+                Err(Undecodable::Contradiction) => return Err(SessionRefusal::Contradiction),
             }
         }
         let taken = apart.decoder.taken();
@@ -111,7 +111,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         // Everything that was sent is in, and it was not enough.
         if taken >= apart.end && apart.early.is_empty() {
             if taken >= ctx.settings.symbols_max {
-                return Err(Refused::TooLong);
+                return Err(SessionRefusal::TooLong);
             }
             // Control frames of the same burst may still be on their way: a little patience.
             self.due = ctx.now + ctx.settings.patience / 8;
@@ -124,10 +124,10 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         ctx: &mut Context<'_, P, N>,
         first: u32,
         last: u32,
-    ) -> Result<(), Refused> {
-        let Stage::Coding { coder, end, sent } = &mut self.stage else { return Err(Refused::Unknown) };
+    ) -> Result<(), SessionRefusal> {
+        let Stage::Coding { coder, end, sent } = &mut self.stage else { return Err(SessionRefusal::Unknown) };
         if first >= last || last > ctx.settings.symbols_max || first > coder.symbols().len() as u32 {
-            return Err(Refused::Bound);
+            return Err(SessionRefusal::Bound);
         }
         (*sent, *end) = (first, last);
         Ok(())

@@ -1,4 +1,4 @@
-//! All sessions of a node: it opens some, answers others, and keeps every one within its [`Settings`].
+//! All sessions of a node: it opens some, answers others, and keeps every one within its [`SessionSettings`].
 //!
 //! ```text
 //! opener        open: share, size, sketch ─────────────>  answerer: estimates the difference
@@ -12,13 +12,13 @@
 //!
 //! In come control frames, time and snapshots of sets; out come [`Output`]s. A set is hashed and coded a slice a tick, so that
 //! nothing else waits. Lost control frames are asked for again. Who wastes this node's time is told to the embedder by
-//! [`Refused`], which takes it from the peer's account.
+//! [`SessionRefusal`], which takes it from the peer's account.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use super::context::Context;
-pub use super::context::{End, Output, Refused, Settings};
+pub use super::context::{End, Output, SessionRefusal, SessionSettings};
 use super::exchange::Exchange;
 use super::key::Name;
 use super::message::{ReconcileMsg, Topic};
@@ -27,30 +27,30 @@ use crate::random::Random;
 /// All sessions of a node with its peers `P` about sets of names `N`.
 #[derive(Debug)]
 pub struct Reconciler<P, N> {
-    settings: Settings,
+    settings: SessionSettings,
     random: Random,
     sessions: BTreeMap<(P, Topic, bool), Exchange<P, N>>,
     /// The last session that a peer opened, and when it may open another.
     heard: BTreeMap<P, (u32, u64)>,
     out: VecDeque<Output<P, N>>,
-    refused: [u64; Refused::ALL.len()],
+    refused: [u64; SessionRefusal::ALL.len()],
 }
 
 impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
     /// No sessions. The randomness draw the shares of keys: seed them with a secret, or keys can be guessed.
-    pub fn new(settings: Settings, random: Random) -> Self {
+    pub fn new(settings: SessionSettings, random: Random) -> Self {
         Self {
             settings,
             random,
             sessions: BTreeMap::new(),
             heard: BTreeMap::new(),
             out: VecDeque::new(),
-            refused: [0; Refused::ALL.len()],
+            refused: [0; SessionRefusal::ALL.len()],
         }
     }
 
-    /// How often each reason was counted, in the order of [`Refused::ALL`].
-    pub fn refused(&self) -> &[u64; Refused::ALL.len()] {
+    /// How often each reason was counted, in the order of [`SessionRefusal::ALL`].
+    pub fn refused(&self) -> &[u64; SessionRefusal::ALL.len()] {
         &self.refused
     }
 
@@ -87,14 +87,14 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
     /// only when a session is to be answered; nothing means that there is no such set.
     ///
     /// # Errors
-    /// [`Refused`]: it was not handled, or ended its session. The peer's account pays.
+    /// [`SessionRefusal`]: it was not handled, or ended its session. The peer's account pays.
     pub fn handle<I: Iterator<Item = N>>(
         &mut self,
         now: u64,
         from: P,
         body: &[u8],
         names: impl FnOnce(u8) -> Option<I>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SessionRefusal> {
         let handled = self.handle_body(now, from, body, names);
         if let Err(refused) = handled {
             self.refused[refused as usize] += 1;
@@ -108,13 +108,14 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
         from: P,
         body: &[u8],
         names: impl FnOnce(u8) -> Option<I>,
-    ) -> Result<(), Refused> {
-        let (topic, msg) = ReconcileMsg::decode(body).ok_or(Refused::Garbled)?;
+    ) -> Result<(), SessionRefusal> {
+        let (topic, msg) = ReconcileMsg::decode(body).ok_or(SessionRefusal::Garbled)?;
         if let ReconcileMsg::Open { share, size, sketch } = msg
             && !self.sessions.contains_key(&(from, topic, false))
         {
             self.admit(now, from, topic)?;
-            let names = names(topic.set).ok_or(Refused::Unknown)?.take(self.settings.set_max).collect();
+            let names =
+                names(topic.set).ok_or(SessionRefusal::Unknown)?.take(self.settings.set_max).collect();
             let exchange =
                 Exchange::answer(now, from, topic, self.random.u64(), names, (share, size, *sketch));
             self.sessions.insert((from, topic, false), exchange);
@@ -133,7 +134,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
         if matches!(msg, ReconcileMsg::Filter { .. }) && !self.sessions.contains_key(&key) {
             key.2 = false;
         }
-        let exchange = self.sessions.get_mut(&key).ok_or(Refused::Unknown)?;
+        let exchange = self.sessions.get_mut(&key).ok_or(SessionRefusal::Unknown)?;
         let mut ctx = Context { now, settings: &self.settings, out: &mut self.out };
         let handled = exchange.handle(&mut ctx, msg);
         self.bury(now, key);
@@ -141,15 +142,15 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
     }
 
     /// Whether a peer may open this session now.
-    fn admit(&mut self, now: u64, from: P, topic: Topic) -> Result<(), Refused> {
+    fn admit(&mut self, now: u64, from: P, topic: Topic) -> Result<(), SessionRefusal> {
         let busy = self.sessions.keys().any(|(peer, _, opener)| *peer == from && !opener);
         let early = self.heard.get(&from).is_some_and(|(last, until)| *last == topic.session || now < *until);
         if busy || early {
-            return Err(Refused::TooSoon);
+            return Err(SessionRefusal::TooSoon);
         }
         if self.sessions.len() >= self.settings.sessions_max {
             self.out.push_back(Output::Say { to: from, body: ReconcileMsg::Busy.encode(topic) });
-            return Err(Refused::Full);
+            return Err(SessionRefusal::Full);
         }
         if self.heard.len() >= self.settings.peers_max {
             self.heard.retain(|_, (_, until)| now < *until);

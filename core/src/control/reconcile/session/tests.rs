@@ -30,7 +30,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(settings: Settings, sets: [Set; 2], loss: u32, seed: u64) -> Self {
+    fn new(settings: SessionSettings, sets: [Set; 2], loss: u32, seed: u64) -> Self {
         let mut weather = Random::new(seed);
         let nodes = [0, 1].map(|_| Reconciler::new(settings, weather.fork()));
         Self {
@@ -130,7 +130,7 @@ fn sets(size: usize, ours: usize, theirs: usize, seed: u64) -> [Set; 2] {
 /// `cargo test --release -p octick-core -- --nocapture a_session_costs`
 #[test]
 fn a_session_costs_what_its_difference_does() {
-    let settings = Settings { round_bytes: 1 << 20, ..Settings::default() };
+    let settings = SessionSettings { round_bytes: 1 << 20, ..SessionSettings::default() };
     for (differ, bar) in [(0, 300), (10, 600), (100, 6_000), (1_000, 40_000), (10_000, 400_000)] {
         let (mut bytes, mut framed, mut one_trip) = (0, 0, 0);
         let runs = if differ > 1_000 { 2 } else { 5 };
@@ -157,10 +157,10 @@ fn a_session_costs_what_its_difference_does() {
 #[test]
 fn a_node_away_for_an_hour_catches_up_in_bounded_rounds() {
     for (ours, theirs, who) in [(0, 100_000, "opener"), (100_000, 0, "answerer")] {
-        let mut pair = Pair::new(Settings::default(), sets(110_000, ours, theirs, 5), 0, 5);
+        let mut pair = Pair::new(SessionSettings::default(), sets(110_000, ours, theirs, 5), 0, 5);
         let began = pair.now;
         let sessions = pair.reconcile();
-        let settings = Settings::default();
+        let settings = SessionSettings::default();
         // A round, the names that a batch wants, and what is over in a control frame.
         assert!(
             pair.burst <= settings.round_bytes + settings.batch * 9 + 4_096,
@@ -190,7 +190,7 @@ proptest! {
     ) {
         let sets = sets(size, ours, theirs, seed);
         let union: Set = &sets[0] | &sets[1];
-        let settings = Settings { round_bytes: 8 << 10, names_per_turn: 500, ..Settings::default() };
+        let settings = SessionSettings { round_bytes: 8 << 10, names_per_turn: 500, ..SessionSettings::default() };
         let mut pair = Pair::new(settings, sets, loss, seed);
         pair.reconcile();
         prop_assert_eq!(&pair.sets[0], &union);
@@ -202,7 +202,7 @@ proptest! {
         bodies in prop::collection::vec((0..12_u8, any::<bool>(), prop::collection::vec(any::<u8>(), 0..120)), 1..60),
         seed in any::<u64>(),
     ) {
-        let settings = Settings { names_per_turn: 50, symbols_max: 256, ..Settings::default() };
+        let settings = SessionSettings { names_per_turn: 50, symbols_max: 256, ..SessionSettings::default() };
         let mut node = Reconciler::<u8, u64>::new(settings, Random::new(seed));
         node.open(0, 1, 0, 0..100);
         let mut session = 0;
@@ -227,7 +227,7 @@ proptest! {
 }
 
 /// A node that was asked by peer 1 in session 7, and says what it answered.
-fn asked(settings: Settings, size: u32) -> (Reconciler<u8, u64>, Vec<Vec<u8>>) {
+fn asked(settings: SessionSettings, size: u32) -> (Reconciler<u8, u64>, Vec<Vec<u8>>) {
     let mut node = Reconciler::new(settings, Random::new(1));
     let open = ReconcileMsg::Open { share: 3, size, sketch: &[0; sketch::LEN] }.encode(TOPIC);
     assert_eq!(node.handle(10, 1, &open, |_| Some(0..1_000)), Ok(()));
@@ -250,32 +250,32 @@ fn work(node: &mut Reconciler<u8, u64>, now: u64) -> Vec<Vec<u8>> {
     said
 }
 
-fn handle(node: &mut Reconciler<u8, u64>, now: u64, msg: ReconcileMsg<'_>) -> Result<(), Refused> {
+fn handle(node: &mut Reconciler<u8, u64>, now: u64, msg: ReconcileMsg<'_>) -> Result<(), SessionRefusal> {
     node.handle(now, 1, &msg.encode(TOPIC), |_| Some(0..1_000))
 }
 
 #[test]
 fn a_session_is_opened_once_and_not_too_soon() {
-    let (mut node, said) = asked(Settings::default(), 1_000);
+    let (mut node, said) = asked(SessionSettings::default(), 1_000);
     assert!(!said.is_empty());
     let open = ReconcileMsg::Open { share: 3, size: 1_000, sketch: &[0; sketch::LEN] };
     let other = open.encode(Topic { set: 0, session: 8 });
-    assert_eq!(node.handle(11, 1, &other, |_| Some(0..9)), Err(Refused::TooSoon), "one at a time");
+    assert_eq!(node.handle(11, 1, &other, |_| Some(0..9)), Err(SessionRefusal::TooSoon), "one at a time");
     assert_eq!(handle(&mut node, 12, ReconcileMsg::Done), Ok(()));
     assert!(node.is_empty());
-    assert_eq!(node.handle(13, 1, &other, |_| Some(0..9)), Err(Refused::TooSoon), "not at once");
-    assert_eq!(handle(&mut node, 10_000_000, open), Err(Refused::TooSoon), "a replay");
+    assert_eq!(node.handle(13, 1, &other, |_| Some(0..9)), Err(SessionRefusal::TooSoon), "not at once");
+    assert_eq!(handle(&mut node, 10_000_000, open), Err(SessionRefusal::TooSoon), "a replay");
     assert_eq!(node.handle(10_000_000, 1, &other, |_| Some(0..9)), Ok(()));
-    assert_eq!(node.refused()[Refused::TooSoon as usize], 3);
+    assert_eq!(node.refused()[SessionRefusal::TooSoon as usize], 3);
 }
 
 #[test]
 fn sessions_are_bounded_and_expire() {
-    let settings = Settings { sessions_max: 3, ..Settings::default() };
+    let settings = SessionSettings { sessions_max: 3, ..SessionSettings::default() };
     let mut node = Reconciler::<u8, u64>::new(settings, Random::new(1));
     let open = ReconcileMsg::Open { share: 3, size: 9, sketch: &[0; sketch::LEN] }.encode(TOPIC);
     let ends: Vec<_> = (0..5).map(|peer| node.handle(10, peer, &open, |_| Some(0..9))).collect();
-    assert_eq!(ends, [Ok(()), Ok(()), Ok(()), Err(Refused::Full), Err(Refused::Full)]);
+    assert_eq!(ends, [Ok(()), Ok(()), Ok(()), Err(SessionRefusal::Full), Err(SessionRefusal::Full)]);
     assert_eq!(
         work(&mut node, 10)
             .iter()
@@ -293,10 +293,10 @@ fn sessions_are_bounded_and_expire() {
 
 #[test]
 fn who_asks_for_everything_pays() {
-    let settings = Settings { session_bytes: 40_000, ..Settings::default() };
+    let settings = SessionSettings { session_bytes: 40_000, ..SessionSettings::default() };
     let (mut node, _) = asked(settings, 1_000);
     for (first, end) in [(5, 5), (9, 3), (0, u32::MAX), (9_000, 9_001)] {
-        assert_eq!(handle(&mut node, 20, ReconcileMsg::More { first, end }), Err(Refused::Bound));
+        assert_eq!(handle(&mut node, 20, ReconcileMsg::More { first, end }), Err(SessionRefusal::Bound));
     }
     let mut bytes = 0;
     for now in 0..100 {
@@ -304,16 +304,16 @@ fn who_asks_for_everything_pays() {
         bytes += work(&mut node, 100 + now).iter().map(Vec::len).sum::<usize>();
     }
     assert!(bytes <= 40_000 && node.is_empty(), "{bytes}");
-    assert_eq!(node.refused()[Refused::Greedy as usize], 1);
+    assert_eq!(node.refused()[SessionRefusal::Greedy as usize], 1);
 
-    let (mut node, _) = asked(Settings::default(), 1_000);
+    let (mut node, _) = asked(SessionSettings::default(), 1_000);
     let names = vec![0; 100 * 8];
     let ends: Vec<_> = (0..21).map(|_| handle(&mut node, 30, ReconcileMsg::Want { names: &names })).collect();
-    assert!(ends[..20].iter().all(Result::is_ok) && ends[20] == Err(Refused::Greedy));
+    assert!(ends[..20].iter().all(Result::is_ok) && ends[20] == Err(SessionRefusal::Greedy));
 }
 
 /// A node that opened a session with peer 1, and its topic.
-fn opener(settings: Settings) -> (Reconciler<u8, u64>, Topic) {
+fn opener(settings: SessionSettings) -> (Reconciler<u8, u64>, Topic) {
     let mut node = Reconciler::new(settings, Random::new(1));
     assert!(node.open(0, 1, 0, 0..1_000));
     let said = work(&mut node, 1);
@@ -322,7 +322,7 @@ fn opener(settings: Settings) -> (Reconciler<u8, u64>, Topic) {
 
 #[test]
 fn symbols_that_never_decode_end_at_the_bound() {
-    let settings = Settings { symbols_max: 512, ..Settings::default() };
+    let settings = SessionSettings { symbols_max: 512, ..SessionSettings::default() };
     let (mut node, topic) = opener(settings);
     let mut end = None;
     for i in 0..100 {
@@ -340,45 +340,45 @@ fn symbols_that_never_decode_end_at_the_bound() {
             }
         }
     }
-    assert_eq!(end, Some(End::Refused(Refused::TooLong)));
-    assert_eq!(node.refused()[Refused::TooLong as usize], 1);
+    assert_eq!(end, Some(End::SessionRefusal(SessionRefusal::TooLong)));
+    assert_eq!(node.refused()[SessionRefusal::TooLong as usize], 1);
     assert_eq!((node.len(), node.memory()), (0, 0));
 }
 
 #[test]
 fn replayed_changed_cut_and_giant_symbols_are_refused_by_name() {
-    let (mut node, topic) = opener(Settings::default());
+    let (mut node, topic) = opener(SessionSettings::default());
     let mut say = |share, size, first, bytes: &[u8]| {
         node.handle(2, 1, &ReconcileMsg::Symbols { share, size, first, bytes }.encode(topic), |_| Some(0..0))
     };
     let symbol = [1; 13];
     assert_eq!(say(9, 1_000, 0, &symbol), Ok(()));
     assert_eq!(say(9, 1_000, 0, &symbol), Ok(()), "the network may repeat");
-    assert_eq!(say(8, 1_000, 13, &symbol), Err(Refused::Changed), "another key");
-    assert_eq!(say(9, 999, 13, &symbol), Err(Refused::Changed), "another set");
-    assert_eq!(say(9, 1_000, 13, &symbol[..12]), Err(Refused::Garbled));
-    assert_eq!(say(9, 1_000, 13, &[0xFF; 20]), Err(Refused::Garbled), "a count past 32 bits");
-    assert_eq!(say(9, 1_000, u32::MAX, &symbol), Err(Refused::Bound));
-    assert_eq!(say(9, u32::MAX, 13, &symbol), Err(Refused::Bound), "a giant set");
+    assert_eq!(say(8, 1_000, 13, &symbol), Err(SessionRefusal::Changed), "another key");
+    assert_eq!(say(9, 999, 13, &symbol), Err(SessionRefusal::Changed), "another set");
+    assert_eq!(say(9, 1_000, 13, &symbol[..12]), Err(SessionRefusal::Garbled));
+    assert_eq!(say(9, 1_000, 13, &[0xFF; 20]), Err(SessionRefusal::Garbled), "a count past 32 bits");
+    assert_eq!(say(9, 1_000, u32::MAX, &symbol), Err(SessionRefusal::Bound));
+    assert_eq!(say(9, u32::MAX, 13, &symbol), Err(SessionRefusal::Bound), "a giant set");
     assert_eq!(say(9, 1_000, 20, &[]), Ok(()));
 }
 
 #[test]
 fn filters_and_lists_past_their_bounds_are_refused() {
-    let (mut node, topic) = opener(Settings::default());
+    let (mut node, topic) = opener(SessionSettings::default());
     let mut say = |msg: ReconcileMsg<'_>| node.handle(2, 1, &msg.encode(topic), |_| Some(0..0));
     let filter = |total, at, bytes| ReconcileMsg::Filter { share: 9, size: 5, total, at, bytes };
-    assert_eq!(say(filter(u32::MAX, 0, &[0; 8])), Err(Refused::Bound));
-    assert_eq!(say(filter(20, 3, &[0; 8])), Err(Refused::Bound));
-    assert_eq!(say(filter(20, 0, &[0; 8])), Err(Refused::Bound), "a piece too short");
-    assert_eq!(say(ReconcileMsg::List { cursor: 0, next: 1, names: &[] }), Err(Refused::Unknown));
+    assert_eq!(say(filter(u32::MAX, 0, &[0; 8])), Err(SessionRefusal::Bound));
+    assert_eq!(say(filter(20, 3, &[0; 8])), Err(SessionRefusal::Bound));
+    assert_eq!(say(filter(20, 0, &[0; 8])), Err(SessionRefusal::Bound), "a piece too short");
+    assert_eq!(say(ReconcileMsg::List { cursor: 0, next: 1, names: &[] }), Err(SessionRefusal::Unknown));
     assert_eq!(say(ReconcileMsg::Far { share: 9, size: 5 }), Ok(()));
     assert_eq!(
         say(ReconcileMsg::List { cursor: 0, next: 0, names: &[] }),
-        Err(Refused::Bound),
+        Err(SessionRefusal::Bound),
         "no progress"
     );
-    assert_eq!(say(ReconcileMsg::List { cursor: 0, next: 1, names: &[0; 9] }), Err(Refused::Garbled));
-    assert_eq!(say(ReconcileMsg::List { cursor: 5, next: 9, names: &[] }), Err(Refused::Unknown));
+    assert_eq!(say(ReconcileMsg::List { cursor: 0, next: 1, names: &[0; 9] }), Err(SessionRefusal::Garbled));
+    assert_eq!(say(ReconcileMsg::List { cursor: 5, next: 9, names: &[] }), Err(SessionRefusal::Unknown));
     assert!(PAGE_LEN.is_multiple_of(2));
 }
