@@ -20,7 +20,7 @@ use crate::control::membership::table::Members;
 use crate::control::message::gossip::{Gossip, LinkOp};
 use crate::control::message::kind::MessageKind;
 use crate::control::message::membership::MembershipMsg;
-use crate::control::output::{Output, Update};
+use crate::control::output::{Output, UpdateInfo};
 use crate::control::reconcile::session;
 use crate::refusal::Refusal;
 use crate::wire::Message;
@@ -30,12 +30,12 @@ const UPDATES: u8 = 0;
 
 impl Control {
     /// An update was merged, or issued: it goes on its way. Returns its name.
-    pub fn handle_update(&mut self, now: u64, update: &Update) -> UpdateId {
+    pub fn handle_update(&mut self, now: u64, update: &UpdateInfo) -> UpdateId {
         let id = UpdateId::of(&self.mesh, update.origin, update.incarnation, update.seq);
         let from = update.from.map(|from| self.neighbour_at(from));
         let origin = self.members().find(update.origin);
         let taken = Taken { id, frame_ref: update.frame_ref, origin, from, critical: update.critical };
-        self.dissemination.take(now, self.membership.members(), &taken);
+        self.dissemination.handle_update(now, self.membership.members(), &taken);
         self.apply(now);
         self.wake_by(now);
         id
@@ -43,7 +43,7 @@ impl Control {
 
     /// A further copy of a frame came. Nobody need have verified it: whoever sends the like in another's name makes that one
     /// wait for an announcement now and then.
-    pub fn handle_duplicate(&mut self, now: u64, update: &Update) {
+    pub fn handle_duplicate(&mut self, now: u64, update: &UpdateInfo) {
         let from = update.from.map_or(SOMEBODY, |from| self.neighbour_at(from));
         if from != SOMEBODY {
             let id = UpdateId::of(&self.mesh, update.origin, update.incarnation, update.seq);

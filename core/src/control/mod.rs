@@ -40,4 +40,4 @@ pub use membership::settings::MembershipSettings;
 pub use membership::signer::{Signed, Signer};
 pub use membership::table::{Member, Members};
 pub use message::announcement::{Announcement, Claim, Statement};
-pub use output::{Expelled, NodeInit, Output, PacketInfo, Partition, Quorum, Update};
+pub use output::{Expelled, NodeInit, Output, PacketInfo, Partition, Quorum, UpdateInfo};

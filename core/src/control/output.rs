@@ -200,7 +200,7 @@ pub enum Output {
 
 /// A frame that was merged, or that this node issued.
 #[derive(Clone, Copy, Debug)]
-pub struct Update {
+pub struct UpdateInfo {
     /// Who issued it.
     pub origin: NodeId,
     /// In which incarnation.

@@ -13,7 +13,7 @@ use octick_crypto::train::{message, root_of};
 use octick_crypto::{Item, NodeId, verify_many};
 
 use crate::control::id::{FrameRef, UpdateId};
-use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState, Region, Update};
+use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState, Region, UpdateInfo};
 use crate::counters::Counter;
 use crate::data::audit::Audit;
 use crate::data::frame_cache::FrameCache;
@@ -347,9 +347,9 @@ impl Engine {
     }
 }
 
-fn update(header: &Header, frame_ref: FrameRef, from: Option<SocketAddr>) -> Update {
+fn update(header: &Header, frame_ref: FrameRef, from: Option<SocketAddr>) -> UpdateInfo {
     let (origin, incarnation, seq) = (header.origin(), header.incarnation(), header.seq());
-    Update { origin, incarnation, seq, frame_ref, from, critical: false }
+    UpdateInfo { origin, incarnation, seq, frame_ref, from, critical: false }
 }
 
 impl Mesh {
@@ -357,7 +357,7 @@ impl Mesh {
         let frame_ref = FrameRef(self.frame_cache.put(bytes));
         let update = update(Frame::reopen(bytes).header(), frame_ref, from);
         let critical = self.critical && from.is_none();
-        self.control.handle_update(now, &Update { critical, ..update })
+        self.control.handle_update(now, &UpdateInfo { critical, ..update })
     }
 
     /// Takes what the control plane wants done.

@@ -13,7 +13,7 @@ use octick_core::control::message::announcement::{Announcement, EPHEMERAL, Unsou
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::{
     Config, Control, MembershipSettings, NodeInit, Output, PacketInfo, Partition, PeerState, Random, Region,
-    Signer, Statement, Update,
+    Signer, Statement, UpdateInfo,
 };
 use octick_core::crypto::{Identity, NodeId};
 use octick_core::stamp::{Incarnation, Run, Seq, Version};
@@ -305,7 +305,8 @@ impl Mesh {
         node.held.insert((i, number), now);
         let (origin, frame_ref) = (node.id, FrameRef((i as u64) << 32 | number));
         let incarnation = Incarnation(1);
-        let update = Update { origin, incarnation, seq: Seq(number), frame_ref, from: None, critical: true };
+        let update =
+            UpdateInfo { origin, incarnation, seq: Seq(number), frame_ref, from: None, critical: true };
         let id = node.control.handle_update(now, &update);
         assert!(node.control.send_update(now, id, to));
         self.after(i);
@@ -320,7 +321,7 @@ impl Mesh {
         }
         let frame_ref = FrameRef((of as u64) << 32 | number);
         let incarnation = Incarnation(1);
-        let update = Update { origin, incarnation, seq: Seq(number), frame_ref, from, critical: false };
+        let update = UpdateInfo { origin, incarnation, seq: Seq(number), frame_ref, from, critical: false };
         match node.held.entry((of, number)) {
             Entry::Occupied(_) => node.control.handle_duplicate(now, &update),
             Entry::Vacant(vacant) => {

@@ -194,7 +194,7 @@ impl Dissemination {
     }
 
     /// An update was merged, or issued.
-    pub(in crate::control) fn take(&mut self, now: u64, members: &Members, taken: &Taken) {
+    pub(in crate::control) fn handle_update(&mut self, now: u64, members: &Members, taken: &Taken) {
         let issued = taken.from.is_none();
         let direct = self.all_are_neighbours(members) && (issued || taken.from == taken.origin);
         let lane = match () {
