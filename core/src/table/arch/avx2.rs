@@ -8,18 +8,16 @@
 //!    together. The others get back what they had; no reader can tell, since nobody else writes.
 //! 3. A tie of versions is a fault or a replay, and a place outside the table is a mistake: so rare that the rest of
 //!    the frame goes back to [`portable`].
-//! 4. Stores are assembly, because other threads may be reading the rows. Rust has no atomic store of a register
-//!    of lanes; assembly has: it means, to the compiler, relaxed atomic stores of the lanes, and that is what the
-//!    CPU makes of it.
-//! 5. Single cells are merged four at a time. A row of version and value is half a register, so two rows share
+//! 4. Single cells are merged four at a time. A row of version and value is half a register, so two rows share
 //!    one, and the four versions and values of the frame are interleaved to match. The winner is stored whole:
 //!    one aligned store of 16 bytes, which needs no lock since it is seen at once or not at all.
 
-use core::arch::asm;
 use core::arch::x86_64::*;
 
 use super::portable;
-use super::x86::{fours, from, load_ages, load_halves, load_pair, load_values, store_row, within};
+use super::x86::{
+    fours, from, load_ages, load_halves, load_pair, load_values, store_blended, store_row, within,
+};
 use crate::stamp::Version;
 use crate::table::ranges::{CELLS_PER_RANGE, ROWS_PER_RANGE};
 use crate::table::row::{Row1, Row8, Row16};
@@ -273,44 +271,4 @@ fn lanes8(lanes: __m256i) -> u16 {
 #[target_feature(enable = "avx2")]
 fn lanes16(lanes: __m256i) -> u16 {
     _mm256_movemask_ps(_mm256_castsi256_ps(lanes)) as u16
-}
-
-/// Stores a row in the three steps of its protocol: locked versions, values, versions.
-///
-/// # Safety
-/// `row` is a row of 128 bytes of a table that only this thread writes to, aligned to as many.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn store_blended<R>(
-    row: &R,
-    locked: (__m256i, __m256i),
-    values: (__m256i, __m256i),
-    versions: (__m256i, __m256i),
-) {
-    #[cfg(not(loom))]
-    const {
-        assert!(size_of::<R>() == 128)
-    };
-    // SAFETY: a row's bytes are atomics, which may change behind a shared reference. The assembly stores to them
-    // and does nothing else. It stands for relaxed atomic stores of the lanes, with release fences between the
-    // steps: x86 tears no lane that lies in one cache line, and makes stores visible in their order (SDM 3A,
-    // 10.2.2).
-    unsafe {
-        asm!(
-            "vmovdqa [{row}], {locked_lo}",
-            "vmovdqa [{row} + 32], {locked_hi}",
-            "vmovdqa [{row} + 64], {value_lo}",
-            "vmovdqa [{row} + 96], {value_hi}",
-            "vmovdqa [{row}], {version_lo}",
-            "vmovdqa [{row} + 32], {version_hi}",
-            row = in(reg) row,
-            locked_lo = in(ymm_reg) locked.0,
-            locked_hi = in(ymm_reg) locked.1,
-            value_lo = in(ymm_reg) values.0,
-            value_hi = in(ymm_reg) values.1,
-            version_lo = in(ymm_reg) versions.0,
-            version_hi = in(ymm_reg) versions.1,
-            options(nostack, preserves_flags),
-        );
-    }
 }

@@ -3,22 +3,22 @@
 //!
 //! The naive version is [`portable`]: cell by cell, compare, lock, store, unlock. Departures from it:
 //!
-//! 1. The lanes of a register are the cells. One comparison under the entry's mask tells which cells win, and
-//!    stores under the winners' mask change those and no others: no branch depends on who wins.
-//! 2. A tie of versions is a fault or a replay, and a place outside the table is a mistake: so rare that the rest of
+//! 1. The lanes of a register are the cells. One comparison under the entry's mask tells which cells win: no branch
+//!    depends on who wins.
+//! 2. No masked stores, which some CPUs (Zen 4) take longer over than over blending what they would leave alone, and storing
+//!    all: the others get back what they had; no reader can tell, since nobody else writes.
+//! 3. A tie of versions is a fault or a replay, and a place outside the table is a mistake: so rare that the rest of
 //!    the frame goes back to [`portable`].
-//! 3. Stores are assembly, because other threads may be reading the rows. Rust has no atomic store of a register
-//!    of lanes; assembly has: it means, to the compiler, relaxed atomic stores of the lanes in their order, and
-//!    that is what the CPU makes of it (see [`Row8`]'s protocol, and the note at each).
 //! 4. Single cells are merged four at a time. A row of version and value is half a register, so two rows share
 //!    one, and the four versions and values of the frame are interleaved to match. The winner is stored whole:
 //!    one aligned store of 16 bytes, which needs no lock since it is seen at once or not at all.
 
-use core::arch::asm;
 use core::arch::x86_64::*;
 
 use super::portable;
-use super::x86::{fours, from, load_ages, load_halves, load_pair, load_values, store_row, within};
+use super::x86::{
+    fours, from, load_ages, load_halves, load_pair, load_values, store_blended, store_row, within,
+};
 use crate::stamp::Version;
 use crate::table::ranges::{CELLS_PER_RANGE, ROWS_PER_RANGE};
 use crate::table::row::{Row1, Row8, Row16};
@@ -80,36 +80,6 @@ impl Avx512 {
     }
 }
 
-/// Stores versions and values in the lanes that win, in the three steps of the row's protocol: lock, values, unlock.
-macro_rules! store_winners {
-    ($mov:literal, $row:ident: $type:ty, $win_lo:ident, $win_hi:ident,
-     $locked:ident, $new:ident, $value_lo:ident, $value_hi:ident) => {{
-        let row: &$type = $row;
-        // SAFETY: the row's 128 bytes are atomics, which may change behind a shared reference, and lie at a multiple
-        // of 128. The assembly stores to them and does nothing else. It stands for relaxed atomic stores of the
-        // lanes that win, with release fences between the steps: x86 tears no lane that lies in one cache line,
-        // and makes stores visible in their order (SDM 3A, 10.2.2).
-        unsafe {
-            asm!(
-                concat!($mov, " [{row}]{{{lo}}}, {locked}"),
-                concat!($mov, " [{row} + 32]{{{hi}}}, {locked}"),
-                concat!($mov, " [{row} + 64]{{{lo}}}, {value_lo}"),
-                concat!($mov, " [{row} + 96]{{{hi}}}, {value_hi}"),
-                concat!($mov, " [{row}]{{{lo}}}, {new}"),
-                concat!($mov, " [{row} + 32]{{{hi}}}, {new}"),
-                row = in(reg) row,
-                lo = in(kreg) $win_lo,
-                hi = in(kreg) $win_hi,
-                locked = in(ymm_reg) $locked,
-                value_lo = in(ymm_reg) $value_lo,
-                value_hi = in(ymm_reg) $value_hi,
-                new = in(ymm_reg) $new,
-                options(nostack, preserves_flags),
-            );
-        }
-    }};
-}
-
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,popcnt")]
 fn merge8<S: Sink>(
     rows: &[Row8],
@@ -127,8 +97,8 @@ fn merge8<S: Sink>(
         let new = _mm256_set1_epi64x(aged.0 as i64);
         let (mask_lo, mask_hi) = (entry.mask & 0xF, entry.mask >> 4);
         // SAFETY: only this thread writes to the row.
-        let ((held_lo, held_hi), (value_lo, value_hi)) =
-            unsafe { (load_halves(&row.versions), load_halves(&entry.values)) };
+        let ((held_lo, held_hi), (kept_lo, kept_hi), (value_lo, value_hi)) =
+            unsafe { (load_halves(&row.versions), load_halves(&row.values), load_halves(&entry.values)) };
         let tie_lo = _mm256_mask_cmpeq_epi64_mask(mask_lo, new, held_lo);
         let tie_hi = _mm256_mask_cmpeq_epi64_mask(mask_hi, new, held_hi);
         if tie_lo | tie_hi != 0 {
@@ -136,8 +106,13 @@ fn merge8<S: Sink>(
         }
         let win_lo = _mm256_mask_cmpgt_epu64_mask(mask_lo, new, held_lo);
         let win_hi = _mm256_mask_cmpgt_epu64_mask(mask_hi, new, held_hi);
-        let locked = _mm256_or_si256(new, _mm256_set1_epi64x(1));
-        store_winners!("vmovdqa64", row: Row8, win_lo, win_hi, locked, new, value_lo, value_hi);
+        let lock = _mm256_or_si256(new, _mm256_set1_epi64x(1));
+        let choose = |old, win, new| _mm256_mask_mov_epi64(old, win, new);
+        let locked = (choose(held_lo, win_lo, lock), choose(held_hi, win_hi, lock));
+        let values = (choose(kept_lo, win_lo, value_lo), choose(kept_hi, win_hi, value_hi));
+        let versions = (choose(held_lo, win_lo, new), choose(held_hi, win_hi, new));
+        // SAFETY: the row is one of the table, which only this thread writes to.
+        unsafe { store_blended(row, locked, values, versions) };
         let win = u16::from(win_lo) | u16::from(win_hi) << 4;
         // SAFETY: the row is one of the table, and the table not longer than its ranges.
         unsafe { *dirty.get_unchecked_mut(index as usize / ROWS_PER_RANGE) = 1 };
@@ -171,8 +146,8 @@ fn merge16<S: Sink>(
         let new = _mm256_set1_epi32((clock - (age << 1)) as i32);
         let (mask_lo, mask_hi) = (entry.mask.get() as u8, (entry.mask.get() >> 8) as u8);
         // SAFETY: only this thread writes to the row.
-        let ((held_lo, held_hi), (value_lo, value_hi)) =
-            unsafe { (load_halves(&row.versions), load_halves(&entry.values)) };
+        let ((held_lo, held_hi), (kept_lo, kept_hi), (value_lo, value_hi)) =
+            unsafe { (load_halves(&row.versions), load_halves(&row.values), load_halves(&entry.values)) };
         let tie_lo = _mm256_mask_cmpeq_epi32_mask(mask_lo, new, held_lo);
         let tie_hi = _mm256_mask_cmpeq_epi32_mask(mask_hi, new, held_hi);
         if tie_lo | tie_hi != 0 {
@@ -180,8 +155,13 @@ fn merge16<S: Sink>(
         }
         let win_lo = _mm256_mask_cmpgt_epu32_mask(mask_lo, new, held_lo);
         let win_hi = _mm256_mask_cmpgt_epu32_mask(mask_hi, new, held_hi);
-        let locked = _mm256_or_si256(new, _mm256_set1_epi32(1));
-        store_winners!("vmovdqa32", row: Row16, win_lo, win_hi, locked, new, value_lo, value_hi);
+        let lock = _mm256_or_si256(new, _mm256_set1_epi32(1));
+        let choose = |old, win, new| _mm256_mask_mov_epi32(old, win, new);
+        let locked = (choose(held_lo, win_lo, lock), choose(held_hi, win_hi, lock));
+        let values = (choose(kept_lo, win_lo, value_lo), choose(kept_hi, win_hi, value_hi));
+        let versions = (choose(held_lo, win_lo, new), choose(held_hi, win_hi, new));
+        // SAFETY: the row is one of the table, which only this thread writes to.
+        unsafe { store_blended(row, locked, values, versions) };
         let win = u16::from(win_lo) | u16::from(win_hi) << 8;
         // SAFETY: the row is one of the table, and the table not longer than its ranges.
         unsafe { *dirty.get_unchecked_mut(index as usize / ROWS_PER_RANGE) = 1 };

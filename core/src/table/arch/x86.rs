@@ -1,4 +1,7 @@
-//! What the kernels for x86 share: single cells come in fours, and a row of one cell is half a register.
+//! What the kernels for x86 share: single cells come in fours, a row of one cell is half a register, and rows are stored whole.
+//!
+//! Stores are assembly, because other threads may be reading the rows. Rust has no atomic store of a register of lanes;
+//! assembly has: it means, to the compiler, relaxed atomic stores of the lanes, and that is what the CPU makes of it.
 
 use core::arch::asm;
 use core::arch::x86_64::*;
@@ -97,5 +100,45 @@ pub(super) unsafe fn store_row(row: *const Row1, cell: __m128i) {
     // the last: a CPU with AVX makes an aligned store of 16 bytes at once (SDM 3A, 10.1.1; AMD says the same).
     unsafe {
         asm!("vmovdqa [{row}], {cell}", row = in(reg) row, cell = in(xmm_reg) cell, options(nostack, preserves_flags))
+    }
+}
+
+/// Stores a row in the three steps of its protocol: locked versions, values, versions.
+///
+/// # Safety
+/// `row` is a row of 128 bytes of a table that only this thread writes to, aligned to as many.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn store_blended<R>(
+    row: &R,
+    locked: (__m256i, __m256i),
+    values: (__m256i, __m256i),
+    versions: (__m256i, __m256i),
+) {
+    #[cfg(not(loom))]
+    const {
+        assert!(size_of::<R>() == 128)
+    };
+    // SAFETY: a row's bytes are atomics, which may change behind a shared reference. The assembly stores to them
+    // and does nothing else. It stands for relaxed atomic stores of the lanes, with release fences between the
+    // steps: x86 tears no lane that lies in one cache line, and makes stores visible in their order (SDM 3A,
+    // 10.2.2).
+    unsafe {
+        asm!(
+            "vmovdqa [{row}], {locked_lo}",
+            "vmovdqa [{row} + 32], {locked_hi}",
+            "vmovdqa [{row} + 64], {value_lo}",
+            "vmovdqa [{row} + 96], {value_hi}",
+            "vmovdqa [{row}], {version_lo}",
+            "vmovdqa [{row} + 32], {version_hi}",
+            row = in(reg) row,
+            locked_lo = in(ymm_reg) locked.0,
+            locked_hi = in(ymm_reg) locked.1,
+            value_lo = in(ymm_reg) values.0,
+            value_hi = in(ymm_reg) values.1,
+            version_lo = in(ymm_reg) versions.0,
+            version_hi = in(ymm_reg) versions.1,
+            options(nostack, preserves_flags),
+        );
     }
 }
