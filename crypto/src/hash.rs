@@ -52,10 +52,12 @@ impl MeshKeys {
     /// When the part is empty or longer than 1,024 bytes.
     pub fn leaf(&self, signed_part: &[u8]) -> Hash {
         assert!((1..=CHUNK).contains(&signed_part.len()), "a signed part has 1 to {CHUNK} bytes");
-        let mut padded = [0; CHUNK];
-        padded[..signed_part.len()].copy_from_slice(signed_part);
-        let blocks = signed_part.len().div_ceil(BLOCK);
-        Hash(*blake3::keyed_hash(&self.leaf, &padded[..blocks * BLOCK]).as_bytes())
+        // Only the last block may need its zeros; the others are hashed where they lie.
+        let whole = (signed_part.len() - 1) / BLOCK;
+        let (blocks, rest) = signed_part.split_at(whole * BLOCK);
+        let mut last = [0; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        hash_many::keyed_one(&self.leaf, blocks.as_chunks().0, &last)
     }
 
     /// [`MeshKeys::leaf`] of each part, those of equal length side by side: 400 ticks each in lanes of AVX-512
@@ -88,10 +90,10 @@ impl MeshKeys {
 
     /// Hash of an inner node of a train's tree.
     pub fn node(&self, left: &Hash, right: &Hash) -> Hash {
-        let mut both = [0; 64];
+        let mut both = [0; BLOCK];
         both[..32].copy_from_slice(&left.0);
         both[32..].copy_from_slice(&right.0);
-        Hash(*blake3::keyed_hash(&self.node, &both).as_bytes())
+        hash_many::keyed_one(&self.node, &[], &both)
     }
 
     /// [`MeshKeys::node`] of up to 64 pairs, in lanes: `hashes[i]` becomes the parent of `pairs[i]`.

@@ -6,7 +6,7 @@
 //! reaches it, and a test holds it to the public hash.
 
 use blake3::IncrementCounter;
-use blake3::platform::{MAX_SIMD_DEGREE, Platform, words_from_le_bytes_32};
+use blake3::platform::{MAX_SIMD_DEGREE, Platform, le_bytes_from_words_32, words_from_le_bytes_32};
 
 use crate::Hash;
 
@@ -43,6 +43,21 @@ pub(crate) fn keyed(key: &[u8; 32], inputs: &[[u8; CHUNK]], blocks: usize, hashe
 /// [`keyed`] for inputs of one block.
 pub(crate) fn keyed_blocks(key: &[u8; 32], inputs: &[[u8; BLOCK]], hashes: &mut [Hash]) {
     many(key, inputs, |input| input, hashes);
+}
+
+/// The keyed hash of one input of at most a chunk: `blocks`, and the `last` one. The library's own way to it keeps a state
+/// that can be added to, which costs as much as half a block.
+pub(crate) fn keyed_one(key: &[u8; 32], blocks: &[[u8; BLOCK]], last: &[u8; BLOCK]) -> Hash {
+    assert!(blocks.len() < CHUNK / BLOCK, "no input is longer than a chunk");
+    let platform = Platform::detect();
+    let mut chain = words_from_le_bytes_32(key);
+    let mut start = CHUNK_START;
+    for block in blocks {
+        platform.compress_in_place(&mut chain, block, BLOCK as u8, 0, KEYED_HASH | start);
+        start = 0;
+    }
+    platform.compress_in_place(&mut chain, last, BLOCK as u8, 0, KEYED_HASH | start | CHUNK_END | ROOT);
+    Hash(le_bytes_from_words_32(&chain))
 }
 
 fn front<const N: usize>(chunk: &[u8; CHUNK]) -> &[u8; N] {
@@ -89,6 +104,9 @@ mod tests {
             for lanes in 1..=LANES {
                 let mut hashes = [Hash([0; 32]); LANES];
                 keyed(&key, &inputs[..lanes], blocks, &mut hashes[..lanes]);
+                let (whole, _) = inputs[lanes - 1].as_chunks();
+                let alone = keyed_one(&key, &whole[..blocks - 1], &whole[blocks - 1]);
+                assert_eq!(alone, hashes[lanes - 1], "alone, {blocks} blocks");
                 for (lane, input) in inputs[..lanes].iter().enumerate() {
                     let want = blake3::keyed_hash(&key, &input[..blocks * BLOCK]);
                     assert_eq!(&hashes[lane].0, want.as_bytes(), "lane {lane} of {lanes}, {blocks} blocks");
