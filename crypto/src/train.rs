@@ -39,12 +39,15 @@ pub fn message(len: usize, root: &Hash) -> [u8; MESSAGE_LEN] {
 /// When `path` is not [`depth`]`(len)` long; the frame's validation has checked it.
 pub fn root_of(keys: &MeshKeys, leaf: Hash, index: usize, len: usize, path: &[[u8; 32]]) -> Hash {
     assert_eq!(path.len(), depth(len), "path length follows from the train's length");
-    let climb = |(at, node): (usize, Hash), sibling: &[u8; 32]| {
-        let sibling = Hash(*sibling);
-        let parent = if at & 1 == 0 { keys.node(&node, &sibling) } else { keys.node(&sibling, &node) };
-        (at >> 1, parent)
-    };
+    let climb =
+        |(at, node): (usize, Hash), sibling: &[u8; 32]| (at >> 1, parent_of(keys, at, &node, sibling));
     path.iter().fold((index, leaf), climb).1
+}
+
+/// The parent of the node at place `at` of its level, counted from the left, and its `sibling`.
+pub fn parent_of(keys: &MeshKeys, at: usize, node: &Hash, sibling: &[u8; 32]) -> Hash {
+    let sibling = &Hash(*sibling);
+    if at & 1 == 0 { keys.node(node, sibling) } else { keys.node(sibling, node) }
 }
 
 /// A frame on its way up to its train's root.
@@ -63,7 +66,8 @@ pub struct Climb<'a> {
 /// [`root_of`] for up to [`TRAIN_MAX`] frames at once: `roots[i]` becomes the root that `climbs[i]` claims.
 ///
 /// Level by level, and in lanes. Neighbours of one train share their parents, so each pair of nodes is hashed once
-/// for a run of frames that have it in common: a whole train costs 63 hashes of nodes, not 384.
+/// for a run of frames that have it in common: a whole train costs 63 hashes of nodes, not 384. Where all are neighbours
+/// in one train, as trains arrive, siblings are compared instead of paired anew.
 ///
 /// # Panics
 /// When a path's length does not follow from its train's, the slices differ in length, or there are more than
@@ -74,30 +78,68 @@ pub fn roots_of(keys: &MeshKeys, climbs: &[Climb<'_>], roots: &mut [Hash]) {
         assert_eq!(climb.path.len(), depth(climb.len), "path length follows from the train's length");
         *root = climb.leaf;
     }
+    if let Some(root) = root_of_neighbours(keys, climbs) {
+        return roots.fill(root);
+    }
     let highest = climbs.iter().map(|climb| climb.path.len()).max().unwrap_or(0);
     let mut pairs = [(ABSENT, ABSENT); TRAIN_MAX];
     let mut parents = [ABSENT; TRAIN_MAX];
     for height in 0..highest {
         // Which pair each frame takes its parent from.
-        let mut taken = [None; TRAIN_MAX];
+        let mut taken = [0_u8; TRAIN_MAX];
         let mut count = 0;
-        for (i, climb) in climbs.iter().enumerate() {
+        for (i, (climb, node)) in climbs.iter().zip(&*roots).enumerate() {
             let Some(sibling) = climb.path.get(height) else { continue };
-            let (node, sibling) = (roots[i], Hash(*sibling));
-            let pair = if climb.index >> height & 1 == 0 { (node, sibling) } else { (sibling, node) };
-            if count == 0 || pairs[count - 1] != pair {
-                pairs[count] = pair;
+            let is_left = climb.index >> height & 1 == 0;
+            let (left, right) = if is_left { (&node.0, sibling) } else { (sibling, &node.0) };
+            // Neighbours have it in common, or nobody has: pairs are copied only when they differ.
+            if count == 0 || pairs[count - 1].0.0 != *left || pairs[count - 1].1.0 != *right {
+                pairs[count] = (Hash(*left), Hash(*right));
                 count += 1;
             }
-            taken[i] = Some(count - 1);
+            taken[i] = (count - 1) as u8;
         }
         keys.nodes(&pairs[..count], &mut parents[..count]);
-        for (root, taken) in roots.iter_mut().zip(taken) {
-            if let Some(pair) = taken {
-                *root = parents[pair];
+        for ((root, climb), taken) in roots.iter_mut().zip(climbs).zip(taken) {
+            if height < climb.path.len() {
+                *root = parents[usize::from(taken)];
             }
         }
     }
+}
+
+/// The root that all `climbs` claim, if they are frames of one train in its order, without a gap, and agree about every node
+/// that they share.
+fn root_of_neighbours(keys: &MeshKeys, climbs: &[Climb<'_>]) -> Option<Hash> {
+    let (head, tail) = (climbs.first()?, climbs.last()?);
+    let (mut first, mut last) = (head.index, tail.index);
+    let follows = |(i, climb): (usize, &Climb<'_>)| climb.len == head.len && climb.index == first + i;
+    if !climbs.iter().enumerate().all(follows) {
+        return None;
+    }
+    // The nodes of this level that are above a frame: from place `first` to `last`.
+    let mut nodes = [ABSENT; TRAIN_MAX];
+    nodes.iter_mut().zip(climbs).for_each(|(node, climb)| *node = climb.leaf);
+    let mut pairs = [(ABSENT, ABSENT); TRAIN_MAX];
+    for height in 0..head.path.len() {
+        // A node at either end may have its sibling outside, known from a path alone.
+        let node = |at: usize| match at {
+            before if before < first => &head.path[height],
+            after if after > last => &tail.path[height],
+            at => &nodes[at - first].0,
+        };
+        if climbs.iter().any(|climb| climb.path[height] != *node(climb.index >> height ^ 1)) {
+            return None;
+        }
+        let (left, right) = (first >> 1, last >> 1);
+        for (pair, at) in pairs.iter_mut().zip(left..=right) {
+            *pair = (Hash(*node(2 * at)), Hash(*node(2 * at + 1)));
+        }
+        (first, last) = (left, right);
+        let count = last - first + 1;
+        keys.nodes(&pairs[..count], &mut nodes[..count]);
+    }
+    Some(nodes[0])
 }
 
 /// The tree of one train, laid out like a heap: the root at 1, the children of node i at 2i and 2i + 1, the leaves
@@ -153,6 +195,7 @@ impl Tree {
 mod tests {
     use super::*;
     use alloc::vec::Vec;
+    use core::iter;
 
     #[test]
     fn every_frame_of_every_train_proves_the_same_root() {
@@ -191,6 +234,40 @@ mod tests {
             for (climb, root) in climbs.iter().zip(roots) {
                 let alone = root_of(&keys, climb.leaf, climb.index, climb.len, climb.path);
                 assert_eq!(root, alone, "frame {} of {}", climb.index, climb.len);
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_claim_the_roots_that_each_claims_alone() {
+        let keys = MeshKeys::derive("test");
+        for len in [1, 2, 5, 8, 64] {
+            let leaves: Vec<Hash> = (0..len).map(|i| keys.leaf(&[i as u8; 100])).collect();
+            let tree = Tree::build(&keys, &leaves);
+            let honest: Vec<Vec<[u8; 32]>> =
+                (0..len).map(|i| tree.path(i).map(|hash| hash.0).collect()).collect();
+            let runs = (0..len).flat_map(|from| (from + 1..=len).map(move |to| from..to));
+            for run in runs.filter(|run| len < 64 || run.start % 7 == run.end % 9) {
+                // All honest, and then one frame after the other lies about one sibling after the other.
+                let liars = run.clone().filter(|i| len < 64 || i % 5 == 0);
+                let lies = liars.flat_map(|i| (0..depth(len)).map(move |height| Some((i, height))));
+                for lie in iter::once(None).chain(lies) {
+                    let mut paths = honest.clone();
+                    if let Some((i, height)) = lie {
+                        paths[i][height][31] ^= 0x80;
+                    }
+                    let climbs: Vec<Climb<'_>> = run
+                        .clone()
+                        .map(|i| Climb { leaf: leaves[i], index: i, len, path: &paths[i] })
+                        .collect();
+                    assert!(lie.is_some() || root_of_neighbours(&keys, &climbs) == Some(tree.root()));
+                    let mut roots = [ABSENT; TRAIN_MAX];
+                    roots_of(&keys, &climbs, &mut roots[..climbs.len()]);
+                    for (climb, root) in climbs.iter().zip(roots) {
+                        let alone = root_of(&keys, climb.leaf, climb.index, climb.len, climb.path);
+                        assert_eq!(root, alone, "frame {} of {len}, run {run:?}, lie {lie:?}", climb.index);
+                    }
+                }
             }
         }
     }
