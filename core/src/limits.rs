@@ -78,6 +78,8 @@ bounds! {
     WAVE_ROOTS_MAX: usize = WAVE_MAX * BATCH_MAX, "signatures";
     /// Verified roots that are remembered, so that other frames of their trains cost no check: trains of some seconds, 112 bytes each.
     ROOTS_MAX: usize = 1 << 12, "trains";
+    /// Trains of whose trees is remembered what lone frames have proven: those of the last milliseconds, 4 KB each.
+    PROVEN_TREES_MAX: usize = 64, "trains";
     /// What the control plane found out that waits for somebody to ask.
     EVENTS_MAX: usize = 1_024, "events";
     /// Slots that a table may have. A block's index and its byte offset then fit 32 bits.

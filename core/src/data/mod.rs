@@ -10,6 +10,7 @@
 //! | [`window`] | which numbers of an origin were accepted before |
 //! | [`accept`] | what can be refused before a signature is worth checking |
 //! | [`verify`] | leaves, paths, roots, and the signatures still needed |
+//! | `proven` | what is known of the trees of recent trains |
 //! | [`publish`] | what changed, in merge order, for readers that nobody waits for |
 //! | [`outbox`] | this node's own writes, on their way into frames |
 //! | [`frame_cache`] | frames that others may ask for |
@@ -24,6 +25,7 @@ pub mod directory;
 pub mod frame_cache;
 pub mod ingress;
 pub mod outbox;
+mod proven;
 pub mod publish;
 pub mod report;
 pub mod roster;

@@ -2,29 +2,33 @@
 //!
 //! In come frames that are new as far as the windows know; out comes a bit for each that proved itself. A train's
 //! root that was verified before, with the very same signature, costs hashing only; a different signature over a
-//! known root is checked like any other, so that no relay can swap it for one that later nodes refuse.
+//! known root is checked like any other, so that no relay can swap it for one that later nodes refuse. A frame that comes by
+//! itself climbs no further than to what others of its train have proven (`proven`).
 
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use octick_crypto::lanes::Settings;
-use octick_crypto::train::{ABSENT, Climb, MESSAGE_LEN, message, root_of, roots_of};
+use octick_crypto::train::{ABSENT, Climb, MESSAGE_LEN, message, roots_of};
 use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, Verifier as Signatures};
 
 use super::batch::{Batch, Checked, bits};
 use super::directory::Directory;
+use super::proven::{Train, Trees};
 use crate::counters::{Counter, Counters};
 use crate::limits::{BATCH_MAX, ROOTS_MAX, WAVE_MAX, WAVE_ROOTS_MAX};
 use crate::reject::Reject;
 use crate::stamp::OriginIndex;
 
-/// Checks waves of frames, and remembers the roots that held. All memory is taken at construction, some 600 KB.
+/// Checks waves of frames, and remembers the roots that held. All memory is taken at construction, some 900 KB.
 pub struct Verifier {
     keys: MeshKeys,
     /// Made when first needed, unless it was given: making one runs the kernel.
     signatures: Option<Signatures>,
     known: Box<[Option<Root>]>,
+    /// What frames that came by themselves have proven of their trains.
+    trees: Trees,
     /// Roots of this wave that are not known, each once.
     pending: Vec<Root>,
     index: Index,
@@ -53,6 +57,7 @@ impl Verifier {
             keys,
             signatures: None,
             known: vec![None; ROOTS_MAX].into_boxed_slice(),
+            trees: Trees::new(),
             pending: Vec::with_capacity(WAVE_ROOTS_MAX),
             index: Index::new(),
             verdicts: Box::new([false; WAVE_ROOTS_MAX]),
@@ -63,6 +68,7 @@ impl Verifier {
     /// Forgets every verified root: origins may have moved in the directory.
     pub fn forget(&mut self) {
         self.known.fill(None);
+        self.trees.forget();
     }
 
     /// What decides signatures, once it was needed: its kernel, its tables, and whether it had to be replaced.
@@ -123,16 +129,30 @@ impl Verifier {
         if batch.mask().is_power_of_two() {
             // A frame by itself: nothing is shared, and the memory for sharing need not be touched.
             let (i, checked) = batch.live().next().expect("one bit is set");
-            let header = checked.frame.header();
-            let (index, len) = (header.train_index(), header.train_len());
-            let leaf = self.keys.leaf(checked.frame.signed_part());
-            let hash = root_of(&self.keys, leaf, index, len, checked.frame.path());
-            return u64::from(self.enter(b, i, checked, hash, counters)) << i;
+            return u64::from(self.enter_alone(b, i, checked, counters)) << i;
         }
         let roots = self.roots(batch);
         batch.live().zip(roots).fold(0, |checked_frames, ((i, checked), hash)| {
             checked_frames | u64::from(self.enter(b, i, checked, hash, counters)) << i
         })
+    }
+
+    /// [`enter`](Self::enter) for a frame that came by itself: its path is short where other frames of its train came before.
+    fn enter_alone(&mut self, b: usize, i: usize, checked: &Checked<'_>, counters: &Counters) -> bool {
+        let (frame, header) = (checked.frame, checked.frame.header());
+        let (index, len) = (header.train_index(), header.train_len());
+        let climb = Climb { leaf: self.keys.leaf(frame.signed_part()), index, len, path: frame.path() };
+        let train = Train { origin: checked.origin, signature: frame.signature() };
+        let Some(nodes) = self.trees.climb(&self.keys, &train, &climb) else {
+            counters.add(Counter::RootsKnown, 1);
+            self.hangs_on[b][i] = KNOWN;
+            return !frame.kind().is_data();
+        };
+        let stands_for_a_check = self.enter(b, i, checked, nodes[climb.path.len()], counters);
+        if self.hangs_on[b][i] == KNOWN {
+            self.trees.learn(&train, &climb, &nodes[..=climb.path.len()]);
+        }
+        stands_for_a_check
     }
 
     /// Notes what frame `i` of batch `b` hangs on; whether it stands for a check.
