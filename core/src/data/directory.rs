@@ -156,17 +156,24 @@ impl Directory {
             *hash = inner.hash(id);
             prefetch(&pairs[home(*hash, pairs)]);
         }
-        for (found, hash) in found.iter_mut().zip(&hashes) {
-            *found = nearest(*hash, pairs);
-            if let Some(origin) = *found {
-                prefetch(&members[origin.0 as usize]);
-                likely(origin);
+        // An index past the last member stands for none: one comparison tells all there is to tell.
+        let mut nearest = [0; BATCH_MAX];
+        for (index, hash) in nearest.iter_mut().zip(&hashes[..ids.len()]) {
+            *index = at_home(*hash, pairs);
+            if *index as usize >= members.len() {
+                *index = elsewhere(*hash, pairs);
+            }
+            if let Some(member) = members.get(*index as usize) {
+                prefetch(member);
+                likely(OriginIndex(*index));
             }
         }
-        for (found, id) in found.iter_mut().zip(ids) {
-            if found.is_some_and(|origin| members[origin.0 as usize].id != *id) {
-                *found = inner.find(id);
-            }
+        for ((found, id), index) in found.iter_mut().zip(ids).zip(&nearest) {
+            *found = match members.get(*index as usize) {
+                Some(member) if member.id == *id => Some(OriginIndex(*index)),
+                Some(_) => inner.find(id),
+                None => None,
+            };
         }
     }
 
@@ -263,18 +270,19 @@ fn matches(hash: u64, pairs: &[Pair]) -> impl Iterator<Item = OriginIndex> {
     taken.map(move |entry| entry ^ tag(hash)).filter(|index| index >> INDEX_BITS == 0).map(OriginIndex)
 }
 
-/// The first of [`matches`]: almost always the only one, and at home.
+/// The index of an origin at home whose tag is that of `hash`: almost always the only one. Without any, a number
+/// larger than every index: where tags differ, bits above all of an index's are left.
 #[inline]
-fn nearest(hash: u64, pairs: &[Pair]) -> Option<OriginIndex> {
-    // Both at once, without a branch that depends on which: a difference of tags is larger than any index.
+fn at_home(hash: u64, pairs: &[Pair]) -> u32 {
+    // Both at once, without a branch that depends on which.
     let [one, other] = pairs[home(hash, pairs)].map(|entry| entry ^ tag(hash));
-    let index = one.min(other);
-    if index >> INDEX_BITS == 0 { Some(OriginIndex(index)) } else { nearest_elsewhere(hash, pairs) }
+    one.min(other)
 }
 
+/// The same past its home.
 #[cold]
-fn nearest_elsewhere(hash: u64, pairs: &[Pair]) -> Option<OriginIndex> {
-    matches(hash, pairs).next()
+fn elsewhere(hash: u64, pairs: &[Pair]) -> u32 {
+    matches(hash, pairs).next().map_or(u32::MAX, |origin| origin.0)
 }
 
 impl Span {

@@ -140,11 +140,10 @@ impl Line {
         if u64::from(incarnation.0) != known {
             return if u64::from(incarnation.0) > known { Seen::New } else { Seen::OldIncarnation };
         }
-        if seq.0 > top {
-            return Seen::New;
-        }
-        if seq.0 + WINDOW <= top {
-            return Seen::Behind;
+        // Numbers past the top wrap around to far more than any window: one comparison for both ends.
+        let below = top.wrapping_sub(seq.0);
+        if below >= WINDOW {
+            return if seq.0 > top { Seen::New } else { Seen::Behind };
         }
         let (word, bit) = place(seq.0);
         if self.accepted[word].load(Relaxed) & bit != 0 { Seen::Duplicate } else { Seen::New }
