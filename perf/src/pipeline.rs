@@ -13,8 +13,8 @@ use octick_core::wire::Kind;
 
 use crate::ticks;
 
-/// How far the clock of a load may run.
-const SPAN_MICROS: u64 = 3_600_000_000;
+/// How far the clock of a load may run: a day, for it goes by 1,024 microseconds a frame, and recording takes its time.
+const SPAN_MICROS: u64 = 86_400_000_000;
 /// The mesh that all signatures of a load are for.
 pub(crate) const MESH: &str = "perf";
 
