@@ -144,9 +144,11 @@ impl Rig {
         config.layout = Layout { slots: SLOTS, cells8: true, cells4: false, rows: false };
         config.threads.cores = core.into_iter().collect();
         config.push.relay = 0;
+        // All genuine frames come from one place; its address is the first signer's.
+        let mut addr = Some(addr);
         let listed = |origin: octick_core::data::Origin| Peer {
             key: origin.key,
-            addr: Some(addr),
+            addr: addr.take(),
             runs: origin.runs,
             revoked: false,
         };

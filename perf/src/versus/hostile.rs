@@ -87,9 +87,14 @@ fn run(backend: Choice, core: Option<usize>, len: usize, secs: f64) -> io::Resul
     config.threads.cores = core.into_iter().collect();
     config.push.relay = 0;
     config.socket.backend = backend;
-    let addr = Some(peer.local_addr()?);
-    let listed =
-        |origin: octick_core::data::Origin| Peer { key: origin.key, addr, runs: origin.runs, revoked: false };
+    // All genuine frames come from one place; its address is the first signer's.
+    let mut addr = Some(peer.local_addr()?);
+    let listed = |origin: octick_core::data::Origin| Peer {
+        key: origin.key,
+        addr: addr.take(),
+        runs: origin.runs,
+        revoked: false,
+    };
     config.peers = signers.roster().into_iter().map(listed).collect();
     let settings = config.check().map_err(|error| io::Error::other(error.to_string()))?;
     let node = octick::start(settings).map_err(|error| io::Error::other(error.to_string()))?;

@@ -81,9 +81,14 @@ fn run(mode: Mode, core: Option<usize>, rate: u32, secs: f64, writes: bool) -> i
         config.threads.cores = core.into_iter().collect();
     }
     config.push.relay = 0;
-    let addr = Some(socket.local_addr()?);
-    let listed =
-        |origin: octick_core::data::Origin| Peer { key: origin.key, addr, runs: origin.runs, revoked: false };
+    // All sign in one place; its address is the first one's.
+    let mut addr = Some(socket.local_addr()?);
+    let listed = |origin: octick_core::data::Origin| Peer {
+        key: origin.key,
+        addr: addr.take(),
+        runs: origin.runs,
+        revoked: false,
+    };
     config.peers = signers.roster().into_iter().map(listed).collect();
     let settings = config.check().map_err(|error| io::Error::other(error.to_string()))?;
     let node = octick::start(settings).map_err(|error| io::Error::other(error.to_string()))?;
