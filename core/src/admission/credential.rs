@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use octick_crypto::{Identity, Item, Verifier};
+use octick_crypto::{Identity, Item, NodeId, Verifier};
 
 use super::endorsement::{Document, Endorsements, Invalid, endorse, message};
 use super::grant::{self, Grant};
@@ -75,6 +75,16 @@ impl Credential {
         results
     }
 
+    /// What bytes say that they grant, and whose signatures they say are under it: for people who look at a credential. Nothing of it
+    /// is proven.
+    ///
+    /// # Errors
+    /// The first rule that the bytes break.
+    pub fn read_unproven(bytes: &[u8]) -> Result<(Grant, Vec<NodeId>), Invalid> {
+        let (grant, _, endorsements) = decode(bytes)?;
+        Ok((grant, endorsements.signers().collect()))
+    }
+
     /// What it grants.
     pub fn grant(&self) -> &Grant {
         &self.grant
@@ -112,6 +122,9 @@ mod tests {
         let issued = issue(&grant(1, 5), &[9]);
         assert_eq!(verify(issued.bytes(), &log(9)).unwrap(), issued);
         assert_eq!(grant::peek(issued.bytes()), Some((identity(1).id(), 5)));
+        let unproven = Credential::read_unproven(issued.bytes());
+        assert_eq!(unproven, Ok((grant(1, 5), alloc::vec![identity(9).id()])));
+        assert_eq!(Credential::read_unproven(&issued.bytes()[1..]).err(), Some(Invalid::Field));
         let elsewhere = authority_key("u");
         let trust = AuthorityLog::new(elsewhere, authority(9));
         let read = Credential::verify_all(&[issued.bytes()], &elsewhere, &trust, &mut verifier());

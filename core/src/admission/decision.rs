@@ -107,6 +107,12 @@ impl Signed {
         &self.bytes
     }
 
+    /// Whose signatures it says are under it; nothing of that is proven.
+    pub fn signers(&self) -> Vec<NodeId> {
+        let (_, _, endorsements) = decode(&self.bytes).expect("it was made here, or read before");
+        endorsements.signers().collect()
+    }
+
     /// Whether enough keys of `authority` signed it for this mesh.
     pub(super) fn is_signed_by(
         &self,

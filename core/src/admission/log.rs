@@ -238,6 +238,7 @@ mod tests {
         for decision in every_decision() {
             let made = signed(1, &decision, &[9]);
             assert_eq!(Signed::read(made.bytes()).as_ref(), Ok(&made));
+            assert_eq!(made.signers(), [identity(9).id()]);
             for bit in 0..8 * made.bytes().len() {
                 let mut bytes = made.bytes().to_vec();
                 bytes[bit / 8] ^= 1 << (bit % 8);
