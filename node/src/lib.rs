@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod admin;
+pub mod authority;
 pub mod config;
 pub mod counters;
 pub mod demo;

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use octick_node::authority::AuthorityCommand;
 use octick_node::counters::Counters;
 use octick_node::demo::Demo;
 use octick_node::dump::command::Dump;
@@ -36,6 +37,8 @@ struct Octick {
 enum Command {
     Keygen(Keygen),
     #[command(subcommand)]
+    Authority(AuthorityCommand),
+    #[command(subcommand)]
     Config(ConfigCommand),
     Run(Run),
     Info(Info),
@@ -54,6 +57,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Octick::parse().command {
         Command::Keygen(keygen) => keygen.run(),
+        Command::Authority(authority) => authority.run(),
         Command::Config(config) => config.run(),
         Command::Run(run) => run.run(),
         Command::Info(info) => info.run(),
