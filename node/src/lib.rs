@@ -9,6 +9,7 @@ pub mod counters;
 pub mod demo;
 pub mod discovery;
 pub mod dump;
+pub mod enrol;
 pub mod explain;
 pub mod failure;
 pub mod get;

@@ -11,6 +11,7 @@ use octick_node::authority::AuthorityCommand;
 use octick_node::counters::Counters;
 use octick_node::demo::Demo;
 use octick_node::dump::command::Dump;
+use octick_node::enrol::Enrol;
 use octick_node::explain::ConfigCommand;
 use octick_node::failure::Failure;
 use octick_node::get::Get;
@@ -38,6 +39,7 @@ enum Command {
     Keygen(Keygen),
     #[command(subcommand)]
     Authority(AuthorityCommand),
+    Enrol(Enrol),
     #[command(subcommand)]
     Config(ConfigCommand),
     Run(Run),
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
     let done = match Octick::parse().command {
         Command::Keygen(keygen) => keygen.run(),
         Command::Authority(authority) => authority.run(),
+        Command::Enrol(enrol) => enrol.run(),
         Command::Config(config) => config.run(),
         Command::Run(run) => run.run(),
         Command::Info(info) => info.run(),

@@ -135,7 +135,7 @@ fn pieces(text: &str, longest: usize) -> Result<Vec<(usize, Vec<u8>)>, Wrong> {
 }
 
 /// The file of a credential.
-pub(super) fn credential(credential: &Credential, mesh: &str) -> String {
+pub(crate) fn credential(credential: &Credential, mesh: &str) -> String {
     let Grant { serial, member, name, from, until, grace, runs, .. } = credential.grant();
     let days = grace / super::words::DAY as u32;
     format!(
@@ -152,7 +152,7 @@ pub(super) fn credential(credential: &Credential, mesh: &str) -> String {
 }
 
 /// The file of decisions, each with what people say about it.
-pub(super) fn decisions<'a>(each: impl Iterator<Item = (&'a Signed, &'a str)>, mesh: &str) -> String {
+pub(crate) fn decisions<'a>(each: impl Iterator<Item = (&'a Signed, &'a str)>, mesh: &str) -> String {
     let title = format!(
         "{DECISIONS}\n# of the authority of mesh {mesh:?}: all of them, in their order. They are public.\n"
     );

@@ -114,7 +114,7 @@ fn say_made(store: &Store, register: &Register) -> Result<(), Failure> {
 }
 
 /// What the configuration of a node says about its authority.
-fn configuration(mesh: &str, threshold: usize, keys: &[PublicKey]) -> String {
+pub(crate) fn configuration(mesh: &str, threshold: usize, keys: &[PublicKey]) -> String {
     let keys: String = keys.iter().map(|key| format!("    \"{}\",\n", hex(key.as_bytes()))).collect();
     let mesh = toml::Value::from(mesh);
     format!(

@@ -56,11 +56,11 @@ pub struct Issue {
 
 /// A region, or any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Region(u16);
+pub struct Region(u16);
 
 impl Region {
     /// As credentials have it.
-    fn number(self) -> u16 {
+    pub(super) fn number(self) -> u16 {
         self.0
     }
 }
@@ -140,12 +140,12 @@ pub(super) fn now() -> Result<u64, Failure> {
 }
 
 /// Roles as credentials have them.
-fn bits(roles: &[u8]) -> u16 {
+pub(super) fn bits(roles: &[u8]) -> u16 {
     roles.iter().fold(0, |bits, role| bits | 1 << role)
 }
 
 /// From when, until when, and how much longer.
-fn lifetime(now: u64, days: u64, grace_days: u64) -> Result<(u32, u32, u32), Failure> {
+pub(super) fn lifetime(now: u64, days: u64, grace_days: u64) -> Result<(u32, u32, u32), Failure> {
     let most = u64::from(u32::MAX).saturating_sub(now) / DAY;
     let refuse = |what: &str, days: u64| {
         Failure::usage(format!(

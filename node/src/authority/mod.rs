@@ -7,6 +7,8 @@
 //! | file | idea |
 //! |---|---|
 //! | [`init`], [`issue`], [`revoke`], [`rotate`], [`list`], [`show`] | a command each |
+//! | [`invite`], [`serve`] | a node is let in by a token: made, served; it is used by [`enrol`](crate::enrol) |
+//! | `enrolment` | what the two sides of that say to each other |
 //! | `register` | whom the authority knows, and what it may say next |
 //! | `stored` | the register as a file reads |
 //! | `store` | the folder: one command at a time, and nothing half written |
@@ -16,18 +18,21 @@
 //! | `words` | slots, times and keys for people |
 
 pub mod document;
+pub(crate) mod enrolment;
 pub mod init;
+pub mod invite;
 pub mod issue;
 pub mod list;
 mod register;
 pub mod revoke;
 pub mod rotate;
+pub mod serve;
 pub mod show;
 mod signers;
 mod slots;
-mod store;
+pub(crate) mod store;
 mod stored;
-mod words;
+pub(crate) mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +50,10 @@ pub enum AuthorityCommand {
     Issue(issue::Issue),
     /// Revokes a member's credentials: its name and its slots are free again
     Revoke(revoke::Revoke),
+    /// Makes a token by which one node gets a credential from `octick authority serve`
+    Invite(invite::Invitation),
+    /// Lets nodes in that show a token of `octick authority invite`, until it is stopped
+    Serve(serve::Serve),
     /// Makes new keys for the authority: those before sign that, and nothing any more
     Rotate(rotate::Rotate),
     /// Shows whom the authority admitted: serial, slots, until when, and whether that holds
@@ -66,11 +75,13 @@ impl AuthorityCommand {
     ///
     /// # Errors
     /// One line: what is wrong, and what to do about it.
-    pub fn run(&self) -> Result<ExitCode, Failure> {
+    pub fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Init(init) => init.run(),
             Self::Issue(issue) => issue.run(),
             Self::Revoke(revoke) => revoke.run(),
+            Self::Invite(invite) => invite.run(),
+            Self::Serve(serve) => serve.run(),
             Self::Rotate(rotate) => rotate.run(),
             Self::List(list) => list.run(),
             Self::Show(show) => show.run(),

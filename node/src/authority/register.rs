@@ -13,6 +13,7 @@ use octick_core::stamp::Run;
 use octick_crypto::lanes::{Base, Settings};
 use octick_crypto::{Identity, NodeId, PublicKey, Verifier};
 
+use super::invite::Invite;
 use super::slots;
 use super::words;
 use crate::failure::Failure;
@@ -65,6 +66,8 @@ pub(super) struct Register {
     pub(super) decisions: Vec<Decided>,
     /// In the order in which they came.
     pub(super) members: Vec<Member>,
+    /// Whom a token will let in.
+    pub(super) invites: Vec<Invite>,
     log: AuthorityLog,
 }
 
@@ -72,8 +75,8 @@ impl Register {
     /// Of an authority that said nothing yet.
     pub(super) fn new(mesh: &str, slots: u32, root: Authority, key_files: Vec<String>) -> Self {
         let log = AuthorityLog::new(authority_key(mesh), root.clone());
-        let (mesh, decisions, members) = (mesh.to_owned(), Vec::new(), Vec::new());
-        Self { mesh, slots, serial: 0, root, key_files, decisions, members, log }
+        let (mesh, decisions, members, invites) = (mesh.to_owned(), Vec::new(), Vec::new(), Vec::new());
+        Self { mesh, slots, serial: 0, root, key_files, decisions, members, invites, log }
     }
 
     /// Who is trusted, after all decisions.
@@ -179,7 +182,7 @@ impl Register {
     }
 
     /// What the wish comes to.
-    fn grant(&self, wish: &Wish) -> Result<Member, Failure> {
+    pub(super) fn grant(&self, wish: &Wish) -> Result<Member, Failure> {
         let name = &wish.name;
         if !is_name(name) {
             let want = format!("want 1 to {NAME_MAX} letters, digits, dots, hyphens or underscores");

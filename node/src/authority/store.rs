@@ -114,7 +114,7 @@ pub(super) fn is_there(dir: &Path) -> bool {
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn hand_out(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn hand_out(path: &Path, text: &str) -> io::Result<()> {
     if path.exists() && !path.is_file() {
         return Err(io::Error::other("there is something that is no ordinary file"));
     }

@@ -7,6 +7,7 @@ use octick_core::stamp::{Run, Slot};
 use octick_crypto::PublicKey;
 use serde::{Deserialize, Serialize};
 
+use super::invite::Invite;
 use super::register::{Decided, Member, Register};
 use super::words::unhex;
 use crate::keygen::hex;
@@ -29,6 +30,8 @@ struct Whole {
     decisions: Vec<DecisionRow>,
     #[serde(default)]
     members: Vec<MemberRow>,
+    #[serde(default)]
+    invites: Vec<InviteRow>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,6 +65,20 @@ struct MemberRow {
     runs: Vec<RunRow>,
 }
 
+/// The public half of a token: who reads it cannot enrol with it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InviteRow {
+    token: String,
+    name: String,
+    cells: Option<u32>,
+    region: Option<u16>,
+    roles: Option<u16>,
+    days: u64,
+    grace_days: u64,
+    until: u64,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RunRow {
@@ -85,6 +102,7 @@ pub(super) fn write(register: &Register) -> String {
         root: Root { threshold: register.root.threshold(), keys },
         decisions: register.decisions.iter().map(decision).collect(),
         members: register.members.iter().map(member_row).collect(),
+        invites: register.invites.iter().map(invite_row).collect(),
     };
     TITLE.to_owned() + &toml::to_string(&whole).expect("a register is a table")
 }
@@ -104,6 +122,11 @@ fn member_row(member: &Member) -> MemberRow {
         rights: *rights,
         runs: runs.iter().map(run).collect(),
     }
+}
+
+fn invite_row(invite: &Invite) -> InviteRow {
+    let Invite { token, name, cells, region, roles, days, grace_days, until } = invite.clone();
+    InviteRow { token: hex(token.as_bytes()), name, cells, region, roles, days, grace_days, until }
 }
 
 /// The register that a text describes.
@@ -129,6 +152,11 @@ pub(super) fn read(text: &str) -> Result<Register, String> {
         let member = member(row).map_err(|why| format!("members[{i}]: {why}"))?;
         check(&register, &member).map_err(|why| format!("members[{i}]: {why}"))?;
         register.members.push(member);
+    }
+    for (i, row) in whole.invites.into_iter().enumerate() {
+        let InviteRow { token, name, cells, region, roles, days, grace_days, until } = row;
+        let token = public_key(&token).map_err(|why| format!("invites[{i}].token: {why}"))?;
+        register.invites.push(Invite { token, name, cells, region, roles, days, grace_days, until });
     }
     Ok(register)
 }
@@ -212,6 +240,9 @@ mod tests {
             let wish = Wish { name, key, cells, region: None, roles: None, from: 1, until: 2, grace: 3 };
             register.issue(&wish, &[&identity(9)]).unwrap();
         }
+        let (token, name, cells) = (identity(7).public().clone(), "m7".to_owned(), Some(32));
+        let (region, roles, days, grace_days, until) = (None, Some(3), 4, 5, 6);
+        register.invites.push(Invite { token, name, cells, region, roles, days, grace_days, until });
         let decision = Decision::Revoke { member: identity(2).id(), serial: 3 };
         register.decide(&decision, "lost\nat sea", &[&identity(9)]).unwrap();
         register
@@ -224,6 +255,7 @@ mod tests {
         assert_eq!(write(&read), write(&register));
         assert_eq!(read.log().len(), 1);
         assert_eq!((read.members, read.decisions), (register.members, register.decisions));
+        assert_eq!(read.invites, register.invites);
     }
 
     #[test]

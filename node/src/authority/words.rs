@@ -16,12 +16,12 @@ pub(super) fn moment(secs: u64) -> String {
 }
 
 /// As in `2026-11-21`.
-pub(super) fn day(secs: u64) -> String {
+pub(crate) fn day(secs: u64) -> String {
     moment(secs)[..10].to_owned()
 }
 
 /// As in `64 slots, 0 to 31 and 48 to 79`.
-pub(super) fn slots(runs: &[Run]) -> String {
+pub(crate) fn slots(runs: &[Run]) -> String {
     let each: Vec<String> =
         runs.iter().map(|run| format!("{} to {}", run.first.0, run.end().saturating_sub(1))).collect();
     match &each[..] {
