@@ -62,6 +62,23 @@ const COUNTERS: usize = Counter::ALL.len();
 const REFUSALS: usize = Refusal::ALL.len();
 const NUMBERS: usize = REJECTS + COUNTERS + REFUSALS;
 
+const _: () = {
+    // Names find their places by number: first the rejects, then the counters, then the refusals.
+    assert!(REJECTS <= u8::MAX as usize);
+    assert!(COUNTERS <= u8::MAX as usize);
+    assert!(REFUSALS <= u8::MAX as usize);
+    let mut i = 0;
+    while i < COUNTERS {
+        assert!(Counter::ALL[i] as usize == i);
+        i += 1;
+    }
+    let mut i = 0;
+    while i < REJECTS {
+        assert!(Reject::ALL[i] as usize == i);
+        i += 1;
+    }
+};
+
 /// One thread's counters. Clones share the same numbers.
 #[derive(Clone)]
 pub struct Counters {

@@ -11,6 +11,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
+use octick_crypto::train::TRAIN_MAX;
 use octick_crypto::{Hash, Identity, MeshKeys};
 
 use self::router::Mesh;
@@ -24,6 +25,7 @@ use crate::data::publish::{Change, Publisher, Source};
 use crate::data::report::Report;
 use crate::data::roster::{DirectoryError, Origin, Run};
 use crate::data::window::{Windows, WindowsView};
+use crate::limits::{ORIGINS_MAX, ROWS_MAX};
 use crate::reject::Reject;
 use crate::stamp::{HybridClock, Incarnation, OriginIndex, Seq, Slot, Version};
 use crate::state::{State, TableKind};
@@ -36,6 +38,8 @@ const QUERY_MICROS_MIN: u64 = 10_000;
 
 /// Cells of four bytes are stamped with a version a unit, microseconds.
 const UNIT: u64 = 1 << 10;
+// A node may write in every unit, and ask more often than it reports.
+const _: () = assert!(UNIT < QUERY_MICROS_MIN && Kind::StatsReply.count_max() == ROWS_MAX);
 
 /// Who the engine is and what it owns.
 pub struct Parts {
@@ -107,6 +111,7 @@ impl Engine {
     pub fn new(parts: Parts) -> Self {
         let own = parts.directory.find(&parts.identity.id());
         let outbox = Outbox::new(&parts.runs, &parts.state.layout());
+        assert!(parts.directory.len() <= ORIGINS_MAX, "{} origins", parts.directory.len());
         Self {
             clock: HybridClock::new(parts.identity.id()),
             identity: parts.identity,
@@ -144,7 +149,9 @@ impl Engine {
         if directory.len() > self.last_queries.len() {
             return Err(NotLearnt::Full { origins: directory.len(), max: self.last_queries.len() });
         }
+        assert!(directory.len() >= self.directory.len(), "every index of the old one stays true");
         self.directory = directory;
+        debug_assert!(self.own.is_none_or(|own| self.directory.origin(own).key.id() == self.identity.id()));
         Ok(())
     }
 
@@ -198,6 +205,10 @@ impl Engine {
                 Err(reject) => self.counters.reject(reject),
             }
         }
+        let Absorbed { fresh, queries, replies, control_frames, .. } = absorbed;
+        let (taken, count) = (fresh | queries | replies | control_frames, u64::count_ones);
+        assert!(taken & !batch.mask() == 0, "frames that nobody offered");
+        assert!(count(taken) == count(fresh) + count(queries) + count(replies) + count(control_frames));
         self.publisher.flush();
         absorbed.ticks = (self.ticks)().wrapping_sub(start);
         absorbed.cells = merged.offered();
@@ -291,6 +302,7 @@ impl Engine {
         }
         if let Some(unit) = unit {
             self.clock.observe(Version::new(unit * UNIT - 1, self.identity.id()));
+            assert!(unit > self.last_unit, "cells of four bytes have one version a unit");
             (self.last_unit, self.last_unit_at) = (unit, now_micros);
         }
         self.seal(now_micros);
@@ -325,6 +337,7 @@ impl Engine {
             version: self.clock.tick(Wall(now_micros)),
         };
         self.train.seal(&self.identity, &self.keys, &stamp);
+        assert!(self.train.len() == report.pages(), "a frame a page");
         &self.train
     }
 
@@ -334,6 +347,7 @@ impl Engine {
             first_seq: self.next_seq,
             version: self.clock.tick(Wall(now_micros)),
         };
+        assert!(self.next_seq > Seq(0) && self.train.len() <= TRAIN_MAX, "numbers begin with one");
         self.next_seq = Seq(self.next_seq.0 + self.train.len() as u64);
         self.train.seal(&self.identity, &self.keys, &stamp);
         self.counters.add(Counter::FramesMade, self.train.len() as u64);

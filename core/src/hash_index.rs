@@ -39,6 +39,7 @@ impl Index {
             }
         }
         self.len += 1;
+        assert!(2 * self.len <= self.entries.len(), "{} records in {} places", self.len, self.entries.len());
         self.place(u64::from(hash) << 32 | u64::from(number));
     }
 
@@ -59,6 +60,7 @@ impl Index {
             }
         }
         self.entries[gap] = EMPTY;
+        assert!(self.len > 0, "a record was found among none");
         self.len -= 1;
     }
 
@@ -88,6 +90,7 @@ impl Index {
 
     fn place(&mut self, entry: u64) {
         let mask = self.entries.len() - 1;
+        debug_assert!(self.entries.len().is_power_of_two() && entry != EMPTY);
         let mut at = self.home(entry);
         while self.entries[at] != EMPTY {
             at = (at + 1) & mask;

@@ -34,7 +34,9 @@ impl Random {
     /// When `n` is zero.
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(n > 0, "no number is below zero");
-        ((u128::from(self.u64()) * u128::from(n)) >> 64) as u64
+        let drawn = ((u128::from(self.u64()) * u128::from(n)) >> 64) as u64;
+        debug_assert!(drawn < n);
+        drawn
     }
 
     /// An index into a slice of `len`.
@@ -47,6 +49,7 @@ impl Random {
 
     /// Whether something that happens in `permille` of a thousand cases happens.
     pub fn permille(&mut self, permille: u32) -> bool {
+        debug_assert!(permille <= 1_000, "{permille} of a thousand cases");
         self.below(1_000) < u64::from(permille)
     }
 
@@ -66,6 +69,8 @@ impl Random {
             let drawn = self.index(top + 1);
             chosen.push(if chosen.contains(&drawn) { top } else { drawn });
         }
+        assert!(chosen.len() == count, "{} of {count} were chosen", chosen.len());
+        debug_assert!((1..count).all(|i| !chosen[..i].contains(&chosen[i])), "chosen twice: {chosen:?}");
         self.shuffle(&mut chosen);
         chosen
     }

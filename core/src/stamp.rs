@@ -23,6 +23,7 @@ pub struct Run {
 impl Run {
     /// The last slot in it.
     pub(crate) const fn last(self) -> u32 {
+        assert!(self.len > 0, "a run without slots has no last one");
         self.first.0 + (self.len - 1)
     }
 
@@ -114,6 +115,12 @@ impl Version {
     }
 }
 
+// The time and the tag fill a word, and leave the lowest bit to the tables' lock.
+const _: () = {
+    assert!(Version::tag(NodeId([0xFF; 16])) == (1 << Version::SHIFT) - 2 && Version::MIN_WIRE.0 & 1 == 0);
+    assert!(Version::new(1, NodeId([0; 16])).0 == 1 << Version::SHIFT);
+};
+
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}us/{:03x}", self.micros(), self.0 & 0xFFF)
@@ -141,6 +148,7 @@ impl HybridClock {
     /// The next version, given the wall clock: the time, or the last version's and a microsecond if that is later.
     pub fn tick(&mut self, now: Wall) -> Version {
         let version = self.peek(now);
+        assert!(version.micros() > self.last_micros, "{version:?} is no later than the last one");
         self.last_micros = version.micros();
         version
     }
@@ -148,5 +156,6 @@ impl HybridClock {
     /// Takes note of a version that was accepted, so that the next issued one is later.
     pub fn observe(&mut self, seen: Version) {
         self.last_micros = self.last_micros.max(seen.micros());
+        debug_assert!(self.peek(Wall(0)) > seen, "what comes next is later than what was seen");
     }
 }

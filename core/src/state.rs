@@ -4,6 +4,7 @@ use core::fmt;
 
 use octick_crypto::Hash;
 
+use crate::limits::RUN_ALIGN;
 use crate::reject::Reject;
 use crate::stamp::Slot;
 use crate::table::{
@@ -70,6 +71,21 @@ impl TableKind {
     }
 }
 
+const _: () = {
+    let mut i = 0;
+    while i < TableKind::ALL.len() {
+        let table = TableKind::ALL[i];
+        assert!(table as usize == i, "tables are found by their numbers");
+        // Ranges are whole blocks, and a run of slots is whole blocks of every table.
+        assert!(
+            table.range_len().is_multiple_of(table.block_len())
+                && RUN_ALIGN.is_multiple_of(table.block_len())
+        );
+        i += 1;
+    }
+    assert!(TableKind::Cells8.range_len() * 16 == 8 << 10 && TableKind::Cells4.range_len() * 8 == 8 << 10);
+};
+
 impl fmt::Display for TableKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -116,6 +132,11 @@ pub struct State {
 impl State {
     /// Empty tables in `regions`. `now_micros` places the clock of the four-byte cells.
     pub fn new(layout: Layout, regions: Regions, kernel: Kernel, now_micros: u64) -> Self {
+        let there = [regions.cells8.is_some(), regions.cells4.is_some(), regions.rows.is_some()];
+        assert!(
+            there == TableKind::ALL.map(|table| layout.has(table)),
+            "memory for other tables: {layout:?}"
+        );
         let (slots, epoch) = (layout.slots, Blocks16::epoch_units_for(now_micros));
         Self {
             layout,
@@ -190,6 +211,7 @@ impl State {
             self.cells4.as_mut().map(Blocks16::digest),
             self.rows.as_mut().map(RowTable::digest),
         ];
+        const { assert!(TableKind::ALL.len() * 32 == 96) };
         let mut bytes = [0; 96];
         for (place, part) in bytes.chunks_exact_mut(32).zip(parts) {
             place.copy_from_slice(&part.unwrap_or(Hash([0; 32])).0);

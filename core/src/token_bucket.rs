@@ -29,6 +29,7 @@ impl TokenBucket {
     pub fn take(&mut self, n: u64, now: u64) -> bool {
         let grown = now.saturating_sub(self.at).min(S) * self.per_second;
         (self.left, self.at) = ((self.left + grown).min(self.per_second * S), self.at.max(now));
+        assert!(self.left <= self.per_second * S, "more than a second's worth at once");
         let enough = self.left >= n * S;
         if enough {
             self.left -= n * S;

@@ -78,6 +78,7 @@ impl Signed {
     /// # Panics
     /// Without signers, or with more than [`ENDORSEMENTS_MAX`](crate::limits::ENDORSEMENTS_MAX).
     pub fn sign(number: u64, decision: &Decision, mesh: &[u8; 32], signers: &[&Identity]) -> Self {
+        assert!(number > 0, "decisions are numbered from one");
         let mut bytes = encode(number, decision);
         endorse(Document::Decision, mesh, &mut bytes, signers);
         Self { number, decision: decision.clone(), bytes: bytes.into_boxed_slice() }
@@ -124,6 +125,7 @@ impl Signed {
         let said = &self.bytes[..self.bytes.len() - endorsements.bytes_len()];
         let message = message(Document::Decision, mesh, said);
         let items = endorsements.items(&message, |id| authority.key(id));
+        assert!(said.len() + endorsements.bytes_len() == self.bytes.len() && authority.threshold() > 0);
         let mut verdicts = alloc::vec![false; items.len()];
         verifier.verify(&items, &mut verdicts);
         verdicts.iter().filter(|holds| **holds).count() >= authority.threshold()
@@ -209,6 +211,7 @@ fn encode(number: u64, decision: &Decision) -> Vec<u8> {
     bytes.extend_from_slice(&fields.until.to_le_bytes());
     bytes.extend_from_slice(&[0; 4]);
     fields.keys.iter().for_each(|key| bytes.extend_from_slice(key.as_bytes()));
+    assert!(bytes.len() == DECISION_FIXED + 32 * fields.keys.len(), "a decision of {} bytes", bytes.len());
     bytes
 }
 

@@ -67,13 +67,14 @@ pub(super) fn message(kind: Document, mesh: &[u8; 32], said: &[u8]) -> [u8; 64] 
 /// Appends the signatures of `signers` under what `bytes` say.
 pub(super) fn endorse(kind: Document, mesh: &[u8; 32], bytes: &mut Vec<u8>, signers: &[&Identity]) {
     assert!((1..=ENDORSEMENTS_MAX).contains(&signers.len()), "a document has one to three signatures");
-    let message = message(kind, mesh, bytes);
+    let (message, start) = (message(kind, mesh, bytes), bytes.len());
     let mut signers = signers.to_vec();
     signers.sort_unstable_by_key(|signer| signer.id());
     for signer in signers {
         bytes.extend_from_slice(&signer.id().0);
         bytes.extend_from_slice(&signer.sign(&message));
     }
+    debug_assert!(Endorsements::read(&bytes[start..]).is_ok(), "signatures in their order, none twice");
 }
 
 /// The signatures at the end of a document.

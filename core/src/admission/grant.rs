@@ -67,6 +67,7 @@ impl Grant {
     /// How far it reaches at `now`, seconds since 1970; clocks may differ by `skew` seconds.
     pub fn validity(&self, now: u64, skew: u64) -> Validity {
         let (until, grace) = (u64::from(self.until), u64::from(self.grace));
+        debug_assert!(until.checked_add(2 * grace + skew).is_some(), "a clock that may be {skew} s off");
         match () {
             () if now + skew < self.from.into() => Validity::Early,
             () if now <= until => Validity::Valid,

@@ -107,6 +107,7 @@ impl AuthorityLog {
         if signed.number() <= last {
             // Which signatures stand under it makes no other decision of it.
             let known = &self.decisions[signed.number() as usize - 1];
+            assert!(known.number() == signed.number(), "a decision is found by its number");
             let same = known.decision() == signed.decision();
             let (authority, mesh) = (self.authority_at(signed.number()), self.mesh);
             return match same {
@@ -126,7 +127,10 @@ impl AuthorityLog {
         }
         self.apply(signed.decision());
         self.decisions.push(Arc::new(signed.clone()));
-        debug_assert_eq!(self.len(), signed.number());
+        assert!(
+            self.len() == signed.number() && self.decisions.len() <= DECISIONS_MAX,
+            "numbered without gaps"
+        );
         Appended::New
     }
 
@@ -158,6 +162,7 @@ impl AuthorityLog {
     fn authority_at(&self, number: u64) -> Authority {
         let before = self.decisions.iter().take_while(|decision| decision.number() < number);
         let rotations = before.filter(|signed| matches!(signed.decision(), Decision::Rotate { .. })).count();
+        assert!(rotations < self.generations.len(), "{rotations} rotations, and the root");
         self.generations[rotations].authority.clone()
     }
 

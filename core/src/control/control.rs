@@ -71,6 +71,7 @@ impl Control {
             due: now,
         };
         control.apply(now);
+        assert!(control.members().get(Members::ME).id() == init.id, "the first member is this node");
         control
     }
 

@@ -120,6 +120,8 @@ impl Quorum {
     pub const fn of(reachable: usize, missing: usize) -> Self {
         let members = reachable + missing;
         let may_fail = members.saturating_sub(1) / 3;
+        // Two halves never both have as many.
+        assert!(members == 0 || 2 * (members - may_fail) > members);
         Self { members, may_fail, required: members - may_fail, reachable }
     }
 

@@ -43,6 +43,11 @@ impl SendQueue {
             debug_assert!(fits, "a message fits an empty control frame");
             self.control_frames.push_back(control_frame);
         }
+        assert!(
+            self.control_frames.len() <= SEND_QUEUE_MAX,
+            "{} control frames wait",
+            self.control_frames.len()
+        );
     }
 
     /// Begins a control frame that news may fill, and that is not sent if there is none.

@@ -42,6 +42,7 @@ pub fn check(
         return Err(Reject::SlotRange);
     }
     // Entries rise strictly and runs are whole blocks, so the ends speak for all between.
+    debug_assert!(first <= last && last <= u64::from(u32::MAX), "slots {first} to {last}");
     let (first, last) = (Slot(first as u32), Slot(last as u32));
     if directory.owns(origin, first, last) { Ok(()) } else { Err(Reject::NotOwner) }
 }

@@ -19,9 +19,10 @@ use alloc::vec::Vec;
 use octick_crypto::Hash;
 
 pub use crate::limits::AUDIT_RUNS_MAX;
-use crate::limits::{AUDIT_ASKED_MAX, AUDIT_REFRESHED_MAX, AUDIT_SECTIONS_MAX};
+use crate::limits::{AUDIT_ASKED_MAX, AUDIT_REFRESHED_MAX, AUDIT_SECTIONS_MAX, SLOTS_MAX};
 use crate::stamp::{Run, Slot};
 use crate::state::{State, TableKind};
+use crate::wire::control_frame::BODY_MAX;
 
 /// Ranges in a section.
 const SECTION: usize = 32;
@@ -39,6 +40,17 @@ const REFRESH_GAP: u64 = 2_000_000;
 
 /// A busy section's hash.
 const BUSY: u64 = u64::MAX;
+
+const _: () = {
+    // All ranges of a section can differ at once, and one request then names them all.
+    assert!(SECTION <= AUDIT_RUNS_MAX && AUDIT_ASKED_MAX <= AUDIT_SECTIONS_MAX);
+    // Sections are counted in 16 bits; tables of cells of eight bytes have the most.
+    assert!((SLOTS_MAX / TableKind::Cells8.range_len()).div_ceil(SECTION as u32) <= u16::MAX as u32);
+    // Every message fits a control frame: a head of four bytes, then words of eight.
+    assert!(4 + 8 * AUDIT_SECTIONS_MAX <= BODY_MAX && 4 + 8 * AUDIT_RUNS_MAX <= BODY_MAX);
+    // A step ends before the next is due, and an answer is expected longer than a hurried node waits to ask again.
+    assert!(STEP_GAP < PASS_GAP && GAP.0 < GAP.1 && GAP.0 < PATIENCE);
+};
 
 /// What nodes say to each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +94,7 @@ pub enum AuditMsg {
 impl AuditMsg {
     /// Appends the body.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
         let words = |out: &mut Vec<u8>, words: &[u64]| {
             words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
         };
@@ -112,6 +125,12 @@ impl AuditMsg {
                 }
             }
         }
+        assert!(
+            out.len() - start <= BODY_MAX,
+            "a message of {} bytes fits no control frame",
+            out.len() - start
+        );
+        debug_assert_eq!(Self::decode(&out[start..]).as_ref(), Some(self), "what is said can be understood");
     }
 
     /// Reads a body; nothing if it is none.
@@ -240,16 +259,20 @@ impl Audit {
             self.counts.equal += 1;
             self.gap = (self.gap * 2).min(GAP.1);
         }
+        assert!((GAP.0..=GAP.1).contains(&self.gap), "a gap of {} us", self.gap);
         self.next_at = now + self.gap;
         self.open_until = now + PATIENCE;
         self.counts.begun += 1;
+        assert!(self.counts.equal < self.counts.begun, "the one that begins now has found nothing yet");
         Some(AuditMsg::Root(root(state)))
     }
 
     fn step(&mut self, now: u64, state: &mut State) {
         let (first, mut from, since) = self.pass.take().unwrap_or((0, 0, now));
         for (table, kind) in TableKind::ALL.into_iter().enumerate().skip(first) {
-            from = state.freshen(kind, from, STEP);
+            let fresh = state.freshen(kind, from, STEP);
+            assert!(fresh > from || fresh == state.ranges(kind), "a step goes forward, or to the end");
+            from = fresh;
             if from < state.ranges(kind) {
                 (self.pass, self.pass_at) = (Some((table, from, since)), now + STEP_GAP);
                 return;
@@ -257,6 +280,7 @@ impl Audit {
             from = 0;
         }
         self.pass_at = now + PASS_GAP.max(20 * now.saturating_sub(since));
+        assert!(self.pass.is_none(), "a pass that has ended has no place to go on");
     }
 
     /// A message came.
@@ -339,6 +363,7 @@ impl Audit {
             .take(AUDIT_ASKED_MAX.min(differing.len()))
             .copied()
             .collect();
+        debug_assert!(count <= theirs.len() && differing.len() <= count, "only what both have is compared");
         Answer::Reply(alloc::vec![AuditMsg::AskRanges { table, sections }])
     }
 
@@ -366,6 +391,7 @@ impl Audit {
         if runs.is_empty() {
             return Answer::Nothing;
         }
+        assert!(runs.len() <= SECTION, "{} ranges of a section differ", runs.len());
         self.counts.ranges += runs.len() as u64;
         // There may be more of it.
         self.gap = GAP.0;
@@ -385,6 +411,7 @@ impl Audit {
                 heeded.push(*run);
             }
         }
+        assert!(heeded.len() <= self.repeated.len() && self.repeated.len() <= AUDIT_REFRESHED_MAX);
         self.counts.repeated += heeded.len() as u64;
         if heeded.is_empty() { Answer::Nothing } else { Answer::Repeat(table, heeded) }
     }

@@ -5,6 +5,8 @@ use crate::limits::BATCH_MAX;
 use crate::stamp::OriginIndex;
 use crate::wire::Frame;
 
+const _: () = assert!(BATCH_MAX == u64::BITS as usize, "a batch's frames are bits of one word");
+
 /// A frame and who claims to have made it.
 #[derive(Clone, Copy, Debug)]
 pub struct Checked<'a> {
@@ -48,12 +50,14 @@ impl<'a> Batch<'a> {
                 batch.put(i, Checked { frame, origin });
             }
         }
+        assert!(batch.live & !live == 0, "frames of which the other thread said nothing");
         batch
     }
 
     /// Places a live frame.
     #[inline]
     pub fn put(&mut self, i: usize, checked: Checked<'a>) {
+        debug_assert!((self.strangers | self.repeats) >> i & 1 == 0, "frame {i} was judged otherwise before");
         self.frames[i] = Some(checked);
         self.live |= 1 << i;
     }

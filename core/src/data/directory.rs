@@ -61,6 +61,8 @@ struct Member {
 }
 
 const _: () = assert!(size_of::<Member>() == 32 && RUNS_MAX <= u8::MAX as usize);
+// All runs of all origins together still have numbers.
+const _: () = assert!((ORIGINS_MAX as u64) * (RUNS_MAX as u64) <= u32::MAX as u64);
 
 /// A run as its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,8 @@ impl Directory {
         let pairs = vec![[EMPTY; 2]; (3 * origins.len()).next_power_of_two()].into_boxed_slice();
         let mut inner = Inner { origins, members, pairs, seed, spans };
         inner.fill()?;
+        assert!(inner.members.len() == inner.origins.len(), "a place for each origin");
+        assert!(inner.pairs.len() >= 3 * inner.origins.len(), "at most a sixth full, so that probing ends");
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -103,6 +107,7 @@ impl Directory {
                 }
             }
         }
+        assert!(origins.len() == self.len() + added.len(), "every index of this one stays true");
         Self::new(origins, self.inner.seed)
     }
 
@@ -218,6 +223,10 @@ impl Inner {
                 Some((at, side))
             });
             let (at, side) = free.expect("the table is never full");
+            debug_assert!(
+                index >> INDEX_BITS == 0 && tag(hash) != EMPTY,
+                "origin {index} would read as none"
+            );
             self.pairs[at][side] = tag(hash) | index as u32;
         }
         Ok(())
@@ -244,6 +253,8 @@ type Pair = [u32; 2];
 const EMPTY: u32 = 0;
 /// Bits of an entry that hold an index; those above hold the tag.
 const INDEX_BITS: u32 = ORIGINS_MAX.ilog2();
+// An index fits below the tag, whose highest bit is set in every entry that is taken.
+const _: () = assert!(ORIGINS_MAX.is_power_of_two() && INDEX_BITS < u32::BITS - 1);
 
 /// What an entry holds besides the index: a part of the hash that does not decide its home, and a bit that no empty
 /// entry has.
@@ -255,6 +266,7 @@ fn tag(hash: u64) -> u32 {
 /// Where probing begins: by the hash's low bits, which the tag does not hold.
 #[inline]
 fn home(hash: u64, pairs: &[Pair]) -> usize {
+    debug_assert!(pairs.len().is_power_of_two());
     hash as usize & (pairs.len() - 1)
 }
 
@@ -300,10 +312,15 @@ fn lay_out(origins: &[Origin]) -> (Box<[Member]>, Box<[Span]>) {
         let mut rising: Vec<Span> =
             live.iter().map(|run| Span { first: run.first.0, last: run.last() }).collect();
         rising.sort_by_key(|span| span.first);
+        assert!(rising.is_sorted_by(|a, b| a.last < b.first), "runs of one origin overlap: {rising:?}");
         // No slot is at or past the number u32::MAX and at or before 0.
         let lowest = rising.first().copied().unwrap_or(Span { first: u32::MAX, last: 0 });
-        let others = spans.len();
+        let (others, runs) = (spans.len(), rising.len());
         spans.extend(rising.into_iter().skip(1));
+        assert!(
+            spans.len() - others == runs.saturating_sub(1) && runs <= RUNS_MAX,
+            "{runs} runs of one origin"
+        );
         Member {
             id: origin.key.id(),
             lowest,

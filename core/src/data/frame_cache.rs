@@ -12,6 +12,8 @@ use crate::limits::FRAME_MAX;
 const HEAD: usize = 2;
 /// Least size of a ring.
 const CAPACITY_MIN: usize = 1 << 16;
+// The longest frame fits between the edges, and its length before it.
+const _: () = assert!(HEAD + FRAME_MAX <= CAPACITY_MIN && FRAME_MAX < 1 << (8 * HEAD));
 
 /// The ring. A reference counts bytes since the beginning.
 #[derive(Debug)]
@@ -24,7 +26,12 @@ pub struct FrameCache {
 impl FrameCache {
     /// An empty frame cache of about `capacity` bytes, 64 KiB or more. Its memory is touched when it is first used.
     pub fn new(capacity: usize) -> Self {
-        Self { ring: vec![0; capacity.max(CAPACITY_MIN).next_power_of_two()], end: 0 }
+        let ring = vec![0; capacity.max(CAPACITY_MIN).next_power_of_two()];
+        assert!(
+            ring.len().is_power_of_two() && ring.len() >= capacity,
+            "references are taken modulo its length"
+        );
+        Self { ring, end: 0 }
     }
 
     /// Lays a frame down and says where.
@@ -44,6 +51,7 @@ impl FrameCache {
         let (head, body) = self.ring[at..at + len as usize].split_at_mut(HEAD);
         head.copy_from_slice(&(frame.len() as u16).to_le_bytes());
         body.copy_from_slice(frame);
+        debug_assert_eq!(self.get(frame_ref), Some(frame), "what was laid down is found");
         frame_ref
     }
 

@@ -135,6 +135,10 @@ impl Ingress {
         let checked = self.verifier.check(batches, &self.directory, &self.counters);
         for (i, (arrived, batch)) in wave.iter().zip(&*batches).enumerate() {
             let proof = Proof { hashed: hashed[i], checked: checked[i], good: batch.mask() };
+            debug_assert!(
+                (proof.checked | proof.good) & !proof.hashed == 0,
+                "stages only ever drop: {proof:?}"
+            );
             self.budgets.settle(arrived.senders, &proof);
         }
         self.counters.add(Counter::VerifyTicks, (self.ticks)().wrapping_sub(before));
@@ -197,6 +201,7 @@ impl Ingress {
                 Err(damage) => self.counters.reject(damage.reject),
             }
         }
+        debug_assert!(opened + refused.count_ones() as usize <= BATCH_MAX, "what is refused is not opened");
         self.counters.add(Counter::FramesIn, datagrams.len() as u64);
         self.counters.add(Counter::BytesIn, bytes_in);
         let mut found = [None; BATCH_MAX];
@@ -218,12 +223,15 @@ impl Ingress {
                 Err(reject) => self.counters.reject(reject),
             }
         }
+        let judged = batch.mask() | batch.strangers | batch.repeats;
+        debug_assert!(judged & refused == 0 && judged.count_ones() as usize <= opened, "one verdict a frame");
         batch
     }
 
     /// Lets the senders of control frames by unknown signers pay before anybody looks at them.
     #[cold]
     fn charge_strangers(&mut self, batch: &mut Batch<'_>, senders: &[Sender], now_micros: u64) {
+        debug_assert!(batch.strangers & batch.mask() == 0, "a stranger is no known origin");
         for i in bits(batch.strangers) {
             if let Err(reject) = self.budgets.admit_unknown(senders[i], now_micros) {
                 batch.strangers &= !(1 << i);

@@ -65,10 +65,13 @@ struct OwnRun {
 
 /// Tables that a run has stages for.
 const STAGES: usize = 3;
+const _: () = assert!(STAGES == TableKind::ALL.len());
 
 impl Outbox {
     /// Stages for `runs`, in the tables that `layout` has: about 10 bytes a slot and table.
     pub fn new(runs: &[Run], layout: &Layout) -> Self {
+        let aligned = |run: &Run| run.first.0.is_multiple_of(RUN_ALIGN) && run.len.is_multiple_of(RUN_ALIGN);
+        assert!(runs.iter().all(aligned), "a block would belong to two nodes: {runs:?}");
         let own = |run: &Run| OwnRun {
             run: *run,
             cells8: Stage::new(run, layout.cells8),
@@ -112,6 +115,7 @@ impl Outbox {
                 continue;
             }
             let slots = (first - own.run.first.0) as usize..(end - own.run.first.0) as usize;
+            assert!(slots.end <= own.run.len as usize, "slots {slots:?} of a run of {}", own.run.len);
             match table {
                 TableKind::Cells8 => own.cells8.refresh_within(slots),
                 TableKind::Cells4 => own.cells4.refresh_within(slots),
@@ -152,6 +156,9 @@ impl Outbox {
             }
             self.turn = (self.turn + 1) % stages;
         }
+        // Every stage had its turn, and the train still had room.
+        let waits = self.has_fine_pending() || (with_cells4 && self.has_pending());
+        debug_assert!(!waits, "{} blocks still wait", self.pending_blocks());
     }
 }
 
@@ -186,6 +193,7 @@ impl<T: Copy + Default, const N: usize> Stage<T, N> {
 
     fn write(&mut self, offset: usize, value: T) -> bool {
         let (block, lane) = (offset / N, offset % N);
+        debug_assert!(self.written.len() == self.values.len() && self.waiting.len() == self.values.len());
         let Some(values) = self.values.get_mut(block) else {
             return false;
         };
@@ -193,12 +201,15 @@ impl<T: Copy + Default, const N: usize> Stage<T, N> {
         self.pending += usize::from(self.waiting[block] == 0);
         self.waiting[block] |= 1 << lane;
         self.written[block] |= 1 << lane;
+        debug_assert!(0 < self.pending && self.pending <= self.waiting.len(), "{} blocks wait", self.pending);
         true
     }
 
     fn refresh(&mut self) {
+        let before = self.pending;
         self.waiting.copy_from_slice(&self.written);
         self.pending = self.written.iter().filter(|mask| **mask != 0).count();
+        assert!(self.pending >= before, "what waits was written, so it still waits");
     }
 
     fn refresh_within(&mut self, slots: core::ops::Range<usize>) {
@@ -209,6 +220,7 @@ impl<T: Copy + Default, const N: usize> Stage<T, N> {
             self.pending += usize::from(self.waiting[block] == 0 && self.written[block] != 0);
             self.waiting[block] |= self.written[block];
         }
+        debug_assert_eq!(self.pending, self.waiting.iter().filter(|mask| **mask != 0).count());
     }
 
     /// The next block with waiting cells at or after the cursor, which stays there.
@@ -220,6 +232,7 @@ impl<T: Copy + Default, const N: usize> Stage<T, N> {
 
     /// Block number, cells and values at the cursor; they no longer wait.
     fn take(&mut self, block: usize) -> (u32, u16, [T; N]) {
+        debug_assert!(self.waiting[block] != 0 && self.waiting[block] & !self.written[block] == 0);
         self.cursor = block + 1;
         self.pending -= 1;
         (self.first + block as u32, core::mem::take(&mut self.waiting[block]), self.values[block])
@@ -230,7 +243,14 @@ impl<T: Copy + Default, const N: usize> Stage<T, N> {
         while self.pending > 0 && !train.is_full() {
             match self.seek() {
                 Some(_) => frame(self, train),
-                None => self.cursor = 0,
+                None => {
+                    assert!(
+                        self.cursor > 0,
+                        "{} blocks wait, and none is found from the start",
+                        self.pending
+                    );
+                    self.cursor = 0;
+                }
             }
         }
     }
@@ -282,6 +302,7 @@ impl Stage<u64, 16> {
                     count += 1;
                 }
             }
+            debug_assert!(rows[..count].is_sorted_by(|a, b| a.0 < b.0), "a cell stands in a frame once");
             train.frame(Kind::Rows, |draft| {
                 draft.rows(&rows[..count]);
             });

@@ -69,7 +69,17 @@ impl Gauge {
 }
 
 const _: () = assert!(PAGES_MAX <= TRAIN_MAX && PAGES_MAX < 1 << 8, "an answer is one train");
-const _: () = assert!(COUNTERS as usize + Counter::ALL.len() <= REJECTS as usize);
+const _: () = {
+    // A number means one thing, however many more are appended.
+    assert!(Stat::TOKEN < COUNTERS && COUNTERS + Counter::ALL.len() as u32 <= REJECTS);
+    assert!(REJECTS + Reject::ALL.len() as u32 <= GAUGES && GAUGES + Gauge::ALL.len() as u32 <= REFUSALS);
+    assert!(REFUSALS + Refusal::ALL.len() as u32 <= PAGE);
+    let mut i = 0;
+    while i < Gauge::ALL.len() {
+        assert!(Gauge::ALL[i] as usize == i, "gauges are found by their numbers");
+        i += 1;
+    }
+};
 
 /// What a node tells an asker about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

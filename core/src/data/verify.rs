@@ -108,6 +108,7 @@ impl Verifier {
         if self.pending.is_empty() {
             return checked;
         }
+        assert!(self.pending.len() <= WAVE_ROOTS_MAX, "{} roots in a wave", self.pending.len());
         self.decide(directory, counters);
         counters.add(Counter::Signatures, self.pending.len() as u64);
         for (root, holds) in self.pending.iter().zip(&*self.verdicts) {
@@ -119,6 +120,7 @@ impl Verifier {
             let forged = |i: &usize| hangs_on[*i] != KNOWN && !self.verdicts[usize::from(hangs_on[*i])];
             let forged = bits(batch.mask()).filter(forged).fold(0, |mask, i| mask | 1 << i);
             batch.drop_all(forged, |_| counters.reject(Reject::BadSignature));
+            debug_assert!(batch.mask() & forged == 0);
         }
         checked
     }
@@ -166,6 +168,7 @@ impl Verifier {
             return !frame.kind().is_data();
         }
         let (at, is_new) = self.index.enter(&root, &mut self.pending);
+        debug_assert!(self.pending[usize::from(at)] == root && at != KNOWN);
         self.hangs_on[b][i] = at;
         is_new
     }
@@ -178,6 +181,7 @@ impl Verifier {
             parts[count] = checked.frame.signed_part();
             count += 1;
         }
+        debug_assert_eq!(count, batch.mask().count_ones() as usize);
         let mut leaves = [ABSENT; BATCH_MAX];
         self.keys.leaves(&parts[..count], &mut leaves[..count]);
         let mut climbs = [Climb { leaf: ABSENT, index: 0, len: 1, path: &[] }; BATCH_MAX];
@@ -195,6 +199,7 @@ impl Verifier {
     fn decide(&mut self, directory: &Directory, counters: &Counters) {
         let signatures = self.signatures.get_or_insert_with(|| Signatures::new(Settings::default()));
         let sound = signatures.failure().is_none();
+        assert!(!self.pending.is_empty() && self.pending.len() <= self.verdicts.len(), "a verdict a root");
         for (roots, verdicts) in self.pending.chunks(BATCH_MAX).zip(self.verdicts.chunks_mut(BATCH_MAX)) {
             let mut messages = [[0; MESSAGE_LEN]; BATCH_MAX];
             for (to, root) in messages.iter_mut().zip(roots) {
@@ -244,6 +249,7 @@ impl Index {
             }
             at = (at + 1) % self.places.len();
         }
+        debug_assert!(pending.len() < WAVE_ROOTS_MAX, "a wave has no more frames than places");
         self.places[at] = pending.len() as u16;
         pending.push(*root);
         (self.places[at], true)

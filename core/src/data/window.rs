@@ -49,6 +49,8 @@ struct Line {
 }
 
 const _: () = assert!(WINDOW.is_multiple_of(64));
+// No sum of a number and the window overflows.
+const _: () = assert!(Seq::MAX.0 < u64::MAX - WINDOW);
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Line>() == 64, "a cache line an origin");
 
@@ -177,6 +179,7 @@ impl Line {
     /// Clears the bits of `from..to`, which stand for numbers that leave the window.
     #[cold]
     fn skip(&self, from: u64, to: u64) {
+        debug_assert!(from < to, "{from}..{to} skips nothing");
         let mut at = from.max(to.saturating_sub(WINDOW));
         while at < to {
             let (word, bit) = place(at);
@@ -184,6 +187,10 @@ impl Line {
             let past = (at | 63) + 1;
             let below = if past <= to { 0 } else { u64::MAX << (to & 63) };
             let cleared = bit.wrapping_neg() & !below;
+            debug_assert!(
+                cleared.count_ones() as u64 == past.min(to) - at,
+                "clears {at} and its followers only"
+            );
             self.accepted[word].store(self.accepted[word].load(Relaxed) & !cleared, Relaxed);
             at = past;
         }
@@ -193,6 +200,7 @@ impl Line {
 /// Word and bit of a number.
 #[inline]
 fn place(seq: u64) -> (usize, u64) {
+    debug_assert!(seq <= Seq::MAX.0, "{seq} is no number of the wire");
     ((seq / 64 % WORDS) as usize, 1 << (seq % 64))
 }
 

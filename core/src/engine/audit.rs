@@ -27,6 +27,7 @@ impl Mesh {
         } else {
             self.refusals.count(Refusal::AuditFull);
         }
+        assert!(self.inbox.len() <= AUDIT_INBOX_MAX, "{} messages wait", self.inbox.len());
     }
 
     fn say(&mut self, to: NodeId, message: &AuditMsg) {
@@ -96,6 +97,7 @@ impl Engine {
         wanted.remove(&self.identity.id());
         let Some(mesh) = &mut self.mesh else { return };
         for (owner, runs) in wanted {
+            assert!((1..=AUDIT_RUNS_MAX).contains(&runs.len()), "{} runs asked for at once", runs.len());
             mesh.say(owner, &AuditMsg::Refresh { table, runs });
         }
     }

@@ -17,7 +17,7 @@ use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState,
 use crate::counters::Counter;
 use crate::data::audit::Audit;
 use crate::data::frame_cache::FrameCache;
-use crate::data::roster::Origin;
+use crate::data::roster::{DirectoryError, Origin};
 use crate::engine::{Engine, NotLearnt};
 use crate::limits::{BATCH_MAX, CONCERNED_MAX, EVENTS_MAX};
 use crate::refusal::Refusals;
@@ -199,6 +199,7 @@ impl Engine {
         if mesh.concerned.len() < CONCERNED_MAX {
             mesh.concerned.extend(to);
         }
+        assert!(mesh.concerned.len() <= CONCERNED_MAX, "{} members concerned", mesh.concerned.len());
     }
 
     /// Sends the train that [`Engine::flush`] made on its way through the mesh. While nobody else is there it is kept all
@@ -239,6 +240,7 @@ impl Engine {
                     frames[len] = frame;
                     len += 1;
                 }
+                assert!(!mesh.to.is_empty() && len <= part.len(), "{len} frames of {}", part.len());
                 let late = (part.len() - len) * mesh.to.len();
                 self.counters.add(Counter::CacheMisses, late as u64);
                 if len > 0 {
@@ -297,6 +299,7 @@ impl Engine {
         };
         mesh.next_control_frame = Seq(mesh.next_control_frame.0 + 1);
         self.train.seal(&self.identity, &self.keys, &stamp);
+        assert!(self.train.len() == 1, "a control frame is a train by itself");
         self.counters.add(Counter::ControlFramesMade, 1);
         self.train.frames().next().map(|frame| (to, frame))
     }
@@ -315,6 +318,7 @@ impl Engine {
             // One spoils it for all; the others are taken, and that one is named.
             changed.into_iter().for_each(|origin| self.learn_alone(origin));
         }
+        assert!(self.mesh.as_ref().is_some_and(|mesh| mesh.changed.is_empty() && mesh.aims.is_empty()));
         let aim = |(id, address): &(NodeId, Option<SocketAddr>)| Some((self.directory.find(id)?, *address));
         Some(aims.iter().filter_map(aim).collect())
     }
@@ -324,7 +328,13 @@ impl Engine {
         let id = origin.key.id();
         if let Err(why) = self.learn([origin.clone()]) {
             let known = self.learn([Origin { runs: Vec::new(), ..origin }]);
-            debug_assert!(known.is_ok() || matches!(why, NotLearnt::Full { .. }));
+            let full = |error: &NotLearnt| {
+                matches!(
+                    error,
+                    NotLearnt::Full { .. } | NotLearnt::Rule(DirectoryError::TooManyOrigins { .. })
+                )
+            };
+            assert!(known.as_ref().err().is_none_or(full), "a key without slots breaks no rule: {known:?}");
             if let Some(mesh) = &mut self.mesh {
                 mesh.tell(MeshEvent::NotLearnt { id, why });
             }
@@ -405,5 +415,6 @@ impl Mesh {
             self.events_lost += 1;
         }
         self.events.push_back(event);
+        assert!(self.events.len() <= EVENTS_MAX, "{} events wait", self.events.len());
     }
 }

@@ -38,6 +38,11 @@ const SPAN: u64 = 1 << 31;
 /// The greatest age of an entry, units.
 const AGE_MAX: u64 = u16::MAX as u64;
 
+// A clock and its lock bit are a cell's 32 bits; after an epoch has moved, the newest entry's age still lies behind it.
+const _: () = assert!((SPAN - 1) << 1 <= u32::MAX as u64 && AGE_MAX < Blocks16::EPOCH_STEP);
+// Whatever age the earliest version of the wire has, it is later than the first epoch.
+const _: () = assert!(Version::MIN_WIRE.micros() >> UNIT_SHIFT > AGE_MAX);
+
 /// Versions and values of sixteen neighbours at a time, 128 bytes a row: half of what a [`Blocks8`] costs a cell.
 ///
 /// [`Blocks8`]: super::Blocks8
@@ -87,6 +92,7 @@ impl Blocks16 {
         assert!(slots <= SLOTS_MAX, "{slots} slots in a table of at most {SLOTS_MAX}");
         assert!(epoch_units.is_multiple_of(Self::EPOCH_STEP), "epoch {epoch_units} is between two steps");
         let ranges = range_count(slots);
+        assert!(ranges * ROWS_PER_RANGE * 16 >= slots as usize, "{ranges} ranges for {slots} slots");
         let plane = Plane::new(ranges * ROWS_PER_RANGE, region);
         Self {
             shared: Arc::new(Shared { plane, epoch: AtomicU64::new(epoch_units << 1) }),
@@ -143,6 +149,7 @@ impl Blocks16 {
         if units(version) - self.epoch_units >= SPAN {
             self.rebase(Self::epoch_units_for(version.micros()));
         }
+        debug_assert!((AGE_MAX + 1..SPAN).contains(&(units(version) - self.epoch_units)), "{version:?}");
         let clock = ((units(version) - self.epoch_units) as u32) << 1;
         let rows = &self.shared.plane.rows()[..self.slots as usize / 16];
         let dirty = self.ranges.dirty();
@@ -158,6 +165,7 @@ impl Blocks16 {
     /// Moves the epoch later. Cells from before it become one unit later than it, the oldest there is.
     #[cold]
     fn rebase(&mut self, epoch_units: u64) {
+        assert!(epoch_units.is_multiple_of(Self::EPOCH_STEP), "epoch {epoch_units} is between two steps");
         self.shared.rebase(self.epoch_units, epoch_units, self.ranges.dirty());
         self.epoch_units = epoch_units;
     }
@@ -215,6 +223,8 @@ impl Blocks16Reader {
 impl<const N: usize> Shared<N> {
     /// Moves every cell from the epoch `from` to `to`, and marks the ranges in which a cell means another time then.
     fn rebase(&self, from: u64, to: u64, dirty: &mut [u8]) {
+        assert!(from < to, "an epoch moves from {from} to {to}: cells would come from the future");
+        assert!(dirty.len() * ROWS_PER_RANGE >= self.plane.rows().len(), "a mark for each range");
         let back = (to - from) << 1;
         self.epoch.store(to << 1 | 1, Ordering::Relaxed);
         fence(Ordering::Release);
@@ -272,6 +282,7 @@ fn units(version: Version) -> u64 {
 
 /// The version that a cell's clock means.
 fn version_of(clock: u32, epoch_units: u64) -> Version {
+    debug_assert!(clock & 1 == 0, "a reader kept a cell that the writer was in");
     match u64::from(clock >> 1) {
         0 => Version::NEVER,
         units => Version((epoch_units + units) << UNIT_SHIFT << Version::SHIFT),

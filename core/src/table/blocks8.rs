@@ -45,6 +45,7 @@ impl Blocks8 {
     pub fn new(slots: u32, region: Region, kernel: Kernel) -> Self {
         assert!(slots <= SLOTS_MAX, "{slots} slots in a table of at most {SLOTS_MAX}");
         let ranges = range_count(slots);
+        assert!(ranges * ROWS_PER_RANGE * 8 >= slots as usize, "{ranges} ranges for {slots} slots");
         Self {
             plane: Arc::new(Plane::new(ranges * ROWS_PER_RANGE, region)),
             ranges: Ranges::new(ranges),
@@ -150,6 +151,7 @@ fn content(rows: &[Row8], range: usize, bytes: &mut Vec<u8>) {
 
 fn cell(plane: &Plane<Row8>, slot: Slot) -> Option<Cell> {
     let (version, value) = plane.rows().get(slot.0 as usize / 8)?.read_cell(slot.0 as usize % 8);
+    debug_assert!(version & 1 == 0, "a reader kept a cell that the writer was in");
     (version != 0).then_some(Cell { version: Version(version), value })
 }
 

@@ -46,6 +46,14 @@ impl Kernel {
     }
 }
 
+const _: () = {
+    let mut i = 0;
+    while i < Kernel::ALL.len() {
+        assert!(Kernel::ALL[i] as usize == i, "the slowest first, and each once");
+        i += 1;
+    }
+};
+
 impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -100,7 +108,9 @@ impl Proven {
     /// # Panics
     /// When this CPU does not run it: whoever lets a person choose asks [`Kernel::available`] first.
     pub(super) fn expect(kernel: Kernel) -> Self {
-        Self::new(kernel).unwrap_or_else(|| panic!("this CPU does not run the {kernel} kernel"))
+        let proven = Self::new(kernel).unwrap_or_else(|| panic!("this CPU does not run the {kernel} kernel"));
+        assert!(proven.kernel() == kernel, "asked for {kernel}, and got {}", proven.kernel());
+        proven
     }
 
     pub(super) fn kernel(self) -> Kernel {

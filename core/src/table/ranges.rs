@@ -25,6 +25,9 @@ pub(super) struct Ranges {
     hashes: Box<[Hash]>,
 }
 
+// A row of a dense table is two cache lines, of a sparse one 16 bytes, and ranges hold whole ones.
+const _: () = assert!(RANGE_LEN.is_multiple_of(128) && CELLS_PER_RANGE * 16 == ROWS_PER_RANGE * 128);
+
 impl Ranges {
     /// Ranges of an empty table of `count` ranges.
     pub(super) fn new(count: usize) -> Self {
@@ -54,6 +57,7 @@ impl Ranges {
         most: usize,
         mut content: impl FnMut(usize, &mut Vec<u8>),
     ) -> usize {
+        assert!(from <= self.hashes.len(), "range {from} of {}", self.hashes.len());
         let (mut bytes, mut left) = (Vec::new(), most);
         let marked = self.dirty.iter_mut().zip(&mut self.hashes).enumerate().skip(from);
         for (i, (dirty, hash)) in marked.filter(|(_, (dirty, _))| **dirty != 0) {
@@ -64,6 +68,7 @@ impl Ranges {
             bytes.clear();
             bytes.reserve(2 * RANGE_LEN);
             content(i, &mut bytes);
+            debug_assert!(bytes.len() >= RANGE_LEN, "range {i} has {} bytes", bytes.len());
             // A range may have been marked by entries that changed nothing.
             let written = bytes.iter().any(|byte| *byte != 0);
             *hash = if written { Hash::of(&bytes) } else { Hash([0; 32]) };
@@ -75,7 +80,8 @@ impl Ranges {
     /// The digest. `content` appends the bytes of a range, the same for the same cells whatever the machine; `kind`
     /// keeps tables of different kinds apart.
     pub(super) fn digest(&mut self, kind: &str, content: impl FnMut(usize, &mut Vec<u8>)) -> Hash {
-        self.freshen(0, usize::MAX, content);
+        let fresh = self.freshen(0, usize::MAX, content);
+        assert!(fresh == self.hashes.len(), "a digest of hashes that are out of date from {fresh} on");
         let used = self.hashes.iter().rposition(|hash| hash.0 != [0; 32]).map_or(0, |last| last + 1);
         let mut root = Hasher::new_derive_key("octick v1 table digest");
         root.update(kind.as_bytes());

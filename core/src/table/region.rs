@@ -35,6 +35,7 @@ impl Region {
     /// `len` bytes of the heap.
     pub fn heap(len: usize) -> Self {
         let layout = heap_layout(len);
+        assert!(layout.size() >= len.max(1) && layout.align() == Self::ALIGN);
         // SAFETY: the layout is not empty: `heap_layout` asks for at least one byte.
         let base = unsafe { alloc_zeroed(layout) };
         let Some(base) = NonNull::new(base) else { handle_alloc_error(layout) };

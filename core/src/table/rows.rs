@@ -44,6 +44,7 @@ impl RowTable {
     pub fn new(slots: u32, region: Region, kernel: Kernel) -> Self {
         assert!(slots <= SLOTS_MAX, "{slots} slots in a table of at most {SLOTS_MAX}");
         let ranges = range_count(slots);
+        assert!(ranges * CELLS_PER_RANGE >= slots as usize, "{ranges} ranges for {slots} slots");
         Self {
             plane: Arc::new(Plane::new(ranges * CELLS_PER_RANGE, region)),
             ranges: Ranges::new(ranges),
@@ -148,6 +149,7 @@ fn content(table: &[Row1], range: usize, bytes: &mut Vec<u8>) {
 
 fn cell(plane: &Plane<Row1>, slot: Slot) -> Option<Cell> {
     let (version, value) = plane.rows().get(slot.0 as usize)?.read_cell(0);
+    debug_assert!(version & 1 == 0, "a reader kept a cell that the writer was in");
     (version != 0).then_some(Cell { version: Version(version), value })
 }
 

@@ -27,6 +27,7 @@ impl AddAssign for Merged {
         self.won += more.won;
         self.stale += more.stale;
         self.faults += more.faults;
+        debug_assert!(self.offered() >= more.offered(), "the sum counts at least what was added");
     }
 }
 

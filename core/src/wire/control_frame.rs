@@ -15,6 +15,8 @@ use crate::reject::Reject;
 /// Bytes before a message's body.
 pub const HEAD_LEN: usize = 4;
 const _: () = assert!(BODY_MAX == CONTROL_FRAME_MAX - 4, "what the limits reckon with");
+// Padding and lengths fit: messages begin at multiples of four, frames end at multiples of 16.
+const _: () = assert!(HEAD_LEN == 4 && CONTROL_FRAME_MAX.is_multiple_of(16) && BODY_MAX <= u16::MAX as usize);
 /// Longest body: that of a message alone in its control frame.
 pub const BODY_MAX: usize = CONTROL_FRAME_MAX - HEAD_LEN;
 
@@ -119,7 +121,9 @@ impl ControlFrame {
 
     /// The longest body that still fits.
     pub fn room(&self) -> usize {
-        (CONTROL_FRAME_MAX - self.len).saturating_sub(HEAD_LEN)
+        let room = (CONTROL_FRAME_MAX - self.len).saturating_sub(HEAD_LEN);
+        debug_assert!(room <= BODY_MAX, "room for {room} bytes");
+        room
     }
 
     /// Adds a message. Returns whether it fitted; if not, the control frame is as it was.
@@ -136,6 +140,7 @@ impl ControlFrame {
         self.bytes[self.len..][..HEAD_LEN].copy_from_slice(&[kind, 0, low, high]);
         self.bytes[self.len + HEAD_LEN..][..body.len()].copy_from_slice(body);
         self.len += HEAD_LEN + body.len().next_multiple_of(4);
+        assert!(self.len <= CONTROL_FRAME_MAX && self.len.is_multiple_of(HEAD_LEN), "{} bytes", self.len);
         true
     }
 
@@ -146,7 +151,12 @@ impl ControlFrame {
 
     /// The messages, and zeros up to a multiple of 16: what a frame carries.
     pub fn padded(&self) -> &[u8] {
-        &self.bytes[..self.len.next_multiple_of(16)]
+        let padded = self.len.next_multiple_of(16);
+        debug_assert!(
+            self.bytes[self.len..padded].iter().all(|byte| *byte == 0),
+            "nothing but zeros follows"
+        );
+        &self.bytes[..padded]
     }
 }
 

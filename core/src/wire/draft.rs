@@ -74,6 +74,7 @@ impl<'b> Draft<'b> {
     pub fn control_frame(&mut self, control_frame: &ControlFrame) {
         debug_assert_eq!(self.kind, Kind::Control);
         let bytes = control_frame.padded();
+        assert!(bytes.len().is_multiple_of(CONTROL_FRAME_UNIT), "{} bytes are no units", bytes.len());
         self.buffer[HEADER_LEN..][..bytes.len()].copy_from_slice(bytes);
         self.count = bytes.len() / CONTROL_FRAME_UNIT;
     }
@@ -87,6 +88,7 @@ impl<'b> Draft<'b> {
     /// Returns the length of the signed part, bytes.
     pub fn finish(self) -> usize {
         assert!(self.count > 0, "a frame carries at least one entry");
+        assert!(self.count <= self.kind.count_max(), "{} entries of {:?}", self.count, self.kind);
         let header = Header {
             magic: MAGIC,
             wire_version: WIRE_VERSION,
@@ -105,6 +107,7 @@ impl<'b> Draft<'b> {
         if self.count == self.kind.count_max() {
             return Err(Full);
         }
+        debug_assert!(entry.len() == self.kind.entry_len(), "an entry of another kind");
         let at = HEADER_LEN + self.count * entry.len();
         self.buffer[at..at + entry.len()].copy_from_slice(entry);
         self.count += 1;

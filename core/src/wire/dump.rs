@@ -172,8 +172,14 @@ pub const fn civil(days: u64) -> (u64, u64, u64) {
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + (month <= 2) as u64;
+    assert!(1 <= month && month <= 12 && 1 <= day && day <= 31);
     (year, month, day)
 }
+
+const _: () = {
+    assert!(matches!(civil(0), (1970, 1, 1)) && matches!(civil(11_016), (2000, 2, 29)));
+    assert!(matches!(civil(47_540), (2100, 2, 28)) && matches!(civil(47_541), (2100, 3, 1)));
+};
 
 /// The length that a header claims for its frame, when it claims one: how frames that stand one behind another,
 /// in a file or in a datagram that the kernel has joined, are told apart. Says nothing about the rest.

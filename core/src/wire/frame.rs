@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 use super::control_frame::{self, Messages};
 use super::header::{MAGIC, WIRE_VERSION};
 use super::{Block8, Block16, Damage, Header, Kind, Rows, Stat, rows};
-use crate::limits::{FRAME_MAX, FRAME_MIN, HEADER_LEN};
+use crate::limits::{AUTH_MAX, ENTRIES_MAX, FRAME_MAX, FRAME_MIN, HEADER_LEN};
 use crate::reject::Reject;
 
 /// One frame, viewed where it was received.
@@ -60,6 +60,17 @@ impl<'a> Envelope<'a> {
         Ok(self.0)
     }
 }
+
+const _: () = {
+    assert!(HEADER_LEN + ENTRIES_MAX + AUTH_MAX == FRAME_MAX && FRAME_MIN > HEADER_LEN + SIGNATURE_LEN);
+    let mut i = 0;
+    while i < Kind::ALL.len() {
+        // One entry of it makes the shortest frame, and no frame the longest.
+        let (one, most) = (Kind::ALL[i].entry_len(), Kind::ALL[i].count_max());
+        assert!(HEADER_LEN + one + SIGNATURE_LEN >= FRAME_MIN && most <= u8::MAX as usize);
+        i += 1;
+    }
+};
 
 /// What a frame carries.
 #[derive(Clone, Debug)]
@@ -129,6 +140,10 @@ impl<'a> Frame<'a> {
         }
         let frame = Self { bytes, header, kind };
         let len = frame.signed_len() + SIGNATURE_LEN + 32 * depth(header.train_len());
+        debug_assert!(
+            (FRAME_MIN..=FRAME_MAX).contains(&len),
+            "a header that claims {len} bytes was let through"
+        );
         if bytes.len() != len {
             return damage(Reject::Length, len.min(bytes.len()));
         }
@@ -222,6 +237,7 @@ impl core::error::Error for Damage {}
 
 /// First offence of entry `i` among entries of `len` bytes, `offset` bytes into the entry.
 fn entry_damage(reject: Reject, i: usize, len: usize, offset: usize) -> Damage {
+    debug_assert!(offset < len && (i + 1) * len <= ENTRIES_MAX, "byte {offset} of entry {i}");
     Damage { reject, at: HEADER_LEN + i * len + offset }
 }
 

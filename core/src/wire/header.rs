@@ -1,6 +1,7 @@
 //! The 40 bytes in front of every frame.
 
 use octick_crypto::NodeId;
+use octick_crypto::train::TRAIN_MAX;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -15,7 +16,9 @@ pub const MAGIC: u8 = 0x4F;
 /// control planes use as well.
 pub const WIRE_VERSION: u8 = 2;
 
-const _: () = assert!(size_of::<Header>() == HEADER_LEN);
+const _: () = assert!(size_of::<Header>() == HEADER_LEN && WIRE_VERSION < 16);
+// Sequence, index and length of a train share one word.
+const _: () = assert!(Seq::MAX.0 == (1 << 48) - 1 && TRAIN_MAX <= u8::MAX as usize);
 
 /// The header as it stands in a datagram. All numbers are little-endian.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -76,7 +79,8 @@ impl Header {
     }
 
     pub(super) fn set_place(&mut self, seq: Seq, index: usize, len: usize) {
-        debug_assert!(seq <= Seq::MAX && index < len && len <= usize::from(u8::MAX));
+        assert!(seq <= Seq::MAX && index < len && len <= TRAIN_MAX, "{seq:?}, frame {index} of {len}");
         self.place.set(seq.0 | (index as u64) << 48 | (len as u64) << 56);
+        debug_assert!(self.seq() == seq && self.train_index() == index && self.train_len() == len);
     }
 }

@@ -6,6 +6,7 @@ use zerocopy::byteorder::little_endian::{U32, U64};
 use super::Damage;
 use crate::limits::{HEADER_LEN, ROW_LEN};
 use crate::reject::Reject;
+use crate::stamp::Version;
 
 /// Sparse cells as three columns of equal length, viewed in a frame.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,10 @@ pub struct Rows<'a> {
     pub values: &'a [U64],
 }
 
+const _: () = assert!(ROW_LEN == 2 * size_of::<U32>() + size_of::<U64>());
+// The greatest age takes the earliest version of the wire to no time before the first.
+const _: () = assert!((Rows::AGE_MAX as u64) < Version::MIN_WIRE.micros());
+
 impl<'a> Rows<'a> {
     /// Greatest age of a row, microseconds.
     pub const AGE_MAX: u32 = (1 << 24) - 1;
@@ -25,6 +30,7 @@ impl<'a> Rows<'a> {
     /// Splits `16 * n` bytes of entries into columns of n.
     #[inline]
     pub(super) fn view(entries: &'a [u8]) -> Self {
+        debug_assert!(entries.len().is_multiple_of(ROW_LEN), "{} bytes are no rows", entries.len());
         let n = entries.len() / ROW_LEN;
         let (slots, rest) = <[U32]>::ref_from_prefix_with_elems(entries, n).expect("n rows are 16 n bytes");
         let (ages, rest) = <[U32]>::ref_from_prefix_with_elems(rest, n).expect("n rows are 16 n bytes");

@@ -9,7 +9,7 @@ use octick_crypto::{Hash, Identity, MeshKeys, SIGNATURE_LEN};
 use zerocopy::FromBytes;
 
 use super::{Draft, Header, Kind};
-use crate::limits::FRAME_MAX;
+use crate::limits::{FRAME_MAX, FRAME_MIN};
 use crate::stamp::{Incarnation, Seq, Version};
 
 /// What all frames of a train have in common.
@@ -94,6 +94,7 @@ impl Sealer {
         assert!(stamp.version.is_of(identity.id()), "a version carries its origin's tag");
         assert!(self.leaves.is_empty(), "a train is sealed once");
         let count = self.lens.len();
+        assert!(count > 0, "a train has a frame");
         assert!(
             stamp.first_seq.0.saturating_add(count as u64) <= Seq::MAX.0 + 1,
             "an incarnation has 2^48 - 1 frames"
@@ -109,6 +110,7 @@ impl Sealer {
         }
         self.leaves.resize(count, ABSENT);
         keys.leaves(&parts[..count], &mut self.leaves);
+        assert!(self.leaves.iter().all(|leaf| *leaf != ABSENT), "a frame without a leaf would go unsigned");
         let tree = Tree::build(keys, &self.leaves);
         let signature = identity.sign(&message(count, &tree.root()));
         for (index, (buffer, len)) in self.buffers.iter_mut().zip(&mut self.lens).enumerate() {
@@ -118,6 +120,7 @@ impl Sealer {
                 buffer[*len..][..32].copy_from_slice(&sibling.0);
                 *len += 32;
             }
+            assert!(*len <= FRAME_MAX && *len >= FRAME_MIN, "a frame of {len} bytes");
         }
     }
 

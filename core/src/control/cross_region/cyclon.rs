@@ -82,6 +82,7 @@ impl Sampling {
         let mut offered = self.draw(SHUFFLE - 1, partner.id);
         self.sent = offered.iter().map(|descriptor| descriptor.id).collect();
         offered.push(own);
+        assert!(offered.len() <= SHUFFLE, "{} descriptors offered", offered.len());
         self.begun = Some((partner.id, now + EXPECTED));
         Some((partner, offered))
     }
@@ -93,6 +94,7 @@ impl Sampling {
             return None;
         }
         let answer = self.draw(SHUFFLE, from);
+        assert!(answer.len() <= SHUFFLE, "{} descriptors for an answer", answer.len());
         let sent: Vec<NodeId> = answer.iter().map(|descriptor| descriptor.id).collect();
         let sound = self.sound(wall, theirs);
         self.take_in(&sound, &sent);
@@ -124,6 +126,7 @@ impl Sampling {
             dated <= wall.later(AHEAD_MAX) && dated.later(AGE_MAX) >= wall
         };
         let sound: Vec<Descriptor> = theirs.iter().filter(dated).copied().collect();
+        assert!(sound.len() <= SHUFFLE_MAX, "more were let through than a message may hold");
         self.refused.misdated += (theirs.len() - sound.len()) as u32;
         sound
     }
@@ -149,6 +152,11 @@ impl Sampling {
                 }
             }
         }
+        assert!(self.view.len() <= VIEW, "a view of {}", self.view.len());
+        debug_assert!(self.view.iter().all(|known| known.id != self.me), "a view of others");
+        debug_assert!(
+            (1..self.view.len()).all(|i| self.view[..i].iter().all(|other| other.id != self.view[i].id))
+        );
     }
 
     fn draw(&mut self, count: usize, but: NodeId) -> Vec<Descriptor> {

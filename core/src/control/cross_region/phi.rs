@@ -45,6 +45,7 @@ impl Phi {
     /// Begins to listen. Until a heartbeat came, the expected pace is taken, with a quarter of it as deviation.
     pub fn new(pace: Pace, now: u64) -> Self {
         let mut phi = Self { pace, intervals: [0; WINDOW], taken: 0, sum: 0, squares: 0, last: now };
+        assert!(u64::from(pace.interval) <= INTERVAL_MAX && pace.interval > 0, "{pace:?}");
         phi.take(pace.interval - pace.interval / 4);
         phi.take(pace.interval + pace.interval / 4);
         phi
@@ -62,6 +63,7 @@ impl Phi {
     /// How sure one may be that the leader is gone.
     pub fn phi(&self, now: u64) -> f64 {
         let count = self.taken.min(WINDOW) as u64;
+        assert!(count >= 2, "two intervals are known from the beginning");
         let mean = self.sum / count;
         let variance = (self.squares / u128::from(count)) as u64;
         let deviation =
@@ -76,6 +78,7 @@ impl Phi {
         let (mut early, mut late) = (self.last, self.last + 4 * INTERVAL_MAX);
         while late - early > 1_000 {
             let middle = early + (late - early) / 2;
+            assert!(early < middle && middle < late, "halving goes on");
             if self.phi(middle) < threshold {
                 early = middle;
             } else {
@@ -91,6 +94,8 @@ impl Phi {
         self.taken += 1;
         self.sum = self.sum + u64::from(interval) - u64::from(old);
         self.squares = self.squares + u128::from(interval).pow(2) - u128::from(old).pow(2);
+        assert!(self.sum <= WINDOW as u64 * INTERVAL_MAX * 2, "a sum of {} us", self.sum);
+        debug_assert_eq!(self.sum, self.intervals.iter().map(|interval| u64::from(*interval)).sum());
     }
 }
 
@@ -100,6 +105,7 @@ fn log10_of_one_plus_exp(z: f64) -> f64 {
     // ln(1 + e^z) = max(z, 0) + ln(1 + e^-|z|), and then no power overflows.
     let small = exp_of_negative(if z < 0.0 { z } else { -z });
     // ln(1 + x) = 2 artanh(x / (2 + x)), whose argument is at most a third.
+    debug_assert!((0.0..=1.0).contains(&small), "e to {z}");
     let t = small / (2.0 + small);
     let (mut power, mut series) = (t, 0.0);
     for odd in [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0] {

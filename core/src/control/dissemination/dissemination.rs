@@ -138,6 +138,10 @@ impl Dissemination {
     /// Bytes of memory that this machine takes, its own size included.
     pub fn memory(&self) -> usize {
         let parts = self.spread.memory() + self.overlay.memory() + self.survey.memory();
+        debug_assert!(
+            parts >= size_of::<Spread>() + size_of::<Overlay>() + size_of::<Survey>(),
+            "{parts} bytes"
+        );
         parts + size_of::<Self>() - size_of::<Spread>() - size_of::<Overlay>() - size_of::<Survey>()
     }
 
@@ -218,6 +222,7 @@ impl Dissemination {
             let came = taken.origin.map_or(self.local_region, |origin| members.get(origin).region());
             self.crossing.reforward(self.local_region, came, &views, random, &mut to);
         }
+        assert!(issued || to.len() <= self.crossing.reforward, "sent on to {} members", to.len());
         to.into_iter().for_each(|place| self.spread.send(taken.id, place, &mut self.actions.spread));
     }
 
@@ -343,6 +348,7 @@ impl Dissemination {
     fn news(&mut self, now: u64) {
         self.rate.quicken(now);
         self.rounds_until = now + ROUNDS_FOR;
+        assert!(self.rate.next_due() < self.rounds_until, "news is told in a round at least");
     }
 
     /// Whether one copy from its issuer reaches everybody.

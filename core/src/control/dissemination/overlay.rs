@@ -100,6 +100,7 @@ impl Overlay {
             }
         }
         self.drop_surplus(changes);
+        self.assert_sound();
     }
 
     /// A member is gone.
@@ -142,6 +143,18 @@ impl Overlay {
             }
             (LinkOp::Disconnect, None) => {}
         }
+        self.assert_sound();
+    }
+
+    /// Each member is linked once, and no more of them than there may be.
+    fn assert_sound(&self) {
+        assert!(self.links.len() <= OVERLAY_MAX, "{} links", self.links.len());
+        assert!(self.passed_over.len() <= PASSED_OVER_MAX, "{} passed over", self.passed_over.len());
+        debug_assert!(
+            (0..self.links.len()).all(|i| self.find(self.links[i].peer) == Some(i)),
+            "{:?}",
+            self.links
+        );
     }
 
     /// When [`Overlay::tick`] has something to do; `u64::MAX` for nothing.
@@ -157,6 +170,7 @@ impl Overlay {
                 silent.push(link.peer);
                 continue;
             }
+            assert!(link.asks < ASKS, "asked {} times", link.asks);
             link.due = now + (PATIENCE << link.asks);
             link.asks += 1;
             changes.push(LinkChange::Tell(link.peer, LinkOp::Connect));
@@ -167,6 +181,7 @@ impl Overlay {
             changes.push(LinkChange::Tell(*peer, LinkOp::Disconnect));
             self.remove(*peer, changes);
         }
+        self.assert_sound();
         !silent.is_empty()
     }
 
@@ -188,6 +203,7 @@ impl Overlay {
         if !core::mem::replace(&mut link.stands, true) {
             changes.push(LinkChange::Linked(link.peer));
         }
+        assert!(spread < CONFIRM && self.next_due() <= now + 2 * CONFIRM, "a link is confirmed in time");
     }
 
     /// Makes room for one more link: a link goes that this node does not want, if there is one.
@@ -230,6 +246,7 @@ impl Overlay {
         if self.passed_over.len() == PASSED_OVER_MAX {
             self.passed_over.remove(0);
         }
+        assert!(self.passed_over.len() < PASSED_OVER_MAX, "the oldest gave way");
         self.passed_over.push((peer, now + PASSED_OVER));
     }
 }

@@ -63,6 +63,7 @@ impl Ranking {
                 best.truncate(count);
             }
         }
+        assert!(best.len() <= count, "{} of the {count} highest", best.len());
         best.into_iter().map(|(.., place)| place).collect()
     }
 
@@ -75,6 +76,7 @@ impl Ranking {
 
     /// Where `id` stands in each of `rings` circles of all members, who are still to be [met](Standing::meet).
     pub fn standing(&self, id: NodeId, rings: usize) -> Standing {
+        assert!(rings > 0, "somebody stands next to each");
         let mine = (0..rings).map(|ring| self.score_in(ring, id)).collect();
         Standing { ranking: *self, id, mine, nearest: alloc::vec![[(u64::MAX, None); 2]; rings] }
     }
@@ -140,6 +142,7 @@ impl Standing {
         if other == self.id {
             return near;
         }
+        assert!(self.mine.len() == self.nearest.len(), "a place in each circle");
         for (ring, nearest) in self.nearest.iter_mut().enumerate() {
             let ahead = self.ranking.score_in(ring, other).wrapping_sub(self.mine[ring]);
             for (slot, distance) in nearest.iter_mut().zip([ahead, ahead.wrapping_neg()]) {
@@ -164,6 +167,7 @@ impl Standing {
                 chosen.push(place);
             }
         }
+        assert!(chosen.len() <= 2 * self.nearest.len(), "{} neighbours", chosen.len());
         chosen
     }
 }

@@ -35,6 +35,7 @@ impl Rate {
         self.gap = GAP_MIN;
         // It may have been left alone for a while.
         self.due = self.due.clamp(now, now + GAP_MIN);
+        assert!(self.due - now <= GAP_MIN, "at {now}: {self:?}");
     }
 
     /// Whether a round is due now; if so, the next one is set.
@@ -44,6 +45,7 @@ impl Rate {
             self.due = now + self.gap;
             self.gap = (self.gap + self.gap / 2).min(GAP_MAX);
         }
+        assert!(self.due > now && (GAP_MIN..=GAP_MAX).contains(&self.gap), "at {now}: {self:?}");
         is_due
     }
 }

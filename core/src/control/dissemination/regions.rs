@@ -53,6 +53,7 @@ impl Crossing {
             let begin = to.len();
             to.extend(view.aggregators.iter().take(self.aggregators));
             let wanted = begin + self.targets.min(view.members.len());
+            assert!(self.aggregators <= self.targets, "half of them are drawn: {self:?}");
             if view.members.len() <= 2 * self.targets {
                 let mut rest: Vec<MemberIndex> =
                     view.members.iter().filter(|place| !to[begin..].contains(place)).copied().collect();
@@ -95,6 +96,7 @@ impl Crossing {
                 to.push(view.members[random.index(view.members.len())]);
             }
         }
+        assert!(nth.next() == Some(others), "each other region had its turn");
     }
 
     /// Whom to compare with in a round: mostly a member of the own region, now and then one in other regions.

@@ -78,6 +78,7 @@ pub fn choose(
             if candidate.region == local_region { (false, 0) } else { (true, candidate.distance()) }
         }),
     }
+    assert!(count <= candidates.len(), "{count} of {}", candidates.len());
     candidates[..count].iter().map(|candidate| candidate.place).collect()
 }
 

@@ -29,6 +29,7 @@ pub struct AddressProver {
 impl AddressProver {
     /// A prover that lets `strangers` a second in. The secret must be random, and known to nobody.
     pub fn new(secret: [u8; 32], strangers: u32, now: u64) -> Self {
+        assert!(strangers > 0, "nobody could ever join");
         let challenges = TokenBucket::new(strangers.saturating_mul(4), now);
         let unproven = TokenBucket::new(strangers.div_ceil(2), now);
         Self { secret, strangers: TokenBucket::new(strangers, now), unproven, challenges }

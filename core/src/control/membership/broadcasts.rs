@@ -28,7 +28,9 @@ const MENTIONS: u64 = 3;
 
 /// How often news is told: about log2(n), and a little more where that is little.
 fn times_max(members: &Members) -> u64 {
-    u64::from((members.live().len() + 1).ilog2()) + 4
+    let times = u64::from((members.live().len() + 1).ilog2()) + 4;
+    assert!(MENTIONS < times && times < 1 << (u64::BITS - ORDER_BITS), "told {times} times");
+    times
 }
 
 impl BroadcastQueue {
@@ -72,7 +74,8 @@ impl BroadcastQueue {
     pub fn stop(&mut self, members: &mut Members, place: MemberIndex) {
         let key = core::mem::take(&mut members.get_mut(place).broadcast);
         if key != 0 {
-            self.waiting.remove(&key);
+            let stopped = self.waiting.remove(&key);
+            assert!(stopped == Some(place), "a broadcast of {place:?} was {stopped:?}'s");
         }
     }
 
@@ -106,9 +109,11 @@ impl BroadcastQueue {
 
     fn put(&mut self, members: &mut Members, place: MemberIndex, times: u64) {
         self.next += 1;
+        assert!(self.next >> ORDER_BITS == 0 && members.get(place).broadcast == 0, "one broadcast a member");
         let key = times << ORDER_BITS | self.next;
         members.get_mut(place).broadcast = key;
         self.waiting.insert(key, place);
+        assert!(self.waiting.len() <= BROADCASTS_MAX, "{} broadcasts", self.waiting.len());
     }
 }
 

@@ -46,12 +46,14 @@ impl BucketIndex {
         for (bucket, end) in self.ends.iter_mut().enumerate() {
             *end = self.places.partition_point(|place| bucket_of(*place) <= bucket) as u32;
         }
+        assert!(self.ends[BUCKETS - 1] as usize == self.places.len(), "each member is in a bucket");
         self.made_at = changes;
     }
 
     /// Who is in one bucket.
     pub(super) fn bucket(&self, bucket: usize) -> &[MemberIndex] {
         let start = if bucket == 0 { 0 } else { self.ends[bucket - 1] as usize };
+        assert!(start <= self.ends[bucket] as usize, "bucket {bucket} ends before it begins");
         &self.places[start..self.ends[bucket] as usize]
     }
 }

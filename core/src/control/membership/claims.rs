@@ -69,7 +69,8 @@ impl Claims {
         }
         // Nobody else is concerned.
         for claim in claims {
-            self.held.insert(claim.run.first.0, (claim.run.end(), place));
+            let before = self.held.insert(claim.run.first.0, (claim.run.end(), place));
+            assert!(before.is_none(), "{} was held by {before:?}", claim.run);
         }
         if !claims.is_empty() {
             let mut claimant = Claimant::new(id, gone, claims);
@@ -83,8 +84,10 @@ impl Claims {
         let Some(claimant) = self.claimants.remove(&place) else { return };
         for (claim, holds) in claimant.claims {
             if holds {
-                self.held.remove(&claim.run.first.0);
+                let held = self.held.remove(&claim.run.first.0);
+                assert!(held == Some((claim.run.end(), place)), "{place:?} held {}, not {held:?}", claim.run);
             } else {
+                assert!(self.refused > 0, "{} was refused to nobody", claim.run);
                 self.refused -= 1;
             }
         }
@@ -104,6 +107,7 @@ impl Claims {
             all.extend(claimant.claims.iter().enumerate().map(|(i, (claim, _))| (order(claim), *place, i)));
         }
         all.sort_unstable();
+        let count = all.len();
         self.held.clear();
         self.refused = 0;
         for ((.., run), place, i) in all {
@@ -115,6 +119,7 @@ impl Claims {
             }
             self.claimants.get_mut(&place).expect("its claim is being decided").claims[i].1 = holds;
         }
+        assert!(self.held.len() + self.refused == count, "each claim holds or is refused");
         before.retain(|place, had| *had != self.held_by(*place));
         before.into_keys().collect()
     }

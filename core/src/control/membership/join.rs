@@ -61,6 +61,7 @@ impl Joiner {
         if self.greeted.len() < JOINS_EXPECTED_MAX {
             self.greeted.insert(address, now);
         }
+        assert!(self.greeted.len() <= JOINS_EXPECTED_MAX, "{} answers expected", self.greeted.len());
     }
 
     /// When [`Joiner::tick`] has something to do.
@@ -84,6 +85,16 @@ impl Joiner {
             self.turns = self.turns.saturating_add(1);
             self.seek(settings, members)
         };
+        assert!(
+            chosen.len() <= 2 * GREETINGS && self.next_due(members) > now,
+            "{} greeted at once",
+            chosen.len()
+        );
+        assert!(
+            GAP_MIN <= self.gap && self.gap <= micros(settings.contact_max).max(GAP_MIN),
+            "a gap of {} us",
+            self.gap
+        );
         chosen.iter().for_each(|address| self.expect(*address, now));
         chosen
     }

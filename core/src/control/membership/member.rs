@@ -10,6 +10,7 @@ use crate::control::membership::rtt::Rtt;
 use crate::control::message::announcement::Announcement;
 use crate::control::message::descriptor::Descriptor;
 use crate::control::message::membership::Listed;
+use crate::limits::ADDRESSES_MAX;
 use crate::stamp::{Incarnation, Version};
 
 /// What a control frame of an answer costs who asked, microseconds.
@@ -50,6 +51,8 @@ pub struct Member {
 }
 
 const _: () = assert!(size_of::<Member>() == 128);
+// An address is named by its place in a byte, and a word has 64 numbers of the window.
+const _: () = assert!(ADDRESSES_MAX <= u8::MAX as usize && Window::LEN == 4 * 64);
 
 /// The last 256 numbers of a member's control frames, so that none counts twice. A member numbers all its control frames, whoever
 /// they go to, so more of them pass each other on the way than one receiver sees.
@@ -78,6 +81,11 @@ impl Window {
             }
             self.last = seq;
         }
+        assert!(
+            seq <= self.last && self.last - seq < Self::LEN,
+            "{seq} is outside the window below {}",
+            self.last
+        );
         let fresh = self.seen[Self::word(seq)] & Self::bit(seq) == 0;
         self.seen[Self::word(seq)] |= Self::bit(seq);
         fresh
@@ -147,6 +155,7 @@ impl Member {
     /// Takes note of what an answer took, control frames.
     pub fn answered(&mut self, control_frames: u64, now: u64) {
         self.answered_until = self.answered_until.max(now) + (1 + control_frames) * ANSWER_COST;
+        assert!(self.answered_until > now, "an answer costs something");
     }
 
     /// Takes note of where a control frame came from. Returns whether that is an address it announces; any other is not

@@ -115,6 +115,7 @@ impl Membership {
             claims: sorted(claims),
         };
         let me = signer.announce(&statement);
+        assert!(me.id() == init.id, "the signer is another node's");
         // Somewhere else than here, that is.
         let mut told = settings.seeds.iter().chain(&settings.remembered);
         let told = told.any(|address| !statement.addresses.contains(address));
@@ -173,6 +174,11 @@ impl Membership {
     /// What a quorum is counted from now.
     pub fn quorum(&self) -> Quorum {
         let Counted { reachable, missing } = self.members.counted();
+        assert!(
+            reachable + missing <= self.members.len(),
+            "{reachable} and {missing} of {}",
+            self.members.len()
+        );
         Quorum::of(reachable, missing)
     }
 
@@ -263,7 +269,7 @@ impl Membership {
         self.statement.version = self.next_version(now);
         let announcement = self.signer.announce(&self.statement);
         let applied = self.members.announce(&announcement, now);
-        debug_assert!(matches!(applied, Applied::Changed(..)), "own announcements only get later");
+        assert!(matches!(applied, Applied::Changed(..)), "own announcements only get later: {applied:?}");
         self.announce_at = now + micros(self.settings.forget_after) / 3;
         self.changed(Members::ME, out);
         self.spread(Members::ME, now);
@@ -294,6 +300,7 @@ impl Membership {
         let member = self.members.get(place);
         let (announcement, state) = (member.announcement().clone(), member.state());
         let runs = self.claims.held_by(place);
+        assert!(!member.is_pruned() || runs.is_empty(), "who is forgotten holds nothing: {runs:?}");
         out.want(Output::Member { announcement, state, runs });
     }
 

@@ -52,6 +52,7 @@ impl Newcomers {
         } else if new && self.newcomers.len() < NEWCOMERS_MAX {
             self.newcomers.push(Newcomer { place, until, told: self.news.len() });
         }
+        assert!(self.newcomers.len() <= NEWCOMERS_MAX, "{} newcomers", self.newcomers.len());
     }
 
     /// There is something new to say of a member.
@@ -63,6 +64,7 @@ impl Newcomers {
             self.due = now + GAP;
         }
         self.news.push(place);
+        assert!(self.news.len() <= NEWCOMER_NEWS_MAX && self.due <= now + GAP, "{} news", self.news.len());
         if self.news.len() >= CONTROL_FRAME {
             self.due = now;
         }
@@ -83,6 +85,7 @@ impl Newcomers {
         let budget = &mut self.budget;
         let lacking = |newcomer: &mut Newcomer| {
             let told = core::mem::take(&mut newcomer.told);
+            assert!(told <= news.len(), "{told} of {} were told", news.len());
             let place = newcomer.place;
             let news: Vec<MemberIndex> =
                 news[told..].iter().copied().filter(|other| *other != place).collect();

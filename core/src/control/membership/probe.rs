@@ -11,12 +11,17 @@ use alloc::vec::Vec;
 use crate::control::id::MemberIndex;
 use crate::control::membership::settings::MembershipSettings;
 use crate::control::membership::table::Members;
+use crate::limits::HELPERS_MAX;
 pub use crate::limits::PROBES_MAX;
 use crate::random::Random;
 use crate::time::{MS, micros};
 
 /// The worst health: intervals and waits are this many times longer, and one.
 pub const HEALTH_WORST: u32 = 4;
+/// Probes under way for one client; it may ask others as well.
+const SERVED_MAX: usize = 8;
+// As many clients as a probe has helpers do not fill the room for probes.
+const _: () = assert!(SERVED_MAX * HELPERS_MAX < PROBES_MAX && HEALTH_WORST > 0);
 
 /// What the prober wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +125,7 @@ impl Prober {
                 self.probe(target, now, settings);
             }
         }
+        assert!(self.next_at > now && self.health <= HEALTH_WORST, "the next turn is at {}", self.next_at);
     }
 
     /// Probes a member out of turn, unless it is being probed.
@@ -130,6 +136,7 @@ impl Prober {
             let interval = micros(settings.probe_interval);
             let fails_at = now + (interval - interval / 8) * patience;
             let due = now + micros(settings.probe_timeout) * patience;
+            assert!(due < fails_at, "helpers are asked at {due}, and the probe fails at {fails_at}");
             let (asked_at, helpers) = (now, Vec::new());
             self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client: None });
         }
@@ -145,7 +152,7 @@ impl Prober {
         settings: &MembershipSettings,
     ) {
         let served = self.pending.values().filter(|probe| probe.client.is_some_and(|c| c.0 == client));
-        if served.count() < 8 {
+        if served.count() < SERVED_MAX {
             // The word that nothing came must arrive before the client gives up.
             let due = now + micros(settings.probe_timeout) * 2;
             let client = Some((client, nonce));
@@ -194,6 +201,8 @@ impl Prober {
     }
 
     fn send(&mut self, probe: Probe) {
+        assert!(self.pending.len() <= PROBES_MAX, "{} probes under way", self.pending.len());
+        assert!(probe.asked_at <= probe.due && probe.due <= probe.fails_at, "{probe:?}");
         if self.pending.len() < PROBES_MAX {
             let nonce = self.random.u64() as u32;
             self.actions.push_back(ProbeAction::Probe(probe.target, nonce));
@@ -215,6 +224,7 @@ impl Prober {
             let chosen = self.random.choose(live.len(), settings.helpers + 1);
             let helpers = chosen.into_iter().map(|i| live[i]).filter(|helper| *helper != probe.target);
             probe.helpers = helpers.take(settings.helpers).collect();
+            assert!(probe.helpers.len() <= HELPERS_MAX && probe.nacks == 0, "{probe:?}");
             self.actions
                 .extend(probe.helpers.iter().map(|helper| ProbeAction::Help(*helper, nonce, probe.target)));
             return;
@@ -224,7 +234,7 @@ impl Prober {
         let mute = probe.helpers.len() as i32 - probe.nacks as i32;
         let worse = if probe.helpers.is_empty() { 1 } else { mute };
         self.adjust_health(settings, worse.max(0));
-        debug_assert!(now >= probe.fails_at);
+        assert!(now >= probe.fails_at, "at {now}: {probe:?}");
         self.actions.push_back(ProbeAction::Silent(probe.target));
     }
 
@@ -240,6 +250,7 @@ impl Prober {
             members.reshuffle(&mut self.random);
             self.cursor = 0;
         }
+        assert!(self.cursor < members.live().len(), "turn {} of {}", self.cursor, members.live().len());
         self.cursor += 1;
         members.live().get(self.cursor - 1).copied()
     }

@@ -32,7 +32,9 @@ impl QuorumWatch {
     /// Looks at how many members are reachable, this node among them, and how many are missing; `joined` once it has
     /// compared that with others. Returns the status if it is another one, or other numbers, than before.
     pub fn look(&mut self, quorum: Quorum, joined: bool, now: u64) -> Option<Partition> {
-        let Quorum { reachable, required, .. } = quorum;
+        let Quorum { members, reachable, required, .. } = quorum;
+        assert!(reachable <= members && required <= members, "more than there are: {quorum:?}");
+        assert!(now >= self.since, "at {now}, before {}", self.since);
         let status = match self.status {
             Partition::Joining if !joined => Partition::Joining,
             _ if !quorum.is_there() => Partition::Partitioned { reachable, required },

@@ -19,6 +19,7 @@ impl Rtt {
             0 => sample,
             smoothed => (smoothed - smoothed / 8 + sample / 8).max(1),
         };
+        assert!((1..=MICROS_MAX).contains(&self.smoothed), "an average of samples: {self:?}");
     }
 
     /// The smoothed round trip, microseconds, once there is one.

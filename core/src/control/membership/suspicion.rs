@@ -11,7 +11,7 @@ use octick_crypto::NodeId;
 
 use crate::control::id::MemberIndex;
 use crate::control::membership::settings::MembershipSettings;
-use crate::limits::CONFIRMERS_MAX;
+use crate::limits::{CONFIRMERS_MAX, MEMBERS_MAX};
 use crate::time::micros;
 
 /// The open suspicions.
@@ -35,6 +35,7 @@ struct Suspicion {
 /// How long a suspicion lasts among so many members, of which so many are suspected: from, to, and how many
 /// confirmations lead from one to the other.
 pub fn terms(settings: &MembershipSettings, live: usize, suspected: usize) -> (u64, u64, u32) {
+    assert!(live <= MEMBERS_MAX && suspected <= MEMBERS_MAX, "{suspected} of {live} are suspected");
     let members = live as u64 + 1;
     // Tenths of log10, at least 1: log10(2) is 0.301.
     let tenths = u64::from((members * members * members).ilog2()).max(10);
@@ -51,6 +52,7 @@ pub fn terms(settings: &MembershipSettings, live: usize, suspected: usize) -> (u
 
 impl Suspicion {
     fn recompute(&mut self) {
+        assert!(self.min <= self.max && usize::from(self.count) <= CONFIRMERS_MAX, "{self:?}");
         // The first to suspect is no confirmation; log2 of (c + 1) over log2 of (k + 1), in 256ths.
         let confirmed = u64::from(self.count).saturating_sub(1).min(u64::from(self.needed));
         let span = self.max - self.min;
@@ -59,11 +61,13 @@ impl Suspicion {
             needed => span * log2_256(confirmed + 1) / log2_256(u64::from(needed) + 1),
         };
         self.deadline = self.since + self.max - shorter.min(span);
+        assert!(self.deadline >= self.since + self.min, "sooner than the least time: {self:?}");
     }
 }
 
 /// 256 times log2, by the integer part and a straight line between powers: within 9 %.
 fn log2_256(x: u64) -> u64 {
+    debug_assert!(0 < x && x >> 55 == 0, "{x} has no logarithm here");
     let whole = x.ilog2();
     u64::from(whole) * 256 + ((x << 8 >> whole) - 256)
 }
@@ -88,6 +92,7 @@ impl Suspicions {
         suspicion.recompute();
         self.due.insert((suspicion.deadline, place));
         self.open.insert(place, suspicion);
+        self.assert_sound();
     }
 
     /// Another opinion on `place`. Returns whether it counts: its author had none yet, and more are wanted.
@@ -98,11 +103,14 @@ impl Suspicions {
         if known || count > suspicion.needed as usize || count == CONFIRMERS_MAX {
             return false;
         }
+        let before = suspicion.deadline;
         suspicion.confirmers[count] = by;
         suspicion.count += 1;
         self.due.remove(&(suspicion.deadline, place));
         suspicion.recompute();
         self.due.insert((suspicion.deadline, place));
+        assert!(suspicion.deadline <= before, "a confirmation made it longer: {suspicion:?}");
+        self.assert_sound();
         true
     }
 
@@ -121,6 +129,7 @@ impl Suspicions {
         if let Some(suspicion) = self.open.remove(&place) {
             self.due.remove(&(suspicion.deadline, place));
         }
+        self.assert_sound();
     }
 
     /// Who began the suspicion of `place`.
@@ -147,6 +156,7 @@ impl Suspicions {
                 return Some(place);
             }
             self.due.remove(&(deadline, place));
+            assert!(later > deadline, "{place:?} would be due for ever");
             suspicion.deadline = later;
             self.due.insert((later, place));
         }
@@ -160,6 +170,17 @@ impl Suspicions {
             suspicion.recompute();
             self.due.insert((suspicion.deadline, *place));
         }
+        self.assert_sound();
+    }
+
+    /// Each open suspicion has one deadline.
+    fn assert_sound(&self) {
+        assert!(
+            self.open.len() == self.due.len(),
+            "{} suspicions, {} deadlines",
+            self.open.len(),
+            self.due.len()
+        );
     }
 }
 

@@ -35,6 +35,8 @@ const LATE_MAX: usize = 16;
 const SETTLE_GAP: u64 = 120 * MS;
 /// Comparisons that must find nothing before a newcomer calls itself settled.
 const SETTLED: u32 = 2;
+// A full list of names fits a control frame, and asking begins no slower than it ends.
+const _: () = assert!(HEAD_LEN + 2 + Listed::LEN * SYNC_LIST_MAX <= CONTROL_FRAME_MAX && SETTLE_GAP <= S / 2);
 /// How long a table must have rested before a difference is worth a comparison: news may be on its way.
 const REST: u64 = 200 * MS;
 
@@ -186,6 +188,7 @@ impl Sync {
         let join_peer = self.join_peer.filter(|_| !self.to_teacher);
         let place = join_peer.unwrap_or_else(|| live[self.random.index(live.len())]);
         self.ask(place, now);
+        assert!(self.next_due(members) > now, "who was asked has time to answer");
         Some(place)
     }
 
@@ -225,6 +228,7 @@ impl Sync {
         if self.unsettled > 0 {
             self.next_at = now + self.gap / 2 + self.random.below(self.gap);
             self.gap = (self.gap * 5 / 4).min(S / 2);
+            assert!(self.gap >= SETTLE_GAP && self.next_at > now, "a gap of {} us", self.gap);
         } else {
             self.next_at = now;
         }
@@ -369,6 +373,8 @@ pub fn differences(members: &Members, bucket: u8, entries: &[[u8; Listed::LEN]])
         let unknown = unknown.map(|(_, place)| *place).filter(|place| !found.accused.contains(place));
         found.offered = unknown.take(SYNC_LIST_MAX).collect();
     }
+    assert!(found.wanted.len() + found.accused.len() <= theirs.len() && theirs.len() <= SYNC_LIST_MAX);
+    assert!(found.offered.len() <= SYNC_LIST_MAX, "{} members offered", found.offered.len());
     found
 }
 

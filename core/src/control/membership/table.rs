@@ -240,6 +240,7 @@ impl Members {
     /// How many live members of all other regions are known.
     pub fn remote_len(&self) -> usize {
         let local = usize::from(self.get(Self::ME).state.is_live()) + self.live.len();
+        assert!(self.gone_count + local <= self.len(), "{} gone, {local} here", self.gone_count);
         self.len() - self.gone_count - local
     }
 
@@ -286,6 +287,7 @@ impl Members {
         self.weigh(place, true);
         self.count(place, before, state);
         self.enlist(place);
+        assert!(self.get(place).rank() == rank, "the later word counts");
         Applied::Changed(place, before)
     }
 
@@ -338,6 +340,7 @@ impl Members {
     fn count(&mut self, place: MemberIndex, before: PeerState, after: PeerState) {
         self.gone_count += usize::from(before.is_live() && !after.is_live());
         self.gone_count -= usize::from(!before.is_live() && after.is_live());
+        assert!(self.gone_count <= self.len(), "{} of {} are gone", self.gone_count, self.len());
         if after.is_live() || before == after {
             return;
         }
@@ -364,7 +367,10 @@ impl Members {
         let (bucket, stamp) = (bucket_of(member.id), member.stamp(true));
         let step = |count: &mut usize, counts: bool| match into {
             true => *count += usize::from(counts),
-            false => *count -= usize::from(counts),
+            false => {
+                assert!(*count >= usize::from(counts), "more went than had come");
+                *count -= usize::from(counts);
+            }
         };
         step(&mut self.counted.reachable, reachable);
         step(&mut self.counted.missing, misses);
@@ -411,6 +417,7 @@ impl Members {
         self.weigh(place, true);
         self.count(place, PeerState::Alive, state);
         self.enlist(place);
+        assert!(self.len() <= self.capacity, "{} members in a table of {}", self.len(), self.capacity);
         Applied::New(place)
     }
 
@@ -444,8 +451,10 @@ impl Members {
         self.index.remove(self.hash(self.get(place).id), place.0);
         self.gone_count -= 1;
         let member = self.get_mut(place);
+        assert!(member.turn == NOWHERE, "who is gone has no turn");
         (member.incarnation, member.id) = (VACANT, NodeId([0; 16]));
         self.free.push(place.0);
+        assert!(self.free.len() < self.records.len(), "this node itself stays");
     }
 
     /// Counts a live member into the digests and, unless it is this node, into the list.
@@ -461,6 +470,7 @@ impl Members {
             return;
         }
         // A newcomer changes places with anybody, so that nobody can tell who is probed next.
+        assert!(self.get(place).turn == NOWHERE, "{place:?} has a turn already");
         let (last, at) = (self.live.len(), self.random.index(self.live.len() + 1));
         self.live.push(place);
         self.live.swap(at, last);
@@ -482,7 +492,8 @@ impl Members {
         if turn == NOWHERE {
             return;
         }
-        self.live.swap_remove(turn as usize);
+        let removed = self.live.swap_remove(turn as usize);
+        assert!(removed == place, "the turn of {place:?} was {removed:?}'s");
         if let Some(moved) = self.live.get(turn as usize).copied() {
             self.get_mut(moved).turn = turn;
         }

@@ -96,7 +96,9 @@ impl Membership {
         let mut new: Vec<&[u8]> = announced.collect();
         new.retain(|bytes| ahead.position(bytes).is_none());
         if new.len() > 1 {
-            let read = self.signer.read_all(&new).into_iter().zip(new);
+            let read = self.signer.read_all(&new);
+            assert!(read.len() == new.len(), "an answer for each that was said");
+            let read = read.into_iter().zip(new);
             ahead.0.extend(read.map(|(read, bytes)| read.map_err(|_| bytes.into())));
         }
     }

@@ -26,6 +26,11 @@ pub use crate::limits::{ADDRESSES_MAX, ANNOUNCEMENT_MAX, CLAIMS_MAX};
 use crate::limits::{ANNOUNCEMENT_FIXED, RUN_ALIGN, SLOTS_MAX};
 use crate::stamp::{Incarnation, Run, Slot, Version};
 
+// Counts are bytes, and what is signed and its domain are 64.
+const _: () = assert!(ADDRESSES_MAX <= u8::MAX as usize);
+const _: () = assert!(CLAIMS_MAX <= u8::MAX as usize);
+const _: () = assert!(DOMAIN.len() + 1 + 32 == 64);
+
 const LEAVES: u8 = 1;
 const DOMAIN: &[u8; 31] = b"octick v1 member's announcement";
 
@@ -153,7 +158,9 @@ impl Announcement {
             .map(|(read, message)| Item { key: &read.key, message, signature: read.said().1 })
             .collect();
         let mut verdicts = alloc::vec![false; items.len()];
+        assert!(items.len() == messages.len(), "a message each");
         verifier.verify(&items, &mut verdicts);
+        assert!(read.len() == said.len() && keys.next().is_none(), "an answer each");
         let mut verdicts = verdicts.into_iter();
         for read in &mut read {
             if read.is_ok() && verdicts.next() != Some(true) {
@@ -250,6 +257,7 @@ fn encode(key: &[u8; 32], statement: &Statement) -> Vec<u8> {
         bytes.extend_from_slice(&run.len.to_le_bytes());
         bytes.extend_from_slice(&since.to_le_bytes());
     }
+    assert!(bytes.len() + SIGNATURE_LEN <= ANNOUNCEMENT_MAX, "{} bytes before the signature", bytes.len());
     bytes
 }
 

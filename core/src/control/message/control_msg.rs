@@ -59,6 +59,11 @@ impl Encode for Gossip {
     fn encode_into(&self, control_frame: &mut ControlFrame) -> bool {
         let mut body = alloc::vec::Vec::with_capacity(64);
         self.encode(&mut body);
+        debug_assert_eq!(
+            Self::decode(self.kind(), &body).as_ref(),
+            Ok(self),
+            "what is said can be understood"
+        );
         control_frame.push(self.kind() as u8, &body)
     }
 }

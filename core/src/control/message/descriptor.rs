@@ -25,6 +25,7 @@ impl Descriptor {
 
     /// Appends it.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
         out.extend_from_slice(&self.id.0);
         out.extend_from_slice(&self.version.0.to_le_bytes());
         let mut ip = [0; 16];
@@ -41,6 +42,7 @@ impl Descriptor {
         out.extend_from_slice(&[family, 0]);
         out.extend_from_slice(&self.address.port().to_le_bytes());
         out.extend_from_slice(&ip);
+        assert!(out.len() - start == Self::LEN, "a descriptor of {} bytes", out.len() - start);
     }
 
     /// Reads one.

@@ -20,6 +20,7 @@ use octick_crypto::{Identity, Item, NodeId, PublicKey, SIGNATURE_LEN, verify_man
 use crate::control::id::Rank;
 use crate::control::message::announcement::Unsound;
 use crate::stamp::{Incarnation, Version};
+use crate::wire::control_frame::BODY_MAX;
 
 const SAID: usize = 80;
 /// Bytes of a force-leave.
@@ -40,6 +41,8 @@ pub struct Removal {
     /// Whether it is to be shown to nobody any more, and its slots are free.
     pub prune: bool,
 }
+
+const _: () = assert!(FORCE_LEAVE_LEN == 80 + SIGNATURE_LEN && FORCE_LEAVE_LEN <= BODY_MAX);
 
 /// A force-leave that was checked: whole, and signed by who says so.
 #[derive(Clone)]
@@ -73,6 +76,7 @@ impl ForceLeave {
         bytes.extend_from_slice(&[if removal.prune { PRUNE } else { 0 }, 0, 0, 0, 0, 0, 0, 0]);
         let signature = identity.sign(&message(mesh, &bytes));
         bytes.extend_from_slice(&signature);
+        assert!(bytes.len() == FORCE_LEAVE_LEN, "a force-leave of {} bytes", bytes.len());
         Self { by: identity.id(), removal: *removal, bytes: bytes.into_boxed_slice() }
     }
 

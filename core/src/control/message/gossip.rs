@@ -19,6 +19,7 @@ use crate::control::message::descriptor::Descriptor;
 use crate::control::message::kind::MessageKind;
 use crate::control::message::malformed::Malformed;
 pub use crate::limits::{IDS_MAX, OFFER_MAX, PULL_MAX, SHUFFLE_MAX};
+use crate::wire::control_frame::BODY_MAX;
 
 const _: () = {
     assert!(OFFER_MAX * UpdateId::LEN <= crate::wire::control_frame::BODY_MAX);
@@ -60,6 +61,10 @@ pub enum Gossip {
     /// The sender had these before they came from the receiver.
     Prune(Vec<UpdateId>),
 }
+
+// Each list that a message may hold fits a control frame.
+const _: () = assert!(OFFER_MAX * UpdateId::LEN <= BODY_MAX && IDS_MAX <= OFFER_MAX && PULL_MAX <= OFFER_MAX);
+const _: () = assert!(4 + SHUFFLE_MAX * Descriptor::LEN <= BODY_MAX);
 
 impl Gossip {
     /// Its kind.

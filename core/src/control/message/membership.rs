@@ -13,6 +13,7 @@ use crate::control::message::kind::MessageKind;
 use crate::control::message::malformed::Malformed;
 use crate::stamp::{Incarnation, Version};
 use crate::wire::ControlFrame;
+use crate::wire::control_frame::BODY_MAX;
 
 /// Parts that the members of a region are divided into when two nodes compare what they know.
 pub const BUCKETS: usize = 64;
@@ -140,6 +141,9 @@ const ASK: u8 = 0;
 const LIST: u8 = 1;
 const WANT: u8 = 2;
 const DONE: u8 = 3;
+// A bucket, or the end of them, is a byte; the digests of all of them fit a control frame.
+const _: () =
+    assert!(BUCKETS < u8::MAX as usize && 2 + 4 * BUCKETS <= BODY_MAX && Accusation::LEN <= BODY_MAX);
 
 impl<'a> MembershipMsg<'a> {
     /// Reads a message.
@@ -257,6 +261,11 @@ impl Accusation {
     pub const LEN: usize = 48;
 
     fn encode(&self) -> [u8; Self::LEN] {
+        debug_assert!(
+            matches!(self.state, PeerState::Suspected | PeerState::Failed),
+            "{:?} is no accusation",
+            self.state
+        );
         let mut body = [0; Self::LEN];
         body[..16].copy_from_slice(&self.id.0);
         body[16..20].copy_from_slice(&self.rank.0.0.to_le_bytes());

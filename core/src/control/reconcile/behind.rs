@@ -26,6 +26,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         for (i, bytes) in bloom.bytes().chunks(PAGE_LEN).enumerate() {
             self.say(ctx, ReconcileMsg::Filter { share, size, total, at: (i * PAGE_LEN) as u32, bytes });
         }
+        assert!(total as usize <= ctx.settings.filter_bytes_max, "a filter of {total} bytes");
         if total == 0 {
             self.say(ctx, ReconcileMsg::Filter { share, size, total, at: 0, bytes: &[] });
         }
@@ -104,6 +105,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
                 lacking.push(*name);
             }
         }
+        assert!(from <= end && end <= self.names.len(), "{from}..{end} of {} names", self.names.len());
         *at = end;
         if self.opener {
             self.serve.append(&mut lacking);

@@ -39,13 +39,16 @@ impl Bloom {
     pub fn of<N: Name>(key: Key, names: &[N], most: usize) -> Self {
         let size = names.len() as u32;
         let mut bloom = Self::empty(key, size, Self::bytes_for(size, most));
+        assert!(bloom.bits.len() <= most, "a filter of {} bytes", bloom.bits.len());
         names.iter().for_each(|name| bloom.insert(*name));
         bloom
     }
 
     /// A filter of `size` names that are still to come, as bits or one by one.
     pub fn empty(key: Key, size: u32, bytes: usize) -> Self {
-        Self { key, hashes: Self::hashes_for(size, bytes), bits: vec![0; bytes].into() }
+        let hashes = Self::hashes_for(size, bytes);
+        assert!((1..=HASHES).contains(&hashes), "{hashes} hashes");
+        Self { key, hashes, bits: vec![0; bytes].into() }
     }
 
     /// Puts a name in. A filter of no bytes says of everything that it is not there.
@@ -56,6 +59,7 @@ impl Bloom {
         for bit in probes(self.hashes, self.bits.len(), name.under(&self.key)) {
             self.bits[bit / 8] |= 1 << (bit % 8);
         }
+        debug_assert!(self.may_hold(name), "no name that was put in is ever denied");
     }
 
     /// Whether the name may be in it. A no is certain.

@@ -83,6 +83,14 @@ pub enum SessionRefusal {
     Bound,
 }
 
+const _: () = {
+    let mut i = 0;
+    while i < SessionRefusal::ALL.len() {
+        assert!(SessionRefusal::ALL[i] as usize == i, "counters are found by their numbers");
+        i += 1;
+    }
+};
+
 impl SessionRefusal {
     /// Every reason, in the order of the counters.
     pub const ALL: [Self; 9] = [

@@ -191,6 +191,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             self.ended = Some(End::Silent);
             return Ok(());
         }
+        assert!(self.bytes_left <= ctx.settings.session_bytes, "{} bytes left", self.bytes_left);
         let done = match &mut self.stage {
             Stage::Sketching { at, sketch } => {
                 let key = Key::of(
@@ -200,6 +201,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
                 );
                 let end = (*at + ctx.settings.names_per_turn).min(self.names.len());
                 self.names[*at..end].iter().for_each(|name| sketch.add(name.under(&key)));
+                assert!(end > *at || end == self.names.len(), "a slice goes forward, or to the end");
                 *at = end;
                 if end == self.names.len() {
                     let sketch = core::mem::take(sketch);
@@ -345,6 +347,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
                 let first = apart.decoder.taken();
                 let hole = apart.early.keys().find(|early| **early > first).copied();
                 let end = hole.unwrap_or(first + first / 4 + 6).min(ctx.settings.symbols_max);
+                assert!(first < end, "symbols {first} to {end} are asked for");
                 Some(ReconcileMsg::More { first, end }.encode(self.topic))
             }
             Stage::Listing { cursor } => Some(ReconcileMsg::Next { cursor: *cursor }.encode(self.topic)),
@@ -380,6 +383,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         // An answerer waits as long as the opener may go on asking.
         let turns = if self.opener { 1 } else { u64::from(ctx.settings.tries) + 2 };
         self.due = ctx.now + turns * ctx.settings.patience;
+        assert!(self.due > ctx.now, "patience takes time");
     }
 
     pub(super) fn say(&mut self, ctx: &mut Context<'_, P, N>, msg: ReconcileMsg<'_>) {

@@ -84,6 +84,8 @@ pub trait Name: Copy + Default + Ord + Hash + Debug + BitXorAssign {
     fn take(bytes: &[u8]) -> Self;
 }
 
+const _: () = assert!(<u64 as Name>::LEN == 8 && <u128 as Name>::LEN == 16, "whole words of the hash");
+
 macro_rules! names {
     ($($int:ty: $words:expr,)+) => {$(
         impl Name for $int {

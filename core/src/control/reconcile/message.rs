@@ -27,6 +27,9 @@ pub const HEAD_LEN: usize = 6;
 pub const SYMBOLS_AT: usize = HEAD_LEN + 16;
 /// Bytes of a filter in one message.
 pub const PAGE_LEN: usize = BODY_MAX - HEAD_LEN - 20;
+// Whatever a message says, some of what it carries has room: names, symbols, pages, and the opener's sketch.
+const _: () = assert!(HEAD_LEN + 12 + sketch::LEN <= BODY_MAX && SYMBOLS_AT + 64 <= BODY_MAX && PAGE_LEN > 0);
+const _: () = assert!(names_max::<u64>() > 0 && names_max::<u128>() > 0);
 
 /// Which conversation a message belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,7 +163,8 @@ impl<'a> ReconcileMsg<'a> {
         };
         numbers.iter().for_each(|number| word(*number));
         out.extend_from_slice(bytes);
-        debug_assert!(out.len() <= BODY_MAX);
+        assert!(out.len() <= BODY_MAX, "a body of {} bytes fits no control frame", out.len());
+        debug_assert_eq!(ReconcileMsg::decode(&out), Some((topic, *self)), "what is said can be understood");
         out
     }
 

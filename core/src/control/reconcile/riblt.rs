@@ -92,6 +92,10 @@ impl<N: Name> Coder<N> {
             }
             walker.through(&mut self.symbols, 1, |_, _| ());
         }
+        assert!(
+            self.walked <= self.walkers.len() && self.hashed <= self.walkers.len(),
+            "more than the set has"
+        );
         self.walked == self.walkers.len() && self.symbols.len() >= end as usize
     }
 
@@ -177,6 +181,7 @@ impl<N: Name> Decoder<N> {
             return Err(Undecodable::TooLong);
         }
         let first = self.symbols.len();
+        assert!(self.found.len() <= first, "{} names of {first} symbols", self.found.len());
         self.symbols.extend(theirs.iter().zip(ours).map(|(theirs, ours)| theirs.minus(ours)));
         for (walker, sign) in &mut self.found {
             walker.through(&mut self.symbols, -*sign, |_, _| ());
@@ -198,6 +203,7 @@ impl<N: Name> Decoder<N> {
 
     /// What was found so far.
     pub fn difference(&self) -> Difference<N> {
+        debug_assert!(self.found.iter().all(|(_, sign)| sign.unsigned_abs() == 1), "either side's, once");
         let side = |sign| self.found.iter().filter(move |found| found.1 == sign).map(|found| found.0.name);
         Difference { theirs: side(1).collect(), ours: side(-1).collect() }
     }
@@ -235,6 +241,10 @@ impl<N: Name> Decoder<N> {
                     pure.push(i as u32);
                 }
             });
+            debug_assert!(
+                sign.unsigned_abs() == 1 && self.symbols[at as usize].is_empty(),
+                "symbol {at} was one name"
+            );
             self.found.push((walker, sign));
         }
         Ok(())

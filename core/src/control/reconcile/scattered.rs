@@ -107,9 +107,10 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             }
         }
         let taken = apart.decoder.taken();
+        assert!(taken <= ctx.settings.symbols_max, "{taken} symbols were looked at");
         apart.early.retain(|first, _| *first >= taken);
         // Everything that was sent is in, and it was not enough.
-        if taken >= apart.end && apart.early.is_empty() {
+        if taken >= reach && apart.early.is_empty() {
             if taken >= ctx.settings.symbols_max {
                 return Err(SessionRefusal::TooLong);
             }

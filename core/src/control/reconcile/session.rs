@@ -39,6 +39,7 @@ pub struct Reconciler<P, N> {
 impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
     /// No sessions. The randomness draw the shares of keys: seed them with a secret, or keys can be guessed.
     pub fn new(settings: SessionSettings, random: Random) -> Self {
+        assert!(settings.set_max <= u32::MAX as usize && settings.names_per_turn > 0, "{settings:?}");
         Self {
             settings,
             random,
@@ -80,6 +81,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
         let names = names.take(self.settings.set_max).collect();
         let exchange = Exchange::open(now, to, topic, self.random.u64(), names);
         self.sessions.insert((to, topic, true), exchange);
+        assert!(self.sessions.len() <= self.settings.sessions_max, "{} sessions", self.sessions.len());
         true
     }
 
@@ -119,6 +121,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
             let exchange =
                 Exchange::answer(now, from, topic, self.random.u64(), names, (share, size, *sketch));
             self.sessions.insert((from, topic, false), exchange);
+            assert!(self.sessions.len() <= self.settings.sessions_max, "{} sessions", self.sessions.len());
             return Ok(());
         }
         // What only an answerer says is for a session that was opened here.
@@ -163,6 +166,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
             }
         }
         self.heard.insert(from, (topic.session, now + self.settings.peer_gap));
+        assert!(self.heard.len() <= self.settings.peers_max.max(1), "{} peers remembered", self.heard.len());
         Ok(())
     }
 

@@ -12,6 +12,8 @@ pub const ROPES: usize = 64;
 const BITS: u32 = 12;
 /// Bytes on the wire.
 pub const LEN: usize = ROPES * BITS as usize / 8;
+// Ropes are counted eight to a word, eight words of them, and travel two in three bytes.
+const _: () = assert!(ROPES == 8 * 8 && LEN == ROPES / 2 * 3 && BITS <= u16::BITS);
 
 /// A set in 64 sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +54,11 @@ impl Sketch {
         if self.waiting == u8::MAX {
             self.settle();
         }
+        debug_assert!(self.waiting < u8::MAX, "the next name would carry into a neighbour's count");
     }
 
     fn settle(&mut self) {
+        debug_assert!(u32::from(self.waiting) <= self.size, "{} of {} names wait", self.waiting, self.size);
         for (i, word) in core::mem::take(&mut self.pending).into_iter().enumerate() {
             for (j, count) in word.to_le_bytes().into_iter().enumerate() {
                 self.ones[8 * j + i] += u32::from(count);

@@ -58,6 +58,12 @@ impl<N: Name> Symbol<N> {
         out.extend_from_slice(&self.check.to_le_bytes());
         let excess = self.count.wrapping_sub(expected(index, size));
         write_varint(out, (excess << 1 ^ excess >> 31) as u32);
+        assert!(out.len() - at <= Self::LEN_MAX, "a symbol of {} bytes", out.len() - at);
+        debug_assert_eq!(
+            Self::read(index, size, &mut &out[at..]),
+            Some(*self),
+            "what is written can be read"
+        );
     }
 
     /// Takes it off the front of `bytes`; nothing if they are cut short, or no varint.
@@ -82,6 +88,7 @@ pub(super) fn write_varint(out: &mut Vec<u8>, mut number: u32) {
         out.push(number as u8 | 0x80);
         number >>= 7;
     }
+    debug_assert!(number < 0x80, "the last byte says that none follows");
     out.push(number as u8);
 }
 

@@ -47,7 +47,9 @@ impl Walk {
         let drawn = (product >> 64) as u64 ^ product as u64;
         // Gaps are below (2i + 3) 2^57 / 2^33: 57 bits and more for the largest i, so they are counted in 128.
         let gap = ((u128::from(self.next) * 2 + 3) * u128::from(inverse_root(drawn) - (1 << 32))) >> 33;
-        self.next = u32::try_from(u128::from(self.next) + gap + 1).unwrap_or(END);
+        let from = self.next;
+        self.next = u32::try_from(u128::from(from) + gap + 1).unwrap_or(END);
+        debug_assert!(self.next > from || from == END, "a walk from {from} goes on");
     }
 }
 
@@ -59,6 +61,7 @@ fn inverse_root(u: u64) -> u64 {
     let x = u << (2 * k);
     let (at, rest) = (((x >> 56) as usize).max(64) - 64, x >> 40 & 0xFFFF);
     let (above, below) = (INVERSE_ROOTS[at], INVERSE_ROOTS[at + 1]);
+    debug_assert!(above > below && rest >> 16 == 0, "between two points of a falling line");
     (above - (((above - below) * rest) >> 16)) << k
 }
 

@@ -62,7 +62,7 @@ struct Account {
     score: SenderScore,
 }
 
-const _: () = assert!(size_of::<Account>() == 64);
+const _: () = assert!(size_of::<Account>() == 64 && OFFENDERS_MAX > 0);
 
 impl Account {
     const fn new(prices: &Prices) -> Self {
@@ -141,6 +141,7 @@ impl Budgets {
     fn with([peer, stranger, strangers_prices]: [Prices; 3], peers: u32, strangers: u32) -> Self {
         let mut accounts = vec![Account::new(&peer); peers as usize];
         accounts.resize((peers + strangers) as usize, Account::new(&stranger));
+        assert!(stranger.bad >= strangers_prices.bad, "one stranger alone pays no less than all of them");
         Self {
             accounts: accounts.into_boxed_slice(),
             peers,
@@ -171,6 +172,10 @@ impl Budgets {
             }
             at += run.len();
         }
+        debug_assert!(
+            at == senders.len() && refused.by_sender & refused.by_strangers == 0,
+            "one reason a frame"
+        );
         refused
     }
 
@@ -200,6 +205,7 @@ impl Budgets {
 
     /// Lets the senders of a batch pay for what their frames cost.
     pub fn settle(&mut self, senders: &[Sender], proof: &Proof) {
+        assert!((proof.checked | proof.good) & !proof.hashed == 0, "nothing is checked unhashed: {proof:?}");
         for i in bits(proof.hashed) {
             let (sender, [checked, good]) =
                 (senders[i], [proof.checked, proof.good].map(|m| m >> i & 1 == 1));
@@ -241,6 +247,7 @@ impl Budgets {
         }
         account.tokens -= if is_peer { self.peer.unknown } else { self.stranger.unknown };
         self.strangers.tokens -= self.strangers_prices.unknown;
+        debug_assert!(self.strangers.tokens <= self.strangers_prices.full);
         Ok(())
     }
 
@@ -267,6 +274,7 @@ impl Budgets {
     #[cold]
     fn blame(&mut self, sender: Sender) {
         let worst = &self.worst[..self.worst_len];
+        debug_assert!(self.score(sender).score() > 0, "{sender:?} did nothing wrong");
         if worst.contains(&sender) {
             return;
         }

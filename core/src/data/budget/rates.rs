@@ -60,6 +60,8 @@ const _: () = {
     let dearest = CHECK * CHECKS_PER_SEC_MAX as i64 * STRANGERS_SHARE;
     assert!((WAVE_MAX * BATCH_MAX) as i64 * dearest < i64::MAX / 4);
     assert!(ABSENCE_MICROS_MAX as i64 * (CHECKS_PER_SEC_MAX as i64) < i64::MAX / 4);
+    // Hashing costs less than a check and more than nothing, and the longest absence fills any account.
+    assert!(0 < HASH && HASH < CHECK && CHECK < UNKNOWN && FILL_MICROS as u64 <= ABSENCE_MICROS_MAX);
 };
 
 /// How an account fills, and what it pays.
@@ -83,6 +85,7 @@ impl Prices {
         assert!(rate.is_sound(), "the edge checks rates: {rate:?}");
         let (checks, bad) = (i64::from(rate.checks_per_sec), i64::from(rate.bad_per_sec));
         let (full, bad) = (checks * FILL_MICROS, CHECK * checks / bad);
+        assert!(full > 0 && bad >= CHECK, "a bad signature costs no less than a good one: {rate:?}");
         Self { refill: checks, full, hash: HASH, check: CHECK, unknown: UNKNOWN, bad }
     }
 

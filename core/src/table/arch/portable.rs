@@ -106,6 +106,8 @@ pub(in crate::table) fn merge_row<W: Word, const N: usize>(
     if same & mask != 0 {
         return merge_tied(row, mask, version, values, merged);
     }
+    debug_assert!(version != version.locked(), "a version that reads as a lock");
+    debug_assert!(newer & same == 0, "newer than what is there, and the same");
     let won = newer & mask;
     merged.won += won.count_ones();
     merged.stale += (mask & !won).count_ones();
@@ -165,6 +167,7 @@ fn merge_tied<W: Word, const N: usize>(
         };
         changed |= u16::from(stored) << lane;
     }
+    debug_assert!(changed & !mask == 0, "cells that nobody offered");
     store(row, changed, version, values, held);
     changed
 }

@@ -33,6 +33,14 @@ impl Convergence {
         self.time[class] = self.time[class].saturating_add(1);
         let class = ROUNDS.partition_point(|bound| u32::from(rounds) > *bound);
         self.rounds[class] = self.rounds[class].saturating_add(1);
+        debug_assert!(
+            self.count == u32::MAX || self.time.iter().sum::<u32>() == self.count,
+            "one class each"
+        );
+        debug_assert!(
+            self.count == u32::MAX || self.rounds.iter().sum::<u32>() == self.count,
+            "one class each"
+        );
     }
 }
 

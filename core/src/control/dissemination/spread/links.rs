@@ -51,12 +51,14 @@ impl Links {
             self.links.push(link);
         }
         self.taken |= 1 << slot;
+        assert!(self.links.len() <= LINKS_MAX && self.bit(place) == 1 << slot, "{place:?} has slot {slot}");
         true
     }
 
     /// Returns the bit that stands for nobody now, or zero.
     pub(in crate::control) fn remove(&mut self, place: MemberIndex) -> u32 {
         let bit = self.bit(place);
+        assert!(bit.count_ones() <= 1, "a neighbour has one slot");
         self.taken &= !bit;
         bit
     }
@@ -67,6 +69,7 @@ impl Links {
     }
 
     pub(in crate::control) fn place(&self, bit: u32) -> MemberIndex {
+        assert!(bit.is_power_of_two() && bit & self.taken != 0, "nobody has {bit:#x}");
         self.links[bit.trailing_zeros() as usize].place
     }
 
@@ -94,6 +97,7 @@ impl Links {
         for _ in 0..random.index(set.count_ones() as usize) {
             set &= set - 1;
         }
+        assert!(set != 0, "one of them was drawn");
         let bit = set & set.wrapping_neg();
         Some((bit, self.place(bit)))
     }

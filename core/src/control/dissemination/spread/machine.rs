@@ -12,6 +12,7 @@ use crate::control::dissemination::spread::trees::Trees;
 use crate::control::dissemination::spread::updates::{Ordinal, State, Update, Updates};
 use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::control::message::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX};
+use crate::limits::UPDATES_MAX;
 use crate::random::Random;
 use crate::time::{S, micros};
 
@@ -85,6 +86,7 @@ impl Spread {
                     (update.told & !bit, update.has & !bit, update.asked & !bit);
             }
         }
+        assert!(self.links.bit(peer) == 0, "{peer:?} is a neighbour still");
     }
 
     /// The neighbours.
@@ -110,6 +112,7 @@ impl Spread {
         let Some(update) = self.updates.get(ordinal) else { return };
         update.told |= sender;
         update.has |= sender;
+        assert!(update.has & !update.told == 0, "whoever has it need not be told: {update:?}");
         update.touch(now, self.round);
         match update.state {
             State::Held => {
@@ -138,6 +141,7 @@ impl Spread {
         for _ in 0..eager {
             let among = if favourite == 0 { !update.told } else { core::mem::take(&mut favourite) };
             let Some((bit, to)) = self.links.draw(among & !pruned, &mut self.random) else { break };
+            assert!(update.told & bit == 0, "{to:?} was told before");
             self.drawn = (now, bit);
             if lane == Lane::Normal {
                 self.trees.graft(origin, bit);
@@ -163,6 +167,7 @@ impl Spread {
         if delay == 0 || self.fresh.len() >= IDS_MAX {
             self.announce(now, spread_settings, actions);
         }
+        assert!(self.fresh.len() < IDS_MAX, "{} updates wait to be announced", self.fresh.len());
     }
 
     /// A further copy of an update came from `from`, who is told if that is not the first.
@@ -182,6 +187,7 @@ impl Spread {
             self.prunes.push((from, id));
             self.announce_at = self.announce_at.min(now + self.lazy);
         }
+        assert!(self.prunes.len() <= IDS_MAX, "{} repeats wait to be said", self.prunes.len());
     }
 
     /// `from` had these before they came from here: it gets them from elsewhere.
@@ -308,6 +314,11 @@ impl Spread {
             known.min().map_or(u64::MAX, |ordinal| ordinal.0)
         };
         let first = self.unsent_from(floor);
+        assert!(
+            offered.len() <= OFFER_MAX && first <= self.updates.len(),
+            "from {first} of {}",
+            self.updates.len()
+        );
         let lacking: Vec<UpdateId> = self
             .updates
             .iter_mut()
@@ -393,6 +404,7 @@ impl Spread {
             self.counts.crowded_out += 1;
             self.forget(actions);
         }
+        assert!(self.updates.len() <= UPDATES_MAX, "{} updates known", self.updates.len());
         self.updates.push(Update {
             id,
             heard_at: now,
@@ -434,6 +446,7 @@ impl Spread {
 
     /// Tells every neighbour what is new here and not known to be there, and what need not have come from it.
     fn announce(&mut self, now: u64, spread_settings: &SpreadSettings, actions: &mut VecDeque<SpreadAction>) {
+        assert!(self.announce_at <= now || self.fresh.len() >= IDS_MAX, "announced before its time");
         let fresh = core::mem::take(&mut self.fresh);
         self.announce_at = u64::MAX;
         self.announced_at = now;
@@ -473,6 +486,8 @@ impl Spread {
             }
             self.unsettled += 1;
         }
+        let end = self.updates.first() + self.updates.len() as u64;
+        assert!(self.unsettled <= end, "{} has converged, of {end}", self.unsettled);
     }
 
     fn unsent_from(&self, floor: u64) -> usize {

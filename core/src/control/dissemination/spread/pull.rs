@@ -33,6 +33,7 @@ impl Spread {
                 self.pulls.found();
                 continue;
             };
+            assert!(left > 0, "{:?} was given up", update.id);
             update.state = State::Missing(left - 1);
             asks.push((holder, update.id));
             self.pulls.ask_again(now + micros(spread_settings.pull_timeout), ordinal);
@@ -41,6 +42,7 @@ impl Spread {
         asks.sort_unstable();
         for asks in asks.chunk_by(|a, b| a.0 == b.0) {
             for part in asks.chunks(PULL_MAX) {
+                debug_assert!(part.is_sorted_by(|a, b| a.1 < b.1), "an update is asked for once");
                 actions.push_back(SpreadAction::Pull {
                     to: part[0].0,
                     ids: part.iter().map(|(_, id)| *id).collect(),

@@ -32,6 +32,7 @@ impl Pulls {
 
     /// One update is missing no longer.
     pub(in crate::control) fn found(&mut self) {
+        assert!(self.missing > 0, "something was found that nobody missed");
         self.missing -= 1;
         if self.missing == 0 {
             self.due = BinaryHeap::new();

@@ -38,6 +38,7 @@ impl Trees {
         if let Some(branches) = self.entry(origin) {
             branches.grafted |= bit;
             branches.pruned &= !bit;
+            assert!(branches.grafted & branches.pruned == 0, "sent at once, or not: {branches:?}");
         }
     }
 
@@ -46,6 +47,7 @@ impl Trees {
         if let Some(branches) = self.entry(origin) {
             branches.grafted &= !bit;
             branches.pruned |= bit;
+            assert!(branches.grafted & branches.pruned == 0, "sent at once, or not: {branches:?}");
         }
     }
 
@@ -88,6 +90,7 @@ impl Trees {
         if self.branches.len() >= TREES_MAX && !self.branches.contains_key(&origin) {
             return None;
         }
+        assert!(self.branches.len() <= TREES_MAX, "{} trees", self.branches.len());
         Some(self.branches.entry(origin).or_default())
     }
 }

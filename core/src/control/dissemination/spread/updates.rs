@@ -7,6 +7,7 @@ use alloc::collections::VecDeque;
 
 use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::hash_index::Index;
+use crate::limits::UPDATES_MAX;
 
 /// Counts the updates that were ever heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,6 +128,8 @@ impl Updates {
     /// Adds an update that is not there yet.
     pub(in crate::control) fn push(&mut self, update: Update) -> Ordinal {
         debug_assert!(self.find(update.id).is_none(), "an update is added once");
+        // The index holds the low half of an ordinal, and one number of 2^32 is none.
+        assert!(self.queue.len() < UPDATES_MAX + 1, "{} updates", self.queue.len());
         let ordinal = Ordinal(self.first + self.queue.len() as u64);
         self.index.insert(self.hash(update.id), ordinal.0 as u32);
         self.queue.push_back(update);
@@ -159,7 +162,9 @@ impl Updates {
     }
 
     fn at(&self, low: u32) -> usize {
-        low.wrapping_sub(self.first as u32) as usize
+        let at = low.wrapping_sub(self.first as u32) as usize;
+        debug_assert!(at < self.queue.len(), "{low} is an update that was forgotten");
+        at
     }
 }
 
