@@ -36,6 +36,8 @@ const PINGS_FOR: u64 = 3 * S;
 const BEAT: u64 = S;
 /// Phi at which a leader counts as gone: a mistake in a hundred million, at the pace it kept so far.
 const CERTAIN: f64 = 8.0;
+// Whoever is taken for lost was asked before, and had time to answer.
+const _: () = assert!(PINGS > 0 && BEAT * PINGS as u64 <= PINGS_FOR && PINGS_FOR < SILENCE && GAP.0 < GAP.1);
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +153,7 @@ impl Scout {
         if now >= self.beat_at {
             self.beat_at = now + BEAT;
             self.beat(now, view);
+            assert!(self.leaders.len() <= view.leaders.len(), "{} leaders are judged", self.leaders.len());
         }
         if now < self.next_at {
             return;
@@ -162,6 +165,7 @@ impl Scout {
         }
         let grows = known > core::mem::replace(&mut self.known, known);
         self.gap = if grows { GAP.0 } else { (self.gap * 2).min(GAP.1) };
+        assert!((GAP.0..=GAP.1).contains(&self.gap), "a gap of {} us", self.gap);
         self.next_at = now + self.gap / 2 + self.random.below(self.gap);
         let lacking = self.random.choose(view.lacking.len(), ASKS);
         self.actions.extend(lacking.into_iter().map(|i| ScoutAction::Ask(view.lacking[i])));
@@ -223,7 +227,9 @@ impl Scout {
         let local_region = members.get(Members::ME).region();
         let is_silent =
             |member: &Member| now.saturating_sub(member.heard_at.max(member.changed_at)) >= SILENCE;
-        self.knocked.retain(|place, _| is_silent(members.get(*place)));
+        // Who is known to be gone by other news is asked no more.
+        self.knocked
+            .retain(|place, _| is_silent(members.get(*place)) && members.get(*place).state().is_live());
         let remote =
             members.iter().filter(|(_, member)| member.region() != local_region && member.state().is_live());
         let silent = remote.filter(|(place, member)| is_silent(member) && !self.knocked.contains_key(place));
@@ -236,7 +242,7 @@ impl Scout {
             } else {
                 ScoutAction::Lost(*place)
             });
-            *pings += 1;
+            *pings = pings.saturating_add(1);
         }
     }
 
@@ -255,6 +261,8 @@ impl Scout {
             return;
         }
         self.beats += 1;
+        // Of a region where nobody lives any more, nobody need be judged.
+        self.leaders.retain(|region, _| view.leaders.iter().any(|(other, _)| other == region));
         for (region, place) in view.leaders {
             self.actions.push_back(ScoutAction::Beat(*place, self.beats));
             let new = || Leader { place: *place, phi: Phi::new(Pace::default(), now), pings: 0 };
@@ -274,7 +282,80 @@ impl Scout {
             } else {
                 ScoutAction::Lost(leader.place)
             });
-            leader.pings += 1;
+            leader.pings = leader.pings.saturating_add(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::membership::samples::members;
+
+    #[test]
+    fn a_leader_that_falls_silent_is_asked_three_times_before_it_is_lost() {
+        let members = members(3, 16, 0);
+        let mut random = Random::new(1);
+        let mut scout = Scout::new(Sampling::new(members.get(Members::ME).id(), random.fork()), random);
+        let leader = members.live()[0];
+        let leaders = [(Region(7), leader)];
+        let view = RegionView { members: &members, lacking: &[], leaders: &leaders, leads: true, own: None };
+        let (mut beats, mut asked) = (0, Vec::new());
+        for second in 1..=60 {
+            scout.beat(second * S, &view);
+            while let Some(action) = scout.poll() {
+                match action {
+                    ScoutAction::Beat(to, number) => {
+                        beats += 1;
+                        assert_eq!((to, number), (leader, beats));
+                    }
+                    other => asked.push(other),
+                }
+            }
+            // It keeps its pace for a while, and then says nothing more.
+            if second <= 10 {
+                assert_eq!(asked, [], "nobody is asked who is heard");
+                scout.handle_heartbeat(second * S + 1, Region(7), leader);
+            }
+        }
+        let (pings, lost) = asked.split_at(3);
+        assert_eq!(
+            pings,
+            [const { ScoutAction::Ping(MemberIndex(1)) }; 3].map(|_| ScoutAction::Ping(leader))
+        );
+        assert!(
+            !lost.is_empty() && lost.iter().all(|action| *action == ScoutAction::Lost(leader)),
+            "{lost:?}"
+        );
+        scout.handle_heartbeat(61 * S, Region(7), leader);
+        scout.beat(62 * S, &view);
+        assert_eq!(scout.poll(), Some(ScoutAction::Beat(leader, 61)));
+        assert_eq!(scout.poll(), None, "who is heard again is asked nothing");
+    }
+
+    #[test]
+    fn who_leads_no_longer_judges_nobody() {
+        let members = members(3, 16, 0);
+        let mut random = Random::new(1);
+        let mut scout = Scout::new(Sampling::new(members.get(Members::ME).id(), random.fork()), random);
+        let leaders = [(Region(7), members.live()[0])];
+        let view = RegionView { members: &members, lacking: &[], leaders: &leaders, leads: true, own: None };
+        scout.beat(S, &view);
+        assert_eq!(scout.phis(S).count(), 1);
+        scout.beat(2 * S, &RegionView { leads: false, ..view });
+        assert_eq!(scout.phis(2 * S).count(), 0);
+    }
+
+    #[test]
+    fn the_leader_of_a_region_where_nobody_lives_is_judged_no_more() {
+        let members = members(3, 16, 0);
+        let mut random = Random::new(1);
+        let mut scout = Scout::new(Sampling::new(members.get(Members::ME).id(), random.fork()), random);
+        let leaders = [(Region(7), members.live()[0])];
+        let view = RegionView { members: &members, lacking: &[], leaders: &leaders, leads: true, own: None };
+        (1..=300).for_each(|second| scout.beat(second * S, &view));
+        while scout.poll().is_some() {}
+        scout.beat(301 * S, &RegionView { leaders: &[], ..view });
+        assert_eq!((scout.poll(), scout.phis(301 * S).count()), (None, 0));
     }
 }

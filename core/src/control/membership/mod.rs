@@ -45,7 +45,7 @@ pub mod probe;
 pub mod quorum;
 pub mod rtt;
 #[cfg(test)]
-mod samples;
+pub(in crate::control) mod samples;
 pub mod settings;
 pub mod signer;
 pub mod suspicion;

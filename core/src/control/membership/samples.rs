@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::stamp::{Incarnation, Version};
 
 /// A table of at most `capacity` with this node and `others` in it, who announced themselves at `now`.
-pub(super) fn members(others: u8, capacity: usize, now: u64) -> Members {
+pub(in crate::control) fn members(others: u8, capacity: usize, now: u64) -> Members {
     let announcement = |key: u8| {
         let identity = Identity::from_seed(&[key + 1; 32]);
         let statement = Statement {
