@@ -1,6 +1,6 @@
 //! Readers on other threads see each cell whole, and each block at one moment, while the writer merges.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use octick_core::stamp::{Slot, Version};
@@ -30,21 +30,30 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-/// Runs one writer and two readers until the writer is done. `look` says whether it saw anything but the beginning.
+/// Readers beside the writer.
+const READERS: usize = 2;
+
+/// Runs one writer and two readers until the writer is done, and every reader has seen something: on a busy machine the
+/// writer may be done before they begin. `look` says whether it saw anything but the beginning.
 fn stress(mut write: impl FnMut(u64) + Send, look: impl Fn() -> bool + Sync) {
-    let stop = AtomicBool::new(false);
+    let (stop, seeing) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|threads| {
-        let readers = [(); 2].map(|()| {
+        let readers = [(); READERS].map(|()| {
             threads.spawn(|| {
                 let mut looks = 0u64;
                 while !stop.load(Ordering::Relaxed) {
-                    looks += u64::from(look());
+                    let saw = look();
+                    if saw && looks == 0 {
+                        seeing.fetch_add(1, Ordering::Relaxed);
+                    }
+                    looks += u64::from(saw);
                 }
                 looks
             })
         });
         let writer = StopOnDrop(&stop);
-        (1..=WRITES).for_each(&mut write);
+        let blind = || seeing.load(Ordering::Relaxed) < READERS;
+        (1..=1_000 * WRITES).take_while(|n| *n <= WRITES || blind()).for_each(&mut write);
         drop(writer);
         for reader in readers {
             assert!(reader.join().expect("a reader saw a torn cell") > 0, "a reader never saw anything");
@@ -149,9 +158,9 @@ fn readers_of_a_clock_that_moves_its_epoch_see_the_same_times() {
     let reader = table.reader();
     let mut units = step;
     table.merge(at(units), &[Block16::new(0, 0xFFFF, 0, [units as u32; 16])], &mut NoSink);
-    let write = |_| {
-        // All the epochs that there are until a version's end.
-        units += 4_000 * step / WRITES;
+    let write = |n| {
+        // All the epochs that there are until a version's end, which later writes repeat.
+        units += if n <= WRITES { 4_000 * step / WRITES } else { 0 };
         table.merge(at(units), &[Block16::new(0, 0xFFFF, 0, [units as u32; 16])], &mut NoSink);
     };
     stress(write, || {
