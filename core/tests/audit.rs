@@ -170,3 +170,64 @@ fn an_owner_sends_only_what_is_its_own_and_was_ever_written() {
     outbox.fill(&mut train, true);
     assert!(train.len() == 1 && !outbox.has_pending());
 }
+
+#[test]
+fn a_pass_over_more_than_a_step_goes_on_a_millisecond_later_and_ends() {
+    let layout = octick_core::state::Layout { slots: 32 * 512, cells8: true, cells4: false, rows: true };
+    let regions = Regions::take(&layout, |len| Ok::<_, ()>(Region::heap(len))).unwrap();
+    let mut state = State::new(layout, regions, Kernel::detect(), NOW);
+    let mut node = octick_core::wire::Sealer::new();
+    let identity = nodes::identity(1);
+    for range in 0..32 {
+        node.frame(octick_core::wire::Kind::Block8, |draft| {
+            draft.block8(&octick_core::wire::Block8::new(64 * range, 1, 0, [7; 8])).unwrap();
+        });
+    }
+    let version = octick_core::stamp::Version::new(NOW, identity.id());
+    let incarnation = octick_core::stamp::Incarnation(1);
+    let stamp = octick_core::wire::Stamp { incarnation, first_seq: octick_core::stamp::Seq(1), version };
+    node.seal(&identity, &octick_core::crypto::MeshKeys::derive(nodes::MESH), &stamp);
+    node.frames().for_each(|frame| _ = state.merge(&Frame::reopen(frame), &mut NoSink));
+    let hashed =
+        |state: &State| (0..32).filter(|range| state.range_hash(TableKind::Cells8, *range).is_some()).count();
+    let mut audit = Audit::new(S);
+    for step in 1..=4 {
+        let now = audit.next_due();
+        assert_eq!(now, S + (step - 1) * MS, "step {step}");
+        assert_eq!(audit.tick(now, &mut state), None);
+        assert_eq!(hashed(&state), 8 * step as usize);
+    }
+    assert!(audit.next_due() > S + 100 * MS, "the pass has ended");
+}
+
+#[test]
+fn a_section_shows_its_own_ranges_and_no_others() {
+    let layout = octick_core::state::Layout { slots: 80 * 512, cells8: true, cells4: false, rows: false };
+    let regions = Regions::take(&layout, |len| Ok::<_, ()>(Region::heap(len))).unwrap();
+    let state = State::new(layout, regions, Kernel::detect(), NOW);
+    let ask = AuditMsg::AskRanges { table: TableKind::Cells8, sections: vec![0, 1, 2, 3] };
+    let Answer::Reply(shown) = Audit::new(0).handle(S, &state, &ask) else {
+        panic!("it is asked for ranges")
+    };
+    let lens: Vec<(u16, usize)> = shown
+        .iter()
+        .map(|message| match message {
+            AuditMsg::Ranges { section, hashes, .. } => (*section, hashes.len()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(lens, [(0, 32), (1, 32), (2, 16)]);
+}
+
+#[test]
+fn whoever_has_something_to_find_compares_within_half_a_second() {
+    let mut side = Side::new();
+    for second in 1..200 {
+        side.audit.tick(second * S, &mut side.state);
+    }
+    let now = 200 * S;
+    assert!(side.audit.next_due() > now);
+    side.audit.hurry(now);
+    assert_eq!(side.audit.tick(now + 500 * MS - 1, &mut side.state), None);
+    assert!(side.audit.tick(now + 500 * MS, &mut side.state).is_some());
+}

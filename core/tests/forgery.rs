@@ -3,10 +3,12 @@
 
 mod nodes;
 
-use nodes::{MESH, Node, identity};
+use nodes::{MESH, NOW, Node, identity};
 use octick_core::Reject;
 use octick_core::counters::Counter;
 use octick_core::data::Update;
+use octick_core::data::budget::{Budgets, Limits, Rate, Sender};
+use octick_core::data::verify::Verifier;
 use octick_core::stamp::Slot;
 use octick_core::wire::Frame;
 use octick_crypto::train::{message, root_of};
@@ -198,4 +200,43 @@ fn a_forged_train_beside_a_genuine_one_takes_none_of_it_along() {
         here.counters.snapshot().get(Counter::Signatures) <= 9,
         "one for the train, one for each forgery"
     );
+}
+
+#[test]
+fn the_frames_of_a_sender_that_has_spent_its_budget_are_turned_away_unread_and_counted() {
+    let (mut here, genuine) = (Node::new(0), train());
+    let rate = Rate { checks_per_sec: 100, bad_per_sec: 1 };
+    here.ingress = here.ingress.with_budgets(Budgets::new(&Limits { peer: rate, strangers: rate }, 1, 0));
+    assert!(!here.ingress.turn_away(Sender(0), 8, 800, NOW), "it has spent nothing");
+    assert_eq!(here.counters.read(Counter::FramesIn), 0, "whoever is let in is counted later");
+    let forged = changed(&genuine[0], |bytes| *bytes.last_mut().expect("a byte") ^= 1);
+    assert_eq!(here.refuse(&forged), Reject::BadSignature);
+    let before = here.counters.snapshot();
+    assert!(here.ingress.turn_away(Sender(0), 8, 800, NOW));
+    let counted = here.counters.snapshot().since(&before);
+    assert_eq!((counted.get(Counter::FramesIn), counted.get(Counter::BytesIn)), (8, 800));
+    assert_eq!(counted.rejects().collect::<Vec<_>>(), [(Reject::OverBudget, 8)]);
+    assert!(!here.ingress.turn_away(Sender(0), 8, 800, NOW + 10_000_000), "time fills the account");
+}
+
+#[test]
+fn a_verifier_that_is_sound_is_never_said_to_be_out_of_use() {
+    let mut here = Node::new(0);
+    assert_eq!(here.take(&train()).fresh.count_ones() as usize, train().len());
+    assert_eq!(here.counters.read(Counter::VerifyDisabled), 0);
+    assert!(here.counters.read(Counter::Signatures) > 0);
+}
+
+#[test]
+fn a_lone_frame_pays_for_its_check_wherever_it_stands() {
+    let (here, genuine) = (Node::new(0), Node::new(1).publish(&[Update::Row(Slot(600), 1)]).remove(0));
+    for place in [0, 1, 5, 63] {
+        let mut datagrams = vec![&[0_u8; 8][..]; place];
+        datagrams.push(&genuine);
+        let mut batches = [here.ingress.filter(&datagrams, NOW)];
+        assert_eq!(batches[0].mask(), 1 << place);
+        let mut verifier = Verifier::new(MeshKeys::derive(MESH));
+        let checked = verifier.check(&mut batches, here.engine.directory(), &here.counters);
+        assert_eq!((checked[0], batches[0].mask()), (1 << place, 1 << place));
+    }
 }

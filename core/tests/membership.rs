@@ -527,3 +527,98 @@ fn who_comes_one_after_another_is_known_as_soon() {
         assert!(took <= 1_300 * MS, "{took}");
     }
 }
+
+#[test]
+fn an_announcement_older_than_anybodys_memory_is_refused() {
+    let mut mesh = Mesh::of(3, 21);
+    mesh.run_to(5 * S, Mesh::agrees);
+    let stranger = mesh::identity(77);
+    let keeps = mesh.settings.forget_after.as_micros() as u64;
+    let wall = mesh::WALL + mesh.now;
+    for (micros, taken) in [(wall - keeps - 2 * S, false), (wall - keeps / 2, true)] {
+        let mut statement = mesh.nodes[1].control.me().statement().clone();
+        statement.version = Version::new(micros, stranger.id());
+        let said = Announcement::sign(&stranger, &mesh_key("test"), &statement);
+        let mut control_frame = ControlFrame::new();
+        assert!(MembershipMsg::Announce(said.bytes()).write(&mut control_frame));
+        let (packet, now) = (mesh.packet(1), mesh.now);
+        let handled = mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
+        assert_eq!(handled, if taken { Ok(()) } else { Err(Refusal::Stale) });
+        assert_eq!(mesh.nodes[0].control.members().find(stranger.id()).is_some(), taken);
+    }
+}
+
+#[test]
+fn two_words_of_one_life_at_one_time_and_an_earlier_life_that_speaks_later_are_conflicts() {
+    for earlier_life in [false, true] {
+        let mut mesh = Mesh::of(4, 22);
+        mesh.run_to(5 * S, Mesh::agrees);
+        mesh.kill(3);
+        mesh.restart(3);
+        mesh.run_to(30 * S, Mesh::agrees);
+        let three = mesh::identity(3);
+        let mut statement = mesh.nodes[3].control.me().statement().clone();
+        if earlier_life {
+            statement.incarnation = Incarnation(statement.incarnation.0 - 1);
+            statement.version = Version::new(mesh::WALL + mesh.now, three.id());
+        } else {
+            statement.boot ^= 1;
+        }
+        let said = Announcement::sign(&three, &mesh_key("test"), &statement);
+        let mut control_frame = ControlFrame::new();
+        assert!(MembershipMsg::Announce(said.bytes()).write(&mut control_frame));
+        let packet = mesh.packet(1);
+        assert!(!mesh.nodes[0].conflicts.contains(&three.id()));
+        mesh.deliver(0, &packet, &control_frame);
+        assert!(mesh.nodes[0].conflicts.contains(&three.id()), "an earlier life: {earlier_life}");
+    }
+}
+
+#[test]
+fn a_node_that_stays_alone_says_so_once() {
+    let mut mesh = Mesh::of(2, 23);
+    mesh.kill(0);
+    let control = &mut mesh.nodes[1].control;
+    let (mut now, mut alone) = (mesh.now, 0);
+    for _ in 0..200 {
+        now = control.next_due().max(now + MS).min(now + S);
+        control.tick(now);
+        while let Some(output) = control.poll() {
+            alone += usize::from(matches!(output, Output::Alone));
+        }
+    }
+    assert_eq!(alone, 1);
+}
+
+#[test]
+fn a_suspected_member_that_writes_is_told_and_suspected_no_longer() {
+    let mut mesh = Mesh::of(5, 24);
+    mesh.run_to(5 * S, Mesh::agrees);
+    mesh.run(2 * S);
+    let rank = mesh.nodes[4].control.me().rank();
+    let accused =
+        Accusation { id: mesh.nodes[4].id, rank, state: PeerState::Suspected, by: mesh.nodes[2].id };
+    let mut control_frame = ControlFrame::new();
+    assert!(MembershipMsg::Accuse(accused).write(&mut control_frame));
+    // Long enough ago that it is not known to live from what it wrote a moment ago.
+    mesh.stop(4, 60 * S);
+    mesh.run(mesh.settings.probe_interval.as_micros() as u64);
+    let packet = mesh.packet(2);
+    let now = mesh.now;
+    _ = mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
+    assert_eq!(mesh.state(0, 4), Some(PeerState::Suspected));
+    while mesh.nodes[0].control.poll().is_some() {}
+    let (packet, mut hello) = (mesh.packet(4), ControlFrame::new());
+    assert!(MembershipMsg::Hello.write(&mut hello));
+    assert_eq!(mesh.nodes[0].control.handle_control_frame(now, &packet, hello.messages()), Ok(()));
+    assert_eq!(mesh.state(0, 4), Some(PeerState::Alive), "whoever writes, lives");
+    let to_it = mesh.nodes[4].address;
+    let control = &mut mesh.nodes[0].control;
+    let told = std::iter::from_fn(|| control.poll()).any(|output| match output {
+        Output::Send { to, control_frame } => {
+            to == to_it && control_frame.messages().any(|message| message.body.starts_with(&accused.id.0))
+        }
+        _ => false,
+    });
+    assert!(told, "so that it can say to all that it lives");
+}

@@ -98,3 +98,28 @@ fn every_kernel_gives_the_same_one() {
     let portable = digests(Kernel::Portable);
     assert!(Kernel::all_available().all(|kernel| digests(kernel) == portable));
 }
+
+#[test]
+fn ranges_are_hashed_a_few_at_a_time_and_in_order() {
+    let (kernel, slots) = (Kernel::detect(), 5 * 1_024);
+    let mut blocks8 = Blocks8::new(slots, Region::heap(Blocks8::bytes_needed(slots)), kernel);
+    let mut blocks16 = Blocks16::new(slots, Region::heap(Blocks16::bytes_needed(slots)), kernel, 0);
+    let mut rows = RowTable::new(slots, Region::heap(RowTable::bytes_needed(slots)), kernel);
+    assert_eq!((blocks8.ranges(), blocks16.ranges(), rows.ranges()), (10, 5, 10));
+    let early = Version((1 << 40) << 12);
+    for range in 0..4 {
+        blocks8.merge(early, &[Block8::new(64 * range, 1, 0, [7; 8])], &mut NoSink);
+        blocks16.merge(early, &[Block16::new(64 * range, 1, 0, [7; 16])], &mut NoSink);
+        let (slots, ages, values) = ([U32::new(512 * range)], [U32::ZERO], [U64::new(7)]);
+        rows.merge(early, &Rows { slots: &slots, ages: &ages, values: &values }, &mut NoSink);
+    }
+    // Two of the four that changed; where to go on; the other two, and then all of it.
+    assert_eq!((blocks8.freshen(0, 2), blocks16.freshen(0, 2), rows.freshen(0, 2)), (2, 2, 2));
+    let hashed = |range| [blocks8.range_hash(range), blocks16.range_hash(range), rows.range_hash(range)];
+    assert!((0..2).all(|range| hashed(range).iter().all(|hash| hash.is_some_and(|hash| hash.0 != [0; 32]))));
+    assert!((2..4).all(|range| hashed(range) == [None; 3]), "still to be hashed");
+    assert_eq!(hashed(4), [Some(Hash([0; 32])); 3], "nothing was written there");
+    assert_eq!((blocks8.freshen(2, 2), blocks16.freshen(2, 2), rows.freshen(2, 2)), (10, 5, 10));
+    let hashed = |range| [blocks8.range_hash(range), blocks16.range_hash(range), rows.range_hash(range)];
+    assert!((0..4).all(|range| hashed(range).iter().all(Option::is_some)));
+}

@@ -404,4 +404,32 @@ mod tests {
         assert!(outbox.write(Update::Row(Slot(64), 1)).is_err());
         assert!(!outbox.has_pending());
     }
+
+    #[test]
+    fn runs_side_by_side_are_both_written() {
+        let runs = [Run { first: Slot(64), len: 16 }, Run { first: Slot(80), len: 16 }];
+        let mut outbox = Outbox::new(&runs, &LAYOUT);
+        for slot in [64, 79, 80, 95] {
+            assert_eq!(outbox.write(Update::Row(Slot(slot), 1)), Ok(()), "slot {slot}");
+        }
+        assert!(
+            outbox.write(Update::Row(Slot(96), 1)).is_err()
+                && outbox.write(Update::Row(Slot(63), 1)).is_err()
+        );
+    }
+
+    #[test]
+    fn blocks_that_wait_are_counted_over_all_tables() {
+        let mut outbox = Outbox::new(&runs(), &LAYOUT);
+        assert_eq!(outbox.pending_blocks(), 0);
+        for (i, slot) in [64, 80, 1_024, 1_040, 1_056].into_iter().enumerate() {
+            outbox.write(Update::Cell8(Slot(slot), 1)).unwrap();
+            outbox.write(Update::Row(Slot(slot), 1)).unwrap();
+            assert_eq!(outbox.pending_blocks(), 2 * i + 2);
+        }
+        outbox.write(Update::Cell4(Slot(64), 1)).unwrap();
+        assert_eq!(outbox.pending_blocks(), 11);
+        drain(&mut outbox);
+        assert_eq!(outbox.pending_blocks(), 0);
+    }
 }

@@ -296,4 +296,14 @@ mod tests {
         drop(reader);
         assert!(!publisher.has_readers());
     }
+
+    #[test]
+    fn whoever_was_lapped_goes_on_half_a_ring_behind_the_writer() {
+        let mut publisher = Publisher::new(64);
+        let mut reader = publisher.source().subscribe();
+        (0..1_000).for_each(|n| publisher.push(change(n)));
+        publisher.flush();
+        assert_eq!(reader.poll(), Next::Missed(1_000 - 32));
+        assert_eq!(reader.poll(), Next::Change(change(968)));
+    }
 }

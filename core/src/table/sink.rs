@@ -46,3 +46,16 @@ impl Sink for NoSink {
     #[inline(always)]
     fn changed(&mut self, _: u32, _: u16, _: Version) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cell_that_was_offered_won_was_stale_or_at_fault() {
+        assert_eq!(Merged { won: 1, stale: 20, faults: 300 }.offered(), 321);
+        let mut sum = Merged { won: 1, stale: 2, faults: 3 };
+        sum += Merged { won: 10, stale: 20, faults: 30 };
+        assert_eq!(sum, Merged { won: 11, stale: 22, faults: 33 });
+    }
+}

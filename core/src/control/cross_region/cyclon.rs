@@ -260,6 +260,26 @@ mod tests {
     }
 
     #[test]
+    fn a_shuffle_of_as_many_as_a_message_holds_is_taken_and_one_more_refused() {
+        let full: Vec<Descriptor> = (3..3 + SHUFFLE_MAX as u32).map(|i| descriptor(i, WALL)).collect();
+        let more: Vec<Descriptor> = (3..4 + SHUFFLE_MAX as u32).map(|i| descriptor(i, WALL)).collect();
+        for answers in [false, true] {
+            let mut node = sampling(1);
+            let mut handle = |theirs: &[Descriptor]| {
+                node.meet(descriptor(2, WALL));
+                if answers {
+                    let (partner, _) = node.begin(0, descriptor(1, WALL)).expect("somebody to ask");
+                    _ = node.handle_answer(0, WALL, partner.id, theirs);
+                } else {
+                    _ = node.handle_ask(WALL, id(2), theirs);
+                }
+                node.refused.oversized
+            };
+            assert_eq!((handle(&full), handle(&more)), (0, 1), "answers: {answers}");
+        }
+    }
+
+    #[test]
     fn descriptors_out_of_date_or_ahead_of_time_are_refused() {
         let mut node = sampling(1);
         let old = descriptor(2, Wall(WALL.0 - AGE_MAX - 1));

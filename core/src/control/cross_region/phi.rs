@@ -188,4 +188,13 @@ mod tests {
         (0..200).for_each(|_| phi.heartbeat(5));
         assert!(phi.phi(0).is_finite() && phi.phi(u64::MAX / 2) > 8.0);
     }
+
+    #[test]
+    fn powers_of_e_are_those_of_the_mathematicians() {
+        for i in 0..4_000 {
+            let z = -f64::from(i) / 100.0;
+            let (ours, theirs) = (exp_of_negative(z), std::primitive::f64::exp(z));
+            assert!((ours - theirs).abs() <= 1e-6 * theirs, "e to {z}: {ours}, not {theirs}");
+        }
+    }
 }

@@ -138,3 +138,44 @@ impl Joiner {
         self.random.choose(addresses.len(), 1).into_iter().map(|i| addresses[i]).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::membership::samples::members;
+    use core::net::Ipv4Addr;
+
+    fn address(n: u8) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::new(10, 0, 0, n), 7_700))
+    }
+
+    #[test]
+    fn answers_are_expected_of_who_was_greeted_and_for_five_seconds() {
+        let mut joiner = Joiner::new(Random::new(1), 0);
+        joiner.expect(address(1), S);
+        assert!(joiner.expects(address(1), S + EXPECTED - 1));
+        assert!(!joiner.expects(address(1), S + EXPECTED) && !joiner.expects(address(2), S));
+        (0..=u8::MAX).for_each(|n| joiner.expect(address(n), 2 * S));
+        assert_eq!(joiner.greeted.len(), JOINS_EXPECTED_MAX, "no more than there may be");
+        joiner.expect(address(200), 2 * S + EXPECTED);
+        assert_eq!(joiner.greeted.len(), 1, "whoever did not answer in time makes room");
+    }
+
+    #[test]
+    fn the_more_members_the_rarer_each_of_them_looks_for_who_is_gone() {
+        for others in [5, 100] {
+            let members = members(others, 256, 0);
+            let mut joiner = Joiner::new(Random::new(1), 0);
+            let settings =
+                MembershipSettings { seeds: alloc::vec![address(1)], ..MembershipSettings::default() };
+            let gap = (u64::from(others) * 100 * MS).max(4 * S);
+            for turn in 0..8 {
+                let now = joiner.next_due(&members).max(S);
+                joiner.tick(now, &settings, &members);
+                let wait = joiner.next_due(&members) - now;
+                assert!(turn > 0 || wait >= gap / 2, "{others} others, and {wait} us");
+                assert!(wait >= u64::from(others) * 100 * MS / 2, "{others} others, and {wait} us");
+            }
+        }
+    }
+}

@@ -425,4 +425,118 @@ mod tests {
         let owed = (0..members).filter(|place| sync.is_owed(MemberIndex(*place), 1));
         assert!(owed.eq(3..members));
     }
+
+    const A: MemberIndex = MemberIndex(1);
+    const B: MemberIndex = MemberIndex(2);
+
+    fn sync() -> Sync {
+        Sync::new(&MembershipSettings::default(), Random::new(3), 0)
+    }
+
+    #[test]
+    fn the_first_to_answer_is_asked_and_while_it_is_nobody_else() {
+        let mut sync = sync();
+        assert!(sync.greet(A, true, S) && sync.asked(A));
+        assert!(!sync.greet(B, true, S) && !sync.asked(B));
+        assert!(sync.greet(A, true, S), "it wanted the proof for that");
+        assert_eq!(sync.done(A, BUCKETS as u8, false, S), None);
+        assert!(!sync.greet(B, true, S), "the join peer is found");
+    }
+
+    #[test]
+    fn a_join_peer_teaches_for_its_term_and_no_longer() {
+        let mut sync = sync();
+        sync.greet(A, true, S);
+        while !sync.is_settled() {
+            sync.ask(A, S);
+            sync.done(A, BUCKETS as u8, true, S);
+        }
+        assert!(sync.is_join_peer(A, S + TERM - 1) && !sync.is_join_peer(A, S + TERM));
+        assert!(!sync.is_join_peer(B, S));
+    }
+
+    #[test]
+    fn comparisons_of_who_has_come_are_half_a_gap_to_a_gap_and_a_half_apart_and_rarer_each_time() {
+        let members = crate::control::membership::samples::members(3, 16, 0);
+        let (mut sync, mut gap) = (sync(), SETTLE_GAP);
+        for _ in 0..20 {
+            sync.ask(A, S);
+            sync.done(A, BUCKETS as u8, false, S);
+            let wait = sync.next_due(&members) - S;
+            assert!((gap / 2..gap + gap / 2).contains(&wait), "{wait} after a gap of {gap}");
+            gap = (gap + gap / 4).min(S / 2);
+        }
+        assert_eq!(gap, S / 2);
+    }
+
+    #[test]
+    fn an_answer_is_awaited_for_its_patience_and_longer_while_it_goes_on() {
+        let members = crate::control::membership::samples::members(3, 16, 0);
+        let mut sync = sync();
+        sync.ask(A, S);
+        sync.goes_on(B, 2 * S);
+        assert_eq!(sync.next_due(&members), S + PATIENCE, "another's word is no answer");
+        sync.goes_on(A, 2 * S);
+        assert_eq!(sync.next_due(&members), 2 * S + PATIENCE);
+        assert_eq!(sync.tick(2 * S + PATIENCE - 1, &members), None);
+        assert!(sync.asked(A), "it may still answer");
+        sync.tick(2 * S + PATIENCE, &members).expect("another is asked, or the same again");
+    }
+
+    #[test]
+    fn who_knows_all_compares_at_once_when_probes_differ() {
+        let mut sync = sync();
+        sync.greet(A, true, S);
+        while !sync.is_settled() {
+            sync.ask(A, S);
+            sync.done(A, BUCKETS as u8, true, S);
+        }
+        let settings = MembershipSettings::default();
+        assert!(!sync.compare(B, true, 0, S, &settings), "nothing differs");
+        assert!(sync.compare(B, false, 0, S, &settings) && sync.asked(B));
+        assert!(!sync.compare(A, false, 0, S, &settings), "one at a time");
+    }
+
+    /// What is said, in bytes of a control frame.
+    fn bytes_of(message: &MembershipMsg<'_>) -> usize {
+        let mut control_frame = crate::wire::ControlFrame::new();
+        assert!(message.write(&mut control_frame));
+        control_frame.len()
+    }
+
+    #[test]
+    fn an_answer_is_charged_as_many_bytes_as_it_has() {
+        let mut members = crate::control::membership::samples::members(60, 128, 0);
+        members.index_buckets();
+        for theirs in [None, Some([[9; 4]; BUCKETS])] {
+            let mut said = 0;
+            let charged = answer(&members, 0, theirs.as_ref(), |message| {
+                said += if matches!(message, MembershipMsg::SyncDone { .. }) { 0 } else { bytes_of(message) };
+            });
+            assert!(said > 0);
+            assert_eq!(charged, said);
+        }
+        let (mut said, asker) = (0, members.live()[0]);
+        let charged = answer_remote(&members, asker, true, &members.live()[1..4], |message| {
+            said += if matches!(message, MembershipMsg::SyncDone { .. }) { 0 } else { bytes_of(message) };
+        });
+        assert!(charged > 0 && charged.abs_diff(said) < 64 * 4, "{charged}, and {said} with padding");
+    }
+
+    #[test]
+    fn a_list_that_names_whom_this_node_has_seen_go_accuses_it() {
+        let mut members = crate::control::membership::samples::members(8, 64, 0);
+        let place = members.live()[3];
+        let (id, rank, entry) = {
+            let member = members.get(place);
+            (member.id(), member.rank(), member.listed().encode())
+        };
+        members.report(id, rank, PeerState::Failed, 1);
+        members.index_buckets();
+        let found = differences(&members, bucket_of(id) as u8, &[entry]);
+        assert_eq!((found.accused, found.wanted.len()), (Vec::from([place]), 0));
+        let unknown = [0xAA; Listed::LEN];
+        let found = differences(&members, bucket_of(id) as u8, &[unknown]);
+        assert_eq!((found.accused.len(), found.wanted.len()), (0, 1));
+    }
 }

@@ -67,3 +67,39 @@ impl Descriptor {
         Ok(Self { id, version, address: SocketAddr::new(ip, port) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_nobody_can_be_written_to_are_refused_one_by_one() {
+        let id = NodeId([1; 16]);
+        let of = |ip: IpAddr, port| Descriptor {
+            id,
+            version: Version::new(1 << 40, id),
+            address: SocketAddr::new(ip, port),
+        };
+        let read = |descriptor: &Descriptor, at: Option<usize>| {
+            let mut bytes = Vec::new();
+            descriptor.encode(&mut bytes);
+            at.into_iter().for_each(|at| bytes[at] ^= 1);
+            Descriptor::decode(&bytes.try_into().unwrap())
+        };
+        let here = IpAddr::from([10, 0, 0, 1]);
+        assert_eq!(read(&of(here, 1), None), Ok(of(here, 1)));
+        for nowhere in [
+            of(here, 0),
+            of(IpAddr::from([0, 0, 0, 0]), 1),
+            of(IpAddr::from([224, 0, 0, 1]), 1),
+            of(IpAddr::from([0_u16; 8]), 1),
+            of(IpAddr::from([0xFF02_u16, 0, 0, 0, 0, 0, 0, 1]), 1),
+        ] {
+            assert_eq!(read(&nowhere, None), Err(Malformed::Value), "{nowhere:?}");
+        }
+        // The reserved byte, the version's tag, and what follows an address of four bytes.
+        for at in [25, 16, 43] {
+            assert_eq!(read(&of(here, 1), Some(at)), Err(Malformed::Value), "byte {at}");
+        }
+    }
+}

@@ -132,4 +132,13 @@ mod tests {
             assert!((wrong / theory - 1.0).abs() < 0.15, "{wrong} is not {theory}");
         }
     }
+
+    #[test]
+    fn as_many_hashes_as_bits_a_name_allow() {
+        for (names, bytes, hashes) in
+            [(100, 125, 7), (300, 125, 3), (1_000, 125, 1), (1, 125, 7), (0, 1, 5), (9, 0, 1)]
+        {
+            assert_eq!(Bloom::hashes_for(names, bytes), hashes, "{names} names in {bytes} bytes");
+        }
+    }
 }

@@ -94,3 +94,25 @@ impl Trees {
         Some(self.branches.entry(origin).or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: MemberIndex = MemberIndex(1);
+
+    #[test]
+    fn a_link_that_stands_for_nobody_is_forgotten_and_no_other() {
+        let mut trees = Trees::default();
+        (0..3).for_each(|link| trees.graft(ORIGIN, 1 << link));
+        (2..5).for_each(|link| trees.prune(ORIGIN, 1 << link));
+        assert!(!trees.repeats(ORIGIN, 1 << 5) && !trees.repeats(ORIGIN, 1 << 6));
+        assert_eq!(trees.of(ORIGIN), (0b00_011, 0b11_100));
+        trees.forget(1 << 1);
+        trees.forget(1 << 3);
+        trees.forget(1 << 5);
+        assert_eq!(trees.of(ORIGIN), (0b00_001, 0b10_100));
+        assert!(!trees.repeats(ORIGIN, 1 << 5), "its first repeat again");
+        assert!(trees.repeats(ORIGIN, 1 << 6), "the other's second");
+    }
+}

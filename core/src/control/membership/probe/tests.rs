@@ -253,3 +253,16 @@ fn nobody_is_probed_where_nobody_lives() {
     assert_eq!(rig.prober.next_due(&rig.members), u64::MAX);
     assert_eq!(rig.tick(T + 60_000 * MS), []);
 }
+
+#[test]
+fn whoever_is_forgotten_is_probed_no_more_and_the_others_all_the_same() {
+    let mut rig = Rig::new();
+    let (gone, other) = (rig.members.live()[0], rig.members.live()[1]);
+    rig.probe(gone);
+    let nonce = rig.probe(other);
+    rig.help(gone, 7, other);
+    assert_eq!(rig.prober.pending.len(), 3);
+    rig.prober.forget(gone);
+    assert_eq!(rig.prober.pending.keys().collect::<Vec<_>>(), [&nonce], "neither as target nor as client");
+    assert_eq!(rig.prober.pending[&nonce].target, other);
+}

@@ -124,3 +124,50 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn of_another_region_are_its_live_members_only() {
+    let all = announcements();
+    let mut members = Members::new(all[0][0].clone(), 64, Random::new(5));
+    (1..KEYS).for_each(|key| _ = members.announce(&all[key as usize][0], 1));
+    let there =
+        |members: &Members| members.remote(Region(1)).map(|(_, member)| member.id()).collect::<BTreeSet<_>>();
+    let abroad: BTreeSet<_> = [7, 15, 23].map(|key| all[key][0].id()).into();
+    assert_eq!(there(&members), abroad);
+    members.announce(&all[15][3], 2);
+    assert_eq!(there(&members).len(), 2, "who has left is not there");
+}
+
+#[test]
+fn whoever_has_been_gone_for_long_is_named_to_be_forgotten() {
+    let all = announcements();
+    let mut members = Members::new(all[0][0].clone(), 64, Random::new(5));
+    members.announce(&all[1][0], 1);
+    assert_eq!(members.gone_before(u64::MAX), None, "it lives");
+    members.announce(&all[1][3], 10);
+    let place = members.find(all[1][0].id());
+    assert_eq!((members.gone_before(10), members.gone_before(11)), (None, place));
+}
+
+#[test]
+fn no_two_lives_of_a_member_have_one_stamp() {
+    let identity = Identity::from_seed(&[9; 32]);
+    let mut members = Members::new(announcements()[0][0].clone(), 64, Random::new(5));
+    let mut stamps = BTreeSet::new();
+    for life in 1..64 {
+        let statement = Statement {
+            incarnation: Incarnation(life),
+            boot: 0,
+            version: Version::new(1_700_000_000_000_000, identity.id()),
+            capabilities: 0,
+            region: Region(0),
+            leaves: false,
+            addresses: Vec::new(),
+            claims: Vec::new(),
+        };
+        members.announce(&Arc::new(Announcement::sign(&identity, &mesh_key("t"), &statement)), 1);
+        let member = members.get(members.find(identity.id()).expect("it is known"));
+        assert_eq!(member.rank().0, Incarnation(life));
+        assert!(stamps.insert(member.stamp(false)) && stamps.insert(member.stamp(true)), "life {life}");
+    }
+}

@@ -142,3 +142,24 @@ fn bytes_follow_the_difference() {
         assert!(bytes <= bar && wide <= bar, "{bytes} or {wide} bytes are more than {bar}");
     }
 }
+
+#[test]
+fn a_coder_knows_its_size_and_both_sides_count_their_memory() {
+    let mut random = Random::new(9);
+    let key = key(&mut random);
+    let mut coder = Coder::of(key, (0..1_000).map(|_| random.u64()));
+    assert_eq!(coder.size(), 1_000);
+    let set = coder.memory();
+    assert!(set >= 1_000 * size_of::<Walker<u64>>());
+    while !coder.extend(500, 100) {}
+    assert!(coder.memory() >= set + 500 * size_of::<Symbol<u64>>());
+    let mut decoder = Decoder::new(key, 1_000);
+    let none = alloc::vec![Symbol::default(); 500];
+    assert_eq!(decoder.take(coder.symbols(), &none), Ok(false));
+    decoder.pure.shrink_to_fit();
+    decoder.symbols.shrink_to_fit();
+    decoder.found.shrink_to_fit();
+    let pure = decoder.pure.len() * size_of::<u32>();
+    let found = decoder.found.len() * size_of::<(Walker<u64>, i32)>();
+    assert_eq!(decoder.memory(), 500 * size_of::<Symbol<u64>>() + found + pure);
+}

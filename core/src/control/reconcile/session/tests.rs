@@ -382,3 +382,82 @@ fn filters_and_lists_past_their_bounds_are_refused() {
     assert_eq!(say(ReconcileMsg::List { cursor: 5, next: 9, names: &[] }), Err(SessionRefusal::Unknown));
     assert!(PAGE_LEN.is_multiple_of(2));
 }
+
+#[test]
+fn a_peer_that_says_nothing_is_asked_as_often_as_the_settings_say() {
+    let settings = SessionSettings { lifetime: 3_600_000_000, ..SessionSettings::default() };
+    let (mut node, mut asks) = (Reconciler::<u8, u64>::new(settings, Random::new(1)), 0);
+    assert!(node.open(0, 1, 0, 0..1_000));
+    let mut now = 0;
+    loop {
+        node.tick(now);
+        while let Some(output) = node.poll() {
+            match output {
+                Output::Say { .. } => asks += 1,
+                Output::Ended { how, .. } => {
+                    assert_eq!(how, End::Silent);
+                    assert_eq!(asks, u32::from(settings.tries));
+                    assert!(node.is_empty());
+                    return;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(asks < 100, "it is asked for ever");
+        now = node.next_due().max(now + 1);
+    }
+}
+
+#[test]
+fn a_question_that_comes_once_more_is_answered_once_more_and_another_is_not_taken_for_it() {
+    let (mut node, first) = asked(SessionSettings::default(), 1_000);
+    assert!(!first.is_empty());
+    let open = |share| ReconcileMsg::Open { share, size: 1_000, sketch: &[0; sketch::LEN] };
+    assert_eq!(handle(&mut node, 20, open(3)), Ok(()));
+    assert_eq!(work(&mut node, 20), first);
+    assert_eq!(
+        handle(&mut node, 30, open(4)),
+        Err(SessionRefusal::Unknown),
+        "another share is another question"
+    );
+    for _ in 1..SessionSettings::default().tries {
+        assert_eq!(handle(&mut node, 40, open(3)), Ok(()));
+        work(&mut node, 40);
+    }
+    assert_eq!(handle(&mut node, 50, open(3)), Err(SessionRefusal::Greedy), "not for ever");
+}
+
+#[test]
+fn symbols_that_come_before_their_turn_are_kept_up_to_a_bound() {
+    let settings = SessionSettings { symbols_max: 256, ..SessionSettings::default() };
+    let (mut node, topic) = opener(settings);
+    let symbols: Vec<u8> = (0..40_u32)
+        .flat_map(|i| {
+            let mut out = Vec::new();
+            super::super::symbol::Symbol::<u64> { sum: 1, check: 1, count: 3 }.write(1_000 + i, 0, &mut out);
+            out
+        })
+        .collect();
+    let mut refused = Vec::new();
+    for turn in 0..20_u32 {
+        let msg = ReconcileMsg::Symbols { share: 9, size: 0, first: 100 + turn, bytes: &symbols };
+        let body = msg.encode(topic);
+        match node.handle(1_000, 1, &body, |_| None::<core::iter::Empty<u64>>) {
+            Ok(()) => {}
+            Err(reason) => refused.push((turn, reason)),
+        }
+    }
+    // Twelve times forty are still no more than twice 256; then the session is over.
+    assert_eq!(refused[0], (12, SessionRefusal::Greedy), "{refused:?}");
+}
+
+#[test]
+fn lists_that_nobody_asked_for_are_refused() {
+    let (mut node, topic) = opener(SessionSettings::default());
+    let names = super::super::message::write_names(&[1_u64, 2, 3]);
+    for (cursor, next) in [(0, 100), (0, u32::MAX), (u32::MAX, u32::MAX)] {
+        let body = ReconcileMsg::List { cursor, next, names: &names }.encode(topic);
+        let refused = node.handle(1_000, 1, &body, |_| None::<core::iter::Empty<u64>>);
+        assert_eq!(refused, Err(SessionRefusal::Unknown), "{cursor} {next}");
+    }
+}

@@ -257,3 +257,76 @@ fn an_idle_node_takes_less_than_a_kilobyte_its_overlay_included() {
     let (spread, overlay) = (bench.spread.memory(), overlay.memory());
     assert!(spread + overlay <= 1_000, "{spread} {overlay}");
 }
+
+#[test]
+fn who_is_no_neighbour_any_longer_leaves_nothing_behind_in_what_is_known_of_others() {
+    let mut bench = Bench::new(3);
+    bench.accept(S, 1, Some(1), Lane::Normal);
+    bench.spread.unlink(MemberIndex(2));
+    assert!(bench.spread.link(MemberIndex(4)), "in the place of the one that is gone");
+    let (_, actions) = bench.wait();
+    let told: Vec<MemberIndex> = actions
+        .iter()
+        .filter_map(|action| if let SpreadAction::Announce { to, .. } = action { Some(*to) } else { None })
+        .collect();
+    assert!(!told.contains(&MemberIndex(1)), "it has the update");
+    assert!(told.contains(&MemberIndex(4)), "it was told nothing: {told:?}");
+}
+
+#[test]
+fn the_tree_of_a_place_that_is_given_to_another_is_forgotten() {
+    let mut bench = Bench::new(6);
+    bench.accept(S, 1, Some(1), Lane::Normal);
+    let wanting: Vec<u32> = (2..=6).collect();
+    wanting.iter().for_each(|i| _ = bench.asked(S + MS, MemberIndex(*i), [1]));
+    bench.wait();
+    assert_eq!(forwards(&bench.accept(2 * S, 2, Some(1), Lane::Normal)).len(), 5, "whoever asked once");
+    bench.spread.forget_origin(MemberIndex(90));
+    assert_eq!(forwards(&bench.accept(3 * S, 3, Some(1), Lane::Normal)).len(), 1, "as of one unheard of");
+}
+
+#[test]
+fn all_memory_is_counted() {
+    let mut bench = Bench::new(0);
+    let before = bench.spread.memory();
+    bench.spread.link(MemberIndex(1));
+    let linked = bench.spread.memory();
+    assert!(linked > before);
+    bench.accept(S, 1, None, Lane::Normal);
+    let held = bench.spread.memory();
+    assert!(held > linked + 100, "an update, its place, and that it is to be announced");
+    bench.hear(S, MemberIndex(1), [2, 3, 4]);
+    let missing = bench.spread.memory();
+    assert!(missing > held, "what is missing, and until when");
+    for _ in 0..2 {
+        bench.spread.duplicate(S, UpdateId(1), MemberIndex(1));
+    }
+    let repeated = bench.spread.memory();
+    assert!(repeated > missing, "what came twice");
+    bench.spread.forget_origin(MemberIndex(90));
+    assert!(bench.spread.memory() < repeated, "a tree");
+}
+
+#[test]
+fn whoever_sent_a_copy_is_not_told_that_the_update_is_here() {
+    let mut bench = Bench::new(4);
+    bench.accept(S, 1, Some(1), Lane::Normal);
+    bench.spread.duplicate(S, UpdateId(1), MemberIndex(3));
+    let (_, actions) = bench.wait();
+    let told = |place| {
+        let to = MemberIndex(place);
+        actions.iter().any(|action| matches!(action, SpreadAction::Announce { to: told, .. } if *told == to))
+    };
+    assert!(!told(1) && !told(3), "{actions:?}");
+    assert!((1..=4).filter(|place| told(*place)).count() > 0, "{actions:?}");
+}
+
+#[test]
+fn updates_that_were_crowded_out_do_not_keep_others_from_converging() {
+    let mut bench = Bench::new(1);
+    bench.spread_settings.updates_max = 2;
+    (1..=5).for_each(|id| _ = bench.accept(S, id, None, Lane::Normal));
+    bench.wait();
+    bench.spread.tick(5 * S, &bench.spread_settings, &mut bench.actions);
+    assert_eq!((bench.spread.counts.crowded_out, bench.spread.convergence.count), (3, 2));
+}
