@@ -5,6 +5,7 @@
 //! the time in.
 
 mod audit;
+mod issue;
 mod router;
 
 use alloc::vec;
@@ -14,6 +15,7 @@ use core::fmt;
 use octick_crypto::train::TRAIN_MAX;
 use octick_crypto::{Hash, Identity, MeshKeys};
 
+pub use self::issue::Withheld;
 use self::router::Mesh;
 pub use self::router::MeshEvent;
 
@@ -89,6 +91,8 @@ pub struct Engine {
     incarnation: Incarnation,
     next_seq: Seq,
     clock: HybridClock,
+    /// Whether to hear what the mesh remembers of this node before anything is issued.
+    hears_first: bool,
     /// The last unit in which cells of four bytes were stamped, and the wall clock at that moment.
     last_unit: u64,
     last_unit_at: u64,
@@ -114,6 +118,7 @@ impl Engine {
         assert!(parts.directory.len() <= ORIGINS_MAX, "{} origins", parts.directory.len());
         Self {
             clock: HybridClock::new(parts.identity.id()),
+            hears_first: false,
             identity: parts.identity,
             keys: parts.keys,
             incarnation: parts.incarnation,
@@ -267,8 +272,11 @@ impl Engine {
 
     /// In how many microseconds [`Engine::flush`] could send something, were there no other reason to wait; nothing
     /// when no write is pending. Only cells of four bytes ever have to wait, 1,024 microseconds at most, for the next
-    /// unit of their clock.
+    /// unit of their clock. Nothing, too, while it is [withheld](Engine::withheld): time alone changes nothing then.
     pub fn pending(&self, now_micros: u64) -> Option<u64> {
+        if self.withheld(now_micros).is_some() {
+            return None;
+        }
         if self.outbox.has_fine_pending() {
             return Some(0);
         }
@@ -290,10 +298,14 @@ impl Engine {
         }
     }
 
-    /// Makes, merges and returns one train of pending writes, or nothing when none are pending. One signature,
-    /// about 50,000 ticks, and a hash a frame.
+    /// Makes, merges and returns one train of pending writes, or nothing when none are pending, or nothing may be
+    /// [issued](Engine::withheld) now. One signature, about 50,000 ticks, and a hash a frame.
     pub fn flush(&mut self, now_micros: u64) -> Option<&Sealer> {
         self.train.clear();
+        self.settle_hearing();
+        if self.withheld(now_micros).is_some() {
+            return None;
+        }
         // Cells of four bytes are told apart by units of 1,024 microseconds: one version of them a unit.
         let unit = self.next_unit(now_micros);
         self.outbox.fill(&mut self.train, unit.is_some());
@@ -331,11 +343,8 @@ impl Engine {
                 }
             });
         }
-        let stamp = Stamp {
-            incarnation: self.incarnation,
-            first_seq: Seq(0),
-            version: self.clock.tick(Wall(now_micros)),
-        };
+        let version = self.clock.tick_or_stay(Wall(now_micros));
+        let stamp = Stamp { incarnation: self.incarnation, first_seq: Seq(0), version };
         self.train.seal(&self.identity, &self.keys, &stamp);
         assert!(self.train.len() == report.pages(), "a frame a page");
         &self.train

@@ -39,7 +39,7 @@ impl fmt::Display for Run {
     }
 }
 
-/// Counts the lives of a node: a restart takes a larger one.
+/// Counts the starts of a node: a restart takes a larger one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Incarnation(pub u32);
@@ -127,17 +127,34 @@ impl fmt::Debug for Version {
     }
 }
 
-/// Issues versions that only rise: never behind the wall clock, always ahead of the last.
+/// Issues versions that only rise: never behind the wall clock, always ahead of the last, and never beyond what was reserved for
+/// it where the next start of the node will find it.
 #[derive(Clone, Copy, Debug)]
 pub struct HybridClock {
     origin: NodeId,
     last_micros: u64,
+    reserved: Wall,
 }
 
 impl HybridClock {
-    /// A clock that speaks for `origin`.
+    /// A clock that speaks for `origin`, with no end to what it may issue.
     pub const fn new(origin: NodeId) -> Self {
-        Self { origin, last_micros: 0 }
+        Self { origin, last_micros: 0, reserved: Wall(u64::MAX) }
+    }
+
+    /// From now on versions `up_to` this time may be issued, and none that are later.
+    pub fn reserve(&mut self, up_to: Wall) {
+        self.reserved = up_to;
+    }
+
+    /// The time of the latest version that was issued or seen.
+    pub fn last(&self) -> Wall {
+        Wall(self.last_micros)
+    }
+
+    /// Whether the next version, and any other `up_to` a time, is within what was reserved.
+    pub fn may_issue(&self, now: Wall, up_to: Wall) -> bool {
+        self.peek(now).wall().max(up_to) <= self.reserved
     }
 
     /// The version that the next [`HybridClock::tick`] would issue.
@@ -146,11 +163,20 @@ impl HybridClock {
     }
 
     /// The next version, given the wall clock: the time, or the last version's and a microsecond if that is later.
+    ///
+    /// # Panics
+    /// When it is beyond what was reserved: [`HybridClock::may_issue`] is to be asked first.
     pub fn tick(&mut self, now: Wall) -> Version {
+        assert!(self.may_issue(now, now), "nothing is issued beyond the reservation");
         let version = self.peek(now);
         assert!(version.micros() > self.last_micros, "{version:?} is no later than the last one");
         self.last_micros = version.micros();
         version
+    }
+
+    /// The same for what need not be told apart by its version: where nothing more is reserved, the last that was, once more.
+    pub fn tick_or_stay(&mut self, now: Wall) -> Version {
+        if self.may_issue(now, now) { self.tick(now) } else { Version::new(self.reserved.0, self.origin) }
     }
 
     /// Takes note of a version that was accepted, so that the next issued one is later.

@@ -345,6 +345,76 @@ fn of_two_processes_that_started_in_one_moment_one_is_superseded() {
     }
 }
 
+#[test]
+fn a_node_restored_from_a_copy_of_long_ago_is_told_and_begins_again_above_what_the_mesh_remembers() {
+    for behind in [0, 5 * S, 3_600 * S] {
+        let mut mesh = Mesh::of(8, 12);
+        mesh.run_to(5 * S, Mesh::agrees);
+        for _ in 0..3 {
+            mesh.kill(3);
+            mesh.run(S);
+            mesh.restart(3);
+            mesh.run(2 * S);
+        }
+        mesh.kill(3);
+        mesh.run(S);
+        mesh.restore(3, 2, behind);
+        let took = mesh.run_to(10 * S, |mesh| !mesh.nodes[3].outlived.is_empty());
+        assert!(took <= 3 * S, "{took}");
+        let node = &mesh.nodes[3];
+        assert!(node.outlived.iter().all(|told| *told == Incarnation(4)), "{:?}", node.outlived);
+        assert_eq!(node.superseded, [], "it is no other process that the mesh remembers");
+        let remembered = mesh.nodes[0].control.members();
+        let before = remembered.get(remembered.find(node.id).unwrap()).rank();
+        mesh.nodes[3].incarnation = Incarnation(5);
+        mesh.call(3, |control, now| control.begin_again(now, Incarnation(5)));
+        assert!(mesh.nodes[3].control.me().rank().1 > before.1, "what it says is later than what it said");
+        mesh.run_to(20 * S, Mesh::agrees);
+        let settled = mesh.run_to(20 * S, |mesh| mesh.nodes[3].control.is_settled());
+        assert!(settled <= 10 * S, "{settled}");
+        mesh.call(3, |control, _| control.end_hearing());
+        mesh.run(10 * S);
+        lives_everywhere(&mesh, 3);
+        assert!(mesh.nodes.iter().all(|node| node.superseded.is_empty()));
+    }
+}
+
+#[test]
+fn a_restored_node_that_knows_nobody_learns_of_itself_from_the_first_that_answers() {
+    let mut mesh = Mesh::of(2, 14);
+    mesh.run_to(5 * S, Mesh::agrees);
+    mesh.kill(1);
+    mesh.run(S);
+    mesh.restart(1);
+    mesh.run(5 * S);
+    mesh.kill(1);
+    // Nobody looks for it any more.
+    mesh.run(60 * S);
+    mesh.restore(1, 1, 3_600 * S);
+    let before = mesh.nodes[0].control_frames;
+    mesh.run_to(5 * S, |mesh| !mesh.nodes[1].outlived.is_empty());
+    assert_eq!(mesh.nodes[1].outlived, [Incarnation(2)]);
+    mesh.run(5 * S);
+    let answers = mesh.nodes[0].control_frames - before;
+    assert!(answers < 60, "one answer a greeting, and no more: {answers}");
+}
+
+#[test]
+fn no_accusation_makes_a_node_believe_that_it_was_outlived() {
+    let mut mesh = Mesh::of(4, 13);
+    mesh.run_to(5 * S, Mesh::agrees);
+    let id = mesh.nodes[0].id;
+    let later = (Incarnation(u32::MAX - 1), Version::new(u64::MAX >> 13, id));
+    let accused = Accusation { id, rank: later, state: PeerState::Failed, by: mesh.nodes[1].id };
+    let mut control_frame = ControlFrame::new();
+    assert!(MembershipMsg::Accuse(accused).write(&mut control_frame));
+    let packet = mesh.packet(1);
+    mesh.deliver(0, &packet, &control_frame);
+    mesh.run(5 * S);
+    assert_eq!(mesh.nodes[0].outlived, []);
+    lives_everywhere(&mesh, 0);
+}
+
 /// Everybody believes that node `i` lives, where it does.
 fn lives_everywhere(mesh: &Mesh, i: usize) {
     let node = &mesh.nodes[i];

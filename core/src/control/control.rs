@@ -37,7 +37,7 @@ use crate::control::message::malformed::Malformed;
 use crate::control::output::{Expelled, NodeInit, Output, PacketInfo, Partition, Quorum};
 use crate::random::Random;
 use crate::refusal::{Refusal, Refusals};
-use crate::stamp::Run;
+use crate::stamp::{Incarnation, Run};
 use crate::wire::{Message, Messages};
 
 /// The control plane of one node.
@@ -333,6 +333,24 @@ impl Control {
     pub fn join(&mut self, now: u64, address: SocketAddr) {
         self.membership.join(now, address, &mut self.effects);
         self.due = now;
+    }
+
+    /// Has an announcement in this node's own name that it did not make count as its own of an earlier start, however late it is
+    /// dated: the mesh may remember more of this node than it does, and its clock may have stepped back.
+    pub fn hear_first(&mut self) {
+        self.membership.hears_first = true;
+    }
+
+    /// Has been told all of that: whoever else speaks with this node's key from now on is another process.
+    pub fn end_hearing(&mut self) {
+        self.membership.hears_first = false;
+    }
+
+    /// Goes on as a later incarnation.
+    pub fn begin_again(&mut self, now: u64, incarnation: Incarnation) {
+        self.membership.begin_again(now, incarnation, &mut self.effects);
+        self.apply(now);
+        self.due = self.due.min(self.membership.next_due().max(now));
     }
 
     /// This node says goodbye. It should go on until what [`Control::poll`] gives is sent.

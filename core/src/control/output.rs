@@ -25,7 +25,7 @@ pub struct NodeInit {
     pub wall: Wall,
     /// This node's name.
     pub id: NodeId,
-    /// This incarnation; greater than the one before. The time of the start in seconds will do.
+    /// This incarnation; greater than the one before.
     pub incarnation: Incarnation,
     /// The region of this node.
     pub region: Region,
@@ -183,7 +183,8 @@ pub enum Output {
         /// Where it is, as far as known.
         at: Option<SocketAddr>,
     },
-    /// The mesh remembers a later incarnation of this node than the one it lives: start again with a greater one.
+    /// The mesh remembers this incarnation of this node from before its start, or a later one:
+    /// [begin again](crate::control::Control::begin_again) with a greater one.
     Outlived(Incarnation),
     /// More, or fewer, members are reachable than before.
     Partition(Partition),

@@ -64,7 +64,8 @@ pub enum MeshEvent {
         /// Where it is, as far as known.
         at: Option<SocketAddr>,
     },
-    /// The mesh remembers a later incarnation of this node: start again with a greater one.
+    /// The mesh remembers this incarnation of this node from before its start, or a later one. The node issues nothing more before
+    /// it has [begun again](Engine::begin_again) in a greater one.
     Outlived(Incarnation),
     /// More, or fewer, members are reachable than before.
     Partition(Partition),
@@ -102,7 +103,9 @@ pub(super) struct Mesh {
     critical: bool,
     concerned: Vec<NodeId>,
     control_frames: VecDeque<(SocketAddr, Box<ControlFrame>)>,
-    next_control_frame: Seq,
+    pub(super) next_control_frame: Seq,
+    /// The latest incarnation that others remember of this node, if it is not before this one.
+    pub(super) outlived: Option<Incarnation>,
     /// Members whose rights changed, in the order of the news.
     changed: Vec<Origin>,
     /// Where members are to be written to from now on.
@@ -129,6 +132,7 @@ impl Engine {
             concerned: Vec::new(),
             control_frames: VecDeque::new(),
             next_control_frame: Seq(1),
+            outlived: None,
             changed: Vec::new(),
             aims: Vec::new(),
             events: VecDeque::new(),
@@ -295,7 +299,7 @@ impl Engine {
         let stamp = Stamp {
             incarnation: self.incarnation,
             first_seq: mesh.next_control_frame,
-            version: self.clock.tick(Wall(wall_micros)),
+            version: self.clock.tick_or_stay(Wall(wall_micros)),
         };
         mesh.next_control_frame = Seq(mesh.next_control_frame.0 + 1);
         self.train.seal(&self.identity, &self.keys, &stamp);
@@ -393,7 +397,10 @@ impl Mesh {
             Output::SlotsLost { run, to } => MeshEvent::SlotsLost { run, to },
             Output::Conflict { id, other, .. } => MeshEvent::Conflict { id, other },
             Output::Superseded { incarnation, at } => MeshEvent::Superseded { incarnation, at },
-            Output::Outlived(incarnation) => MeshEvent::Outlived(incarnation),
+            Output::Outlived(incarnation) => {
+                self.outlived = self.outlived.max(Some(incarnation));
+                MeshEvent::Outlived(incarnation)
+            }
             Output::Partition(partition) => MeshEvent::Partition(partition),
             Output::Alone => MeshEvent::Alone,
             Output::Send { to, control_frame } => return self.control_frames.push_back((to, control_frame)),

@@ -72,7 +72,10 @@ pub(crate) struct Node {
     /// What each member may write.
     pub(crate) runs: BTreeMap<NodeId, Vec<Run>>,
     pub(crate) alone: bool,
-    pub(crate) outlived: bool,
+    /// The incarnations that it was told of, of before its start.
+    pub(crate) outlived: Vec<Incarnation>,
+    /// How far its wall clock is behind.
+    pub(crate) behind: u64,
     pub(crate) bytes: u64,
     pub(crate) control_frames: u64,
     pub(crate) group: u32,
@@ -165,13 +168,20 @@ impl Mesh {
     /// One more node, which knows the first.
     pub(crate) fn add(&mut self, runs: &[Run]) -> usize {
         let i = self.nodes.len();
-        let node = self.born(i, address(i), Incarnation(1), runs);
+        let node = self.born(i, address(i), Incarnation(1), runs, 0);
         self.nodes.push(node);
         self.after(i);
         i
     }
 
-    fn born(&mut self, key: usize, address_of: SocketAddr, incarnation: Incarnation, runs: &[Run]) -> Node {
+    fn born(
+        &mut self,
+        key: usize,
+        address_of: SocketAddr,
+        incarnation: Incarnation,
+        runs: &[Run],
+        behind: u64,
+    ) -> Node {
         let identity = identity(key);
         let id = identity.id();
         let seeds = match (self.nodes.is_empty(), key) {
@@ -184,7 +194,7 @@ impl Mesh {
         let init = NodeInit {
             mesh: mesh_key("test"),
             now: self.now,
-            wall: Wall(WALL + self.now),
+            wall: Wall(WALL + self.now - behind),
             id,
             incarnation,
             region: Region((key % usize::from(self.regions)) as u16),
@@ -209,7 +219,8 @@ impl Mesh {
             lost: Vec::new(),
             runs: BTreeMap::new(),
             alone: false,
-            outlived: false,
+            outlived: Vec::new(),
+            behind: 0,
             bytes: 0,
             control_frames: 0,
             group: 0,
@@ -222,7 +233,7 @@ impl Mesh {
     /// A second process with the key of node `of`, at an address of its own.
     pub(crate) fn double(&mut self, of: usize, incarnation: u32) -> usize {
         let i = self.nodes.len();
-        let node = self.born(of, address(i), Incarnation(incarnation), &[]);
+        let node = self.born(of, address(i), Incarnation(incarnation), &[], 0);
         self.nodes.push(node);
         self.after(i);
         i
@@ -235,8 +246,17 @@ impl Mesh {
     /// Starts a dead node again, in its next incarnation, knowing nothing but the first node (and the first, the second).
     pub(crate) fn restart(&mut self, i: usize) {
         let incarnation = Incarnation(self.nodes[i].incarnation.0 + 1);
-        let node = self.born(i, self.nodes[i].address, incarnation, &[]);
+        let node = self.born(i, self.nodes[i].address, incarnation, &[], 0);
         self.nodes[i] = node;
+        self.after(i);
+    }
+
+    /// Starts a dead node again from a copy of long ago: as an incarnation that is over, its wall clock so far behind. It hears
+    /// what the others remember before it counts on itself.
+    pub(crate) fn restore(&mut self, i: usize, incarnation: u32, behind: u64) {
+        let address = self.nodes[i].address;
+        self.nodes[i] = Node { behind, ..self.born(i, address, Incarnation(incarnation), &[], behind) };
+        self.nodes[i].control.hear_first();
         self.after(i);
     }
 
@@ -285,7 +305,7 @@ impl Mesh {
             Output::Superseded { incarnation, at } => node.superseded.push((incarnation, at)),
             Output::SlotsLost { run, to } => node.lost.push((run, to)),
             Output::Alone => node.alone = true,
-            Output::Outlived(_) => node.outlived = true,
+            Output::Outlived(incarnation) => node.outlived.push(incarnation),
             Output::Partition(_) | Output::Deliver { .. } => {}
             Output::Forward { frame_ref, to } => {
                 self.forward(i, (frame_ref.0 as usize >> 32, frame_ref.0 & 0xFFFF_FFFF), to)
@@ -359,7 +379,7 @@ impl Mesh {
             origin: node.id,
             incarnation: node.incarnation,
             seq: Seq(node.seq),
-            version: Version::new(WALL + now, node.id),
+            version: Version::new(WALL + now - node.behind, node.id),
         }
     }
 

@@ -77,20 +77,23 @@ impl Membership {
         ahead: &mut Ahead,
         out: &mut Effects,
     ) -> Result<MemberIndex, Refusal> {
-        if let Some(bytes) = messages.next().and_then(announced)
-            && peek(bytes).is_some_and(|(id, ..)| id == packet.origin)
-        {
+        let itself = |bytes: &&[u8]| peek(bytes).is_some_and(|(id, ..)| id == packet.origin);
+        let said = messages.next().and_then(announced).filter(itself);
+        let introduces = said.is_some();
+        if let Some(bytes) = said {
             self.learn(now, bytes, None, ahead, out)?;
         }
         let place = self.members.find(packet.origin).ok_or(Refusal::Stranger)?;
         let (incarnation, version) = self.members.get(place).rank();
         if packet.incarnation < incarnation {
-            if packet.version > version && self.address_prover.may_challenge(now) {
-                // It speaks, although a later incarnation has spoken before it did: there are two of them, or it has
-                // forgotten how often it has lived. Either way it had better know.
+            // It speaks, although a later incarnation has spoken before it did: there are two of them, or it has forgotten
+            // how often it was started, its clock as well. Either way it had better know. Whoever repeats an old frame gets
+            // about as much as that brought, within the budget of challenges.
+            let is_later = packet.version > version;
+            if (is_later || introduces) && self.address_prover.may_challenge(now) {
                 let later = self.members.get(place).announcement().clone();
                 out.send_queue.write(packet.from, None, &MembershipMsg::Announce(later.bytes()));
-                if self.members.get(place).state().is_live() {
+                if is_later && self.members.get(place).state().is_live() {
                     self.conflict(place, Some(packet.from), now, out);
                 }
             }
@@ -105,7 +108,9 @@ impl Membership {
 
     /// A control frame signed with this node's own key: another process has it, unless a relay plays tricks.
     fn handle_own_key(&mut self, now: u64, packet: &PacketInfo, out: &mut Effects) {
-        if packet.incarnation != self.statement.incarnation && packet.version > self.born() {
+        if self.hears_first && packet.incarnation >= self.statement.incarnation {
+            self.outlived(packet.incarnation, packet.version, out);
+        } else if packet.incarnation != self.statement.incarnation && packet.version > self.born() {
             let superseded = packet.incarnation > self.statement.incarnation;
             self.handle_double(now, packet.incarnation, superseded, Some(packet.from), out);
         }

@@ -77,6 +77,8 @@ pub struct Membership {
     /// The wall clock's lead over the monotonic one.
     wall_lead: u64,
     born: Version,
+    /// Whether own announcements of any date are this node's of an earlier start.
+    pub(in crate::control) hears_first: bool,
     /// Who is gone for good, as somebody signed: of members on record in the announcement that they are on record with.
     pub(super) force_leaves: BTreeMap<MemberIndex, Arc<ForceLeave>>,
     /// When a key in use twice was last named.
@@ -136,6 +138,7 @@ impl Membership {
             clock,
             wall_lead: init.wall.0.saturating_sub(now),
             born,
+            hears_first: false,
             force_leaves: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             changes: VecDeque::new(),
@@ -273,6 +276,18 @@ impl Membership {
         self.announce_at = now + micros(self.settings.forget_after) / 3;
         self.changed(Members::ME, out);
         self.spread(Members::ME, now);
+    }
+
+    /// This node goes on as a later incarnation, dated after all that it was told of its earlier ones.
+    pub(in crate::control) fn begin_again(&mut self, now: u64, incarnation: Incarnation, out: &mut Effects) {
+        self.restate(now, |statement| statement.incarnation = incarnation, out);
+        self.born = self.statement.version;
+    }
+
+    /// The mesh remembers an incarnation of this node that is not before this one.
+    pub(super) fn outlived(&mut self, incarnation: Incarnation, version: Version, out: &mut Effects) {
+        self.clock.observe(version);
+        out.want(Output::Outlived(incarnation));
     }
 
     /// A member's announcement or state changed: whose slots are whose, and the embedder.

@@ -7,7 +7,6 @@ use crate::control::membership::table::{Applied, Members};
 use crate::control::membership::verified::Ahead;
 use crate::control::message::announcement::peek;
 use crate::control::message::membership::MembershipMsg;
-use crate::control::output::Output;
 use crate::refusal::Refusal;
 use crate::time::micros;
 
@@ -126,7 +125,7 @@ impl Membership {
     }
 
     /// An announcement in this node's own name that it did not make: by another process, or by itself in another incarnation.
-    fn handle_own_announcement(
+    pub(super) fn handle_own_announcement(
         &mut self,
         now: u64,
         bytes: &[u8],
@@ -142,12 +141,12 @@ impl Membership {
         if other.statement().boot == self.statement.boot {
             return Ok(());
         }
-        if version > self.born() {
+        if version > self.born() && !self.hears_first {
             let other = other.statement();
             let superseded = (incarnation, other.boot) > (self.statement.incarnation, self.statement.boot);
             self.handle_double(now, incarnation, superseded, other.addresses.first().copied(), out);
         } else if incarnation >= self.statement.incarnation {
-            out.want(Output::Outlived(incarnation));
+            self.outlived(incarnation, version, out);
         }
         Ok(())
     }

@@ -8,7 +8,6 @@ use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::suspicion::terms;
 use crate::control::membership::table::{Applied, Members};
 use crate::control::message::membership::{Accusation, MembershipMsg};
-use crate::control::output::Output;
 use crate::refusal::Refusal;
 use crate::time::{MS, micros};
 
@@ -121,7 +120,8 @@ impl Membership {
         let rank = self.members.get(Members::ME).rank();
         if said.rank > rank {
             if said.rank.0 > rank.0 {
-                out.want(Output::Outlived(said.rank.0));
+                // Anybody may say so. Whoever has the announcement that it speaks of sends it to one who is behind it.
+                self.say_word_of(Members::ME, from, out);
             }
             return Err(Refusal::Unheard);
         }

@@ -57,6 +57,14 @@ impl Membership {
         };
         let first = messages.next().and_then(announced);
         let announces = first.filter(|bytes| peek(bytes).is_some_and(|(id, ..)| id == origin));
+        let own = first.filter(|bytes| peek(bytes).is_some_and(|(id, ..)| id == self.me().id()));
+        if let Some(bytes) = own {
+            // What this node has signed needs no other witness: it may not remember that it did.
+            if self.address_prover.may_introduce(proven, now) {
+                self.handle_own_announcement(now, bytes, &mut Ahead::of(None), out)?;
+            }
+            return Err(Refusal::Stranger);
+        }
         let Some(bytes) = announces else {
             self.challenge(from, origin, true, now, out);
             return Err(Refusal::Stranger);
