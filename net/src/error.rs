@@ -1,9 +1,9 @@
 //! Why something was not done: a small enum for each thing that may be asked of a running node. Every variant says what
 //! happened to state, and its message what to do.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
+use std::{fmt, io};
 
 use octick_core::engine::NotLearnt;
 use octick_core::stamp::Slot;
@@ -47,6 +47,12 @@ pub enum WriteError {
         /// Who holds it.
         to: NodeId,
     },
+    /// The node's clock is past what its store has made durable, and goes no further, so that no restart can write what is older. Make
+    /// room for the store, or mend its disk; [`Handle::stable_failure`](crate::Handle::stable_failure) says which.
+    NotReserved {
+        /// What the store fails of; `TimedOut` if it has not answered yet.
+        why: io::ErrorKind,
+    },
     /// A critical write names somebody that this node cannot send to. Write without naming anybody, or wait until it has joined.
     Unreachable {
         /// Who was named.
@@ -85,6 +91,11 @@ impl fmt::Display for WriteError {
                 "slot {} belongs to member {to}, which claimed it before this node's configuration did: give one of the \
                  two other slots",
                 slot.0
+            ),
+            Self::NotReserved { why } => write!(
+                f,
+                "the clock of this node cannot go on, for its store fails ({why}): make room where the node keeps its state (in a \
+                 node's file: state_file), or mend the disk; writes are taken again as soon as it answers"
             ),
             Self::Unreachable { to, known: true } => {
                 write!(

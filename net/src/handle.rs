@@ -30,6 +30,7 @@ use crate::runtime::{
     Command, Latencies, PeerSnapshot, SenderStats, ThreadStats, Threads, Waker, Write, tally,
 };
 use crate::socket::{self, Backend, Socket, Why};
+use crate::stable::{Beginning, Keeper};
 use crate::status::{Standing, Status, Unsent};
 use crate::writer::{Groups, Writer};
 
@@ -57,6 +58,9 @@ pub(crate) struct Inner {
     pub(crate) status: Status,
     pub(crate) peers: PeerSnapshot,
     pub(crate) seeds: Vec<SocketAddr>,
+    pub(crate) beginning: Beginning,
+    /// Saves for the last time when the threads have ended.
+    pub(crate) keeper: Keeper,
 }
 
 /// The threads of a node.
@@ -334,6 +338,12 @@ impl Handle {
             RecvTimeoutError::Disconnected if self.is_running() => QueryError::Silent { to, timeout },
             RecvTimeoutError::Disconnected => QueryError::Gone,
         })
+    }
+
+    /// Why the store of what the node must not forget took nothing the last time, if so: writes are refused
+    /// ([`WriteError::NotReserved`](crate::WriteError::NotReserved)) once what it took before is used up, within seconds. It is tried again all the time.
+    pub fn stable_failure(&self) -> Option<String> {
+        self.inner.keeper.reservation().failure().map(|(_, says)| says)
     }
 
     /// Whether all of its threads still run.

@@ -31,6 +31,7 @@
 //! | [`pool`] | receive buffers that travel by index |
 //! | [`mesh`] | membership: who is there, found by the node itself |
 //! | [`memory`] | tables in huge pages |
+//! | [`stable`] | what a node must not forget over restarts |
 //! | [`clock`] | wall, steady and tick |
 
 #![deny(unsafe_code)]
@@ -48,6 +49,7 @@ mod notify;
 pub mod pool;
 mod runtime;
 pub mod socket;
+pub mod stable;
 mod status;
 mod sync;
 pub mod writer;
@@ -75,5 +77,6 @@ pub use octick_core::table::{Cell, Kernel, Snapshot};
 pub use octick_crypto::key_file::{self, KeyFileError};
 pub use octick_crypto::{Hash, Identity, NodeId, PublicKey};
 pub use runtime::{Latencies, SenderStats, StartError, start};
+pub use stable::{FileStore, MemoryStore, StableError, StableState, StableStore};
 pub use status::Unsent;
 pub use writer::Writer;

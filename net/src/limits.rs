@@ -53,6 +53,10 @@ bounds! {
     SKEW_MICROS_MIN: u64 = 1, "µs";
     /// Longest lead that a version may be allowed, an hour. Beyond it a clock is not ahead but wrong.
     SKEW_MICROS_MAX: u64 = 3_600_000_000, "µs";
+    /// Least lead by which the clock is reserved ahead: a disk has half of it to answer.
+    CLOCK_LEAD_MICROS_MIN: u64 = 100_000, "µs";
+    /// Greatest lead by which the clock is reserved ahead, a minute: after a crash the clock begins that far ahead.
+    CLOCK_LEAD_MICROS_MAX: u64 = 60_000_000, "µs";
     /// Longest time between two refreshes, a day; never is said by zero.
     REFRESH_MILLIS_MAX: u64 = 24 * 3_600_000, "ms";
     /// Least size of the ring of frames that others may ask for: some fifty full frames.

@@ -1,6 +1,7 @@
 //! How a node stands, as one thread decides it and any other may see at the price of a load: whether it takes writes, which
 //! of its slots others hold, whether it has joined, and what it left unsent at its end.
 
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +12,8 @@ use octick_crypto::NodeId;
 const STOPPED: u8 = 1;
 /// Others hold slots that it was configured with.
 const SLOTS_LOST: u8 = 2;
+/// Its clock is past what its store has taken.
+const NOT_RESERVED: u8 = 4;
 
 /// What a node had not sent when it ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,10 +52,11 @@ pub(crate) enum Standing {
 pub(crate) struct Status(Arc<Inner>);
 
 struct Inner {
-    /// [`STOPPED`] and [`SLOTS_LOST`], so that a write has one load to pay for both.
+    /// [`STOPPED`], [`SLOTS_LOST`] and [`NOT_RESERVED`], so that a write has one load to pay for all.
     refuses: AtomicU8,
     standing: AtomicU8,
     lost: Mutex<Vec<(Run, NodeId)>>,
+    not_reserved: Mutex<Option<ErrorKind>>,
     unsent: Mutex<Unsent>,
 }
 
@@ -62,6 +66,8 @@ pub(crate) enum Refusal {
     Stopped,
     /// Another member holds the slot.
     LostTo(NodeId),
+    /// The store has not taken what the clock needs.
+    NotReserved(ErrorKind),
 }
 
 impl Status {
@@ -70,6 +76,7 @@ impl Status {
             refuses: AtomicU8::new(0),
             standing: AtomicU8::new(standing as u8),
             lost: Mutex::default(),
+            not_reserved: Mutex::default(),
             unsent: Mutex::default(),
         }))
     }
@@ -97,7 +104,17 @@ impl Status {
         if refuses & STOPPED != 0 {
             return Some(Refusal::Stopped);
         }
-        self.lost_to(slot).map(Refusal::LostTo)
+        let why = *self.0.not_reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        why.map(Refusal::NotReserved).or_else(|| self.lost_to(slot).map(Refusal::LostTo))
+    }
+
+    /// Takes note that nothing can be issued, and why; or that it can again.
+    pub(crate) fn set_not_reserved(&self, why: Option<ErrorKind>) {
+        *self.0.not_reserved.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        match why {
+            Some(_) => self.0.refuses.fetch_or(NOT_RESERVED, Ordering::Relaxed),
+            None => self.0.refuses.fetch_and(!NOT_RESERVED, Ordering::Relaxed),
+        };
     }
 
     /// Who holds `slot`, if this node was configured with it and lost it.

@@ -94,6 +94,7 @@ impl Writer {
             None => {}
             Some(Refusal::Stopped) => return Err(WriteError::Gone),
             Some(Refusal::LostTo(to)) => return Err(WriteError::SlotsLost { slot, to }),
+            Some(Refusal::NotReserved(why)) => return Err(WriteError::NotReserved { why }),
         }
         let ours = self.runs.iter().any(|run| slot.0.wrapping_sub(run.first.0) < run.len);
         if ours && self.layout.has(table) { Ok(()) } else { Err(self.refusal(update)) }

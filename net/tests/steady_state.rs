@@ -1,5 +1,6 @@
 //! In steady state a node allocates nothing: not for a frame, not for a batch, not for a train, not for a group of writes,
-//! and not for those who wait for changes.
+//! not for those who wait
+//! for changes, and not to make durable what must not be forgotten.
 
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::net::{SocketAddr, UdpSocket};
@@ -9,7 +10,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use octick::{Config, Counter, Handle, Identity, Layout, Mode, Peer, RecvError, Run, Slot, Update};
+use octick::{
+    Config, Counter, FileStore, Handle, Identity, Layout, Mode, Peer, RecvError, Run, Slot, Update,
+};
 
 /// Counts every allocation of the process.
 struct Counting;
@@ -48,6 +51,11 @@ fn start(n: usize, addresses: [SocketAddr; 2], mode: Mode) -> Handle {
     config.threads.mode = mode;
     config.verify_at_once = true;
     config.push.refresh = Duration::from_millis(50);
+    // What must not be forgotten is saved four times a second.
+    config.skew_max = Duration::from_secs(1);
+    let state = format!("octick-steady-{}-{n}-{mode:?}.state", std::process::id());
+    let store = FileStore::new(std::env::temp_dir().join(state), identity(n).id());
+    config.stable_store = Box::new(store);
     octick::start(config.check().expect("sound")).expect("it starts")
 }
 
@@ -118,5 +126,11 @@ fn nothing_is_allocated_once_the_node_is_warm() {
             assert!(woken.load(Ordering::Relaxed) > before.1, "somebody waited meanwhile");
             nodes.into_iter().for_each(|node| drop(node.stop().expect("it ran")));
         });
+        for n in [0, 1] {
+            let state = format!("octick-steady-{}-{n}-{mode:?}.state", std::process::id());
+            for file in [format!("{state}.lock"), state] {
+                drop(std::fs::remove_file(std::env::temp_dir().join(file)));
+            }
+        }
     }
 }

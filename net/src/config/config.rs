@@ -11,6 +11,7 @@ use octick_crypto::{Identity, PublicKey, lanes};
 
 use crate::mesh::Membership;
 use crate::socket::Choice;
+use crate::stable::{MemoryStore, StableStore};
 
 /// Everything that decides how a node runs. Begin with [`Config::new`] and change what differs.
 #[derive(Debug)]
@@ -56,9 +57,13 @@ pub struct Config {
     pub origins_max: usize,
     /// Finds the other nodes by itself, besides the peers that are listed. Default: only those.
     pub membership: Option<Membership>,
-    /// Which start of the node this is; must rise with each. `None` takes it from the wall clock:
-    /// [`incarnation`](crate::clock::incarnation).
+    /// Which start of the node this is; must rise with each. `None` takes the tenths of a second since 2021, or one more than the
+    /// last that `stable_store` remembers, whichever is greater.
     pub incarnation: Option<u32>,
+    /// Where the node keeps which numbers it has used (`state_file`). Default: a [`MemoryStore`] of its own, which forgets them when the
+    /// process ends: then a clock that stepped back over a restart, or two starts within a tenth of a second, have other nodes
+    /// refuse what this one writes. A node that keeps its key should keep a [`FileStore`](crate::FileStore).
+    pub stable_store: Box<dyn StableStore>,
 }
 
 /// Another node of the mesh.
@@ -176,6 +181,7 @@ impl Config {
             origins_max: 4_096,
             membership: None,
             incarnation: None,
+            stable_store: Box::new(MemoryStore::default()),
         }
     }
 }

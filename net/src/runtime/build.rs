@@ -11,10 +11,9 @@ use octick_core::control::{Control, NodeInit, Signed};
 use octick_core::data::Run;
 use octick_core::data::accept::Terms;
 use octick_core::engine::{self, Engine};
-use octick_core::stamp::{Incarnation, OriginIndex};
+use octick_core::stamp::OriginIndex;
 use octick_core::state::{Regions, State};
 use octick_core::table::Kernel;
-use octick_core::time::Wall;
 use octick_crypto::{Identity, MeshKeys, lanes};
 
 use crate::clock;
@@ -33,6 +32,7 @@ use crate::runtime::shared::peer_snapshot::{News, PeerSnapshot};
 use crate::runtime::shared::thread_stats::ThreadStats;
 use crate::runtime::threads::threads::StartError;
 use crate::socket::{Share, Socket, SocketSettings};
+use crate::stable::{Beginning, Keeper, MemoryStore};
 use crate::status::{Standing, Status};
 use crate::writer::Groups;
 
@@ -67,13 +67,16 @@ pub(in crate::runtime) fn build(settings: Settings) -> Result<Node, StartError> 
     let targets = targets(&config, local);
     let keys = MeshKeys::derive(&config.mesh);
     let runs: Arc<[Run]> = config.runs.as_slice().into();
-    let incarnation = Incarnation(config.incarnation.unwrap_or_else(clock::incarnation));
+    let store = std::mem::replace(&mut config.stable_store, Box::new(MemoryStore::default()));
+    let (keeper, beginning) = Keeper::begin(store, config.incarnation, config.skew_max, clock::wall_ns())
+        .map_err(StartError::Stable)?;
+    let incarnation = beginning.incarnation;
     let (control, seeds) = match config.membership.take() {
         Some(membership) => {
             // Members compare their tables, and ask for what they miss.
             config.push.refresh = Duration::ZERO;
             let seeds = seeds(&membership, &config, local);
-            (Some(control(membership, &config, seeds.clone(), incarnation, local)), seeds)
+            (Some(control(membership, &config, seeds.clone(), beginning, local)), seeds)
         }
         None => (None, Vec::new()),
     };
@@ -92,10 +95,14 @@ pub(in crate::runtime) fn build(settings: Settings) -> Result<Node, StartError> 
         counters: thread_stats.counters.clone(),
         ticks: clock::ticks,
     });
-    let engine = match control {
+    let mut engine = match control {
         Some((control, frame_cache)) => engine.with_control(control, frame_cache),
         None => engine,
     };
+    engine.resume_clock(beginning.clock.0);
+    if beginning.hears_first && !seeds.is_empty() {
+        engine.hear_first();
+    }
 
     let status = Status::new(if seeds.is_empty() { Standing::Ready } else { Standing::Unmet });
     let writes = Arc::new(ArrayQueue::new(config.writes_queue));
@@ -131,6 +138,8 @@ pub(in crate::runtime) fn build(settings: Settings) -> Result<Node, StartError> 
         status: status.clone(),
         peers: snapshot.clone(),
         seeds,
+        beginning,
+        keeper,
     };
     let counters = thread_stats.counters.clone();
     let engine_loop = EngineLoop::new(engine_loop::Parts {
@@ -148,6 +157,7 @@ pub(in crate::runtime) fn build(settings: Settings) -> Result<Node, StartError> 
         commands: commanded,
         all_stats,
         push: config.push,
+        reservation: inner.keeper.reservation(),
     });
     Ok(Node { inner, sockets, stages, engine_loop })
 }
@@ -163,7 +173,7 @@ fn control(
     mut membership: Membership,
     config: &Config,
     seeds: Vec<SocketAddr>,
-    incarnation: Incarnation,
+    beginning: Beginning,
     local: SocketAddr,
 ) -> (Control, usize) {
     let signer = Identity::from_seed(&config.identity.seed());
@@ -178,14 +188,15 @@ fn control(
         mesh: mesh_key(&config.mesh),
         // The engine loop's clock begins with it.
         now: 0,
-        wall: Wall(clock::wall_micros()),
+        // As late as what was said before, wherever the wall clock is.
+        wall: beginning.clock,
         id: signer.id(),
-        incarnation,
+        incarnation: beginning.incarnation,
         region: membership.region,
         capabilities: membership.capabilities | if membership.ephemeral { EPHEMERAL } else { 0 },
         addresses,
         runs: config.runs.clone(),
-        seed: random_word(u64::from(incarnation.0)),
+        seed: random_word(u64::from(beginning.incarnation.0)),
         secret,
     };
     let settings = membership.control().check().expect("it was checked with the configuration");

@@ -19,10 +19,11 @@ use crate::socket::{Filter, Socket};
 /// Starts a node on threads of its own.
 ///
 /// # Errors
-/// What could not be had: the port, memory, a thread. Nothing keeps running.
+/// What could not be had: the port, memory, a thread, what is remembered of the start before. Nothing keeps running.
 pub fn start(settings: Settings) -> Result<Handle, StartError> {
     let chosen = settings.config().threads.clone();
-    let Node { inner, mut sockets, mut stages, engine_loop } = build(settings)?;
+    let skew_max = settings.config().skew_max;
+    let Node { mut inner, mut sockets, mut stages, engine_loop } = build(settings)?;
     let filter = sockets[0].filter();
     let unfiltered = matches!(filter, Filter::Refused(_)).then(|| filter.to_string());
     let mut threads = Threads::new(&chosen.cores);
@@ -38,7 +39,9 @@ pub fn start(settings: Settings) -> Result<Handle, StartError> {
     };
     threads.wake_to_stop(waker.clone());
     stages.warm_up().map_err(StartError::Thread)?;
-    let warnings = threads.warnings().into_iter().chain(unfiltered).collect();
+    inner.keeper.watch(waker.clone()).map_err(StartError::Thread)?;
+    let behind = inner.beginning.warning(skew_max);
+    let warnings = threads.warnings().into_iter().chain(unfiltered).chain(behind).collect();
     Ok(Handle::new(inner, Running { threads, waker, warnings }))
 }
 

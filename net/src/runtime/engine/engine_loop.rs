@@ -1,5 +1,6 @@
 //! The engine and everything that its thread does around it: writes, timers, questions, egress.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use octick_core::data::report::{Pages, Report};
 use octick_core::data::{Directory, Origin, Update};
 use octick_core::engine::{Engine, MeshEvent, NotLearnt};
 use octick_core::limits::BATCH_MAX;
+use octick_core::time::Wall;
 use octick_core::wire::{Entries, Frame};
 use octick_crypto::NodeId;
 
@@ -30,6 +32,7 @@ use crate::runtime::shared::latency::Latencies;
 use crate::runtime::shared::peer_snapshot::{News, PeerSnapshot};
 use crate::runtime::shared::thread_stats::ThreadStats;
 use crate::socket::{self, Arrival};
+use crate::stable::Reservation;
 use crate::status::Unsent;
 use crate::status::{Standing, Status};
 use crate::writer::Groups;
@@ -40,6 +43,8 @@ const WRITES_PER_TURN: usize = 8_192;
 const TRAINS_PER_TURN: usize = 4;
 /// How long a node that leaves goes on at most until its goodbye was told as often as news is.
 const GOODBYE_MICROS: u64 = 300_000;
+/// How long a store may take before writes are refused: a disk that is busy is no failure.
+const UNRESERVED_MICROS: u64 = 100_000;
 
 /// The engine with its surroundings, on whichever thread runs it.
 pub(in crate::runtime) struct EngineLoop {
@@ -54,6 +59,8 @@ pub(in crate::runtime) struct EngineLoop {
     notified: u64,
     /// Whether to say when all is sent, and until when a goodbye may be told.
     draining: Option<(u64, Sender<()>)>,
+    /// Since when the clock waits for the store.
+    unreserved_since: Option<u64>,
     began: Instant,
     timers: Timers,
 }
@@ -96,6 +103,8 @@ pub(in crate::runtime) struct Parts {
     pub(in crate::runtime) all_stats: Vec<ThreadStats>,
     /// How updates leave.
     pub(in crate::runtime) push: Push,
+    /// How far the clock may go, and as which incarnation the node speaks.
+    pub(in crate::runtime) reservation: Reservation,
 }
 
 impl EngineLoop {
@@ -110,6 +119,7 @@ impl EngineLoop {
             questions: Vec::with_capacity(QUESTIONS_MAX),
             notified: 0,
             draining: None,
+            unreserved_since: None,
         }
     }
 
@@ -174,6 +184,7 @@ impl EngineLoop {
         if now >= self.parts.engine.next_due() {
             self.parts.engine.tick(now);
         }
+        self.keep_reservation(now);
         self.keep_mesh();
         if self.timers.take_refresh(now) {
             self.parts.engine.refresh();
@@ -325,10 +336,33 @@ impl EngineLoop {
         }
     }
 
+    /// Follows what is durable, and tells how far the clock has gone. Where it can go no further, the store is hurried, and after
+    /// a moment writes are refused.
+    fn keep_reservation(&mut self, now: u64) {
+        let Parts { engine, reservation, status, .. } = &mut self.parts;
+        engine.reserve_clock(reservation.reserved().0);
+        reservation.set_latest(Wall(engine.clock_micros()));
+        let incarnation = reservation.incarnation();
+        if incarnation > engine.incarnation() {
+            engine.begin_again(now, incarnation);
+        }
+        if engine.is_reserved(clock::wall_micros()) {
+            if self.unreserved_since.take().is_some() {
+                status.set_not_reserved(None);
+            }
+            return;
+        }
+        reservation.hurry();
+        if now >= *self.unreserved_since.get_or_insert(now) + UNRESERVED_MICROS {
+            let why = reservation.failure().map_or(ErrorKind::TimedOut, |(kind, _)| kind);
+            status.set_not_reserved(Some(why));
+        }
+    }
+
     /// Tells other threads what happened in the mesh, and how this node stands there. Returns whether all is told; if not,
     /// somebody is reading just now, and it is to be tried again soon.
     fn tell_mesh(&mut self) -> bool {
-        let Parts { engine, events, quorum, status, seeded, .. } = &mut self.parts;
+        let Parts { engine, events, quorum, status, seeded, reservation, .. } = &mut self.parts;
         let Some(control) = engine.control() else { return true };
         if status.set_standing(standing(control, *seeded)) {
             events.stir();
@@ -340,6 +374,7 @@ impl EngineLoop {
             let Some(event) = engine.next_event() else { break };
             match &event {
                 MeshEvent::Partition(partition) => quorum.set(*partition),
+                MeshEvent::Outlived(incarnation) => reservation.outlived(*incarnation),
                 MeshEvent::Member { .. } | MeshEvent::SlotsLost { .. } => claims_changed = true,
                 _ => {}
             }
@@ -551,6 +586,7 @@ impl EngineLoop {
 impl Drop for EngineLoop {
     /// However its thread ends, nobody is told any more that a write was taken, and who waits for changes stops waiting.
     fn drop(&mut self) {
+        self.parts.reservation.set_latest(Wall(self.parts.engine.clock_micros()));
         self.parts.status.stop();
         self.parts.status.set_unsent(self.unsent());
     }

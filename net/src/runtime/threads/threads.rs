@@ -10,6 +10,7 @@ use crossbeam::channel;
 use crate::runtime::threads::pin::pin;
 use crate::runtime::threads::waker::Waker;
 use crate::socket::OpenError;
+use crate::stable::StableError;
 
 /// The threads of a node.
 pub(crate) struct Threads {
@@ -106,6 +107,8 @@ pub enum StartError {
     Memory(io::Error),
     /// No thread.
     Thread(io::Error),
+    /// What is remembered of the start before cannot be read, or the store takes nothing.
+    Stable(StableError),
 }
 
 impl fmt::Display for StartError {
@@ -116,6 +119,7 @@ impl fmt::Display for StartError {
                 write!(f, "no memory for tables and buffers: {error}; want fewer slots or buffers")
             }
             Self::Thread(error) => write!(f, "no thread: {error}"),
+            Self::Stable(error) => write!(f, "{error}"),
         }
     }
 }
@@ -125,6 +129,7 @@ impl std::error::Error for StartError {
         match self {
             Self::Socket(error) => Some(error),
             Self::Memory(error) | Self::Thread(error) => Some(error),
+            Self::Stable(error) => Some(error),
         }
     }
 }
