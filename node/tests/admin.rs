@@ -251,8 +251,12 @@ fn only_the_user_who_runs_a_node_reaches_it_and_a_stale_socket_is_replaced() {
     assert_eq!(first.admin, "./0.sock", "beside the key");
     let mode = fs::metadata(dir.join("0.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    // Another process with this key, and so with this socket, while the first one lives.
+    // Another process with this key, and so with its state and this socket, while the first one lives.
     let why = run(&dir, &["run", "--config", "0.toml"]);
+    assert!(why.0 == 1 && why.2.starts_with("octick: 0.state: another process uses it"), "{why:?}");
+    let config = fs::read_to_string(dir.join("0.toml")).unwrap();
+    fs::write(dir.join("other.toml"), format!("state_file = \"other.state\"\n{config}")).unwrap();
+    let why = run(&dir, &["run", "--config", "other.toml"]);
     assert!(
         why.0 == 1 && why.2.starts_with("octick: a node answers at ./0.sock already: stop it"),
         "{why:?}"

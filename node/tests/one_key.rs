@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use command::{directory, octick, run, signal};
+use octick::{FileStore, StableStore, key_file};
 use rig::{Node, counts, members, node, start, until};
 
 #[test]
@@ -96,4 +97,45 @@ fn a_process_that_is_killed_and_started_again_every_half_second_is_no_second_one
             assert!(!message.contains("process") && !message.contains("incarnation"), "{line}");
         }
     }
+}
+
+#[test]
+fn a_process_that_is_killed_and_started_again_at_once_reuses_nothing_though_its_clock_stepped_back() {
+    let dir = directory("one_key_back");
+    let first = node(&dir, 0, &[]);
+    let second = node(&dir, 1, &[&first.listen]);
+    until(&dir, &first, &counts(2, 0, 0));
+    let config = fs::read_to_string(dir.join("1.toml")).unwrap();
+    fs::write(dir.join("1.toml"), config.replacen("127.0.0.1:0", &second.listen, 1)).unwrap();
+    let id = second.id.clone();
+    drop(second);
+    // What was kept is minutes ahead: to the node, its clock went back that far.
+    let mut store = FileStore::new(dir.join("1.state"), key_file::read(&dir.join("1.key")).unwrap().id());
+    let mut state = store.load().unwrap().expect("it was kept before anything was said");
+    state.incarnation.0 += 5_000;
+    store.save(&state).unwrap();
+    drop(store);
+    let mut last = u64::from(state.incarnation.0);
+    for _ in 0..4 {
+        let began = Instant::now();
+        let again = start(&dir, "1.toml");
+        let heard = loop {
+            let shown = members(&dir, &first);
+            let member =
+                shown["members"].as_array().unwrap().iter().find(|member| member["id"] == *id).unwrap();
+            let heard = member["incarnation"].as_u64().unwrap();
+            if heard > last && member["state"] == "alive" {
+                break heard;
+            }
+            assert!(began.elapsed() < rig::PATIENCE, "still {heard}, after {last}");
+        };
+        last = heard;
+        // Dropped: killed with SIGKILL.
+        drop(again);
+    }
+    let other = fs::read(dir.join("1.state")).unwrap();
+    fs::write(dir.join("1.state"), &other[..20]).unwrap();
+    let (code, _, error) = run(&dir, &["run", "--config", "1.toml"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("1.state: damaged, it has 20 bytes instead of 56; see that"), "{error}");
 }

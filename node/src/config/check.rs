@@ -20,6 +20,8 @@ pub struct Settings {
     pub mesh: String,
     /// The secret key, relative to the configuration file.
     pub key_file: PathBuf,
+    /// What the node must not forget, relative to the configuration file.
+    pub state_file: PathBuf,
     /// UDP address to listen on.
     pub listen: SocketAddr,
     /// Which merge kernel.
@@ -95,6 +97,10 @@ impl Config {
         let settings = Settings {
             mesh: self.mesh.clone(),
             key_file: self.key_file.clone(),
+            state_file: match self.state_file.as_os_str() {
+                empty if empty.is_empty() => self.key_file.with_extension("state"),
+                _ => self.state_file.clone(),
+            },
             listen: self.listen,
             kernel: self.kernel,
             agents: check_runs("agents", &self.agents)?,

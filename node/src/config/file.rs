@@ -28,6 +28,7 @@ pub fn read_file(path: &Path) -> Result<(Config, Settings), Failure> {
     })?;
     let directory = path.parent().unwrap_or(Path::new(""));
     settings.key_file = directory.join(&settings.key_file);
+    settings.state_file = directory.join(&settings.state_file);
     settings.admin.socket = directory.join(&settings.admin.socket);
     Ok((config, settings))
 }

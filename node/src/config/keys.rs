@@ -16,6 +16,9 @@ section! {
         mesh: String = "octick".into(),
         /// The node's secret key, made by `octick keygen`. A relative path starts at this file's directory.
         key_file: PathBuf = "node.key".into(),
+        /// Where this node keeps which numbers it has used, so that no restart uses them again: one small file, rewritten every few
+        /// seconds, and a lock beside it. Empty is beside the key (node.key: node.state). A relative path starts at this file's directory.
+        state_file: PathBuf = PathBuf::new(),
         /// UDP address to listen on. Port 0 takes any free port.
         listen: SocketAddr = (Ipv4Addr::UNSPECIFIED, 7700).into(),
         /// Which merge kernel: "auto" takes the fastest that this CPU has; "portable", "avx2" and "avx512vl"

@@ -18,11 +18,25 @@ pub(super) struct Journal {
     seeded: bool,
     states: HashMap<NodeId, PeerState>,
     partitioned: bool,
+    /// Whether it was said that the state is not saved.
+    unsaved: bool,
 }
 
 impl Journal {
     pub(super) fn new(own: NodeId, seeded: bool) -> Self {
-        Self { own, seeded, states: HashMap::new(), partitioned: false }
+        Self { own, seeded, states: HashMap::new(), partitioned: false, unsaved: false }
+    }
+
+    /// Logs that the node's state cannot be saved, once, and that it can again.
+    pub(super) fn state(&mut self, failure: Option<String>) {
+        match failure {
+            Some(why) if !self.unsaved => {
+                error!(why, "state not saved: writes will be refused within seconds")
+            }
+            None if self.unsaved => info!("state saved again"),
+            same => return drop(same),
+        }
+        self.unsaved = !self.unsaved;
     }
 
     /// Logs what is worth it, and what was missed.
@@ -58,9 +72,9 @@ impl Journal {
                 at = at.map(display),
                 "another process uses this node's key, and is the later of the two"
             ),
-            MeshEvent::Outlived(incarnation) => error!(
+            MeshEvent::Outlived(incarnation) => warn!(
                 incarnation = incarnation.0,
-                "the mesh remembers a later incarnation of this node: start it again"
+                "the mesh remembers a later incarnation of this node, which goes on above it: was its state restored from a copy?"
             ),
             MeshEvent::Partition(partition) => self.partition(*partition),
             MeshEvent::Alone if self.seeded => {

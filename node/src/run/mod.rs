@@ -78,7 +78,7 @@ impl Run {
         if let (Some(agents), Some(rate)) = (self.driven, self.rate) {
             // Standard output belongs to the parent.
             let _flush = log::start(self.log.unwrap_or(Level::Warn), Format::Text, Output::Stderr)?;
-            return driven::run(start(&settings)?, &settings, agents, rate, self.members);
+            return driven::run(start::start_once(&settings)?, &settings, agents, rate, self.members);
         }
         let format = if self.json { Some(Format::Json) } else { self.log_format };
         let format = format.unwrap_or(settings.log.format);

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use octick::socket::bounds;
-use octick::{Config, Handle, NodeId, Peer};
+use octick::{Config, FileStore, Handle, MemoryStore, NodeId, Peer};
 use octick_crypto::Identity;
 use octick_crypto::key_file::{self, KeyFileError};
 
@@ -21,6 +21,15 @@ pub fn start(settings: &Settings) -> Result<Handle, Failure> {
     Ok(octick::start(library_settings(settings)?)?)
 }
 
+/// The same of a node that lives as long as its key, and is never started again: nothing of it is kept.
+///
+/// # Errors
+/// As [`start`].
+pub(super) fn start_once(settings: &Settings) -> Result<Handle, Failure> {
+    let stable_store = Box::new(MemoryStore::default());
+    Ok(octick::start(Config { stable_store, ..library_config(settings)? }.check()?)?)
+}
+
 /// What the library would be started with; the key is read and names of peers are resolved.
 ///
 /// # Errors
@@ -34,8 +43,8 @@ pub fn library_settings(settings: &Settings) -> Result<octick::Settings, Failure
 fn library_config(settings: &Settings) -> Result<Config, Failure> {
     let identity = read_key(&settings.key_file)?;
     let peers = peers(settings, identity.id())?;
-    let incarnation = Some(octick::clock::incarnation_of_its_own());
-    let mut config = Config { peers, incarnation, ..settings.library_config(identity) };
+    let stable_store = Box::new(FileStore::new(&settings.state_file, identity.id()));
+    let mut config = Config { peers, stable_store, ..settings.library_config(identity) };
     if let Some(membership) = &mut config.membership
         && settings.discovery.remember
     {

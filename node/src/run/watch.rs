@@ -136,6 +136,7 @@ impl Watch<'_> {
                     return End::Superseded(self.superseded(incarnation.0, at));
                 }
             }
+            self.journal.state(self.node.stable_failure());
             let now = Instant::now();
             self.reporter.look(&self.node, now);
             self.quorum.look(&self.node, now);
