@@ -240,3 +240,17 @@ fn a_lone_frame_pays_for_its_check_wherever_it_stands() {
         assert_eq!((checked[0], batches[0].mask()), (1 << place, 1 << place));
     }
 }
+
+#[test]
+fn of_a_batch_the_first_frame_of_each_train_pays_for_its_check() {
+    let (here, mut there) = (Node::new(0), Node::new(1));
+    let trains = [train(), there.publish(&[Update::Row(Slot(1_000), 1)])];
+    let nothing = [0_u8; 8];
+    let datagrams: Vec<&[u8]> =
+        [&nothing[..], &trains[0][0], &trains[0][1], &nothing, &trains[1][0], &trains[0][2]].into();
+    let mut batches = [here.ingress.filter(&datagrams, NOW)];
+    assert_eq!(batches[0].mask(), 0b11_0110);
+    let mut verifier = Verifier::new(MeshKeys::derive(MESH));
+    let checked = verifier.check(&mut batches, here.engine.directory(), &here.counters);
+    assert_eq!((checked[0], batches[0].mask()), (0b01_0010, 0b11_0110));
+}

@@ -106,6 +106,7 @@ fn ranges_are_hashed_a_few_at_a_time_and_in_order() {
     let mut blocks16 = Blocks16::new(slots, Region::heap(Blocks16::bytes_needed(slots)), kernel, 0);
     let mut rows = RowTable::new(slots, Region::heap(RowTable::bytes_needed(slots)), kernel);
     assert_eq!((blocks8.ranges(), blocks16.ranges(), rows.ranges()), (10, 5, 10));
+    assert_eq!((blocks8.slots(), blocks16.slots(), rows.slots()), (slots, slots, slots));
     let early = Version((1 << 40) << 12);
     for range in 0..4 {
         blocks8.merge(early, &[Block8::new(64 * range, 1, 0, [7; 8])], &mut NoSink);

@@ -62,11 +62,6 @@ impl SendQueue {
         self.control_frames.pop_front()
     }
 
-    /// Whether nothing is to be sent.
-    pub fn is_empty(&self) -> bool {
-        self.control_frames.is_empty()
-    }
-
     /// Control frames that found no room.
     pub fn dropped(&self) -> u64 {
         self.dropped
