@@ -298,6 +298,15 @@ mod tests {
     }
 
     #[test]
+    fn changes_are_counted_as_they_are_pushed() {
+        let mut publisher = Publisher::new(4);
+        for n in 0..9 {
+            assert_eq!(publisher.pushed(), n);
+            publisher.push(change(n));
+        }
+    }
+
+    #[test]
     fn whoever_was_lapped_goes_on_half_a_ring_behind_the_writer() {
         let mut publisher = Publisher::new(64);
         let mut reader = publisher.source().subscribe();

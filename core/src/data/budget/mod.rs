@@ -399,6 +399,18 @@ mod tests {
     }
 
     #[test]
+    fn each_sender_pays_for_its_own_frames() {
+        let mut budgets = budgets();
+        let senders = [Sender(0), Sender(1), STRANGER, Sender(1)];
+        budgets.settle(&senders, &Proof { hashed: 0b1011, checked: 0b1010, good: 0b1001 });
+        let scores = [Sender(0), Sender(1), STRANGER].map(|sender| {
+            let SenderScore { good, bad, refused } = budgets.score(sender);
+            (good, bad, refused)
+        });
+        assert_eq!(scores, [(1, 0, 0), (1, 1, 0), (0, 0, 0)]);
+    }
+
+    #[test]
     fn refusals_are_placed_by_frame() {
         let mut budgets = budgets();
         flood(&mut budgets, Sender(1), false, 100, 1);
