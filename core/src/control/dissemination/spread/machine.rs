@@ -14,10 +14,12 @@ use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::control::message::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX};
 use crate::limits::UPDATES_MAX;
 use crate::random::Random;
-use crate::time::{S, micros};
+use crate::time::{MS, S, micros};
 
 /// Neighbours known to have an update, beyond whom it is not sent on unasked.
 const PASSED: u32 = 1;
+/// When an update that was heard of here should be everywhere, microseconds: twice the slowest way to another region.
+const SETTLED: u64 = 250 * MS;
 
 /// Disseminates updates at one node.
 #[derive(Debug)]
@@ -292,8 +294,10 @@ impl Spread {
     }
 
     /// `from` offers these: whatever was taken in here since the oldest of them, and is not among them, `from` lacks; but
-    /// what was heard of only just is on its way by itself. Returns whether so much of a full offer is unknown here that
-    /// more will be lacking than an offer can name.
+    /// what was heard of only just is on its way by itself. Returns whether more is lacking, here or there, than an offer
+    /// can name or its answer bring: most of a full offer is unknown here, or `from` lacks more of what has long been
+    /// everywhere than one answer brings. Who was away may be found by either sign alone: what answers to its own offers
+    /// bring it first makes the next offer look known, and the gap behind them is beyond every later one.
     pub fn handle_offer(
         &mut self,
         now: u64,
@@ -306,19 +310,29 @@ impl Spread {
         let mut offered = ids.to_vec();
         offered.truncate(OFFER_MAX);
         offered.sort_unstable();
-        // A full offer names only the newest, so what is older here than all of them may well be there.
-        let floor = if offered.len() < OFFER_MAX {
-            0
+        // A full offer names only the newest, so what is older here than all of them may well be there. One of them that
+        // came here late or there early says little of the others, so what is missed is looked for behind most of them.
+        let (floor, most) = if offered.len() < OFFER_MAX {
+            (0, 0)
         } else {
-            let known = offered.iter().filter_map(|id| self.updates.find(*id));
-            known.min().map_or(u64::MAX, |ordinal| ordinal.0)
+            let known = offered.iter().filter_map(|id| self.updates.find(*id)).map(|ordinal| ordinal.0);
+            let mut known: Vec<u64> = known.collect();
+            known.sort_unstable();
+            let at = |i: usize| known.get(i).copied().unwrap_or(u64::MAX);
+            (at(0), at(known.len() / 2))
         };
-        let first = self.unsent_from(floor);
+        let (first, most) = (self.unsent_from(floor), self.unsent_from(most));
         assert!(
-            offered.len() <= OFFER_MAX && first <= self.updates.len(),
-            "from {first} of {}",
+            offered.len() <= OFFER_MAX && first.max(most) <= self.updates.len(),
+            "from {first} and {most} of {}",
             self.updates.len()
         );
+        let missed = self.updates.iter().skip(most).filter(|update| {
+            update.state == State::Held
+                && update.heard_at + SETTLED <= now
+                && offered.binary_search(&update.id).is_err()
+        });
+        let misses_much = missed.take(PULL_MAX + 1).count() > PULL_MAX;
         let lacking: Vec<UpdateId> = self
             .updates
             .iter_mut()
@@ -336,7 +350,7 @@ impl Spread {
         }
         let unknown = ids.iter().filter(|id| self.updates.find(**id).is_none()).count();
         self.handle_ids(now, spread_settings, from, ids, actions);
-        offered.len() == OFFER_MAX && unknown > OFFER_MAX / 2
+        misses_much || offered.len() == OFFER_MAX && unknown > OFFER_MAX / 2
     }
 
     /// What is here, but for what was heard of only just.
