@@ -3,6 +3,7 @@
 mod mesh;
 
 use mesh::{MS, Mesh, S, UPDATE};
+use octick_core::crypto::NodeId;
 
 /// Nodes that know each other and stand linked.
 fn settled(n: usize, seed: u64) -> Mesh {
@@ -207,6 +208,39 @@ fn who_missed_more_than_offers_can_name_compares_everything() {
         let took = mesh.run_to(10 * S, |mesh| (0..620).all(|number| mesh.holders(0, number) == n));
         println!("of {n} nodes one that missed 600 updates has them {} ms after the last", took / MS);
         assert!(took <= 3 * S, "{took}");
+    }
+}
+
+#[test]
+fn who_hears_none_of_its_neighbours_is_found_by_the_rounds_of_others() {
+    for seed in 30..34 {
+        let (n, victim) = (60, 7);
+        let mut mesh = settled(n, seed);
+        let control = &mesh.nodes[victim].control;
+        let neighbours: Vec<NodeId> =
+            control.dissemination().neighbours().map(|place| control.members().get(place).id()).collect();
+        for id in &neighbours {
+            let neighbour = mesh.nodes.iter().position(|node| node.id == *id).unwrap();
+            mesh.cuts.extend([(neighbour, victim), (victim, neighbour)]);
+        }
+        // Others vouch for them, so they stay members, and neighbours.
+        let began = mesh.now;
+        for number in 0..100 {
+            mesh.issue(0, number);
+            mesh.run(50 * MS);
+        }
+        let took = mesh.run_to(2 * S, |mesh| (0..100).all(|number| mesh.holders(0, number) == n));
+        let first = mesh.nodes[victim].held[&(0, 0)] - began;
+        println!(
+            "a node cut from {} neighbours has the first update after {} ms, all {} ms after the last",
+            neighbours.len(),
+            first / MS,
+            took / MS
+        );
+        let control = &mesh.nodes[victim].control;
+        let ids: Vec<NodeId> =
+            control.dissemination().neighbours().map(|place| control.members().get(place).id()).collect();
+        assert_eq!(ids, neighbours, "it has nobody else");
     }
 }
 

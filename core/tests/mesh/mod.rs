@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -100,6 +100,8 @@ pub(crate) struct Mesh {
     pub(crate) now: u64,
     pub(crate) loss_permille: u32,
     pub(crate) delay: u64,
+    /// From whom nothing arrives where.
+    pub(crate) cuts: BTreeSet<(usize, usize)>,
     pub(crate) settings: MembershipSettings,
     pub(crate) largest: usize,
     /// Nodes take them by turns.
@@ -137,6 +139,7 @@ impl Mesh {
             now: 10 * S,
             loss_permille: 0,
             delay: 200,
+            cuts: BTreeSet::new(),
             settings: MembershipSettings::default(),
             largest: 0,
             regions: 1,
@@ -357,7 +360,10 @@ impl Mesh {
         node.bytes += UPDATE;
         let (now, group, from) = (self.now, node.group, node.address);
         let Some(to) = self.nodes.iter().position(|node| node.address == to) else { return };
-        if self.nodes[to].group != group || self.random.permille(self.loss_permille) {
+        if self.nodes[to].group != group
+            || self.cuts.contains(&(i, to))
+            || self.random.permille(self.loss_permille)
+        {
             return;
         }
         let at = now + self.delay / 2 + self.random.below(self.delay);
@@ -394,7 +400,10 @@ impl Mesh {
         if let Some(record) = &mut self.record {
             record.push((to, packet, (*control_frame).clone()));
         }
-        if self.nodes[to].group != group || self.random.permille(self.loss_permille) {
+        if self.nodes[to].group != group
+            || self.cuts.contains(&(i, to))
+            || self.random.permille(self.loss_permille)
+        {
             return;
         }
         let at = now + self.delay / 2 + self.random.below(self.delay);

@@ -4,7 +4,7 @@
 //! ```text
 //! members come and go ─> standing ─> overlay <─ link messages      accepted ─> spread <─ ids, pulls, offers
 //!                                       └─ linked, unlinked ────────────────────> │
-//! time ─> rate ─> a round: an offer to somebody ────────────────────────────────> │ ─> SpreadAction
+//! time ─> rounds ─> an offer to somebody ───────────────────────────────────────> │ ─> SpreadAction
 //! ```
 //!
 //! It follows the members and is told of updates; what is to be said or sent goes into the caller's vectors. Nothing is
@@ -17,8 +17,8 @@ use octick_crypto::NodeId;
 use crate::control::dissemination::action::{Actions, DisseminationAction, Taken};
 use crate::control::dissemination::overlay::{LinkChange, Overlay, WANTED};
 use crate::control::dissemination::rank::{Purpose, RINGS, Ranking, Standing};
-use crate::control::dissemination::rate::Rate;
 use crate::control::dissemination::regions::{Crossing, RegionView};
+use crate::control::dissemination::rounds::Rounds;
 use crate::control::dissemination::select::{Candidate, Strategy, choose};
 use crate::control::dissemination::spread::{Accepted, Convergence, Counts, Lane, Spread, SpreadSettings};
 use crate::control::dissemination::survey::Survey;
@@ -32,9 +32,6 @@ use crate::time::{MS, S, Wall};
 pub(in crate::control) const SOMEBODY: MemberIndex = MemberIndex(u32::MAX);
 /// How long an order of ranks holds, microseconds of the wall clock.
 const EPOCH: u64 = 3_600 * S;
-/// How long rounds go on after the last update: twelve of them, in which a partner drawn at random misses a given node
-/// once in 10^5 where all nodes offer.
-const ROUNDS_FOR: u64 = 4 * S;
 /// How long a node that comes to know members gathers more before it links; and while it is still learning who is there.
 const GATHER: (u64, u64) = (100 * MS, S);
 /// The same while it knows so few that it links to all of them: what one answer of a seed takes to come.
@@ -52,7 +49,7 @@ const LOOK_AGAIN: u64 = 11 * S;
 pub struct Dissemination {
     spread: Spread,
     overlay: Overlay,
-    rate: Rate,
+    rounds: Rounds,
     crossing: Crossing,
     spread_settings: SpreadSettings,
     selection: Strategy,
@@ -68,7 +65,8 @@ pub struct Dissemination {
     /// Whether this node knows the mesh well enough to choose its neighbours.
     settled: bool,
     survey: Survey,
-    rounds_until: u64,
+    /// With whom the last round was.
+    partner: Option<MemberIndex>,
     /// Until when this node is a newcomer, once it has had a neighbour, and when it may compare all updates again.
     newcomer_until: Option<u64>,
     compare_at: u64,
@@ -88,7 +86,7 @@ impl Dissemination {
         Self {
             spread: Spread::new(random.fork()),
             overlay: Overlay::default(),
-            rate: Rate::new(now),
+            rounds: Rounds::new(now),
             crossing: Crossing::default(),
             spread_settings,
             selection,
@@ -101,7 +99,7 @@ impl Dissemination {
             anew: true,
             settled: false,
             survey: Survey::default(),
-            rounds_until: 0,
+            partner: None,
             newcomer_until: None,
             compare_at: now,
             changes: Vec::new(),
@@ -127,7 +125,7 @@ impl Dissemination {
 
     /// Rounds a second at present, in thousandths; at rest there are none.
     pub fn rounds_per_second_milli(&self, now: u64) -> u64 {
-        if now < self.rounds_until { self.rate.per_second_milli() } else { 0 }
+        self.rounds.per_second_milli(now)
     }
 
     /// Members, regions and aggregators of which updates are sent in other regions, as far as known.
@@ -181,6 +179,7 @@ impl Dissemination {
             self.meet_all(now, members);
         }
         self.overlay.gone(place, &mut self.changes);
+        self.partner = self.partner.filter(|partner| *partner != place);
         self.spread.forget_origin(place);
         self.settle(now);
     }
@@ -209,7 +208,7 @@ impl Dissemination {
         let origin = taken.origin.unwrap_or(SOMEBODY);
         let accepted = Accepted { id: taken.id, frame_ref: taken.frame_ref, origin, from: taken.from, lane };
         self.spread.accepted(now, &self.spread_settings, &accepted, &mut self.actions.spread);
-        self.news(now);
+        self.rounds.news(now);
         self.look(members);
         if self.survey.is_empty() {
             return;
@@ -271,9 +270,10 @@ impl Dissemination {
         may
     }
 
-    /// A neighbour refused what this node said before it had shown its address; now it is shown.
+    /// A neighbour, or the last round's partner, refused what this node said before it had shown its address; now it is
+    /// shown.
     pub(in crate::control) fn offer_again(&mut self, now: u64, to: MemberIndex) {
-        if self.overlay.neighbours().any(|neighbour| neighbour == to) {
+        if self.partner == Some(to) || self.overlay.neighbours().any(|neighbour| neighbour == to) {
             self.offer_recent(now, to);
         }
     }
@@ -288,8 +288,7 @@ impl Dissemination {
 
     /// When [`Dissemination::tick`] has something to do.
     pub(in crate::control) fn next_due(&self) -> u64 {
-        let round = if self.rounds_until > self.rate.next_due() { self.rate.next_due() } else { u64::MAX };
-        round.min(self.rank_at).min(self.spread.next_due()).min(self.overlay.next_due())
+        self.rounds.next_due().min(self.rank_at).min(self.spread.next_due()).min(self.overlay.next_due())
     }
 
     /// Does what is due.
@@ -317,7 +316,7 @@ impl Dissemination {
                 self.overlay.want(now, &self.standing.neighbours(), &mut self.changes);
             }
         }
-        if now < self.rounds_until && self.rate.tick(now) {
+        if self.rounds.tick(now) {
             self.round(members);
         }
         self.settle(now);
@@ -325,12 +324,13 @@ impl Dissemination {
 
     /// Compares what came last with somebody, now and then in other regions.
     fn round(&mut self, members: &Members) {
-        if let Some(partner) = self.draw_partner(members) {
+        self.partner = self.draw_partner(members);
+        if let Some(partner) = self.partner {
             self.spread.offer(partner, &mut self.actions.spread);
         }
     }
 
-    /// A neighbour, or anybody of this region while there is none; now and then somebody of another.
+    /// A neighbour or, every second time and while there is none, anybody of this region; now and then somebody of another.
     pub(in crate::control) fn draw_partner(&mut self, members: &Members) -> Option<MemberIndex> {
         self.look(members);
         let candidate = |place: MemberIndex| {
@@ -339,16 +339,11 @@ impl Dissemination {
         };
         let mut near: Vec<Candidate> = self.overlay.neighbours().map(candidate).collect();
         let near = choose(self.selection, &mut near, 1, self.local_region, &mut self.random);
-        let nearest = if near.is_empty() { members.live() } else { &near };
+        let with_anybody = Rounds::is_with_anybody(&mut self.random) || near.is_empty();
+        let nearest = if with_anybody { members.live() } else { &near };
         let mut views = self.survey.views();
         views.push(RegionView { region: self.local_region, aggregators: &[], members: nearest });
         self.crossing.partner(self.local_region, &views, &mut self.random)
-    }
-
-    fn news(&mut self, now: u64) {
-        self.rate.quicken(now);
-        self.rounds_until = now + ROUNDS_FOR;
-        assert!(self.rate.next_due() < self.rounds_until, "news is told in a round at least");
     }
 
     /// Whether one copy from its issuer reaches everybody.

@@ -9,6 +9,7 @@
 //! | `action` | what goes in, and what comes out |
 //! | `survey` | who is in other regions |
 //! | [`regions`] | how an update crosses regions |
+//! | [`rounds`] | when to compare what came last, and with whom |
 //! | [`rate`] | how often to gossip |
 //! | [`select`] | whom to choose by distance |
 
@@ -19,6 +20,7 @@ pub mod overlay;
 pub mod rank;
 pub mod rate;
 pub mod regions;
+pub mod rounds;
 pub mod select;
 pub mod spread;
 mod survey;
