@@ -3,7 +3,10 @@
 mod mesh;
 
 use mesh::{MS, Mesh, S, UPDATE};
+use octick_core::control::message::gossip::OFFER_MAX;
+use octick_core::control::message::kind::MessageKind;
 use octick_core::crypto::NodeId;
+use octick_core::wire::ControlFrame;
 
 /// Nodes that know each other and stand linked.
 fn settled(n: usize, seed: u64) -> Mesh {
@@ -242,6 +245,30 @@ fn who_hears_none_of_its_neighbours_is_found_by_the_rounds_of_others() {
             control.dissemination().neighbours().map(|place| control.members().get(place).id()).collect();
         assert_eq!(ids, neighbours, "it has nobody else");
     }
+}
+
+#[test]
+fn a_session_ends_with_its_member_and_not_with_the_next_at_its_place() {
+    let mut mesh = Mesh::new(41);
+    // Room for three: whoever comes next takes the place of one that left.
+    mesh.settings.members_max = 3;
+    mesh.add_many(3);
+    mesh.run_to(5 * S, Mesh::agrees);
+    mesh.run(3 * S);
+    let place = mesh.nodes[0].control.members().find(mesh.nodes[2].id);
+    let mut offer = ControlFrame::new();
+    let ids: Vec<u8> = (1..=OFFER_MAX as u64).flat_map(u64::to_le_bytes).collect();
+    assert!(offer.push(MessageKind::Offer as u8, &ids));
+    let packet = mesh.packet(2);
+    mesh.deliver(0, &packet, &offer);
+    assert_eq!(mesh.nodes[0].control.sessions(), 1, "so much is unknown that all is compared");
+    mesh.call(2, |control, now| control.leave(now));
+    mesh.kill(2);
+    mesh.run(100 * MS);
+    let late = mesh.add(&[]);
+    mesh.run_to(S, |mesh| mesh.nodes[0].control.members().find(mesh.nodes[late].id).is_some());
+    assert_eq!(mesh.nodes[0].control.members().find(mesh.nodes[late].id), place, "its place is another's");
+    assert_eq!(mesh.nodes[0].control.sessions(), 0);
 }
 
 #[test]

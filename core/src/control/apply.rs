@@ -140,6 +140,7 @@ impl Control {
             }
             MemberChange::Forgotten(place, id) => {
                 self.cross_region.forget(place, id);
+                self.reconciler.forget(place);
                 self.dissemination.forget(now, members, place);
             }
         }

@@ -130,6 +130,11 @@ impl Control {
         &self.cross_region
     }
 
+    /// Sessions about updates that are under way.
+    pub fn sessions(&self) -> usize {
+        self.reconciler.len()
+    }
+
     /// What was refused so far, and why, by all machines.
     pub fn refusals(&self) -> Refusals {
         let mut all = self.refusals;

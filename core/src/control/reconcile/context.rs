@@ -173,6 +173,17 @@ pub enum Output<P, N> {
     },
 }
 
+impl<P: Copy, N> Output<P, N> {
+    /// Whom it concerns.
+    pub fn peer(&self) -> P {
+        match self {
+            Self::Say { to, .. } | Self::Serve { to, .. } => *to,
+            Self::Expect { from, .. } => *from,
+            Self::Ended { with, .. } => *with,
+        }
+    }
+}
+
 /// What all sessions share.
 pub(super) struct Context<'a, P, N> {
     pub(super) now: u64,

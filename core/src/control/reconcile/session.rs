@@ -170,6 +170,13 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
         Ok(())
     }
 
+    /// A peer is gone, and `P` may name another from now on: its sessions end without a word, and nothing of it is left.
+    pub fn forget(&mut self, gone: P) {
+        self.sessions.retain(|(peer, ..), _| *peer != gone);
+        self.heard.remove(&gone);
+        self.out.retain(|output| output.peer() != gone);
+    }
+
     /// Does a slice of what there is to do.
     pub fn tick(&mut self, now: u64) {
         let keys: Vec<_> = self.sessions.keys().copied().collect();

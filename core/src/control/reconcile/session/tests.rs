@@ -153,6 +153,35 @@ fn a_session_costs_what_its_difference_does() {
     }
 }
 
+#[test]
+fn a_forgotten_peer_leaves_nothing_to_whoever_bears_its_name_next() {
+    let mut nodes =
+        [0, 1].map(|seed| Reconciler::<u8, u64>::new(SessionSettings::default(), Random::new(seed)));
+    let (names, mut now) = (|| 0..500_u64, 1_000_000);
+    assert!(nodes[0].open(now, 1, 0, names()) && nodes[0].open(now, 2, 0, names()));
+    nodes[0].tick(now);
+    let said: Vec<Output<u8, u64>> = core::iter::from_fn(|| nodes[0].poll()).collect();
+    for output in said {
+        if let Output::Say { to: 1, body } = output {
+            nodes[1].handle(now, 0, &body, |_| Some(names())).unwrap();
+        }
+    }
+    // Node 0 has yet to send what is due to either, node 1 to answer.
+    now += 10_000_000;
+    nodes.iter_mut().for_each(|node| node.tick(now));
+    nodes[0].forget(1);
+    nodes[1].forget(0);
+    assert_eq!((nodes[0].len(), nodes[1].len()), (1, 0));
+    let left = |node: &mut Reconciler<u8, u64>| core::iter::from_fn(|| node.poll()).collect::<Vec<_>>();
+    assert!(left(&mut nodes[0]).iter().all(|output| output.peer() == 2));
+    assert_eq!(left(&mut nodes[1]), []);
+    // The next of that name finds the door open on both sides.
+    assert!(nodes[0].open(now, 1, 0, names()));
+    nodes[0].tick(now);
+    let Some(Output::Say { body, .. }) = left(&mut nodes[0]).pop() else { panic!("it opens with a word") };
+    assert_eq!(nodes[1].handle(now, 0, &body, |_| Some(names())), Ok(()));
+}
+
 /// `cargo test --release -p octick-core -- --nocapture away_for_an_hour`
 #[test]
 fn a_node_away_for_an_hour_catches_up_in_bounded_rounds() {
