@@ -128,8 +128,6 @@ pub struct EngineNode {
     born: u64,
     write_at: u64,
     refresh_at: u64,
-    /// The cells of each origin as this incarnation saw them last.
-    seen: Vec<Snapshot<u64, CELLS>>,
     /// Makes second truths, where the node is an equivocator.
     other_sealer: Option<Box<Sealer>>,
 }
@@ -174,7 +172,6 @@ impl EngineNode {
             write_at: now + random.below(workload.write_gap),
             refresh_at: now + workload.refresh_gap / 2 + random.below(workload.refresh_gap),
             random,
-            seen: vec![UNSEEN; common.identities.len()],
             other_sealer: None,
             common,
         }
@@ -213,7 +210,7 @@ impl EngineNode {
 
     /// To a few others, but not to whom it came from.
     fn push(&mut self, frame: &Rc<[u8]>, from: u32, out: &mut Out<Rc<[u8]>>) {
-        let nodes = self.seen.len();
+        let nodes = self.common.identities.len();
         for peer in self.random.choose(nodes, self.common.workload.fanout + 1) {
             if peer as u32 != self.node && peer as u32 != from {
                 out.send.push((peer as u32, frame.clone()));
@@ -222,9 +219,8 @@ impl EngineNode {
     }
 
     /// What changed in the cells of an origin: which writes have come, and whether all is as it must be.
-    fn look(&mut self, origin: u32, now: u64, out: &mut Out<Rc<[u8]>>) {
+    fn look(&mut self, origin: u32, before: &Snapshot<u64, CELLS>, now: u64, out: &mut Out<Rc<[u8]>>) {
         let cells = self.cells(origin);
-        let before = std::mem::replace(&mut self.seen[origin as usize], cells);
         let mut ledger = self.common.ledger.borrow_mut();
         for cell in 0..CELLS {
             let (old, new) = (number_in(before.values[cell]), number_in(cells.values[cell]));
@@ -258,6 +254,12 @@ impl Actor for EngineNode {
     }
 
     fn handle(&mut self, now: u64, from: u32, packet: &Rc<[u8]>, out: &mut Out<Rc<[u8]>>) {
+        // What it speaks of before anything of it is proven: garbage names nobody.
+        let origin = Frame::parse(packet).ok().and_then(|frame| {
+            let place = self.engine.directory().find(&frame.header().origin())?;
+            Some(self.common.number_of(place.0))
+        });
+        let cells = origin.map(|origin| (origin, self.cells(origin)));
         let before = self.counters.snapshot();
         let batch = self.ingress.check(&[packet], &[Sender(0)], WALL + now);
         let fresh = self.engine.absorb(&batch).fresh;
@@ -272,9 +274,8 @@ impl Actor for EngineNode {
             out.marks.push((Mark::Forged, from));
         }
         if fresh != 0 {
-            let origin = Frame::reopen(packet).header().origin();
-            if let Some(origin) = self.engine.directory().find(&origin) {
-                self.look(self.common.number_of(origin.0), now, out);
+            if let Some((origin, before)) = cells {
+                self.look(origin, &before, now, out);
             }
             self.push(packet, from, out);
         }

@@ -17,6 +17,7 @@
 //! | [`scenario`] | what a run should be, from a file or a command line |
 //! | [`run`] | a scenario from its beginning to its verdict |
 //! | [`checkers`] | what must hold in every run |
+//! | [`memory`] | what a run takes, and whether it is there |
 //! | [`report`] | what a run showed |
 
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ pub mod checkers;
 pub mod engines;
 pub mod link;
 pub mod members;
+pub mod memory;
 pub mod report;
 pub mod run;
 pub mod scenario;

@@ -4,6 +4,8 @@
 //! a sender, not one a pair, for a hundred thousand nodes have ten thousand million pairs; so a burst takes what goes
 //! out one after the other, to whomever.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use octick_core::control::Random;
 use serde::Deserialize;
 
@@ -100,6 +102,7 @@ pub struct Links {
     bad: Vec<bool>,
     /// Packets from the first to the second do not arrive. Cuts have one direction.
     cuts: Vec<(Who, Who)>,
+    changes: u32,
     seed: u64,
     random: Random,
 }
@@ -132,17 +135,27 @@ impl Links {
     /// Links among `nodes` nodes.
     pub fn new(conditions: LinkConditions, nodes: usize, mut random: Random) -> Self {
         let odds = Odds::of(&conditions);
-        Self { conditions, odds, bad: vec![false; nodes], cuts: Vec::new(), seed: random.u64(), random }
+        Self {
+            conditions,
+            odds,
+            bad: vec![false; nodes],
+            cuts: Vec::new(),
+            changes: 0,
+            seed: random.u64(),
+            random,
+        }
     }
 
     /// Cuts all links from `from` to `to`, and not those back.
     pub fn cut(&mut self, from: Who, to: Who) {
         self.cuts.push((from, to));
+        self.changes += 1;
     }
 
     /// Mends all cuts.
     pub fn heal(&mut self) {
         self.cuts.clear();
+        self.changes += 1;
     }
 
     /// Changes the conditions.
@@ -159,6 +172,38 @@ impl Links {
         let first = Some(self.delay(from, to));
         let second = self.happens(self.odds.twice).then(|| self.delay(from, to));
         Fate { first, second }
+    }
+
+    /// The sides that cuts divide nodes into, a number each: on one side are those that reach each other both ways, if only
+    /// through others.
+    pub fn sides(&self, ends: &[End]) -> Vec<u32> {
+        // Nodes of which no cut makes a difference are alike; what two of them cannot do, no two of their kinds can.
+        let kind = |end: &End| -> Vec<(bool, bool)> {
+            let holds = |who: &Who| who.holds(end.node, end.region);
+            self.cuts.iter().map(|(from, to)| (holds(from), holds(to))).collect()
+        };
+        let mut kinds: BTreeMap<Vec<(bool, bool)>, Vec<usize>> = BTreeMap::new();
+        ends.iter().enumerate().for_each(|(i, end)| kinds.entry(kind(end)).or_default().push(i));
+        let mut side: Vec<u32> = (0..ends.len() as u32).collect();
+        let kinds: Vec<&Vec<usize>> = kinds.values().collect();
+        for (a, ones) in kinds.iter().enumerate() {
+            for others in &kinds[a..] {
+                let (one, other) = (ends[ones[0]], ends[others[0]]);
+                if self.is_cut(one, other) || self.is_cut(other, one) {
+                    continue;
+                }
+                let all = || ones.iter().chain(others.iter());
+                let joined: BTreeSet<u32> = all().map(|i| side[*i]).collect();
+                let first = *joined.first().expect("a kind has nodes");
+                side.iter_mut().filter(|side| joined.contains(side)).for_each(|side| *side = first);
+            }
+        }
+        side
+    }
+
+    /// How often cuts were made or mended.
+    pub fn changes(&self) -> u32 {
+        self.changes
     }
 
     fn is_cut(&self, from: End, to: End) -> bool {
@@ -237,6 +282,25 @@ mod tests {
         assert!(links.send(end(2, 0), end(1, 1), 1).first.is_some());
         links.heal();
         assert!(links.send(end(1, 1), end(2, 0), 1).first.is_some());
+    }
+
+    #[test]
+    fn sides_are_those_that_reach_each_other_both_ways() {
+        let ends: Vec<End> = (0..6).map(|node| end(node, node as u16 / 3)).collect();
+        let sides = |cuts: &[(Who, Who)]| {
+            let mut links = Links::new(LinkConditions::default(), 6, Random::new(1));
+            cuts.iter().for_each(|(from, to)| links.cut(*from, *to));
+            links.sides(&ends)
+        };
+        assert_eq!(sides(&[]), [0; 6]);
+        let (even, odd) = (Who::Every(2, 0), Who::Every(2, 1));
+        assert_eq!(sides(&[(even, odd), (odd, even)]), [0, 1, 0, 1, 0, 1]);
+        assert_eq!(sides(&[(even, odd)]), [0, 1, 0, 1, 0, 1], "one way is none");
+        // Two regions that only node 4 hears both of, and that both hear.
+        let (here, there) = (Who::Region(0), Who::Node(3));
+        assert_eq!(sides(&[(here, there)]), [0; 6], "others carry it");
+        // Who is heard by nobody is alone, and so is each of several.
+        assert_eq!(sides(&[(odd, Who::All)]), [0, 1, 0, 3, 0, 5]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
+use octick_sim::memory;
 use octick_sim::report::Report;
 use octick_sim::run::{Outcome, run};
 use octick_sim::scenario::{Scenario, What};
@@ -110,7 +111,11 @@ fn scenario(args: &Args) -> Result<Scenario, String> {
     scenario.byzantine = byzantine.unwrap_or(scenario.byzantine);
     scenario.seed = seed.unwrap_or(scenario.seed);
     scenario.millis = millis.unwrap_or(scenario.millis);
-    scenario.fault().map_or(Ok(scenario), |fault| Err(fault.into()))
+    if let Some(fault) = scenario.fault() {
+        return Err(fault.into());
+    }
+    memory::check(&scenario, memory::available()).map_err(|error| error.to_string())?;
+    Ok(scenario)
 }
 
 /// Shows how far a long run is, twice a second, where somebody looks.

@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use octick_core::control::id::Rank;
-use octick_core::control::message::announcement::mesh_key;
+use octick_core::control::message::announcement::{EPHEMERAL, mesh_key};
 use octick_core::control::message::kind::MessageKind;
 use octick_core::control::{
-    Announcement, Config, Control, MembershipSettings, NodeInit, Output, Partition, PeerState, Random, Region,
+    Announcement, Config, Control, MembershipSettings, NodeInit, Output, Partition, PeerState, Quorum,
+    Random, Region,
 };
 use octick_core::stamp::{Incarnation, Seq, Version};
 use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
 
 use crate::WALL;
+use crate::scenario::QuorumOf;
 use crate::seal::{Identities, MESH, Packet, address, node_at};
 use crate::trace::Mark;
 use crate::world::{Actor, Out, Role};
@@ -57,6 +59,10 @@ pub struct Common {
     pub regions: Vec<u16>,
     /// What is true.
     pub truth: RefCell<Truth>,
+    /// What is taken for a quorum.
+    pub quorum_of: QuorumOf,
+    /// Every so many-th node is ephemeral.
+    pub ephemeral_every: u32,
     /// The settings of all, but for their seeds.
     pub settings: MembershipSettings,
     /// Decides all randomness.
@@ -98,6 +104,8 @@ impl MemberNode {
         let seeds = seeds.map(address).collect();
         let membership = MembershipSettings { seeds, remembered, ..common.settings.clone() };
         let settings = Config { membership, ..Config::default() }.check().expect("the settings hold");
+        let every = common.ephemeral_every;
+        let is_ephemeral = every > 0 && node % every == every - 1;
         let mut rng = Random::new(common.seed ^ u64::from(node) << 24 ^ u64::from(incarnation.0));
         let init = NodeInit {
             mesh: mesh_key(MESH),
@@ -106,7 +114,7 @@ impl MemberNode {
             id: common.cast.ids()[node as usize],
             incarnation,
             region: Region(region),
-            capabilities: 0,
+            capabilities: if is_ephemeral { EPHEMERAL } else { 0 },
             addresses: vec![address(node)],
             runs: Vec::new(),
             seed: rng.u64(),
@@ -121,6 +129,14 @@ impl MemberNode {
     pub fn live_members(&self) -> impl Iterator<Item = u32> + '_ {
         let members = self.control.members();
         members.live().iter().filter_map(|place| self.common.cast.find(members.get(*place).id()))
+    }
+
+    /// Whether this node believes that it has a quorum.
+    pub fn has_quorum(&self) -> bool {
+        match self.common.quorum_of {
+            QuorumOf::All => self.control.partition() == Partition::Healthy,
+            QuorumOf::Live => Quorum::of(self.control.quorum().reachable, 0).is_there(),
+        }
     }
 
     fn seal(&mut self, now: u64, control_frame: Box<ControlFrame>) -> Packet {
@@ -257,6 +273,17 @@ impl Actor for MemberNode {
         let remembered = if disk { addresses.take(32).collect() } else { Vec::new() };
         let next = Incarnation(self.incarnation.0 + 1);
         *self = Self::live(self.common.clone(), self.node, next, now, remembered);
+        self.after(now, out);
+    }
+
+    fn leave(&mut self, now: u64, out: &mut Out<Packet>) {
+        self.control.leave(now);
+        self.after(now, out);
+    }
+
+    fn force_leave(&mut self, now: u64, of: u32, out: &mut Out<Packet>) {
+        // Whom this node does not know it cannot have leave.
+        _ = self.control.expel(now, self.common.cast.ids()[of as usize], false);
         self.after(now, out);
     }
 

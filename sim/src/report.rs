@@ -40,6 +40,8 @@ pub struct Report {
     pub agreed_ms: Option<f64>,
     /// From a crash to the last node that saw it, milliseconds.
     pub crash_seen_ms: f64,
+    /// From a cut to the last moment at which two of its sides believed that they have a quorum, milliseconds.
+    pub cut_noticed_ms: f64,
     /// Suspicions of running nodes.
     pub false_suspicions: u64,
     /// Running nodes declared dead, once for each that said so first.
@@ -56,6 +58,8 @@ pub struct Report {
     pub run: String,
     /// What was checked, and whether it held.
     pub checkers: BTreeMap<&'static str, bool>,
+    /// Nodes that lack updates, the first of them, and who was next to them.
+    pub without: Vec<String>,
     /// Why what did not hold did not.
     pub faults: Vec<String>,
 }
@@ -96,9 +100,9 @@ impl fmt::Display for Report {
         let agreed = self.agreed_ms.map_or("never".into(), |ms| format!("{ms:.0} ms"));
         writeln!(
             f,
-            "members   agreed after {agreed}, crashes seen by all after {:.0} ms, {} false suspicions, {} false deaths, \
-             coverage {:.4}",
-            self.crash_seen_ms, self.false_suspicions, self.false_deaths, self.coverage
+            "members   agreed after {agreed}, crashes seen by all after {:.0} ms, cuts noticed after {:.0} ms, \
+             {} false suspicions, {} false deaths, coverage {:.4}",
+            self.crash_seen_ms, self.cut_noticed_ms, self.false_suspicions, self.false_deaths, self.coverage
         )?;
         writeln!(
             f,
@@ -113,6 +117,7 @@ impl fmt::Display for Report {
         for (name, pass) in &self.checkers {
             writeln!(f, "{} {name}", if *pass { "holds    " } else { "BROKEN   " })?;
         }
+        self.without.iter().try_for_each(|node| writeln!(f, "without   {node}"))?;
         self.faults.iter().try_for_each(|fault| writeln!(f, "          {fault}"))
     }
 }

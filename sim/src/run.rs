@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use octick_core::control::{MembershipSettings, Random};
 
+use crate::checkers::quorum::{LOOK, OneQuorum};
 use crate::checkers::{self, Evidence, judge};
 use crate::engines::{self, EngineNode, Workload};
 use crate::link::{Links, Who};
@@ -13,7 +14,7 @@ use crate::members::{self, MemberNode, Truth};
 use crate::report::Report;
 use crate::scenario::{Fault, Scenario, What};
 use crate::seal::{Identities, Signatures};
-use crate::updates::{self, SpreadNode};
+use crate::updates::{self, Repair, SpreadNode};
 use crate::world::{Actor, Host, Role, World};
 use crate::{MS, S};
 
@@ -64,6 +65,7 @@ fn run_engines(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         missed: report.missed,
         unsigned: ledger.unsigned,
         resurrected: ledger.went_back,
+        split: Vec::new(),
         agreed_after,
         records_max: 0,
         micros: world.now(),
@@ -88,6 +90,8 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         cast: Identities::new(scenario.nodes, scenario.seed, scenario.signatures()),
         regions: (0..scenario.nodes).map(|node| scenario.region(node)).collect(),
         truth: truth.into(),
+        quorum_of: scenario.quorum_of,
+        ephemeral_every: scenario.ephemeral_every,
         settings,
         seed: scenario.seed,
     });
@@ -97,7 +101,7 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     let mut on_life = |node: u32, incarnation: Lifecycle| {
         let mut truth = common.truth.borrow_mut();
         match incarnation {
-            Lifecycle::Crash(at) => {
+            Lifecycle::Crash(at) | Lifecycle::Leave(at) => {
                 (truth.up_since[node as usize], truth.crashed_at[node as usize]) = (None, at);
             }
             Lifecycle::Start(at) => {
@@ -107,7 +111,12 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         }
     };
     let mut sampler = Random::new(scenario.seed ^ 0xC0F3);
+    let mut one_quorum = OneQuorum::default();
     let mut sample = |world: &World<MemberNode>| {
+        one_quorum.look(world);
+        if !world.now().is_multiple_of(S) {
+            return;
+        }
         let honest: Vec<u32> = world.honest().collect();
         let chosen = sampler.choose(honest.len(), 20);
         let share: f64 = chosen.iter().map(|i| checkers::members::coverage(world, honest[*i])).sum();
@@ -117,7 +126,10 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         }
     };
     director.act(&mut world, progress, &mut on_life, &mut sample);
-    let agreed_after = director.rest(&mut world, |world| checkers::members::disagreements(world) == 0);
+    let agreed_after = director.rest(&mut world, |world| {
+        one_quorum.look(world);
+        checkers::members::disagreements(world) == 0
+    });
     let mut truth = common.truth.borrow_mut();
     let mut report = begin(scenario, &world, started);
     report.set_times(&mut truth.met_after, round);
@@ -128,12 +140,14 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     };
     report.crash_seen_ms = f64::from(truth.missed_after.iter().copied().max().unwrap_or(0)) / 1e3;
     (report.false_suspicions, report.false_deaths) = (truth.false_suspicions, truth.false_deaths);
+    report.cut_noticed_ms = one_quorum.noticed_after as f64 / 1e3;
     (report.coverage_worst, report.forged) = (worst, truth.forged);
     report.coverage = if samples == 0 { 1.0 } else { sum / f64::from(samples) };
     let evidence = Evidence {
         missed: report.missed,
         unsigned: truth.unsigned,
         resurrected: truth.resurrected,
+        split: one_quorum.faults,
         agreed_after,
         records_max: truth.records_max,
         micros: world.now(),
@@ -148,7 +162,12 @@ const ROUND: u64 = 100 * MS;
 fn run_updates(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     let roles = roles(scenario);
     let homes = (0..scenario.nodes).map(|node| scenario.region(node)).collect();
-    let common = Rc::new(updates::Common::new(scenario.seed, homes, ROUND, scenario.rounds_only));
+    let repair = match (scenario.rounds_only, scenario.rounds) {
+        (true, _) => Repair::Only,
+        (false, true) => Repair::Rounds,
+        (false, false) => Repair::None,
+    };
+    let common = Rc::new(updates::Common::new(scenario.seed, homes, ROUND, repair));
     let mut world = world(scenario, &roles, |node, now| SpreadNode::new(common.clone(), node, now));
     // Who stands next to whom is worked out once, and is no part of what an event costs.
     let started = Instant::now();
@@ -159,23 +178,26 @@ fn run_updates(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         world.call(0, |actor, now, out| actor.issue(now, out));
         let until = world.now() + gap;
         let lives = &mut |node: u32, incarnation: Lifecycle| {
-            crashed[node as usize] |= matches!(incarnation, Lifecycle::Crash(_))
+            crashed[node as usize] |= !matches!(incarnation, Lifecycle::Start(_))
         };
         director.act_until(until, &mut world, progress, lives, &mut |_| ());
     }
     // Who was away is not dissemination's business, but reconciliation's.
-    let missed = |world: &World<SpreadNode>| -> u64 {
-        let there = world.honest().filter(|node| !crashed[*node as usize]);
-        let lacks = |node: u32| {
-            (0..scenario.updates as usize).filter(|i| !world.actors[node as usize].holds(*i)).count() as u64
-        };
-        there.map(lacks).sum()
+    let lacks = |world: &World<SpreadNode>, node: u32| {
+        (0..scenario.updates as usize).filter(|i| !world.actors[node as usize].holds(*i)).count() as u64
     };
+    let there = |world: &World<SpreadNode>| -> Vec<u32> {
+        world.honest().filter(|node| !crashed[*node as usize]).collect()
+    };
+    let missed =
+        |world: &World<SpreadNode>| -> u64 { there(world).into_iter().map(|node| lacks(world, node)).sum() };
     let agreed_after = director.rest(&mut world, |world| missed(world) == 0);
     let mut ledger = common.ledger.borrow_mut();
     let mut report = begin(scenario, &world, started);
     report.set_times(&mut ledger.taken_after, ROUND);
     report.missed = missed(&world);
+    let without = there(&world).into_iter().filter(|node| lacks(&world, *node) > 0);
+    report.without = without.take(WITHOUT_MAX).map(|node| without_update(&world, node)).collect();
     (report.signatures, report.forged) = ("stand-in", ledger.forged);
     report.copies_per_node =
         ledger.copies as f64 / f64::from(scenario.nodes) / f64::from(scenario.updates.max(1));
@@ -183,6 +205,7 @@ fn run_updates(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         missed: report.missed,
         unsigned: ledger.unsigned,
         resurrected: 0,
+        split: Vec::new(),
         agreed_after,
         records_max: 0,
         micros: world.now(),
@@ -191,11 +214,28 @@ fn run_updates(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     end(scenario, &world, report, &evidence)
 }
 
+/// Nodes without all updates that are told.
+const WITHOUT_MAX: usize = 8;
+
+/// A node that did not get everything, and what its neighbours are.
+fn without_update(world: &World<SpreadNode>, node: u32) -> String {
+    let is_honest = |other: u32| world.hosts[other as usize].role == Role::Honest;
+    let (honest, all) = world.actors[node as usize].neighbours(is_honest);
+    let runs = |other: u32| is_honest(other) && !world.hosts[other as usize].down;
+    let (running, _) = world.actors[node as usize].neighbours(runs);
+    format!(
+        "node {node} of region {}: of {all} neighbours {honest} are honest, {running} of them run",
+        world.hosts[node as usize].region
+    )
+}
+
 /// A node's process begins or ends.
 #[derive(Clone, Copy, Debug)]
 pub enum Lifecycle {
     /// It crashes, at this time.
     Crash(u64),
+    /// It says goodbye and ends, at this time.
+    Leave(u64),
     /// It starts again, at this time.
     Start(u64),
 }
@@ -290,14 +330,14 @@ impl Director {
     ) {
         loop {
             let act_at = self.acts.front().map_or(u64::MAX, |(at, _)| *at);
-            let second = (world.now() / S + 1) * S;
-            let at = act_at.min(second).min(until);
+            let look = (world.now() / LOOK + 1) * LOOK;
+            let at = act_at.min(look).min(until);
             world.run_until(at);
             if at == act_at
                 && let Some((_, fault)) = self.acts.pop_front()
             {
                 perform(world, fault, lives);
-            } else if at == second {
+            } else if at == look {
                 sample(world);
                 progress(at, self.until + self.quiet, world.totals.events);
             } else {
@@ -307,7 +347,7 @@ impl Director {
     }
 
     /// Runs until the nodes agree, for the quiet time at most; says after how long they did.
-    fn rest<A: Actor>(&self, world: &mut World<A>, agree: impl Fn(&World<A>) -> bool) -> Option<u64> {
+    fn rest<A: Actor>(&self, world: &mut World<A>, mut agree: impl FnMut(&World<A>) -> bool) -> Option<u64> {
         let begin = world.now();
         loop {
             if agree(world) {
@@ -332,6 +372,19 @@ fn perform<A: Actor>(world: &mut World<A>, fault: Fault, lives: &mut dyn FnMut(u
         Fault::Heal => world.heal(),
         Fault::Stop { who, millis } => {
             meant(world, who).into_iter().for_each(|node| world.stop(node, millis * MS))
+        }
+        Fault::Leave { who } => {
+            for node in meant(world, who)
+                .into_iter()
+                .filter(|node| !world.hosts[*node as usize].down)
+                .collect::<Vec<_>>()
+            {
+                lives(node, Lifecycle::Leave(now));
+                world.leave(node);
+            }
+        }
+        Fault::ForceLeave { who, by } => {
+            meant(world, who).into_iter().filter(|of| *of != by).for_each(|of| world.force_leave(by, of));
         }
         Fault::Crash { who } => {
             for node in meant(world, who)

@@ -19,6 +19,17 @@ pub enum What {
     Updates,
 }
 
+/// What a member takes for a quorum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuorumOf {
+    /// As the code has it: more than two thirds of all that count, those that failed among them.
+    #[default]
+    All,
+    /// More than two thirds of whom it believes live: the rule is off, and a run with a cut must fail.
+    Live,
+}
+
 /// A run, in full. Every key of a scenario file is one of these; what is left out is as in the default.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -43,6 +54,10 @@ pub struct Scenario {
     pub down_millis: u64,
     /// Whether it finds its disk again.
     pub disk: bool,
+    /// Every so many-th node is ephemeral: no quorum counts it. Zero for none.
+    pub ephemeral_every: u32,
+    /// What members take for a quorum.
+    pub quorum_of: QuorumOf,
     /// Share of nodes that are evil: silent, garbage and equivocating ones in turn.
     pub byzantine: f64,
     /// Clocks are up to so far apart, milliseconds.
@@ -65,6 +80,8 @@ pub struct Scenario {
     pub updates: u32,
     /// Whether updates travel in push-pull rounds of 100 ms alone, as the theory has it.
     pub rounds_only: bool,
+    /// Whether the rounds that find what was lost are run beside the rest, as in a real node.
+    pub rounds: bool,
     /// What happens, and when.
     pub acts: Vec<SpreadAction>,
     /// What the run must show, beyond the checkers.
@@ -100,6 +117,18 @@ pub enum Fault {
         who: Who,
         /// For how long.
         millis: u64,
+    },
+    /// Members say goodbye, and end.
+    Leave {
+        /// Who.
+        who: Who,
+    },
+    /// An operator has members leave that are gone for good.
+    ForceLeave {
+        /// Which.
+        who: Who,
+        /// The node whose operator it is.
+        by: u32,
     },
     /// Processes die.
     Crash {
@@ -143,6 +172,12 @@ pub struct Bars {
     pub coverage: Option<f64>,
 }
 
+impl Fault {
+    fn is_of_members(self) -> bool {
+        matches!(self, Self::Leave { .. } | Self::ForceLeave { .. })
+    }
+}
+
 impl Default for Scenario {
     fn default() -> Self {
         Self {
@@ -156,6 +191,8 @@ impl Default for Scenario {
             churn: 0.0,
             down_millis: 3_000,
             disk: false,
+            ephemeral_every: 0,
+            quorum_of: QuorumOf::All,
             byzantine: 0.0,
             skew_millis: 0,
             slow_every: 0,
@@ -167,6 +204,7 @@ impl Default for Scenario {
             fanout: 3,
             updates: 1,
             rounds_only: false,
+            rounds: false,
             acts: Vec::new(),
             bars: Bars::default(),
         }
@@ -197,7 +235,10 @@ impl Scenario {
             (share(self.conditions.reorder), "reorder is not a share"),
             (self.conditions.far[0] <= self.conditions.far[1], "far ends before it begins"),
             (self.write_millis > 0 && self.refresh_millis > 0, "write_millis or refresh_millis is zero"),
-            (self.what != What::Engines || self.nodes <= 1_024, "engines are more than 1,024"),
+            (
+                self.what == What::Members || !self.acts.iter().any(|act| act.fault.is_of_members()),
+                "leave or force_leave is for members",
+            ),
         ];
         rules.iter().find(|(holds, _)| !holds).map(|(_, rule)| *rule)
     }

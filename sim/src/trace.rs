@@ -31,6 +31,10 @@ marks! {
     Start = b'+',
     /// A node crashes.
     Crash = b'x',
+    /// A node says goodbye, and ends.
+    Leave = b'-',
+    /// An operator at a node has another leave.
+    ForceLeave = b'f',
     /// A node stops, as by SIGSTOP; about whom: for how many milliseconds.
     Stop = b'z',
     /// Links are cut.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use octick_core::control::dissemination::rank::{Purpose, RINGS, Ranking};
 use octick_core::control::dissemination::regions::{Crossing, RegionView};
+use octick_core::control::dissemination::rounds::Rounds;
 use octick_core::control::dissemination::spread::{Accepted, Lane, Spread, SpreadAction, SpreadSettings};
 use octick_core::control::id::{FrameRef, MemberIndex, UpdateId};
 use octick_core::control::message::gossip::Gossip;
@@ -58,6 +59,17 @@ pub struct Ledger {
     pub unsigned: u64,
 }
 
+/// What rounds do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// Nothing: updates travel by push, announcement and pull alone.
+    None,
+    /// They find what the rest has lost, as in a real node.
+    Rounds,
+    /// They alone carry updates: push-pull, for comparison with the theory.
+    Only,
+}
+
 /// What all nodes of a run share.
 pub struct Common {
     ids: Vec<NodeId>,
@@ -69,8 +81,7 @@ pub struct Common {
     crossing: Crossing,
     /// Between two rounds of comparing, microseconds.
     round: u64,
-    /// Whether only rounds carry updates: push-pull, for comparison with the theory.
-    rounds_only: bool,
+    rounds: Repair,
     seed: u64,
     /// The truth.
     pub ledger: RefCell<Ledger>,
@@ -78,7 +89,7 @@ pub struct Common {
 
 impl Common {
     /// `homes[i]` is the region of node i; regions follow each other.
-    pub fn new(seed: u64, homes: Vec<u16>, round: u64, rounds_only: bool) -> Self {
+    pub fn new(seed: u64, homes: Vec<u16>, round: u64, rounds: Repair) -> Self {
         let mut random = Random::new(seed ^ 0x0DD5);
         let name = |_| {
             let (a, b) = (random.u64().to_le_bytes(), random.u64().to_le_bytes());
@@ -101,7 +112,7 @@ impl Common {
             spread_settings: SpreadSettings::default(),
             crossing: Crossing::default(),
             round,
-            rounds_only,
+            rounds,
             seed,
             ledger: RefCell::default(),
         }
@@ -137,6 +148,7 @@ pub struct SpreadNode {
     /// Updates that are here, a bit each.
     held: Vec<u64>,
     round_at: u64,
+    rounds: Rounds,
     random: Random,
     common: Rc<Common>,
 }
@@ -146,7 +158,7 @@ impl SpreadNode {
     pub fn new(common: Rc<Common>, node: u32, now: u64) -> Self {
         let mut random = Random::new(common.seed ^ u64::from(node) << 28);
         let mut spread = Spread::new(random.fork());
-        if !common.rounds_only {
+        if common.rounds != Repair::Only {
             let there = &common.members[usize::from(common.homes[node as usize])];
             let named = there.iter().map(|place| (*place, common.ids[place.0 as usize]));
             let overlay = ranking(common.seed, Purpose::Overlay);
@@ -155,8 +167,8 @@ impl SpreadNode {
                 debug_assert!(linked, "a node has no more neighbours than links");
             }
         }
-        let round_at = if common.rounds_only { now + common.round } else { u64::MAX };
-        Self { spread, node, held: Vec::new(), round_at, random, common }
+        let round_at = if common.rounds == Repair::Only { now + common.round } else { u64::MAX };
+        Self { spread, node, held: Vec::new(), round_at, rounds: Rounds::new(now), random, common }
     }
 
     /// Issues an update.
@@ -212,10 +224,13 @@ impl SpreadNode {
         };
         self.spread.accepted(now, &common.spread_settings, &accepted, &mut acts);
         let (home, mut to) = (Region(common.homes[self.node as usize]), Vec::new());
-        if from.is_none() && !common.rounds_only {
+        if common.rounds == Repair::Rounds {
+            self.rounds.news(now);
+        }
+        if from.is_none() && common.rounds != Repair::Only {
             common.crossing.wave(home, &common.views(), &mut self.random, &mut to);
         } else if common.aggregators[usize::from(home.0)].contains(&MemberIndex(self.node))
-            && !common.rounds_only
+            && common.rounds != Repair::Only
         {
             let came = Region(common.homes[update.origin as usize]);
             common.crossing.reforward(home, came, &common.views(), &mut self.random, &mut to);
@@ -252,6 +267,24 @@ impl SpreadNode {
                 SpreadAction::Forget(_) => {}
             }
         }
+    }
+
+    /// Whom to compare with, as [`Dissemination`](octick_core::control::dissemination::dissemination::Dissemination) draws it.
+    fn draw_partner(&mut self) -> Option<MemberIndex> {
+        let (common, home) = (self.common.clone(), Region(self.common.homes[self.node as usize]));
+        let neighbours: Vec<MemberIndex> = self.spread.neighbours().collect();
+        let mut views = common.views();
+        if !Rounds::is_with_anybody(&mut self.random) && !neighbours.is_empty() {
+            views[usize::from(home.0)].members = &neighbours;
+        }
+        let partner = common.crossing.partner(home, &views, &mut self.random);
+        partner.filter(|partner| partner.0 != self.node)
+    }
+
+    /// The neighbours that are as `is` says, and all there are.
+    pub fn neighbours(&self, is: impl Fn(u32) -> bool) -> (usize, usize) {
+        let all = || self.spread.neighbours();
+        (all().filter(|place| is(place.0)).count(), all().count())
     }
 
     /// The bytes of an update that is here; its name says which it is.
@@ -316,12 +349,17 @@ impl Actor for SpreadNode {
                 self.spread.offer(partner, &mut acts);
             }
         }
+        if self.rounds.tick(now)
+            && let Some(partner) = self.draw_partner()
+        {
+            self.spread.offer(partner, &mut acts);
+        }
         self.spread.tick(now, &common.spread_settings, &mut acts);
         self.carry_out(acts, out);
     }
 
     fn next_due(&self) -> u64 {
-        self.spread.next_due().min(self.round_at)
+        self.spread.next_due().min(self.round_at).min(self.rounds.next_due())
     }
 
     fn restart(&mut self, now: u64, disk: bool, _: &mut Out<Packet>) {

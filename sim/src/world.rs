@@ -33,6 +33,12 @@ pub trait Actor {
     /// The process starts again, in its next life, with what its disk kept or without.
     fn restart(&mut self, now: u64, disk: bool, out: &mut Out<Self::Packet>);
 
+    /// The process is about to end in an orderly way, and says goodbye where there is somebody to hear it.
+    fn leave(&mut self, _now: u64, _out: &mut Out<Self::Packet>) {}
+
+    /// An operator has node `of` leave, which is gone for good.
+    fn force_leave(&mut self, _now: u64, _of: u32, _out: &mut Out<Self::Packet>) {}
+
     /// What a node of an evil role sends instead of `packet`.
     fn misbehave(&mut self, role: Role, packet: Self::Packet, random: &mut Random) -> Option<Self::Packet>;
 }
@@ -210,6 +216,25 @@ impl<A: Actor> World<A> {
     pub fn crash(&mut self, node: u32) {
         self.trace.mark(self.now, Mark::Crash, node, 0);
         self.hosts[node as usize].down = true;
+    }
+
+    /// The process says goodbye, and ends.
+    pub fn leave(&mut self, node: u32) {
+        self.trace.mark(self.now, Mark::Leave, node, 0);
+        self.call(node, |actor, now, out| actor.leave(now, out));
+        self.hosts[node as usize].down = true;
+    }
+
+    /// The operator of node `by` has node `of` leave.
+    pub fn force_leave(&mut self, by: u32, of: u32) {
+        self.trace.mark(self.now, Mark::ForceLeave, by, of);
+        self.call(by, |actor, now, out| actor.force_leave(now, of, out));
+    }
+
+    /// Whether a process runs, and has done so for so many microseconds if it was ever stopped.
+    pub fn has_run_for(&self, node: u32, micros: u64) -> bool {
+        let host = &self.hosts[node as usize];
+        !host.down && (host.process.stopped_until == 0 || host.process.stopped_until + micros <= self.now)
     }
 
     /// A dead process starts again.

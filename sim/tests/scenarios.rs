@@ -81,6 +81,42 @@ fn updates_reach_everybody_under_all_conditions() {
 }
 
 #[test]
+fn at_no_moment_do_two_sides_of_a_cut_have_a_quorum() {
+    passes("quorum.toml");
+    passes("quorum_majority.toml");
+}
+
+/// With the rule off, and where operators on both sides have the other side leave.
+#[test]
+fn two_sides_that_both_have_a_quorum_are_found() {
+    for name in ["canary_quorum.toml", "canary_operators.toml"] {
+        let Outcome { report, .. } = ends(name);
+        assert!(!report.checkers["one_quorum"], "{name}\n{report}");
+        let told = |fault: &String| fault.starts_with("one_quorum: node 0");
+        assert!(report.faults.iter().any(told), "{name}\n{report}");
+    }
+}
+
+/// In full it is `octick-sim --scenario sim/scenarios/s3_rounds.toml --nodes 1000000 --regions 500 --seed 7`.
+#[test]
+fn whoever_the_wave_missed_is_found_by_rounds() {
+    let scenario = read("eclipsed.toml");
+    let without = run(&Scenario { rounds: false, ..scenario }, &mut |_, _, _| ());
+    assert!(without.report.missed > 0 && !without.report.checkers["convergence"], "{}", without.report);
+    assert!(without.report.without.iter().any(|node| node.contains(" 0 are honest")), "{}", without.report);
+    passes("eclipsed.toml");
+}
+
+/// In small; in full it is `octick-sim --scenario sim/scenarios/engines_5k.toml`.
+#[test]
+fn engines_beyond_a_thousand_hold_the_same() {
+    let small =
+        Scenario { nodes: if cfg!(debug_assertions) { 64 } else { 1_100 }, ..read("engines_5k.toml") };
+    let Outcome { report, .. } = run(&small, &mut |_, _, _| ());
+    assert!(report.passed() && report.events > 0, "{report}");
+}
+
+#[test]
 fn the_canary_fails_and_says_why() {
     let Outcome { report, trace } = ends("canary.toml");
     assert!(!report.passed());

@@ -6,10 +6,12 @@
 //! | no_unsigned_merge | nobody took in what its origin had not issued |
 //! | no_resurrection | no cell went back to an older version; no member came back without a word of its own |
 //! | agreement | after the last act nodes came to agree within the quiet time |
+//! | one_quorum | at no moment do two sides of a cut believe that they have a quorum |
 //! | bounds | records, queues, packets and bytes stayed within their bounds |
 //! | bars | the figures that the scenario asks for |
 
 pub mod members;
+pub mod quorum;
 pub mod tables;
 
 use octick_core::limits::FRAME_MAX;
@@ -27,6 +29,8 @@ pub struct Evidence {
     pub unsigned: u64,
     /// What came back from the dead, or went back in time.
     pub resurrected: u64,
+    /// Why two sides of a cut had a quorum at once, as far as they had.
+    pub split: Vec<String>,
     /// After how long all agreed, microseconds.
     pub agreed_after: Option<u64>,
     /// Most members on one record.
@@ -61,6 +65,7 @@ pub fn judge(report: &mut Report, evidence: &Evidence, bars: &Bars) {
     );
     verdict("no_resurrection", none(evidence.resurrected, "items came back from the dead"));
     verdict("agreement", none(evidence.agreed_after.is_none().into(), "quiet time was not enough to agree"));
+    verdict("one_quorum", evidence.split.clone());
     verdict("bounds", bounds(evidence, report.nodes));
     let faults = beyond(report, bars);
     report.checkers.insert("bars", faults.is_empty());
