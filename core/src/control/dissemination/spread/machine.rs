@@ -243,6 +243,8 @@ impl Spread {
             };
             let Some(update) = self.updates.get(ordinal) else { continue };
             let news = bit == 0 || update.has & bit == 0;
+            // Whoever repeats its word is asked again as well, of each update so many times in all.
+            let again = !news && update.repeats < spread_settings.pulls;
             update.told |= bit;
             update.has |= bit;
             if update.state == State::Held {
@@ -252,7 +254,10 @@ impl Spread {
             if bit == 0 {
                 update.outsider = Some(from);
             }
-            if news && room && update.state == State::GivenUp {
+            if (news || again) && room && update.state == State::GivenUp {
+                // Of all neighbours it is the one to ask: others had their turn.
+                update.asked &= !bit;
+                update.repeats += u8::from(again);
                 update.state = State::Missing(pulls);
                 self.pulls.miss(now + micros(spread_settings.pull_delay), ordinal);
             }
@@ -430,6 +435,7 @@ impl Spread {
             active_for: 0,
             round: self.round,
             rounds: 0,
+            repeats: 0,
             state: State::GivenUp,
             frame_ref: FrameRef::default(),
             origin: MemberIndex(u32::MAX),

@@ -25,16 +25,16 @@ impl Spread {
             let State::Missing(left) = update.state else { continue };
             // Whoever was asked last had its time.
             self.links.breaks_its_word(update.asked_last);
-            let holder = if left == 0 { None } else { self.next_holder(ordinal) };
+            let holder = if left == 0 { self.next_unasked(ordinal) } else { self.next_holder(ordinal) };
             let Some(update) = self.updates.get(ordinal) else { continue };
             let Some(holder) = holder else {
+                assert!(update.has & !update.asked == 0, "{:?} is given up before all were asked", update.id);
                 update.state = State::GivenUp;
                 self.counts.given_up += 1;
                 self.pulls.found();
                 continue;
             };
-            assert!(left > 0, "{:?} was given up", update.id);
-            update.state = State::Missing(left - 1);
+            update.state = State::Missing(left.saturating_sub(1));
             asks.push((holder, update.id));
             self.pulls.ask_again(now + micros(spread_settings.pull_timeout), ordinal);
         }
@@ -51,20 +51,29 @@ impl Spread {
         }
     }
 
-    /// Whom to ask next: a neighbour that has it and was not asked in this turn, then whoever else has it, then all again.
+    /// Whom to ask next: who was not asked in this turn, then all neighbours that have it again.
     fn next_holder(&mut self, ordinal: Ordinal) -> Option<MemberIndex> {
+        let unasked = self.next_unasked(ordinal);
+        if unasked.is_some() {
+            return unasked;
+        }
+        let update = self.updates.get(ordinal)?;
+        update.asked = 0;
+        let (bit, place) = self.links.draw(update.has, &mut self.random)?;
+        update.ask(bit);
+        Some(place)
+    }
+
+    /// Who has it and was not asked in this turn: a neighbour, then whoever else said so last. Nobody who says so goes unasked,
+    /// though it be after the last of the set number of pulls was spent on those who said so earlier.
+    fn next_unasked(&mut self, ordinal: Ordinal) -> Option<MemberIndex> {
         let update = self.updates.get(ordinal)?;
         if let Some((bit, place)) = self.links.draw(update.has & !update.asked, &mut self.random) {
             update.ask(bit);
             return Some(place);
         }
-        if let Some(outsider) = update.outsider.take() {
-            update.ask(0);
-            return Some(outsider);
-        }
-        update.asked = 0;
-        let (bit, place) = self.links.draw(update.has, &mut self.random)?;
-        update.ask(bit);
-        Some(place)
+        let outsider = update.outsider.take()?;
+        update.ask(0);
+        Some(outsider)
     }
 }

@@ -24,7 +24,9 @@ pub struct SpreadSettings {
     pub pull_delay: Duration,
     /// How long an answer to a pull may take before another holder is asked: some round trips within a region.
     pub pull_timeout: Duration,
-    /// How often an update is asked for in all. A third Byzantine and 5 % loss each way leave one of 7 million.
+    /// How often an update is asked for before it is given up, unless more than so many say that they have it: each is asked
+    /// once. A third Byzantine and 5 % loss each way leave one of 7 million. What was given up is asked for once a word
+    /// of who has it, of neighbours that only repeat theirs this often in all.
     pub pulls: u8,
     /// How long an update is kept for those who ask.
     pub keep: Duration,

@@ -35,6 +35,8 @@ pub(in crate::control) struct Update {
     pub(in crate::control) round: u16,
     /// Rounds until that last time.
     pub(in crate::control) rounds: u16,
+    /// How often it was asked for because a link that had said so before said again that it has it.
+    pub(in crate::control) repeats: u8,
     pub(in crate::control) state: State,
     /// Where its bytes are, once it is held.
     pub(in crate::control) frame_ref: FrameRef,
@@ -186,6 +188,7 @@ mod tests {
             active_for: 0,
             round: 0,
             rounds: 0,
+            repeats: 0,
             state: State::Held,
             frame_ref: FrameRef::default(),
             origin: MemberIndex(0),

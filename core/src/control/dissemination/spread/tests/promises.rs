@@ -138,6 +138,51 @@ fn what_is_missing_is_asked_of_one_holder_after_the_other() {
     assert_eq!(bench.spread.counts.given_up, 1);
 }
 
+/// Neighbour 1 speaks first and sends nothing, and all pulls go to it. Returns when it was given up.
+fn given_up_too_early(bench: &mut Bench) -> u64 {
+    bench.hear(0, MemberIndex(1), [7]);
+    let (at, actions) = bench.wait();
+    let pulls = pulls(&actions);
+    assert!(pulls.len() >= usize::from(bench.spread_settings.pulls) && bench.spread.counts.given_up == 1);
+    at
+}
+
+#[test]
+fn each_of_those_who_announce_together_what_was_given_up_is_asked() {
+    let mut bench = Bench::new(6);
+    let at = given_up_too_early(&mut bench);
+    (2..=5).for_each(|i| _ = bench.hear(at, MemberIndex(i), [7]));
+    let mut asked = pulls(&bench.wait().1);
+    asked.sort_unstable();
+    assert_eq!(asked, [2, 3, 4, 5].map(MemberIndex));
+}
+
+#[test]
+fn what_was_given_up_is_asked_of_whoever_offers_it_again() {
+    let mut bench = Bench::new(6);
+    let at = given_up_too_early(&mut bench);
+    (2..=5).for_each(|i| _ = bench.hear(at, MemberIndex(i), [7]));
+    // All that was asked, or answered, is lost.
+    let (at, _) = bench.wait();
+    let (mut asked, offered) = (Vec::new(), [UpdateId(7)]);
+    for offer in 0..100 {
+        let (now, from) = (at + u64::from(offer) * 100 * MS, MemberIndex(2 + offer % 4));
+        bench.spread.handle_offer(now, &bench.spread_settings, from, &offered, &mut bench.actions);
+        asked.push(pulls(&bench.wait().1));
+    }
+    let pulls_max = usize::from(bench.spread_settings.pulls);
+    for (offer, asked) in (0..).zip(&asked[..pulls_max]) {
+        assert_eq!(*asked, [MemberIndex(2 + offer % 4)], "of whoever offered it");
+    }
+    assert!(asked[pulls_max..].iter().all(Vec::is_empty), "not for ever");
+    bench.hear(at + 11 * S, MemberIndex(6), [7]);
+    assert_eq!(
+        pulls(&bench.wait().1),
+        [MemberIndex(6)],
+        "who speaks for the first time is asked all the same"
+    );
+}
+
 #[test]
 fn what_came_meanwhile_is_not_asked_for() {
     let mut bench = Bench::new(6);
