@@ -30,6 +30,7 @@ fn announcement(i: usize) -> Arc<Announcement> {
         leaves: false,
         addresses: vec!["127.0.0.1:7700".parse().expect("an address")],
         claims: Vec::new(),
+        serial: 0,
     };
     Arc::new(Announcement::sign(&identity, &mesh_key("bench"), &statement))
 }

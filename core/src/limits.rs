@@ -111,8 +111,8 @@ bounds! {
     CLAIMS_MAX: usize = 16, "runs";
     /// What every announcement begins with: key, incarnation, boot, version, capabilities, region, flags and counts.
     ANNOUNCEMENT_FIXED: usize = 60, "bytes";
-    /// Longest announcement: 19 bytes an address, 16 a run, and a signature.
-    ANNOUNCEMENT_MAX: usize = ANNOUNCEMENT_FIXED + ADDRESSES_MAX * 19 + CLAIMS_MAX * 16 + SIGNATURE_LEN, "bytes";
+    /// Longest announcement: 19 bytes an address, 16 a run, 8 for a credential's serial, and a signature.
+    ANNOUNCEMENT_MAX: usize = ANNOUNCEMENT_FIXED + ADDRESSES_MAX * 19 + CLAIMS_MAX * 16 + 8 + SIGNATURE_LEN, "bytes";
     /// Ids in one message about updates: as many as a batch has frames.
     IDS_MAX: usize = BATCH_MAX, "updates";
     /// Ids in one pull: 32 frames are 39 kB, what an answer of one burst may weigh.
@@ -140,6 +140,10 @@ bounds! {
     DECISION_MAX: usize = DECISION_FIXED + AUTHORITY_KEYS_MAX * 32 + ENDORSEMENTS_MAX * 80, "bytes";
     /// Decisions of an authority that a node keeps, for good: a megabyte. Only the authority can fill them.
     DECISIONS_MAX: usize = 1 << 12, "decisions";
+    /// Decisions a second that a node verifies, whoever brings them.
+    DECISIONS_PER_SEC: u32 = 200, "decisions a second";
+    /// Decisions in one answer to who asks for them: at most 20 control frames.
+    DECISIONS_TOLD_MAX: usize = 32, "decisions";
     /// Generations of an authority's keys.
     GENERATIONS_MAX: usize = 64, "generations";
     /// Issuers that an authority may appoint, those it dismissed included.
@@ -161,7 +165,7 @@ bounds! {
     BROADCASTS_MAX: usize = 1 << 16, "broadcasts";
     /// Confirmations that are kept of one suspicion: the accuser and as many as settings may ask for.
     CONFIRMERS_MAX: usize = 9, "members";
-    /// Members that settings may let a table hold: 128 bytes each, and an announcement of at most 456.
+    /// Members that settings may let a table hold: 128 bytes each, and an announcement of at most 464, a credential of at most 384.
     MEMBERS_MAX: usize = 1 << 20, "members";
     /// Helpers that settings may let a probe ask.
     HELPERS_MAX: usize = 8, "members";

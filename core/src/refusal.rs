@@ -71,12 +71,32 @@ listed! {
     AuditFull = "audit_full",
     /// A control frame of this node's own that found no room among those that wait to be sent.
     SendQueueFull = "send_queue_full",
+    /// A node that this node's configuration bans, or that a listed mesh does not list.
+    Banned = "control_banned",
+    /// An announcement without the credential that the mesh asks for.
+    NoCredential = "control_no_credential",
+    /// A credential that no key trusted by the mesh signed, that names another member or region, or that breaks a rule.
+    CredentialUnsound = "control_credential_unsound",
+    /// A credential that is over, or does not hold yet by this node's clock.
+    CredentialExpired = "control_credential_expired",
+    /// A credential that the mesh's authority revoked.
+    Revoked = "control_revoked",
+    /// A claim to slots that the credential does not grant.
+    Ungranted = "control_ungranted",
+    /// A decision in the name of an authority that did not sign it, or that this mesh does not have.
+    DecisionUnsound = "control_decision_unsound",
 }
 
 /// How often each was counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusals {
     counts: [u64; Refusal::ALL.len()],
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self { counts: [0; Refusal::ALL.len()] }
+    }
 }
 
 impl Refusals {

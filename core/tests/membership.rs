@@ -4,7 +4,7 @@ mod mesh;
 
 use mesh::{MS, Mesh, S};
 use octick_core::control::message::announcement::mesh_key;
-use octick_core::control::message::membership::{Accusation, BUCKETS, MembershipMsg};
+use octick_core::control::message::membership::{Accusation, Announced, BUCKETS, MembershipMsg};
 use octick_core::control::{Announcement, Output, PacketInfo, Partition, PeerState, Refusal, Statement};
 use octick_core::crypto::Identity;
 use octick_core::limits::CONTROL_FRAME_MAX;
@@ -220,7 +220,7 @@ fn old_gossip_brings_nobody_back() {
         members.get(members.find(dead).unwrap()).announcement().bytes().to_vec()
     };
     let mut control_frame = ControlFrame::new();
-    assert!(MembershipMsg::Announce(&word).write(&mut control_frame));
+    assert!(MembershipMsg::Announce(Announced::bare(&word)).write(&mut control_frame));
     for to in [0, 3, 11] {
         let packet = mesh.packet(2);
         mesh.deliver(to, &packet, &control_frame);
@@ -256,7 +256,7 @@ fn forged_news_is_refused() {
     ];
     for bytes in forged {
         let mut control_frame = ControlFrame::new();
-        assert!(MembershipMsg::Announce(&bytes).write(&mut control_frame));
+        assert!(MembershipMsg::Announce(Announced::bare(&bytes)).write(&mut control_frame));
         let packet = mesh.packet(2);
         let now = mesh.now;
         let refused = mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
@@ -465,7 +465,7 @@ fn nobody_is_sent_much_before_showing_its_address() {
     let digests = [[1; 4]; BUCKETS];
     let mut control_frame = ControlFrame::new();
     assert!(
-        MembershipMsg::Announce(word.bytes()).write(&mut control_frame)
+        MembershipMsg::Announce(Announced::bare(word.bytes())).write(&mut control_frame)
             && MembershipMsg::Hello.write(&mut control_frame)
     );
     assert!(MembershipMsg::SyncAsk { cursor: 0, digests: Some(&digests) }.write(&mut control_frame));
@@ -610,7 +610,7 @@ fn an_announcement_older_than_anybodys_memory_is_refused() {
         statement.version = Version::new(micros, stranger.id());
         let said = Announcement::sign(&stranger, &mesh_key("test"), &statement);
         let mut control_frame = ControlFrame::new();
-        assert!(MembershipMsg::Announce(said.bytes()).write(&mut control_frame));
+        assert!(MembershipMsg::Announce(Announced::of(&said)).write(&mut control_frame));
         let (packet, now) = (mesh.packet(1), mesh.now);
         let handled = mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
         assert_eq!(handled, if taken { Ok(()) } else { Err(Refusal::Stale) });
@@ -636,7 +636,7 @@ fn two_words_of_one_life_at_one_time_and_an_earlier_life_that_speaks_later_are_c
         }
         let said = Announcement::sign(&three, &mesh_key("test"), &statement);
         let mut control_frame = ControlFrame::new();
-        assert!(MembershipMsg::Announce(said.bytes()).write(&mut control_frame));
+        assert!(MembershipMsg::Announce(Announced::of(&said)).write(&mut control_frame));
         let packet = mesh.packet(1);
         assert!(!mesh.nodes[0].conflicts.contains(&three.id()));
         mesh.deliver(0, &packet, &control_frame);

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use octick_core::admission::Admission;
 use octick_core::control::id::Region;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::message::control_msg::ControlMsg;
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::message::kind::FREE;
-use octick_core::control::message::membership::{Accusation, BUCKETS, Listed, MembershipMsg};
+use octick_core::control::message::membership::{Accusation, Announced, BUCKETS, Listed, MembershipMsg};
 use octick_core::control::{
     Claim, Config, Control, MembershipSettings, NodeInit, Output, PacketInfo, PeerState, Refusals, Signer,
     Statement,
@@ -85,6 +86,7 @@ fn statement(who: usize, input: &mut Cursor<'_>) -> Statement {
         leaves: spread_settings & 63 == 33,
         addresses: vec![address(if spread_settings & 31 == 7 { 200 } else { who })],
         claims: claims.collect(),
+        serial: 0,
     }
 }
 
@@ -123,6 +125,8 @@ impl Play {
             runs: vec![Run { first: Slot(0), len: 64 }],
             seed: seed.into(),
             secret: [seed; 32],
+            admission: Admission::default(),
+            credential: None,
         };
         Self {
             control: Control::new(settings, init, Box::new(Memory)),
@@ -221,7 +225,7 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
     // Most control frames begin with their author's word, so that strangers become members.
     if op & 0x80 != 0 {
         let word = Announcement::sign(&World::get().people[who], &mesh_key("fuzz"), &statement(who, input));
-        let _ = MembershipMsg::Announce(word.bytes()).write(&mut control_frame);
+        let _ = MembershipMsg::Announce(Announced::bare(word.bytes())).write(&mut control_frame);
     }
     match op % 9 {
         0 => {
@@ -247,7 +251,7 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
                     .to_vec();
             let (at, bend) = (usize::from(input.u8()) % word.len(), input.u8());
             word[at] ^= if bend < 0xC0 { 0 } else { bend };
-            let _ = MembershipMsg::Announce(&word).write(&mut control_frame);
+            let _ = MembershipMsg::Announce(Announced::bare(&word)).write(&mut control_frame);
         }
         3 => {
             let id = World::get().people[about].id();

@@ -102,10 +102,20 @@ fn the_ingress_corpus_meets_every_verdict() {
 fn the_control_corpus_meets_every_refusal() {
     let met: Vec<_> =
         corpus("control").into_iter().map(|(_, bytes)| octick_fuzz::control::play(&bytes)).collect();
-    // What a control frame as such is refused for; the machines' own corpora and tests raise the others.
+    // What a control frame as such is refused for; the machines' own corpora and tests raise the others. An open mesh is played
+    // here: what needs an authority is raised by the tests of admission in core.
+    let authority = [
+        Refusal::Banned,
+        Refusal::NoCredential,
+        Refusal::CredentialUnsound,
+        Refusal::CredentialExpired,
+        Refusal::Revoked,
+        Refusal::Ungranted,
+        Refusal::DecisionUnsound,
+    ];
     let unmet: Vec<&str> = Refusal::ALL
         .iter()
-        .filter(|refusal| refusal.metric().starts_with("control_"))
+        .filter(|refusal| refusal.metric().starts_with("control_") && !authority.contains(refusal))
         .filter(|refusal| met.iter().all(|refusals| refusals.get(**refusal) == 0))
         .map(|refusal| refusal.metric())
         .collect();

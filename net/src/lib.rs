@@ -60,8 +60,8 @@ pub use error::{Gone, LearnError, MeshError, NotReady, QueryError, QuorumError, 
 pub use events::{Events, NextEvent};
 pub use handle::{About, Handle, Shutdown, Stats};
 pub use mesh::{
-    Expelled, MemberView, Membership, MeshEvent, MeshView, Partition, PeerState, QuorumView, Region,
-    Strategy, TravelView,
+    Admission, Authority, AuthorityLog, Credential, Expelled, MemberView, Membership, MeshEvent, MeshView,
+    Partition, PeerState, QuorumView, Region, Rights, Rule, Strategy, TravelView,
 };
 pub use octick_core::counters::{Counter, Tally};
 pub use octick_core::data::budget::{Limits, Rate, SenderScore};

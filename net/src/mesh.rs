@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use octick_core::admission::{Admission, Authority, AuthorityLog, Credential, Rule};
 use octick_core::control;
 pub use octick_core::control::dissemination::select::Strategy;
 pub use octick_core::control::dissemination::spread::{Convergence, Counts as TravelCounts, SpreadSettings};
+pub use octick_core::control::output::Rights;
 pub use octick_core::control::{
     Expelled, MembershipSettings, Partition, PeerState, Quorum as QuorumView, Region,
 };
@@ -32,6 +34,11 @@ pub struct Membership {
     /// Bytes of the frames that were merged last, kept for members that miss some. Default 16 MiB: a tenth of a second of
     /// 130,000 full frames a second.
     pub frame_cache: usize,
+    /// Who may be a member. Default [`Rule::Open`]: anyone. Peers that are listed are known to it with their slots, and those that are
+    /// revoked are refused whatever anybody says.
+    pub admission: Admission,
+    /// What the mesh's authority grants this node, where it has one.
+    pub credential: Option<Arc<Credential>>,
     /// Seeds, timers and bounds. Peers that are listed count as seeds.
     pub settings: MembershipSettings,
     /// How updates spread.
@@ -56,6 +63,8 @@ impl Default for Membership {
             ephemeral: false,
             advertise: Vec::new(),
             frame_cache: 16 << 20,
+            admission: Admission::default(),
+            credential: None,
             settings: MembershipSettings::default(),
             spread: SpreadSettings::default(),
             selection: Strategy::default(),

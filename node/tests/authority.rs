@@ -10,9 +10,8 @@ use std::process::Stdio;
 use command::{directory, failure, octick, run};
 use octick_core::admission::endorsement::authority_key;
 use octick_core::admission::log::Appended;
-use octick_core::admission::{Authority, AuthorityLog, Credential, Grant, Invalid, Signed};
-use octick_crypto::lanes::Settings;
-use octick_crypto::{PublicKey, Verifier};
+use octick_core::admission::{Authority, AuthorityLog, Credential, Grant, Invalid, SignedDecision};
+use octick_crypto::{PublicKey, verify_many};
 use octick_node::authority::{read_credential, read_decisions};
 use serde_json::Value;
 
@@ -63,15 +62,13 @@ fn node(dir: &Path, name: &str) -> String {
 /// What a credential's file grants to whoever has `trust`.
 fn grant(path: &Path, trust: &AuthorityLog) -> Result<Grant, Invalid> {
     let bytes = read_credential(path).unwrap();
-    let mut verifier = Verifier::new(Settings::default());
-    let read = Credential::verify_all(&[&bytes], trust.mesh(), trust, &mut verifier).remove(0);
+    let read = Credential::verify_all(&[&bytes], trust, verify_many).remove(0);
     read.map(|credential| credential.grant().clone())
 }
 
 /// Hears all decisions of a file: how many were new.
 fn hear(path: &Path, trust: &mut AuthorityLog) -> usize {
-    let mut verifier = Verifier::new(Settings::default());
-    let mut take = |bytes: &Vec<u8>| trust.append(&Signed::read(bytes).unwrap(), &mut verifier);
+    let mut take = |bytes: &Vec<u8>| trust.append(&SignedDecision::read(bytes).unwrap(), verify_many);
     let became: Vec<Appended> = read_decisions(path).unwrap().iter().map(&mut take).collect();
     assert!(became.iter().all(|became| matches!(became, Appended::New | Appended::Known)), "{became:?}");
     became.iter().filter(|became| **became == Appended::New).count()

@@ -11,8 +11,7 @@ use std::process::{Child, Stdio};
 use command::{directory, failure, octick, run};
 use octick_core::admission::endorsement::authority_key;
 use octick_core::admission::{Authority, AuthorityLog, Credential, Grant};
-use octick_crypto::lanes::Settings;
-use octick_crypto::{Verifier, key_file};
+use octick_crypto::{key_file, verify_many};
 use octick_node::authority::{read_credential, read_decisions};
 
 /// `octick authority serve`, until it is dropped.
@@ -68,8 +67,7 @@ fn grant(dir: &Path) -> Grant {
     let root = key_file::read(&dir.join("authority/authority.key")).unwrap().public().clone();
     let trust = AuthorityLog::new(authority_key("farm"), Authority::new(vec![root], 1).unwrap());
     let bytes = read_credential(&dir.join("node.credential")).unwrap();
-    let mut verifier = Verifier::new(Settings::default());
-    let read = Credential::verify_all(&[&bytes], trust.mesh(), &trust, &mut verifier).remove(0);
+    let read = Credential::verify_all(&[&bytes], &trust, verify_many).remove(0);
     read.unwrap().grant().clone()
 }
 

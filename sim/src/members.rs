@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use octick_core::admission::Admission;
 use octick_core::control::id::Rank;
 use octick_core::control::message::announcement::{EPHEMERAL, mesh_key};
 use octick_core::control::message::kind::MessageKind;
@@ -119,6 +120,8 @@ impl MemberNode {
             runs: Vec::new(),
             seed: rng.u64(),
             secret: std::array::from_fn(|_| rng.u64() as u8),
+            admission: Admission::default(),
+            credential: None,
         };
         let control = Control::new(settings, init, common.cast.signer(node));
         let met = vec![0; common.regions.len().div_ceil(64)];
@@ -174,6 +177,9 @@ impl MemberNode {
                 | Output::Superseded { .. }
                 | Output::Outlived(_)
                 | Output::Alone
+                | Output::Decided(_)
+                | Output::AuthorityContradicts(_)
+                | Output::Rights(_)
                 | Output::Deliver { .. } => {}
             }
         }

@@ -42,6 +42,7 @@ impl Authority {
         if threshold == 0 || threshold > keys.len().min(ENDORSEMENTS_MAX) {
             return Err(NoAuthority::Threshold(threshold));
         }
+        assert!((1..=keys.len()).contains(&threshold), "{threshold} of {} keys", keys.len());
         Ok(Self { keys, threshold })
     }
 

@@ -17,11 +17,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use octick_crypto::{Identity, NodeId, PublicKey, Verifier};
+use octick_crypto::{Identity, Item, NodeId, PublicKey};
 
 use super::authority::Authority;
 use super::endorsement::{Document, Endorsements, Invalid, endorse, message};
-use crate::limits::{AUTHORITY_KEYS_MAX, DECISION_FIXED};
+use crate::limits::{AUTHORITY_KEYS_MAX, DECISION_FIXED, DECISION_MAX};
 use crate::stamp::{Run, Slot};
 
 /// One decision.
@@ -61,7 +61,7 @@ pub enum Decision {
 
 /// A decision with its number and signatures; verified only by [`AuthorityLog::append`](super::log::AuthorityLog::append).
 #[derive(Clone, PartialEq, Eq)]
-pub struct Signed {
+pub struct SignedDecision {
     number: u64,
     decision: Decision,
     bytes: Box<[u8]>,
@@ -72,7 +72,7 @@ const ROTATE: u8 = 2;
 const APPOINT: u8 = 3;
 const DISMISS: u8 = 4;
 
-impl Signed {
+impl SignedDecision {
     /// Signs a decision.
     ///
     /// # Panics
@@ -80,7 +80,9 @@ impl Signed {
     pub fn sign(number: u64, decision: &Decision, mesh: &[u8; 32], signers: &[&Identity]) -> Self {
         assert!(number > 0, "decisions are numbered from one");
         let mut bytes = encode(number, decision);
+        assert!(number > 0, "numbers begin at 1");
         endorse(Document::Decision, mesh, &mut bytes, signers);
+        assert!(bytes.len() <= DECISION_MAX, "{} bytes of a decision", bytes.len());
         Self { number, decision: decision.clone(), bytes: bytes.into_boxed_slice() }
     }
 
@@ -119,7 +121,7 @@ impl Signed {
         &self,
         authority: &Authority,
         mesh: &[u8; 32],
-        verifier: &mut Verifier,
+        check: impl FnOnce(&[Item<'_>], &mut [bool]),
     ) -> bool {
         let Ok((_, _, endorsements)) = decode(&self.bytes) else { return false };
         let said = &self.bytes[..self.bytes.len() - endorsements.bytes_len()];
@@ -127,7 +129,7 @@ impl Signed {
         let items = endorsements.items(&message, |id| authority.key(id));
         assert!(said.len() + endorsements.bytes_len() == self.bytes.len() && authority.threshold() > 0);
         let mut verdicts = alloc::vec![false; items.len()];
-        verifier.verify(&items, &mut verdicts);
+        check(&items, &mut verdicts);
         verdicts.iter().filter(|holds| **holds).count() >= authority.threshold()
     }
 }
@@ -137,9 +139,12 @@ pub fn peek_number(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.first_chunk::<DECISION_FIXED>()?.first_chunk()?))
 }
 
-impl fmt::Debug for Signed {
+impl fmt::Debug for SignedDecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signed").field("number", &self.number).field("decision", &self.decision).finish()
+        f.debug_struct("SignedDecision")
+            .field("number", &self.number)
+            .field("decision", &self.decision)
+            .finish()
     }
 }
 

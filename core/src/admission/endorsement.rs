@@ -88,6 +88,7 @@ impl<'a> Endorsements<'a> {
         if !rest.is_empty() || each.is_empty() {
             return Err(Invalid::Length);
         }
+        assert!(bytes.len() == each.len() * ENDORSEMENT_LEN, "whole signatures");
         let rising = each.windows(2).all(|pair| pair[0][..16] < pair[1][..16]);
         if each.len() > ENDORSEMENTS_MAX || !rising { Err(Invalid::Order) } else { Ok(Self(each)) }
     }

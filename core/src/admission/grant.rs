@@ -7,7 +7,7 @@
 //!     since 1970                             runs: first u32, len u32
 //! 32  grace u32, seconds                     signatures, 80 each (see `endorsement`)
 //! 36  region u16, 38 roles u16
-//! //! ```
+//! ```
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -9,10 +9,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use octick_crypto::{Item, NodeId, PublicKey, Verifier};
+use octick_crypto::{Item, NodeId, PublicKey};
 
 use super::authority::Authority;
-use super::decision::{Decision, Signed};
+use super::decision::{Decision, SignedDecision};
 use super::endorsement::Endorsements;
 use super::grant::Grant;
 use crate::limits::{DECISIONS_MAX, GENERATIONS_MAX, ISSUERS_MAX};
@@ -60,7 +60,7 @@ pub struct AuthorityLog {
     issuers: Vec<Issuer>,
     /// The last void serial of each.
     revoked: BTreeMap<NodeId, u64>,
-    decisions: Vec<Arc<Signed>>,
+    decisions: Vec<Arc<SignedDecision>>,
 }
 
 impl AuthorityLog {
@@ -91,7 +91,7 @@ impl AuthorityLog {
     }
 
     /// The decisions behind number `known`, in their order.
-    pub fn after(&self, known: u64) -> &[Arc<Signed>] {
+    pub fn after(&self, known: u64) -> &[Arc<SignedDecision>] {
         let known = usize::try_from(known).unwrap_or(usize::MAX).min(self.decisions.len());
         &self.decisions[known..]
     }
@@ -102,7 +102,12 @@ impl AuthorityLog {
     }
 
     /// Takes a decision, if it is the next one and the authority's. At most three signatures are verified.
-    pub fn append(&mut self, signed: &Signed, verifier: &mut Verifier) -> Appended {
+    /// `check` is [`verify_many`](octick_crypto::verify_many), or does the same.
+    pub fn append(
+        &mut self,
+        signed: &SignedDecision,
+        check: impl FnOnce(&[Item<'_>], &mut [bool]),
+    ) -> Appended {
         let last = self.len();
         if signed.number() <= last {
             // Which signatures stand under it makes no other decision of it.
@@ -112,7 +117,7 @@ impl AuthorityLog {
             let (authority, mesh) = (self.authority_at(signed.number()), self.mesh);
             return match same {
                 true => Appended::Known,
-                false if signed.is_signed_by(&authority, &mesh, verifier) => Appended::Contradiction,
+                false if signed.is_signed_by(&authority, &mesh, check) => Appended::Contradiction,
                 false => Appended::Unsigned,
             };
         }
@@ -122,7 +127,7 @@ impl AuthorityLog {
         if !self.has_room_for(signed.decision()) {
             return Appended::Full;
         }
-        if !signed.is_signed_by(self.authority(), &self.mesh, verifier) {
+        if !signed.is_signed_by(self.authority(), &self.mesh, check) {
             return Appended::Unsigned;
         }
         self.apply(signed.decision());
@@ -163,6 +168,7 @@ impl AuthorityLog {
         let before = self.decisions.iter().take_while(|decision| decision.number() < number);
         let rotations = before.filter(|signed| matches!(signed.decision(), Decision::Rotate { .. })).count();
         assert!(rotations < self.generations.len(), "{rotations} rotations, and the root");
+        assert!(rotations < self.generations.len(), "each rotation made a generation");
         self.generations[rotations].authority.clone()
     }
 
@@ -214,13 +220,15 @@ mod tests {
     use alloc::boxed::Box;
     use alloc::vec;
 
+    use octick_crypto::verify_many;
+
     use super::super::endorsement::Invalid;
-    use super::super::samples::{authority, grant, identity, issue, key, log, mesh, run, verifier, verify};
+    use super::super::samples::{authority, grant, identity, issue, key, log, mesh, run, verify};
     use super::*;
 
-    fn signed(number: u64, decision: &Decision, signers: &[u8]) -> Signed {
+    fn signed(number: u64, decision: &Decision, signers: &[u8]) -> SignedDecision {
         let signers: Vec<_> = signers.iter().map(|n| identity(*n)).collect();
-        Signed::sign(number, decision, &mesh(), &signers.iter().collect::<Vec<_>>())
+        SignedDecision::sign(number, decision, &mesh(), &signers.iter().collect::<Vec<_>>())
     }
 
     fn revoke(member: u8, serial: u64) -> Decision {
@@ -239,16 +247,15 @@ mod tests {
 
     #[test]
     fn a_decision_is_read_as_it_was_signed_and_no_bit_of_it_can_be_another() {
-        let mut verifier = verifier();
         for decision in every_decision() {
             let made = signed(1, &decision, &[9]);
-            assert_eq!(Signed::read(made.bytes()).as_ref(), Ok(&made));
+            assert_eq!(SignedDecision::read(made.bytes()).as_ref(), Ok(&made));
             assert_eq!(made.signers(), [identity(9).id()]);
             for bit in 0..8 * made.bytes().len() {
                 let mut bytes = made.bytes().to_vec();
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                let believed = Signed::read(&bytes)
-                    .is_ok_and(|read| log(9).append(&read, &mut verifier) == Appended::New);
+                let believed = SignedDecision::read(&bytes)
+                    .is_ok_and(|read| log(9).append(&read, verify_many) == Appended::New);
                 assert!(!believed, "bit {bit} of {decision:?}");
             }
         }
@@ -257,8 +264,7 @@ mod tests {
     #[test]
     fn decisions_are_taken_in_their_order_and_once() {
         let mut log = log(9);
-        let mut take =
-            |number, decision: &Decision| log.append(&signed(number, decision, &[9]), &mut verifier());
+        let mut take = |number, decision: &Decision| log.append(&signed(number, decision, &[9]), verify_many);
         assert_eq!(take(2, &revoke(1, 5)), Appended::Gap);
         assert_eq!(take(1, &revoke(1, 5)), Appended::New);
         assert_eq!(take(1, &revoke(1, 5)), Appended::Known);
@@ -271,11 +277,11 @@ mod tests {
     #[test]
     fn an_authority_that_says_two_things_is_found_out_and_nobody_else_is_believed() {
         let mut log = log(9);
-        assert_eq!(log.append(&signed(1, &revoke(1, 5), &[9]), &mut verifier()), Appended::New);
-        let second = log.append(&signed(1, &revoke(2, 5), &[9]), &mut verifier());
+        assert_eq!(log.append(&signed(1, &revoke(1, 5), &[9]), verify_many), Appended::New);
+        let second = log.append(&signed(1, &revoke(2, 5), &[9]), verify_many);
         assert_eq!(second, Appended::Contradiction);
-        assert_eq!(log.append(&signed(1, &revoke(2, 5), &[8]), &mut verifier()), Appended::Unsigned);
-        assert_eq!(log.append(&signed(2, &revoke(2, 5), &[8]), &mut verifier()), Appended::Unsigned);
+        assert_eq!(log.append(&signed(1, &revoke(2, 5), &[8]), verify_many), Appended::Unsigned);
+        assert_eq!(log.append(&signed(2, &revoke(2, 5), &[8]), verify_many), Appended::Unsigned);
         assert_eq!(log.len(), 1);
     }
 
@@ -283,10 +289,10 @@ mod tests {
     fn after_a_rotation_the_new_keys_speak_and_old_credentials_remain() {
         let mut trust = log(9);
         let [_, rotate, ..] = every_decision();
-        assert_eq!(trust.append(&signed(1, &rotate, &[9]), &mut verifier()), Appended::New);
-        assert_eq!(trust.append(&signed(2, &revoke(5, 1), &[9]), &mut verifier()), Appended::Unsigned);
-        assert_eq!(trust.append(&signed(2, &revoke(5, 1), &[1]), &mut verifier()), Appended::Unsigned);
-        assert_eq!(trust.append(&signed(2, &revoke(5, 1), &[1, 3]), &mut verifier()), Appended::New);
+        assert_eq!(trust.append(&signed(1, &rotate, &[9]), verify_many), Appended::New);
+        assert_eq!(trust.append(&signed(2, &revoke(5, 1), &[9]), verify_many), Appended::Unsigned);
+        assert_eq!(trust.append(&signed(2, &revoke(5, 1), &[1]), verify_many), Appended::Unsigned);
+        assert_eq!(trust.append(&signed(2, &revoke(5, 1), &[1, 3]), verify_many), Appended::New);
         let verdict =
             |serial, signers: &[u8]| verify(issue(&grant(6, serial), signers).bytes(), &trust).err();
         assert_eq!(verdict(70, &[9]), None);
@@ -307,12 +313,12 @@ mod tests {
         };
         let untrusted = Some(Invalid::Untrusted);
         assert_eq!(verdict(&trust, &|_| ()), untrusted, "not yet appointed");
-        assert_eq!(trust.append(&signed(1, &appoint, &[9]), &mut verifier()), Appended::New);
+        assert_eq!(trust.append(&signed(1, &appoint, &[9]), verify_many), Appended::New);
         assert_eq!(verdict(&trust, &|_| ()), None);
         assert_eq!(verdict(&trust, &|grant| grant.runs = vec![run(48, 32)]), untrusted, "slots of others");
         assert_eq!(verdict(&trust, &|grant| grant.until = 5_001), untrusted, "longer than itself");
-        assert_eq!(trust.append(&signed(2, &revoke(5, 1), &[4]), &mut verifier()), Appended::Unsigned);
-        assert_eq!(trust.append(&signed(2, &dismiss, &[9]), &mut verifier()), Appended::New);
+        assert_eq!(trust.append(&signed(2, &revoke(5, 1), &[4]), verify_many), Appended::Unsigned);
+        assert_eq!(trust.append(&signed(2, &dismiss, &[9]), verify_many), Appended::New);
         assert_eq!(verdict(&trust, &|_| ()), None, "what it issued before remains");
         assert_eq!(verdict(&trust, &|grant| grant.serial = 91), untrusted);
     }
@@ -322,10 +328,10 @@ mod tests {
         let [revoke, rotate, ..] = every_decision();
         let all = [signed(1, &revoke, &[9]), signed(2, &rotate, &[9])];
         let mut first = log(9);
-        all.iter().for_each(|signed| assert_eq!(first.append(signed, &mut verifier()), Appended::New));
+        all.iter().for_each(|signed| assert_eq!(first.append(signed, verify_many), Appended::New));
         let mut second = AuthorityLog::new(mesh(), authority(9));
         for signed in first.after(0) {
-            assert_eq!(second.append(signed, &mut verifier()), Appended::New);
+            assert_eq!(second.append(signed, verify_many), Appended::New);
         }
         assert_eq!(first.authority(), second.authority());
     }

@@ -26,7 +26,7 @@ mod samples;
 
 pub use authority::Authority;
 pub use credential::Credential;
-pub use decision::{Decision, Signed};
+pub use decision::{Decision, SignedDecision};
 pub use endorsement::Invalid;
 pub use grant::Grant;
 pub use log::AuthorityLog;

@@ -4,6 +4,7 @@
 //! bans is refused whatever the authority says. Clocks decide only when a credential ends, and are passed in.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -20,7 +21,8 @@ pub const SKEW: u64 = 120;
 /// Who may be a member of a mesh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rule {
-    /// Anyone. Strangers have no slot by right, and nothing counts them.
+    /// Anyone. Strangers have no slot by right. Nothing counts them where the mesh has an authority; where it has none all
+    /// count, and whoever makes up members makes up quorums.
     #[default]
     Open,
     /// Whoever the configuration lists.
@@ -67,7 +69,8 @@ pub enum Denied {
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
     rule: Rule,
-    listed: BTreeMap<NodeId, Vec<Run>>,
+    /// Shared by all copies: a simulation has one for each of many nodes.
+    listed: Arc<BTreeMap<NodeId, Vec<Run>>>,
     banned: BTreeSet<NodeId>,
     log: Option<AuthorityLog>,
 }
@@ -88,14 +91,24 @@ impl Admission {
         Self { rule: Rule::Listed, ..Self::default() }
     }
 
-    /// This node's configuration knows a member, and the slots that are its own.
+    /// This node's configuration knows a member, and the slots that are its own; without any it has to find free ones.
     pub fn list(&mut self, member: NodeId, runs: Vec<Run>) {
-        self.listed.insert(member, runs);
+        Arc::make_mut(&mut self.listed).insert(member, runs);
     }
 
     /// This node's configuration will have nothing to do with a member.
     pub fn ban(&mut self, member: NodeId) {
         self.banned.insert(member);
+    }
+
+    /// Whether this node's configuration will have nothing to do with a member.
+    pub fn is_banned(&self, member: NodeId) -> bool {
+        self.banned.contains(&member)
+    }
+
+    /// Whether this node's configuration gives a member slots of its own.
+    pub fn is_listed_with_runs(&self, member: NodeId) -> bool {
+        self.listed.get(&member).is_some_and(|runs| !runs.is_empty())
     }
 
     /// Which rule it is.
@@ -134,9 +147,16 @@ impl Admission {
             (_, _, Err(Denied::Revoked)) => Err(Denied::Revoked),
             (Rule::Open | Rule::Listed, Some(listed), _) => Ok(listed),
             (Rule::Listed, None, _) => Err(Denied::Unlisted),
-            (Rule::Open, None, issued) => Ok(issued.unwrap_or(STRANGER)),
+            (Rule::Open, None, issued) => {
+                Ok(issued.unwrap_or(Standing { counts: self.has_no_authority(), ..STRANGER }))
+            }
             (Rule::Issued, _, issued) => issued,
         }
+    }
+
+    /// Whether there is no authority to say who counts.
+    fn has_no_authority(&self) -> bool {
+        self.log.is_none()
     }
 
     fn judge_credential<'a>(
@@ -176,11 +196,12 @@ impl Admission {
     }
 }
 
-/// Anyone in an open mesh: it may write where nobody else does.
+/// Anyone in an open mesh with an authority: it may write where nobody else does.
 const STRANGER: Standing<'_> = Standing { counts: false, writes: true, runs: None, in_grace: false };
 
 fn by_right(runs: &[Run]) -> Standing<'_> {
-    Standing { counts: true, writes: true, runs: Some(runs), in_grace: false }
+    let runs = (!runs.is_empty()).then_some(runs);
+    Standing { counts: true, writes: true, runs, in_grace: false }
 }
 
 impl fmt::Display for Rule {
@@ -214,12 +235,12 @@ impl core::error::Error for Denied {}
 mod tests {
     use alloc::vec;
 
-    use octick_crypto::Identity;
+    use octick_crypto::{Identity, verify_many};
 
-    use super::super::decision::{Decision, Signed};
+    use super::super::decision::{Decision, SignedDecision};
     use super::super::grant::Grant;
     use super::super::log::Appended;
-    use super::super::samples::{grant, identity, issue, log, mesh, run, verifier};
+    use super::super::samples::{grant, identity, issue, log, mesh, run};
     use super::*;
 
     const NOW: u64 = 1_500;
@@ -231,9 +252,9 @@ mod tests {
     fn revoke(admission: &mut Admission, member: u8, serial: u64) {
         let decision = Decision::Revoke { member: id(member), serial };
         let signer: Identity = identity(9);
-        let signed = Signed::sign(1, &decision, &mesh(), &[&signer]);
+        let signed = SignedDecision::sign(1, &decision, &mesh(), &[&signer]);
         let log = admission.log_mut().expect("an authority");
-        assert_eq!(log.append(&signed, &mut verifier()), Appended::New);
+        assert_eq!(log.append(&signed, verify_many), Appended::New);
     }
 
     #[test]

@@ -4,8 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use octick_crypto::lanes::{Base, Settings};
-use octick_crypto::{Identity, PublicKey, Verifier};
+use octick_crypto::{Identity, PublicKey, verify_many};
 
 use super::authority::Authority;
 use super::credential::Credential;
@@ -39,10 +38,6 @@ pub(super) fn log(n: u8) -> AuthorityLog {
     AuthorityLog::new(mesh(), authority(n))
 }
 
-pub(super) fn verifier() -> Verifier {
-    Verifier::new(Settings { base: Base::Short, ..Settings::default() })
-}
-
 /// From second 1,000 to 2,000, and 100 of grace.
 pub(super) fn grant(member: u8, serial: u64) -> Grant {
     Grant {
@@ -66,5 +61,5 @@ pub(super) fn issue(grant: &Grant, signers: &[u8]) -> Credential {
 }
 
 pub(super) fn verify(bytes: &[u8], trust: &AuthorityLog) -> Result<Credential, Invalid> {
-    Credential::verify_all(&[bytes], &mesh(), trust, &mut verifier()).remove(0)
+    Credential::verify_all(&[bytes], trust, verify_many).remove(0)
 }

@@ -20,6 +20,8 @@ use core::net::SocketAddr;
 use octick_crypto::NodeId;
 
 use super::reconcile::session::{self, Reconciler};
+use crate::admission::log::Appended;
+use crate::admission::{Admission, Credential, SignedDecision};
 use crate::control::config::{Config, Settings};
 use crate::control::cross_region::cyclon::Sampling;
 use crate::control::cross_region::scout::Scout;
@@ -376,6 +378,27 @@ impl Control {
         self.apply(now);
         self.due = self.due.min(self.membership.next_due().max(now));
         expelled
+    }
+
+    /// The mesh's authority decided something, as this node's operator knows; it is passed on.
+    pub fn decide(&mut self, now: u64, decision: SignedDecision) -> Appended {
+        let appended = self.membership.decide(now, decision, &mut self.effects);
+        self.apply(now);
+        appended
+    }
+
+    /// This node lives by another credential from now on.
+    ///
+    /// # Panics
+    /// When it is another node's.
+    pub fn renew(&mut self, now: u64, credential: Arc<Credential>) {
+        self.membership.renew(now, credential, &mut self.effects);
+        self.apply(now);
+    }
+
+    /// Who may be a member.
+    pub fn admission(&self) -> &Admission {
+        self.membership.admission()
     }
 
     fn wake(&mut self, now: u64) {

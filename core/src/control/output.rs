@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
+use crate::admission::{Admission, Credential, Denied, SignedDecision};
 use crate::control::id::{FrameRef, PeerState, Region};
 use crate::control::message::announcement::Announcement;
 use crate::control::message::kind::MessageKind;
@@ -39,6 +40,23 @@ pub struct NodeInit {
     pub seed: u64,
     /// Random bytes that nobody else knows: they make return-address tokens.
     pub secret: [u8; 32],
+    /// Who may be a member.
+    pub admission: Admission,
+    /// This node's own credential, verified.
+    pub credential: Option<Arc<Credential>>,
+}
+
+/// What a node may do in its mesh, by its own reckoning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// What the mesh's rule and its credential grant.
+    Full,
+    /// The same, for a while: its credential is over, and should be renewed.
+    Grace,
+    /// Its credential is over: it may read.
+    ReadOnly,
+    /// Others do not take it for a member.
+    Denied(Denied),
 }
 
 /// Whose control frame it is, from its frame's header, and where it came from.
@@ -156,6 +174,8 @@ pub enum Output {
         state: PeerState,
         /// The slots that it may write now: those it claims, less those that others hold.
         runs: Vec<Run>,
+        /// Whether the mesh's rule does not have it as a member any more: nothing that it signed counts.
+        revoked: bool,
     },
     /// A member that was gone is forgotten.
     Forgotten(NodeId),
@@ -186,6 +206,12 @@ pub enum Output {
     /// The mesh remembers this incarnation of this node from before its start, or a later one:
     /// [begin again](crate::control::Control::begin_again) with a greater one.
     Outlived(Incarnation),
+    /// The mesh's authority decided something: to be kept, so that a restart does not forget it.
+    Decided(Arc<SignedDecision>),
+    /// Somebody with the authority's keys signed two decisions of this number: nodes may differ in whom they trust.
+    AuthorityContradicts(u64),
+    /// This node's own rights are other ones than before.
+    Rights(Rights),
     /// More, or fewer, members are reachable than before.
     Partition(Partition),
     /// No seed answers; this node works alone and keeps trying.

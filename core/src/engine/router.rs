@@ -6,13 +6,16 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use octick_crypto::train::{message, root_of};
 use octick_crypto::{Item, NodeId, verify_many};
 
+use crate::admission::SignedDecision;
 use crate::control::id::{FrameRef, UpdateId};
+use crate::control::output::Rights;
 use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState, Region, UpdateInfo};
 use crate::counters::Counter;
 use crate::data::audit::Audit;
@@ -71,6 +74,12 @@ pub enum MeshEvent {
     Partition(Partition),
     /// No seed answers; this node works alone and keeps trying.
     Alone,
+    /// The mesh's authority decided something: to be kept, so that a restart does not forget it.
+    Decided(Arc<SignedDecision>),
+    /// Somebody with the authority's keys signed two decisions of this number: nodes may differ in whom they trust.
+    AuthorityContradicts(u64),
+    /// What this node may do in its mesh is something else than before.
+    Rights(Rights),
     /// A member was not taken into the directory, or without its slots.
     NotLearnt {
         /// Which.
@@ -316,7 +325,7 @@ impl Engine {
         // A member that is suspected, or no longer, keeps its rights: only others make a new directory.
         changed.retain(|origin| {
             let known = self.directory.find(&origin.key.id()).map(|index| self.directory.origin(index));
-            known.is_none_or(|known| known.revoked || known.runs != origin.runs)
+            known.is_none_or(|known| known.revoked != origin.revoked || known.runs != origin.runs)
         });
         if !changed.is_empty() && self.learn(changed.iter().cloned()).is_err() {
             // One spoils it for all; the others are taken, and that one is named.
@@ -383,11 +392,11 @@ impl Mesh {
 
     fn note(&mut self, output: Output, own: NodeId) {
         let event = match output {
-            Output::Member { announcement, state, runs } => {
+            Output::Member { announcement, state, runs, revoked } => {
                 let id = announcement.id();
                 let address = self.address(id);
                 // This node's own rights, too: slots that it lost are then the other's here as everywhere.
-                self.changed.push(Origin { key: announcement.key().clone(), runs, revoked: false });
+                self.changed.push(Origin { key: announcement.key().clone(), runs, revoked });
                 if id != own {
                     self.aims.push((id, address.filter(|_| state.is_live())));
                 }
@@ -403,6 +412,9 @@ impl Mesh {
             }
             Output::Partition(partition) => MeshEvent::Partition(partition),
             Output::Alone => MeshEvent::Alone,
+            Output::Decided(decision) => MeshEvent::Decided(decision),
+            Output::AuthorityContradicts(number) => MeshEvent::AuthorityContradicts(number),
+            Output::Rights(rights) => MeshEvent::Rights(rights),
             Output::Send { to, control_frame } => return self.control_frames.push_back((to, control_frame)),
             Output::Forward { frame_ref, to } => return self.forwards.push((to, frame_ref)),
             Output::Deliver { from, kind, body } => return self.put_aside(from, kind, body),

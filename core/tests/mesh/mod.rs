@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
+use octick_core::admission::{Admission, Credential};
 use octick_core::control::id::FrameRef;
 use octick_core::control::message::announcement::{Announcement, EPHEMERAL, Unsound, mesh_key};
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
+use octick_core::control::output::Rights;
 use octick_core::control::{
     Config, Control, MembershipSettings, NodeInit, Output, PacketInfo, Partition, PeerState, Random, Region,
     Signer, Statement, UpdateInfo,
@@ -84,6 +86,10 @@ pub(crate) struct Node {
     pub(crate) held: BTreeMap<(usize, u64), u64>,
     /// Copies of updates that came, further ones included.
     pub(crate) copies: u64,
+    /// What it may do, by its own reckoning.
+    pub(crate) rights: Rights,
+    /// Decisions of the mesh's authority that it took.
+    pub(crate) decided: u64,
 }
 
 enum Event {
@@ -110,6 +116,9 @@ pub(crate) struct Mesh {
     pub(crate) refuse_strangers: bool,
     /// Whether nodes that start from now on are ephemeral.
     pub(crate) ephemeral: bool,
+    /// Who may be a member, to nodes that start from now on; and their credentials, by key.
+    pub(crate) admission: Admission,
+    pub(crate) credentials: Vec<Arc<Credential>>,
     /// Every control frame that was sent, when they are being recorded.
     pub(crate) record: Option<Vec<(usize, PacketInfo, ControlFrame)>>,
     archive: Archive,
@@ -145,6 +154,8 @@ impl Mesh {
             regions: 1,
             refuse_strangers: false,
             ephemeral: false,
+            admission: Admission::default(),
+            credentials: Vec::new(),
             record: None,
             archive: Archive::default(),
             random: Random::new(seed),
@@ -206,6 +217,8 @@ impl Mesh {
             runs: runs.to_vec(),
             seed: self.random.u64(),
             secret: [key as u8; 32],
+            admission: self.admission.clone(),
+            credential: self.credentials.get(key).cloned(),
         };
         let signer = Shared { identity, archive: self.archive.clone() };
         Node {
@@ -230,6 +243,8 @@ impl Mesh {
             suspicions: 0,
             held: BTreeMap::new(),
             copies: 0,
+            rights: Rights::Full,
+            decided: 0,
         }
     }
 
@@ -295,7 +310,7 @@ impl Mesh {
         let node = &mut self.nodes[i];
         match output {
             Output::Send { to, control_frame } => self.send(i, to, control_frame),
-            Output::Member { announcement, state, runs } => {
+            Output::Member { announcement, state, runs, .. } => {
                 node.runs.insert(announcement.id(), runs);
                 let before = node.said.insert(announcement.id(), state);
                 node.suspicions +=
@@ -309,7 +324,9 @@ impl Mesh {
             Output::SlotsLost { run, to } => node.lost.push((run, to)),
             Output::Alone => node.alone = true,
             Output::Outlived(incarnation) => node.outlived.push(incarnation),
-            Output::Partition(_) | Output::Deliver { .. } => {}
+            Output::Rights(rights) => node.rights = rights,
+            Output::Decided(_) => node.decided += 1,
+            Output::AuthorityContradicts(_) | Output::Partition(_) | Output::Deliver { .. } => {}
             Output::Forward { frame_ref, to } => {
                 self.forward(i, (frame_ref.0 as usize >> 32, frame_ref.0 & 0xFFFF_FFFF), to)
             }

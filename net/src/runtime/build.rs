@@ -184,6 +184,14 @@ fn control(
         advertise => advertise.to_vec(),
     };
     let secret = std::array::from_fn(|i| random_word(i as u64) as u8);
+    // The configuration beats whatever anybody says.
+    let mut admission = std::mem::take(&mut membership.admission);
+    for peer in &config.peers {
+        match peer.revoked {
+            true => admission.ban(peer.key.id()),
+            false => admission.list(peer.key.id(), peer.runs.clone()),
+        }
+    }
     let init = NodeInit {
         mesh: mesh_key(&config.mesh),
         // The engine loop's clock begins with it.
@@ -198,6 +206,8 @@ fn control(
         runs: config.runs.clone(),
         seed: random_word(u64::from(beginning.incarnation.0)),
         secret,
+        admission,
+        credential: membership.credential.take(),
     };
     let settings = membership.control().check().expect("it was checked with the configuration");
     (Control::new(settings, init, Box::new(signer)), membership.frame_cache)

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use octick_core::admission::{Credential, Grant, Signed};
+use octick_core::admission::{Credential, Grant, SignedDecision};
 use octick_core::limits::{CREDENTIAL_MAX, DECISION_MAX, DECISIONS_MAX};
 
 use super::words::{moment, slots, unhex};
@@ -104,7 +104,7 @@ fn parse(text: &str) -> Result<Document, Wrong> {
         return Err((*line, format!("more than {DECISIONS_MAX} decisions, which is all that a mesh has")));
     }
     for (line, bytes) in &pieces {
-        Signed::read(bytes).map_err(|why| (*line, format!("no decision: {why}")))?;
+        SignedDecision::read(bytes).map_err(|why| (*line, format!("no decision: {why}")))?;
     }
     Ok(Document::Decisions(pieces.into_iter().map(|(_, bytes)| bytes).collect()))
 }
@@ -152,7 +152,7 @@ pub(crate) fn credential(credential: &Credential, mesh: &str) -> String {
 }
 
 /// The file of decisions, each with what people say about it.
-pub(crate) fn decisions<'a>(each: impl Iterator<Item = (&'a Signed, &'a str)>, mesh: &str) -> String {
+pub(crate) fn decisions<'a>(each: impl Iterator<Item = (&'a SignedDecision, &'a str)>, mesh: &str) -> String {
     let title = format!(
         "{DECISIONS}\n# of the authority of mesh {mesh:?}: all of them, in their order. They are public.\n"
     );
@@ -193,9 +193,9 @@ mod tests {
         Credential::issue(&grant, &authority_key("t"), &[&Identity::from_seed(&[9; 32])]).unwrap()
     }
 
-    fn signed(number: u64) -> Signed {
+    fn signed(number: u64) -> SignedDecision {
         let decision = Decision::Revoke { member: Identity::from_seed(&[1; 32]).id(), serial: number };
-        Signed::sign(number, &decision, &authority_key("t"), &[&Identity::from_seed(&[9; 32])])
+        SignedDecision::sign(number, &decision, &authority_key("t"), &[&Identity::from_seed(&[9; 32])])
     }
 
     #[test]

@@ -13,11 +13,11 @@ use std::str::FromStr;
 
 use octick_core::admission::endorsement::authority_key;
 use octick_core::admission::log::Appended;
-use octick_core::admission::{Authority, AuthorityLog, Credential, Signed};
-use octick_crypto::{Hash, Identity, Item, NodeId, PublicKey, SIGNATURE_LEN};
+use octick_core::admission::{Authority, AuthorityLog, Credential, SignedDecision};
+use octick_crypto::{Hash, Identity, Item, NodeId, PublicKey, SIGNATURE_LEN, verify_many};
 use serde::{Deserialize, Serialize};
 
-use super::register::{Register, verifier};
+use super::register::Register;
 use super::words::unhex;
 use crate::keygen::hex;
 
@@ -62,7 +62,7 @@ pub(crate) struct Answer {
 pub(crate) struct Enrolled {
     pub(crate) mesh: String,
     pub(crate) root: Authority,
-    pub(crate) decisions: Vec<Signed>,
+    pub(crate) decisions: Vec<SignedDecision>,
     pub(crate) credential: Credential,
 }
 
@@ -101,15 +101,15 @@ impl Token {
         let mut log = AuthorityLog::new(authority_key(&answer.mesh), root.clone());
         let mut decisions = Vec::with_capacity(answer.decisions.len());
         for digits in &answer.decisions {
-            let signed = unhex(digits).and_then(|bytes| Signed::read(&bytes).ok());
+            let signed = unhex(digits).and_then(|bytes| SignedDecision::read(&bytes).ok());
             let signed = signed.ok_or("a decision that cannot be read")?;
-            match log.append(&signed, &mut verifier()) {
+            match log.append(&signed, verify_many) {
                 Appended::New => decisions.push(signed),
                 why => return Err(format!("decision {} is not to be believed: {why:?}", signed.number())),
             }
         }
         let bytes = unhex(&answer.credential).ok_or("a credential that cannot be read")?;
-        let read = Credential::verify_all(&[&bytes], log.mesh(), &log, &mut verifier()).remove(0);
+        let read = Credential::verify_all(&[&bytes], &log, verify_many).remove(0);
         let credential = read.map_err(|why| format!("the credential is not to be believed: {why}"))?;
         let grant = credential.grant();
         if grant.member != node || log.revoked_to(node) >= grant.serial {
@@ -126,7 +126,7 @@ impl Request {
         let signature: [u8; SIGNATURE_LEN] = unhex(&self.proof)?.try_into().ok()?;
         let mut verdict = [false];
         let message = message(&node);
-        verifier().verify(&[Item { key: token, message: &message, signature: &signature }], &mut verdict);
+        verify_many(&[Item { key: token, message: &message, signature: &signature }], &mut verdict);
         verdict[0].then_some(node)
     }
 }

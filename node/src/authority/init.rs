@@ -7,7 +7,7 @@ use octick_core::admission::Authority;
 use octick_core::limits::{AUTHORITY_KEYS_MAX, RUN_ALIGN, SLOTS_MAX};
 use octick_crypto::{Identity, PublicKey, key_file};
 
-use super::Folder;
+use super::folder::Folder;
 use super::register::Register;
 use super::store::Store;
 use crate::failure::Failure;

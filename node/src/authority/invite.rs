@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use octick_crypto::PublicKey;
 
-use super::Folder;
 use super::enrolment::Token;
+use super::folder::Folder;
+use super::invited::Invite;
 use super::issue::{Region, bits, lifetime, now};
 use super::register::{Register, Wish};
 use super::store::Store;
@@ -42,20 +43,6 @@ pub struct Invitation {
     hours: u64,
     #[command(flatten)]
     folder: Folder,
-}
-
-/// What a node will get that shows the secret half of `token`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Invite {
-    pub(super) token: PublicKey,
-    pub(super) name: String,
-    pub(super) cells: Option<u32>,
-    pub(super) region: Option<u16>,
-    pub(super) roles: Option<u16>,
-    pub(super) days: u64,
-    pub(super) grace_days: u64,
-    /// Until when, seconds since 1970.
-    pub(super) until: u64,
 }
 
 impl Invite {

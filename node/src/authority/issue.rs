@@ -10,11 +10,12 @@ use octick_core::admission::grant::ANY_REGION;
 use octick_core::admission::{Credential, Grant};
 use octick_crypto::{Identity, PublicKey};
 
+use super::document;
+use super::folder::Folder;
 use super::register::{Register, Wish};
 use super::signers::SignWith;
 use super::store::{self, Store};
 use super::words::{DAY, day, slots, unhex};
-use super::{Folder, document};
 use crate::failure::Failure;
 use crate::output::{say, wrap};
 

@@ -8,7 +8,7 @@ use octick_core::admission::rule::SKEW;
 use octick_crypto::PublicKey;
 use serde_json::{Value, json};
 
-use super::Folder;
+use super::folder::Folder;
 use super::issue::now;
 use super::register::{Decided, Member, Register, short};
 use super::store;

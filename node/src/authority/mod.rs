@@ -9,7 +9,9 @@
 //! | [`init`], [`issue`], [`revoke`], [`rotate`], [`list`], [`show`] | a command each |
 //! | [`invite`], [`serve`] | a node is let in by a token: made, served; it is used by [`enrol`](crate::enrol) |
 //! | `enrolment` | what the two sides of that say to each other |
+//! | `invited` | a node that is expected |
 //! | `register` | whom the authority knows, and what it may say next |
+//! | [`folder`] | where a command finds its authority |
 //! | `stored` | the register as a file reads |
 //! | `store` | the folder: one command at a time, and nothing half written |
 //! | `slots` | which slots a member gets |
@@ -19,8 +21,10 @@
 
 pub mod document;
 pub(crate) mod enrolment;
+pub mod folder;
 pub mod init;
 pub mod invite;
+mod invited;
 pub mod issue;
 pub mod list;
 mod register;
@@ -34,7 +38,6 @@ pub(crate) mod store;
 mod stored;
 pub(crate) mod words;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use document::{read_credential, read_decisions};
@@ -60,14 +63,6 @@ pub enum AuthorityCommand {
     List(list::List),
     /// Says what a credential's or a decisions' file grants, by whom, until when, and whether an authority stands behind it
     Show(show::Show),
-}
-
-/// Where the authority keeps what it has.
-#[derive(Debug, clap::Args)]
-pub struct Folder {
-    /// The folder of the authority: its keys and its register
-    #[arg(long, value_name = "DIR", default_value = "authority")]
-    dir: PathBuf,
 }
 
 impl AuthorityCommand {

@@ -7,13 +7,12 @@
 use octick_core::admission::endorsement::authority_key;
 use octick_core::admission::grant::{ANY_REGION, WRITE_CELLS, is_name};
 use octick_core::admission::log::Appended;
-use octick_core::admission::{Authority, AuthorityLog, Credential, Decision, Grant, Signed};
+use octick_core::admission::{Authority, AuthorityLog, Credential, Decision, Grant, SignedDecision};
 use octick_core::limits::{NAME_MAX, RUN_ALIGN};
 use octick_core::stamp::Run;
-use octick_crypto::lanes::{Base, Settings};
-use octick_crypto::{Identity, NodeId, PublicKey, Verifier};
+use octick_crypto::{Identity, NodeId, PublicKey, verify_many};
 
-use super::invite::Invite;
+use super::invited::Invite;
 use super::slots;
 use super::words;
 use crate::failure::Failure;
@@ -32,7 +31,7 @@ pub(super) struct Member {
 /// A decision, and what the operator noted beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Decided {
-    pub(super) signed: Signed,
+    pub(super) signed: SignedDecision,
     pub(super) note: String,
 }
 
@@ -155,7 +154,7 @@ impl Register {
         note: &str,
         signers: &[&Identity],
     ) -> Result<(), Failure> {
-        let signed = Signed::sign(self.log.len() + 1, decision, self.log.mesh(), signers);
+        let signed = SignedDecision::sign(self.log.len() + 1, decision, self.log.mesh(), signers);
         self.append(signed, note.to_owned()).map_err(|why| {
             let why = match why {
                 Appended::Full => "this authority has made as many decisions as a mesh keeps; make another one, and start the mesh anew with it".into(),
@@ -169,8 +168,8 @@ impl Register {
     ///
     /// # Errors
     /// Why it is not the next one.
-    pub(super) fn append(&mut self, signed: Signed, note: String) -> Result<(), Appended> {
-        match self.log.append(&signed, &mut verifier()) {
+    pub(super) fn append(&mut self, signed: SignedDecision, note: String) -> Result<(), Appended> {
+        match self.log.append(&signed, verify_many) {
             Appended::New => self.decisions.push(Decided { signed, note }),
             why => return Err(why),
         }
@@ -253,11 +252,6 @@ impl Register {
     }
 }
 
-/// Verifies a document now and then: without tables.
-pub(super) fn verifier() -> Verifier {
-    Verifier::new(Settings { base: Base::Short, ..Settings::default() })
-}
-
 /// As `id` is shown in tables.
 pub(super) fn short(id: NodeId) -> String {
     id.short().to_string()
@@ -283,8 +277,7 @@ mod tests {
 
     fn issue(register: &mut Register, wish: &Wish) -> Result<(u64, Vec<(u32, u32)>), String> {
         let issued = register.issue(wish, &[&identity(9)]).map_err(|why| why.to_string())?;
-        let read =
-            Credential::verify_all(&[issued.bytes()], register.log.mesh(), &register.log, &mut verifier());
+        let read = Credential::verify_all(&[issued.bytes()], &register.log, verify_many);
         assert_eq!(read, [Ok(issued.clone())]);
         let runs = issued.grant().runs.iter().map(|run| (run.first.0, run.len)).collect();
         Ok((issued.grant().serial, runs))

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use octick_core::admission::Decision;
 use octick_crypto::Identity;
 
+use super::document;
+use super::folder::Folder;
 use super::register::{Decided, Register};
 use super::signers::SignWith;
 use super::store::{self, Store};
 use super::words::slots;
-use super::{Folder, document};
 use crate::failure::Failure;
 use crate::output::{say, wrap};
 

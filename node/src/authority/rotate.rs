@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use octick_core::admission::Decision;
 use octick_crypto::Identity;
 
-use super::Folder;
+use super::folder::Folder;
 use super::init::{authority_of, generate, key_files, write_keys};
 use super::revoke::hand_out;
 use super::signers::SignWith;

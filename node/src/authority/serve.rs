@@ -23,8 +23,8 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::Folder;
 use super::enrolment::{Answer, PATH, Request};
+use super::folder::Folder;
 use super::issue::now;
 use super::signers::SignWith;
 use super::store::{self, Store};
@@ -164,7 +164,7 @@ impl Shared {
         let now = now().map_err(Refused::Authority)?;
         // Others wait here, so that a token that is used twice is looked for after it was taken out.
         let (store, mut register) = Store::open(&self.dir).map_err(Refused::Authority)?;
-        let of_token = |invite: &&super::invite::Invite| invite.token.id().to_string() == request.token;
+        let of_token = |invite: &&super::invited::Invite| invite.token.id().to_string() == request.token;
         let invite = register.invites.iter().find(of_token).filter(|invite| now < invite.until).cloned();
         let invite = invite.ok_or(Refused::Token)?;
         let node = request.proven(&invite.token).ok_or(Refused::Token)?;

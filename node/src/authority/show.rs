@@ -7,12 +7,12 @@ use octick_core::admission::endorsement::authority_key;
 use octick_core::admission::grant::{ANY_REGION, Validity, WRITE_CELLS};
 use octick_core::admission::log::Appended;
 use octick_core::admission::rule::SKEW;
-use octick_core::admission::{Authority, AuthorityLog, Credential, Grant, Signed};
-use octick_crypto::{NodeId, PublicKey};
+use octick_core::admission::{Authority, AuthorityLog, Credential, Grant, SignedDecision};
+use octick_crypto::{NodeId, PublicKey, verify_many};
 
 use super::document::{self, Document, read_decisions};
 use super::issue::now;
-use super::register::{short, verifier};
+use super::register::short;
 use super::store;
 use super::words::{moment, slots, unhex};
 use crate::failure::Failure;
@@ -80,7 +80,7 @@ impl Show {
             AuthorityLog::new(authority_key(mesh), root.map_err(|why| Failure::usage(why.to_string()))?);
         let Some(path) = &self.decisions else { return Ok(log) };
         for bytes in read_decisions(path)? {
-            let signed = Signed::read(&bytes)?;
+            let signed = SignedDecision::read(&bytes)?;
             append(&mut log, &signed).map_err(|why| {
                 Failure::new(format!("{}: decision {}: {why}", path.display(), signed.number()))
             })?;
@@ -109,7 +109,7 @@ fn credential(bytes: &[u8], trust: Option<&AuthorityLog>, now: u64) -> Result<Be
         say("trusted     nobody was asked: name --dir, or --authority and --mesh")?;
         return Ok(Ok(()));
     };
-    let believed = match Credential::verify_all(&[bytes], trust.mesh(), trust, &mut verifier()).remove(0) {
+    let believed = match Credential::verify_all(&[bytes], trust, verify_many).remove(0) {
         Err(why) => Err(format!("not to be believed: {why}")),
         Ok(_) if trust.revoked_to(*member) >= *serial => Err(format!(
             "revoked: credentials of this node up to serial {} are void",
@@ -160,7 +160,7 @@ fn reach(grant: &Grant, now: u64) -> &'static str {
 fn decisions(each: &[Vec<u8>], mut trust: Option<&mut AuthorityLog>) -> Result<Believed, Failure> {
     let mut believed = Ok(());
     for bytes in each {
-        let signed = Signed::read(bytes)?;
+        let signed = SignedDecision::read(bytes)?;
         let number = signed.number();
         say(wrap(&format!("decision {number}: {}", signed.decision()), 4))?;
         say(wrap(&format!("    signed by {}", ids(&signed.signers())), 4))?;
@@ -181,8 +181,8 @@ fn decisions(each: &[Vec<u8>], mut trust: Option<&mut AuthorityLog>) -> Result<B
 }
 
 /// Takes a decision that is the next one, or that was known.
-fn append(trust: &mut AuthorityLog, signed: &Signed) -> Result<(), &'static str> {
-    match trust.append(signed, &mut verifier()) {
+fn append(trust: &mut AuthorityLog, signed: &SignedDecision) -> Result<(), &'static str> {
+    match trust.append(signed, verify_many) {
         Appended::New | Appended::Known => Ok(()),
         Appended::Gap => Err("decisions before it are missing"),
         Appended::Contradiction => Err("the authority decided something else under its number"),

@@ -1,13 +1,13 @@
 //! The register as a file reads: TOML, for whoever wants to look. It is the authority's own and not to be edited: what it says is checked when
 //! it is read, and what does not hold together is refused.
 
-use octick_core::admission::{Authority, Grant, Signed};
+use octick_core::admission::{Authority, Grant, SignedDecision};
 use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
 use octick_core::stamp::{Run, Slot};
 use octick_crypto::PublicKey;
 use serde::{Deserialize, Serialize};
 
-use super::invite::Invite;
+use super::invited::Invite;
 use super::register::{Decided, Member, Register};
 use super::words::unhex;
 use crate::keygen::hex;
@@ -145,7 +145,7 @@ pub(super) fn read(text: &str) -> Result<Register, String> {
     register.serial = whole.serial;
     for (i, row) in whole.decisions.into_iter().enumerate() {
         let bytes = unhex(&row.bytes).ok_or_else(|| format!("decisions[{i}].bytes: want hex digits"))?;
-        let signed = Signed::read(&bytes).map_err(|why| format!("decisions[{i}]: {why}"))?;
+        let signed = SignedDecision::read(&bytes).map_err(|why| format!("decisions[{i}]: {why}"))?;
         register.append(signed, row.note).map_err(|why| format!("decisions[{i}]: {why:?}"))?;
     }
     for (i, row) in whole.members.into_iter().enumerate() {

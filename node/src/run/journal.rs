@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use octick::{MeshEvent, NextEvent, NodeId, Partition, PeerState, Region};
+use octick::{MeshEvent, NextEvent, NodeId, Partition, PeerState, Region, Rights};
 use tracing::field::display;
 use tracing::{debug, error, info, warn};
 
@@ -81,6 +81,23 @@ impl Journal {
                 warn!("no seed answers: this node works alone and keeps trying; see membership.seeds");
             }
             MeshEvent::Alone => {}
+            MeshEvent::Decided(decision) => {
+                info!(number = decision.number(), decision = %decision.decision(), "the mesh's authority decided");
+            }
+            MeshEvent::AuthorityContradicts(number) => error!(
+                number,
+                "two decisions of the mesh's authority bear one number: its keys are used twice, and nodes may differ in whom they trust"
+            ),
+            MeshEvent::Rights(Rights::Full) => info!("this node's credential holds"),
+            MeshEvent::Rights(Rights::Grace) => {
+                warn!("this node's credential is over and holds a little longer: renew it");
+            }
+            MeshEvent::Rights(Rights::ReadOnly) => {
+                error!("this node's credential is over: it reads, and may not write");
+            }
+            MeshEvent::Rights(Rights::Denied(why)) => {
+                error!(why = %why, "this node is no member of its mesh");
+            }
             MeshEvent::NotLearnt { id, why } => warn!(id = %id, why = %why, "member not taken as it is"),
         }
     }

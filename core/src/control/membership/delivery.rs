@@ -9,7 +9,7 @@ use crate::control::membership::membership::Membership;
 use crate::control::membership::table::Members;
 use crate::control::membership::verified::{Ahead, announced};
 use crate::control::message::announcement::{Announcement, peek};
-use crate::control::message::membership::MembershipMsg;
+use crate::control::message::membership::{Announced, MembershipMsg};
 use crate::control::output::PacketInfo;
 use crate::refusal::Refusal;
 use crate::stamp::Incarnation;
@@ -77,11 +77,12 @@ impl Membership {
         ahead: &mut Ahead,
         out: &mut Effects,
     ) -> Result<MemberIndex, Refusal> {
-        let itself = |bytes: &&[u8]| peek(bytes).is_some_and(|(id, ..)| id == packet.origin);
+        let itself =
+            |said: &Announced<'_>| peek(said.announcement).is_some_and(|(id, ..)| id == packet.origin);
         let said = messages.next().and_then(announced).filter(itself);
         let introduces = said.is_some();
-        if let Some(bytes) = said {
-            self.learn(now, bytes, None, ahead, out)?;
+        if let Some(said) = said {
+            self.learn(now, said, None, ahead, out)?;
         }
         let place = self.members.find(packet.origin).ok_or(Refusal::Stranger)?;
         let (incarnation, version) = self.members.get(place).rank();
@@ -92,7 +93,7 @@ impl Membership {
             let is_later = packet.version > version;
             if (is_later || introduces) && self.address_prover.may_challenge(now) {
                 let later = self.members.get(place).announcement().clone();
-                out.send_queue.write(packet.from, None, &MembershipMsg::Announce(later.bytes()));
+                out.send_queue.write(packet.from, None, &MembershipMsg::Announce(Announced::of(&later)));
                 if is_later && self.members.get(place).state().is_live() {
                     self.conflict(place, Some(packet.from), now, out);
                 }
@@ -134,7 +135,7 @@ impl Membership {
             self.refute_now(now, out);
         }
         if let Some(at) = at.filter(|_| self.address_prover.may_challenge(now)) {
-            out.send_queue.write(at, None, &MembershipMsg::Announce(self.me().bytes()));
+            out.send_queue.write(at, None, &MembershipMsg::Announce(Announced::of(self.me())));
         }
     }
 }

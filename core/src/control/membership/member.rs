@@ -41,6 +41,10 @@ pub struct Member {
     pub proven: bool,
     /// Whether an operator had it forgotten: it is kept only so that nothing brings it back.
     pub(in crate::control) pruned: bool,
+    /// Whether quorums, witnesses and seats count it.
+    pub(in crate::control) counted: bool,
+    /// Whether it may write the slots that it claims.
+    pub(in crate::control) writes: bool,
     /// When a control frame of its own last came, microseconds; zero for never.
     pub heard_at: u64,
     /// How long its answers take.
@@ -171,9 +175,15 @@ impl Member {
         true
     }
 
-    /// Whether it counts for a quorum where it is at home, whether it is there or failed: it does not say that it is ephemeral.
+    /// Whether it counts for a quorum where it is at home, whether it is there or failed: the mesh's rule has it count, and it
+    /// does not say that it is ephemeral.
     pub fn counts(&self) -> bool {
-        !self.announcement.statement().is_ephemeral()
+        self.counted && !self.announcement.statement().is_ephemeral()
+    }
+
+    /// Whether it may write the slots that it claims.
+    pub fn may_write(&self) -> bool {
+        self.writes
     }
 
     /// Whether an operator had it forgotten: it is shown to nobody.

@@ -18,11 +18,12 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
+use crate::admission::{Admission, Credential};
 use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState, Region};
 use crate::control::membership::address_proof::AddressProver;
 use crate::control::membership::broadcasts::BroadcastQueue;
-use crate::control::membership::claims::Claims;
+use crate::control::membership::claims::{Claims, Title};
 use crate::control::membership::join::Joiner;
 use crate::control::membership::newcomers::Newcomers;
 use crate::control::membership::probe::Prober;
@@ -35,16 +36,19 @@ use crate::control::membership::table::{Applied, Counted, Member, Members};
 use crate::control::message::announcement::{Announcement, Claim, Statement};
 use crate::control::message::control_msg::Encode;
 use crate::control::message::force_leave::ForceLeave;
-use crate::control::message::membership::{Accusation, MembershipMsg};
-use crate::control::output::{NodeInit, Output, Partition, Quorum};
-use crate::limits::CONFLICTS_MAX;
+use crate::control::message::membership::{Accusation, Announced, MembershipMsg};
+use crate::control::output::{NodeInit, Output, Partition, Quorum, Rights};
+use crate::limits::{CONFLICTS_MAX, DECISIONS_PER_SEC};
 use crate::random::Random;
 use crate::stamp::{HybridClock, Incarnation, Run, Version};
 use crate::time::{MS, S, Wall, micros};
+use crate::token_bucket::TokenBucket;
 use crate::wire::ControlFrame;
 
 /// How late a tick may be before this node must have been stopped, microseconds.
 const STALL: u64 = 300 * MS;
+/// Between two looks at what everybody may do: credentials end to the second, and nobody counts seconds.
+pub(super) const JUDGE_GAP: u64 = 5 * S;
 /// How often a key in use twice is named, microseconds.
 pub(super) const CONFLICT_GAP: u64 = 3_600 * S;
 
@@ -90,6 +94,16 @@ pub struct Membership {
     pub(super) changed_at: u64,
     pub(super) refuted_at: u64,
     pub(super) was_alone: bool,
+    /// Who may be a member.
+    pub(super) admission: Admission,
+    /// The credential that this node lives by.
+    pub(super) credential: Option<Arc<Credential>>,
+    /// Decisions that may be verified: nobody makes this node check more.
+    pub(super) decisions: TokenBucket,
+    /// When the rights of all members are looked at again.
+    pub(super) judge_at: u64,
+    /// What this node last knew of its own rights.
+    pub(super) rights: Rights,
 }
 
 impl Membership {
@@ -115,8 +129,9 @@ impl Membership {
             leaves: false,
             addresses: init.addresses.clone(),
             claims: sorted(claims),
+            serial: init.credential.as_ref().map_or(0, |credential| credential.grant().serial),
         };
-        let me = signer.announce(&statement);
+        let me = announce(&mut *signer, &statement, init.credential.as_ref());
         assert!(me.id() == init.id, "the signer is another node's");
         // Somewhere else than here, that is.
         let mut told = settings.seeds.iter().chain(&settings.remembered);
@@ -148,8 +163,14 @@ impl Membership {
             changed_at: now,
             refuted_at: 0,
             was_alone: false,
+            admission: init.admission.clone(),
+            credential: init.credential.clone(),
+            decisions: TokenBucket::new(DECISIONS_PER_SEC, now),
+            judge_at: now + JUDGE_GAP,
+            rights: Rights::Full,
             settings,
         };
+        membership.judge_member(Members::ME, now, out);
         membership.changed(Members::ME, out);
         membership
     }
@@ -270,7 +291,7 @@ impl Membership {
     pub(super) fn restate(&mut self, now: u64, change: impl FnOnce(&mut Statement), out: &mut Effects) {
         change(&mut self.statement);
         self.statement.version = self.next_version(now);
-        let announcement = self.signer.announce(&self.statement);
+        let announcement = announce(&mut *self.signer, &self.statement, self.credential.as_ref());
         let applied = self.members.announce(&announcement, now);
         assert!(matches!(applied, Applied::Changed(..)), "own announcements only get later: {applied:?}");
         self.announce_at = now + micros(self.settings.forget_after) / 3;
@@ -295,8 +316,10 @@ impl Membership {
         self.changes.push_back(MemberChange::Changed(place));
         let member = self.members.get(place);
         let (announcement, gone) = (member.announcement().clone(), !member.state().is_live());
-        let claims = if member.pruned { &[][..] } else { &announcement.statement().claims[..] };
-        let affected = self.claims.set(place, announcement.id(), gone, claims);
+        let silent = member.pruned || !member.writes;
+        let claims = if silent { &[][..] } else { &announcement.statement().claims[..] };
+        let title = Title { id: announcement.id(), gone, right: self.right_of(&announcement) };
+        let affected = self.claims.set(place, title, self.is_settled(), claims);
         self.tell(place, out);
         if self.members.get(place).pruned {
             out.want(Output::Forgotten(announcement.id()));
@@ -316,7 +339,8 @@ impl Membership {
         let (announcement, state) = (member.announcement().clone(), member.state());
         let runs = self.claims.held_by(place);
         assert!(!member.is_pruned() || runs.is_empty(), "who is forgotten holds nothing: {runs:?}");
-        out.want(Output::Member { announcement, state, runs });
+        let revoked = member.pruned && !member.writes;
+        out.want(Output::Member { announcement, state, runs, revoked });
     }
 
     /// What is known of a member is news.
@@ -400,7 +424,8 @@ impl Membership {
     /// Puts a member out of every machine, so that its place can be given to another.
     pub(super) fn forget(&mut self, place: MemberIndex, out: &mut Effects) {
         let id = self.members.get(place).id();
-        for other in self.claims.set(place, id, true, &[]).into_iter().filter(|other| *other != place) {
+        let title = Title { id, gone: true, right: None };
+        for other in self.claims.set(place, title, true, &[]).into_iter().filter(|other| *other != place) {
             self.tell(other, out);
         }
         self.broadcasts.stop(&mut self.members, place);
@@ -441,6 +466,7 @@ impl Membership {
             self.joiner.next_due(&self.members),
             self.announce_at,
             self.look_at,
+            self.judge_at,
         ]
         .into_iter()
         .fold(u64::MAX, u64::min)
@@ -457,7 +483,7 @@ fn news(
     let member = members.get(place);
     match member.state() {
         PeerState::Alive | PeerState::Left => {
-            MembershipMsg::Announce(member.announcement().bytes()).write(control_frame)
+            MembershipMsg::Announce(Announced::of(member.announcement())).write(control_frame)
         }
         PeerState::Suspected | PeerState::Failed => {
             let by = suspicions.author(place).unwrap_or(members.get(Members::ME).id());
@@ -468,6 +494,19 @@ fn news(
 
 pub(super) fn accusation(member: &Member, by: NodeId) -> Accusation {
     Accusation { id: member.id(), rank: member.rank(), state: member.state(), by }
+}
+
+/// Signs what this node says of itself, and puts its credential to it.
+fn announce(
+    signer: &mut dyn Signer,
+    statement: &Statement,
+    credential: Option<&Arc<Credential>>,
+) -> Arc<Announcement> {
+    let announcement = signer.announce(statement);
+    match credential.filter(|credential| credential.grant().serial == statement.serial) {
+        Some(credential) => Arc::new(Arc::unwrap_or_clone(announcement).with_credential(credential.clone())),
+        None => announcement,
+    }
 }
 
 fn sorted(mut claims: Vec<Claim>) -> Vec<Claim> {

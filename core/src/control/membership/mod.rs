@@ -14,6 +14,8 @@
 //! | [`settings`] | what an operator may choose |
 //! | [`signer`] | who signs announcements, and judges those of others |
 //! | [`table`] | everybody on record; [`member`] is one record, `buckets` what tables are compared by |
+//! | `admit` | whether a member may be one, and with which rights |
+//! | `on_decision` | what the mesh's authority decides |
 //! | [`claims`] | whose slots these are when two claim them |
 //! | [`probe`] | whether members answer |
 //! | [`suspicion`] | how long a silent member has to say that it is there |
@@ -26,6 +28,7 @@
 //! | [`rtt`] | how far peers are |
 
 pub mod address_proof;
+mod admit;
 pub mod broadcasts;
 mod buckets;
 pub mod claims;
@@ -36,6 +39,7 @@ pub mod member;
 pub mod membership;
 mod newcomers;
 mod on_announcement;
+mod on_decision;
 mod on_message;
 mod on_removal;
 mod on_suspicion;

@@ -6,7 +6,7 @@ use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::table::{Applied, Members};
 use crate::control::membership::verified::Ahead;
 use crate::control::message::announcement::peek;
-use crate::control::message::membership::MembershipMsg;
+use crate::control::message::membership::{Announced, MembershipMsg};
 use crate::refusal::Refusal;
 use crate::time::micros;
 
@@ -15,25 +15,26 @@ impl Membership {
     pub(super) fn learn(
         &mut self,
         now: u64,
-        bytes: &[u8],
+        announced: Announced<'_>,
         teller: Option<MemberIndex>,
         ahead: &mut Ahead,
         out: &mut Effects,
     ) -> Result<(), Refusal> {
-        let (id, incarnation, version) = peek(bytes).ok_or(Refusal::Unsound)?;
+        let (id, incarnation, version) = peek(announced.announcement).ok_or(Refusal::Unsound)?;
         if id == self.me().id() {
-            return self.handle_own_announcement(now, bytes, ahead, out);
+            return self.handle_own_announcement(now, announced, ahead, out);
         }
         let known = self.members.find(id);
         if let Some(place) = known
             && (incarnation, version) <= self.members.get(place).rank()
         {
-            return self.handle_known(now, place, bytes, teller, ahead, out);
+            return self.handle_known(now, place, announced, teller, ahead, out);
         }
         if version.wall().later(micros(self.settings.forget_after)) < self.wall(now) {
             return Err(Refusal::Stale);
         }
-        let announcement = self.read(bytes, ahead)?;
+        let announcement = self.read(announced, ahead)?;
+        let right = self.judge(now, &announcement)?;
         let is_local = announcement.statement().region == self.statement.region;
         if !is_local && known.is_none() && self.members.remote_len() >= self.settings.remote_max {
             return Err(Refusal::Full);
@@ -55,14 +56,15 @@ impl Membership {
             Applied::Full => return Err(Refusal::Full),
             Applied::Old(_) | Applied::Ahead(_) | Applied::Unknown => return Ok(()),
         };
+        self.members.set_standing(place, right);
         if let Some(before) = twice {
             // Both number their frames alike, so they hear nothing of each other unless they are told.
             let at = before.statement().addresses.first().copied();
             self.conflict(place, at, now, out);
             if let Some(at) = at.filter(|_| self.address_prover.may_challenge(now)) {
                 // Who writes, first: it may have met nobody yet.
-                out.send_queue.write(at, None, &MembershipMsg::Announce(self.me().bytes()));
-                out.send_queue.write(at, None, &MembershipMsg::Announce(announcement.bytes()));
+                out.send_queue.write(at, None, &MembershipMsg::Announce(Announced::of(self.me())));
+                out.send_queue.write(at, None, &MembershipMsg::Announce(Announced::of(&announcement)));
             }
         }
         self.suspicions.close(place);
@@ -91,18 +93,19 @@ impl Membership {
         &mut self,
         now: u64,
         place: MemberIndex,
-        bytes: &[u8],
+        announced: Announced<'_>,
         teller: Option<MemberIndex>,
         ahead: &mut Ahead,
         out: &mut Effects,
     ) -> Result<(), Refusal> {
+        let bytes = announced.announcement;
         let Some((_, incarnation, version)) = peek(bytes) else { return Ok(()) };
         let member = self.members.get(place);
         let (known, state) = (member.rank(), member.state());
         let equivocates = (incarnation, version) == known && member.announcement().bytes() != bytes;
         if equivocates || (incarnation < known.0 && version > known.1) {
             // Only a word that the member signed is held against it.
-            let other = self.read(bytes, ahead)?;
+            let other = self.read(announced, ahead)?;
             let address = other.statement().addresses.first().copied();
             self.conflict(place, address, now, out);
             return Ok(());
@@ -128,16 +131,17 @@ impl Membership {
     pub(super) fn handle_own_announcement(
         &mut self,
         now: u64,
-        bytes: &[u8],
+        announced: Announced<'_>,
         ahead: &mut Ahead,
         out: &mut Effects,
     ) -> Result<(), Refusal> {
+        let bytes = announced.announcement;
         let known = self.members.get(Members::ME).rank();
         let Some((_, incarnation, version)) = peek(bytes) else { return Err(Refusal::Unsound) };
         if bytes == self.me().bytes() || (incarnation, version) < known && version < self.born() {
             return Ok(());
         }
-        let other = self.read(bytes, ahead)?;
+        let other = self.read(announced, ahead)?;
         if other.statement().boot == self.statement.boot {
             return Ok(());
         }

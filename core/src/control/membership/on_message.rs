@@ -9,7 +9,7 @@ use crate::control::membership::delivery::{Delivery, Handled};
 use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::sync;
 use crate::control::message::announcement::peek;
-use crate::control::message::membership::MembershipMsg;
+use crate::control::message::membership::{Announced, MembershipMsg};
 use crate::refusal::Refusal;
 
 impl Membership {
@@ -24,16 +24,19 @@ impl Membership {
         let (from, address) = (delivery.from, delivery.address);
         match message {
             MembershipMsg::Hello => {
-                out.send_queue.write(address, None, &MembershipMsg::Announce(self.me().bytes()));
+                out.send_queue.write(address, None, &MembershipMsg::Announce(Announced::of(self.me())));
             }
-            MembershipMsg::Announce(bytes) => {
-                delivery.announced |= peek(bytes).is_some_and(|(id, ..)| id == self.members.get(from).id());
+            MembershipMsg::Announce(announced) => {
+                let whose = peek(announced.announcement).map(|(id, ..)| id);
+                delivery.announced |= whose == Some(self.members.get(from).id());
                 self.sync.goes_on(from, now);
-                self.learn(now, bytes, Some(from), &mut delivery.ahead, out)?;
+                self.learn(now, announced, Some(from), &mut delivery.ahead, out)?;
             }
-            MembershipMsg::Missing(bytes) => {
-                self.handle_missing(now, from, bytes, &mut delivery.ahead, out)?
+            MembershipMsg::Missing(announced) => {
+                self.handle_missing(now, from, announced, &mut delivery.ahead, out)?
             }
+            MembershipMsg::DecisionsAsk(known) => self.answer_decisions(now, delivery, known, out)?,
+            MembershipMsg::Decision(bytes) => self.handle_decision(now, from, bytes, out)?,
             MembershipMsg::ForceLeave(bytes) => self.handle_force_leave(now, from, bytes, out)?,
             MembershipMsg::Accuse(accusation) => self.handle_accusation(now, from, accusation, out)?,
             MembershipMsg::Ping { nonce, digest } => {
@@ -142,7 +145,7 @@ impl Membership {
         }
         let me = self.me().clone();
         // The announcement comes first: whoever challenges may not know this node.
-        out.send_queue.write(address, None, &MembershipMsg::Announce(me.bytes()));
+        out.send_queue.write(address, None, &MembershipMsg::Announce(Announced::of(&me)));
         out.send_queue.write(address, None, &MembershipMsg::Response(token));
         out.send_queue.write(address, None, &MembershipMsg::Hello);
         let is_local = self.members.get(from).region() == self.statement.region;

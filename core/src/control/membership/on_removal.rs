@@ -17,7 +17,7 @@ use crate::control::membership::table::{Applied, Members};
 use crate::control::membership::verified::Ahead;
 use crate::control::message::announcement::{Announcement, peek};
 use crate::control::message::force_leave::{ForceLeave, Removal, peek_removal, prunes};
-use crate::control::message::membership::{Accusation, MembershipMsg};
+use crate::control::message::membership::{Accusation, Announced, MembershipMsg};
 use crate::control::output::Expelled;
 use crate::refusal::Refusal;
 
@@ -128,11 +128,11 @@ impl Membership {
         &mut self,
         now: u64,
         from: MemberIndex,
-        bytes: &[u8],
+        announced: Announced<'_>,
         ahead: &mut Ahead,
         out: &mut Effects,
     ) -> Result<(), Refusal> {
-        let (id, incarnation, version) = peek(bytes).ok_or(Refusal::Unsound)?;
+        let (id, incarnation, version) = peek(announced.announcement).ok_or(Refusal::Unsound)?;
         let rank = (incarnation, version);
         let said = Accusation { id, rank, state: PeerState::Failed, by: self.members.get(from).id() };
         self.sync.goes_on(from, now);
@@ -143,15 +143,15 @@ impl Membership {
                 self.say_word_of(place, from, out);
             }
             Some((_, member)) if rank > member.rank() && member.state().is_live() => {
-                self.learn(now, bytes, Some(from), ahead, out)?;
+                self.learn(now, announced, Some(from), ahead, out)?;
                 self.handle_accusation(now, from, said, out)?;
             }
             Some((_, member)) if rank > member.rank() => {
-                let announcement = self.read(bytes, ahead)?;
+                let announcement = self.read(announced, ahead)?;
                 self.miss(now, &announcement, out)?;
             }
             None if id != self.me().id() => {
-                let announcement = self.read(bytes, ahead)?;
+                let announcement = self.read(announced, ahead)?;
                 self.miss(now, &announcement, out)?;
             }
             Some(_) | None => self.handle_accusation(now, from, said, out)?,
@@ -166,6 +166,7 @@ impl Membership {
             // Nobody here has reason to miss it.
             return Ok(());
         }
+        let right = self.judge(now, announcement)?;
         let mut applied = self.members.announce_as(announcement, PeerState::Failed, now);
         if applied == Applied::Full
             && let Some(place) = self.members.gone_before(u64::MAX)
@@ -175,6 +176,7 @@ impl Membership {
         }
         match applied {
             Applied::New(place) | Applied::Changed(place, _) => {
+                self.members.set_standing(place, right);
                 self.outdo(place);
                 self.changed(place, out);
                 self.look_at = self.look_at.min(now);
@@ -189,11 +191,11 @@ impl Membership {
     /// Passes on the last word about a member: its own or, if it failed or had to leave, that of whoever says so.
     pub(super) fn say_word_of(&self, place: MemberIndex, to: MemberIndex, out: &mut Effects) {
         let member = self.members.get(place);
-        let bytes = member.announcement().bytes();
+        let announced = Announced::of(member.announcement());
         let message = match (member.state(), self.force_leaves.get(&place)) {
             (PeerState::Left, Some(said)) => MembershipMsg::ForceLeave(said.bytes()),
-            (PeerState::Failed, _) => MembershipMsg::Missing(bytes),
-            _ => MembershipMsg::Announce(bytes),
+            (PeerState::Failed, _) => MembershipMsg::Missing(announced),
+            _ => MembershipMsg::Announce(announced),
         };
         self.send_to(to, &message, out);
     }

@@ -8,7 +8,7 @@ use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::membership::{CONFLICT_GAP, Membership, accusation};
 use crate::control::membership::probe::ProbeAction;
 use crate::control::membership::suspicion::terms;
-use crate::control::message::membership::{Accusation, MembershipMsg};
+use crate::control::message::membership::{Accusation, Announced, MembershipMsg};
 use crate::control::output::Output;
 use crate::time::{MS, S, micros};
 
@@ -45,6 +45,9 @@ impl Membership {
         if self.look_at <= now {
             self.look(now, out);
         }
+        if self.judge_at <= now {
+            self.judge_all(now, out);
+        }
     }
 
     /// Tells newcomers who came after them.
@@ -68,7 +71,7 @@ impl Membership {
 
     pub(super) fn greet_at(&self, address: SocketAddr, out: &mut Effects) {
         let me = self.me().clone();
-        out.send_queue.write(address, None, &MembershipMsg::Announce(me.bytes()));
+        out.send_queue.write(address, None, &MembershipMsg::Announce(Announced::of(&me)));
         out.send_queue.write(address, None, &MembershipMsg::Hello);
         if self.members.live().is_empty() {
             out.send_queue.write(address, None, &MembershipMsg::SyncAsk { cursor: 0, digests: None });

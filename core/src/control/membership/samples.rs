@@ -16,6 +16,7 @@ pub(in crate::control) fn members(others: u8, capacity: usize, now: u64) -> Memb
     let announcement = |key: u8| {
         let identity = Identity::from_seed(&[key + 1; 32]);
         let statement = Statement {
+            serial: 0,
             incarnation: Incarnation(1),
             boot: 0,
             version: Version::new(1_700_000_000_000_000, identity.id()),

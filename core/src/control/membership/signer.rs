@@ -4,8 +4,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use octick_crypto::lanes::{Base, Kernel, Settings};
-use octick_crypto::{Identity, NodeId, Verifier};
+use octick_crypto::{Identity, NodeId, Verifier, verify_many};
 
+use crate::admission::log::Appended;
+use crate::admission::{AuthorityLog, Credential, Invalid, SignedDecision};
 use crate::control::message::announcement::{Announcement, Statement, Unsound, mesh_key};
 use crate::control::message::force_leave::{ForceLeave, Removal};
 
@@ -28,6 +30,21 @@ pub trait Signer: Send {
     /// # Errors
     /// The first rule that the bytes break.
     fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound>;
+
+    /// Reads and verifies credentials, each by itself, against whom `trust` trusts.
+    fn read_credentials(
+        &mut self,
+        bytes: &[&[u8]],
+        trust: &AuthorityLog,
+    ) -> Vec<Result<Arc<Credential>, Invalid>> {
+        let read = Credential::verify_all(bytes, trust, verify_many);
+        read.into_iter().map(|read| read.map(Arc::new)).collect()
+    }
+
+    /// Takes a decision into `log`, if it is the authority's.
+    fn append(&mut self, log: &mut AuthorityLog, decision: &SignedDecision) -> Appended {
+        log.append(decision, verify_many)
+    }
 
     /// The same of many announcements, each by itself.
     fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {
@@ -72,6 +89,20 @@ impl Signer for Signed {
 
     fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound> {
         ForceLeave::verify(bytes, &self.mesh).map(Arc::new)
+    }
+
+    fn read_credentials(
+        &mut self,
+        bytes: &[&[u8]],
+        trust: &AuthorityLog,
+    ) -> Vec<Result<Arc<Credential>, Invalid>> {
+        let read =
+            Credential::verify_all(bytes, trust, |items, verdicts| self.verifier.verify(items, verdicts));
+        read.into_iter().map(|read| read.map(Arc::new)).collect()
+    }
+
+    fn append(&mut self, log: &mut AuthorityLog, decision: &SignedDecision) -> Appended {
+        log.append(decision, |items, verdicts| self.verifier.verify(items, verdicts))
     }
 
     fn read_all(&mut self, said: &[&[u8]]) -> Vec<Result<Arc<Announcement>, Unsound>> {

@@ -15,7 +15,7 @@ use crate::control::membership::buckets::bucket_of;
 use crate::control::membership::newcomers::TERM;
 use crate::control::membership::settings::MembershipSettings;
 use crate::control::membership::table::{Member, Members};
-use crate::control::message::membership::{BUCKETS, Listed, MembershipMsg};
+use crate::control::message::membership::{Announced, BUCKETS, Listed, MembershipMsg};
 use crate::limits::{CONTROL_FRAME_MAX, SYNC_LIST_MAX, SYNC_REMOTE_MAX};
 use crate::random::Random;
 use crate::time::{MS, S, micros};
@@ -295,9 +295,8 @@ pub fn answer(
         let mut spent = 0;
         if theirs == [0; 4] {
             for (_, member) in members.bucket(bucket) {
-                let bytes = member.announcement().bytes();
                 say(&word_of(member));
-                spent += HEAD_LEN + bytes.len().next_multiple_of(4);
+                spent += HEAD_LEN + Announced::of(member.announcement()).len().next_multiple_of(4);
             }
         } else {
             let mut entries: Vec<_> = members.bucket(bucket).map(|(_, m)| m.listed().encode()).collect();
@@ -331,7 +330,7 @@ pub fn answer_remote(
     let remote = members.remote(region).map(|(place, _)| place).filter(|place| *place != asker);
     let remote = remote.take(if newcomer { SYNC_REMOTE_MAX } else { 0 });
     for place in remote.chain(delegates.iter().copied()) {
-        let word = members.get(place).announcement().bytes();
+        let word = Announced::of(members.get(place).announcement());
         say(&MembershipMsg::Announce(word));
         bytes += HEAD_LEN + word.len();
     }
@@ -341,10 +340,10 @@ pub fn answer_remote(
 
 /// What there is to say of a member in a comparison.
 fn word_of(member: &Member) -> MembershipMsg<'_> {
-    let bytes = member.announcement().bytes();
+    let announced = Announced::of(member.announcement());
     match member.state() {
-        PeerState::Failed => MembershipMsg::Missing(bytes),
-        _ => MembershipMsg::Announce(bytes),
+        PeerState::Failed => MembershipMsg::Missing(announced),
+        _ => MembershipMsg::Announce(announced),
     }
 }
 

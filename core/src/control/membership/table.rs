@@ -55,6 +55,13 @@ pub struct Counted {
     pub missing: usize,
 }
 
+/// What the mesh's rule makes of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::control) struct MemberStanding {
+    pub(in crate::control) counts: bool,
+    pub(in crate::control) writes: bool,
+}
+
 /// All members, this node among them.
 #[derive(Debug)]
 pub struct Members {
@@ -291,6 +298,30 @@ impl Members {
         Applied::Changed(place, before)
     }
 
+    /// What the mesh's rule makes of a member: whether it counts, and whether it writes. Returns whether that is new.
+    pub(in crate::control) fn set_standing(&mut self, place: MemberIndex, standing: MemberStanding) -> bool {
+        let member = self.get(place);
+        let MemberStanding { counts, writes } = standing;
+        let changed = (member.counted, member.writes) != (counts, writes);
+        if changed {
+            self.weigh(place, false);
+            let member = self.get_mut(place);
+            (member.counted, member.writes) = (counts, writes);
+            self.weigh(place, true);
+            self.requeue(place);
+        }
+        changed
+    }
+
+    /// Who failed is kept in one list if a quorum misses it, and in another if not.
+    fn requeue(&mut self, place: MemberIndex) {
+        let member = self.get(place);
+        if !member.state.is_live() {
+            let gone = (place, member.changed_at);
+            if self.misses(member) { self.missing.push_back(gone) } else { self.gone.push_back(gone) }
+        }
+    }
+
     /// Takes in a report that a member, as announced by `rank`, is in `state`.
     pub fn report(&mut self, id: NodeId, rank: Rank, state: PeerState, now: u64) -> Applied {
         match self.find(id) {
@@ -402,6 +433,8 @@ impl Members {
             via: 0,
             proven: false,
             pruned: false,
+            counted: true,
+            writes: true,
         };
         let place = match self.free.pop() {
             Some(place) => {

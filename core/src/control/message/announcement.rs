@@ -3,10 +3,11 @@
 //! ```text
 //!  0  public key, 32                     48  capabilities u32
 //! 32  incarnation u32                    52  region u16
-//! 36  boot u32                           54  flags u8: 1 the member leaves; others zero
+//! 36  boot u32                           54  flags u8: 1 the member leaves, 2 it has a credential; others zero
 //! 40  version u64                        55  addresses u8, 56  runs u8, 57  three zeros
 //! 60  addresses: 4, IPv4 4, port u16; or 6, IPv6 16, port u16
 //!     runs: first u32, len u32, since u64 (microseconds)
+//!     serial of the credential u64, if it has one
 //!     signature, 64
 //! ```
 //!
@@ -15,12 +16,14 @@
 //! moves, or gives slots away says so by a newer one, and nobody else can.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use octick_crypto::{Identity, Item, NodeId, PublicKey, SIGNATURE_LEN, Verifier, verify_many};
 
+use crate::admission::Credential;
 use crate::control::id::Region;
 pub use crate::limits::{ADDRESSES_MAX, ANNOUNCEMENT_MAX, CLAIMS_MAX};
 use crate::limits::{ANNOUNCEMENT_FIXED, RUN_ALIGN, SLOTS_MAX};
@@ -32,6 +35,7 @@ const _: () = assert!(CLAIMS_MAX <= u8::MAX as usize);
 const _: () = assert!(DOMAIN.len() + 1 + 32 == 64);
 
 const LEAVES: u8 = 1;
+const CREDENTIAL: u8 = 2;
 const DOMAIN: &[u8; 31] = b"octick v1 member's announcement";
 
 /// The ability not to be missed: a member that announces it never counts for a quorum, whether it is there or not. The other
@@ -66,13 +70,18 @@ pub struct Statement {
     pub addresses: Vec<SocketAddr>,
     /// What it speaks for, at most [`CLAIMS_MAX`].
     pub claims: Vec<Claim>,
+    /// The serial of the credential that it lives by, from 1; 0 if it has none.
+    pub serial: u64,
 }
 
 /// An announcement that was checked: whole, and signed by the member that it is about.
+#[derive(Clone)]
 pub struct Announcement {
     key: PublicKey,
     statement: Statement,
     bytes: Box<[u8]>,
+    /// The credential that it names, verified.
+    credential: Option<Arc<Credential>>,
 }
 
 /// Why bytes are no announcement.
@@ -106,6 +115,19 @@ pub fn peek(bytes: &[u8]) -> Option<(NodeId, Incarnation, Version)> {
     Some((NodeId::of(key), Incarnation(u32_at(fixed, 32)), Version(u64_at(fixed, 40))))
 }
 
+/// An announcement, and what may come behind it: the credential of the member, or nothing. Neither is proven.
+pub fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (fixed, mut rest) = bytes.split_first_chunk::<ANNOUNCEMENT_FIXED>()?;
+    let [flags, addresses_len, claims_len, ..] = *fixed.last_chunk::<6>()?;
+    for _ in 0..addresses_len {
+        let family = *rest.first()?;
+        rest = rest.get(if family == 4 { 7 } else { 19 }..)?;
+    }
+    let serial = if flags & CREDENTIAL == 0 { 0 } else { 8 };
+    let behind = 16 * usize::from(claims_len) + serial + SIGNATURE_LEN;
+    bytes.split_at_checked(bytes.len() - rest.len() + behind)
+}
+
 impl Announcement {
     /// Makes an announcement.
     ///
@@ -115,7 +137,12 @@ impl Announcement {
         let mut bytes = encode(identity.public().as_bytes(), statement);
         let signature = identity.sign(&message(mesh, &bytes));
         bytes.extend_from_slice(&signature);
-        Self { key: identity.public().clone(), statement: statement.clone(), bytes: bytes.into_boxed_slice() }
+        Self {
+            key: identity.public().clone(),
+            statement: statement.clone(),
+            bytes: bytes.into_boxed_slice(),
+            credential: None,
+        }
     }
 
     /// Reads an announcement, admits its key and verifies its signature.
@@ -125,7 +152,7 @@ impl Announcement {
     pub fn verify(bytes: &[u8], mesh: &[u8; 32]) -> Result<Self, Unsound> {
         let (key, statement) = decode(bytes)?;
         let key = PublicKey::admit(&key).map_err(|_| Unsound::Key)?;
-        let read = Self { key, statement, bytes: bytes.into() };
+        let read = Self { key, statement, bytes: bytes.into(), credential: None };
         let (said, signature) = read.said();
         let item = Item { key: &read.key, message: &message(mesh, said), signature };
         let mut verdict = [false];
@@ -146,7 +173,7 @@ impl Announcement {
         for (decoded, bytes) in decoded.into_iter().zip(said) {
             read.push(decoded.and_then(|(_, statement)| {
                 let key = keys.next().expect("one for each that was decoded").map_err(|_| Unsound::Key)?;
-                Ok(Self { key, statement, bytes: (*bytes).into() })
+                Ok(Self { key, statement, bytes: (*bytes).into(), credential: None })
             }));
         }
         let messages: Vec<[u8; 64]> =
@@ -199,6 +226,22 @@ impl Announcement {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// The credential that its member lives by, as far as it was shown.
+    pub fn credential(&self) -> Option<&Arc<Credential>> {
+        self.credential.as_ref()
+    }
+
+    /// The same announcement with the credential that it names.
+    ///
+    /// # Panics
+    /// When the credential is another one.
+    pub fn with_credential(mut self, credential: Arc<Credential>) -> Self {
+        let grant = credential.grant();
+        assert!(grant.member == self.id() && grant.serial == self.statement.serial, "it names this one");
+        self.credential = Some(credential);
+        self
+    }
 }
 
 impl Statement {
@@ -249,13 +292,16 @@ fn encode(key: &[u8; 32], statement: &Statement) -> Vec<u8> {
     bytes.extend_from_slice(&statement.version.0.to_le_bytes());
     bytes.extend_from_slice(&statement.capabilities.to_le_bytes());
     bytes.extend_from_slice(&statement.region.0.to_le_bytes());
-    let flags = if statement.leaves { LEAVES } else { 0 };
+    let flags = if statement.leaves { LEAVES } else { 0 } | if statement.serial > 0 { CREDENTIAL } else { 0 };
     bytes.extend_from_slice(&[flags, addresses.len() as u8, claims.len() as u8, 0, 0, 0]);
     addresses.iter().for_each(|address| put_address(&mut bytes, *address));
     for Claim { run, since } in claims {
         bytes.extend_from_slice(&run.first.0.to_le_bytes());
         bytes.extend_from_slice(&run.len.to_le_bytes());
         bytes.extend_from_slice(&since.to_le_bytes());
+    }
+    if statement.serial > 0 {
+        bytes.extend_from_slice(&statement.serial.to_le_bytes());
     }
     assert!(bytes.len() + SIGNATURE_LEN <= ANNOUNCEMENT_MAX, "{} bytes before the signature", bytes.len());
     bytes
@@ -268,7 +314,7 @@ fn decode(bytes: &[u8]) -> Result<([u8; 32], Statement), Unsound> {
     let counts = usize::from(addresses_len) <= ADDRESSES_MAX && usize::from(claims_len) <= CLAIMS_MAX;
     // The last incarnation could never be followed by another.
     let incarnation = Incarnation(u32_at(fixed, 32));
-    if flags & !LEAVES != 0 || zeros != [0; 3] || !counts || incarnation.0 == u32::MAX {
+    if flags & !(LEAVES | CREDENTIAL) != 0 || zeros != [0; 3] || !counts || incarnation.0 == u32::MAX {
         return Err(Unsound::Reserved);
     }
     let version = Version(u64_at(fixed, 40));
@@ -290,8 +336,17 @@ fn decode(bytes: &[u8]) -> Result<([u8; 32], Statement), Unsound> {
         claims.push(Claim { run, since: u64_at(claim, 8) });
         rest = after;
     }
+    let mut serial = 0;
+    if flags & CREDENTIAL != 0 {
+        let (said, after) = rest.split_first_chunk::<8>().ok_or(Unsound::Length)?;
+        serial = u64::from_le_bytes(*said);
+        rest = after;
+    }
     if rest.len() != SIGNATURE_LEN {
         return Err(Unsound::Length);
+    }
+    if flags & CREDENTIAL != 0 && serial == 0 {
+        return Err(Unsound::Reserved);
     }
     let statement = Statement {
         incarnation,
@@ -302,6 +357,7 @@ fn decode(bytes: &[u8]) -> Result<([u8; 32], Statement), Unsound> {
         leaves: flags & LEAVES != 0,
         addresses,
         claims,
+        serial,
     };
     Ok((key, statement))
 }
@@ -378,6 +434,7 @@ mod tests {
             leaves: false,
             addresses: vec!["127.0.0.1:7700".parse().unwrap(), "[2001:db8::1]:7701".parse().unwrap()],
             claims: vec![run(0, 16, 1), run(64, 32, 2)],
+            serial: 0,
         }
     }
 
@@ -399,9 +456,21 @@ mod tests {
         longest.claims = (0..CLAIMS_MAX as u32)
             .map(|i| Claim { run: Run { first: Slot(i * 32), len: 16 }, since: 0 })
             .collect();
+        longest.serial = u64::MAX;
         let announcement = Announcement::sign(&identity(), &mesh_key("a"), &longest);
         assert_eq!(announcement.bytes().len(), ANNOUNCEMENT_MAX);
         assert_eq!(read(announcement.bytes()), Ok(longest));
+    }
+
+    #[test]
+    fn what_comes_behind_an_announcement_is_told_from_it() {
+        for serial in [0, 7] {
+            let said = Announcement::sign(&identity(), &mesh_key("a"), &Statement { serial, ..statement() });
+            let whole = [said.bytes(), b"credential"].concat();
+            assert_eq!(split(&whole), Some((said.bytes(), &b"credential"[..])));
+            assert_eq!(split(said.bytes()), Some((said.bytes(), &[][..])));
+            (0..said.bytes().len()).for_each(|len| assert_eq!(split(&whole[..len]), None));
+        }
     }
 
     #[test]
@@ -479,6 +548,7 @@ mod tests {
                 bytes[54..60].copy_from_slice(&[flags & 1, flags, flags, 0, 0, 0]);
             }
             prop_assert!(read(&bytes).is_err());
+            prop_assert!(split(&bytes).is_none_or(|(said, behind)| said.len() + behind.len() == bytes.len()));
         }
     }
 }

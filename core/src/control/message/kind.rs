@@ -92,8 +92,12 @@ kinds! {
     Challenge = 0x60, "challenge", Membership;
     /// Brings that proof back.
     Response = 0x61, "response", Membership;
-    /// A member's announcement, signed by itself.
+    /// A member's announcement, signed by itself, and its credential if the receiver may lack it.
     Announce = 0x70, "announce", Membership;
+    /// Asks for the decisions of the mesh's authority behind a number.
+    DecisionsAsk = 0x72, "decisions-ask", Membership;
+    /// A decision of the mesh's authority: a revocation, new keys, an issuer.
+    Decision = 0x73, "decision", Membership;
     /// The announcement of a member that failed, and that the sender misses.
     Missing = 0x74, "missing", Membership;
     /// A member's signed word that another one is gone for good.
@@ -128,7 +132,7 @@ pub const RESERVED: [(u8, u8, &str); 21] = [
     (0x41, 0x42, "leader election"),
     (0x50, 0x52, "census and agent sync"),
     (0x62, 0x62, "authentication refused"),
-    (0x71, 0x73, "credentials and revocations"),
+    (0x71, 0x71, "credential issued"),
     (0x80, 0x85, "proposals and votes"),
     (0x90, 0x95, "stored records"),
     (0xA0, 0xA2, "discovery of records"),

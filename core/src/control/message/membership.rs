@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use octick_crypto::NodeId;
 
 use crate::control::id::{PeerState, Rank, Token};
-use crate::control::message::announcement::{put_address, take_address};
+use crate::control::message::announcement::{Announcement, put_address, split, take_address};
 use crate::control::message::kind::MessageKind;
 use crate::control::message::malformed::Malformed;
 use crate::stamp::{Incarnation, Version};
@@ -89,11 +89,60 @@ pub enum MembershipMsg<'a> {
     /// The proof.
     Response(Token),
     /// An [`Announcement`](crate::control::Announcement), not yet verified.
-    Announce(&'a [u8]),
+    Announce(Announced<'a>),
     /// The announcement, not yet verified, of a member that the sender believes failed, and misses.
-    Missing(&'a [u8]),
+    Missing(Announced<'a>),
     /// A [`ForceLeave`](crate::control::message::force_leave::ForceLeave), not yet verified.
     ForceLeave(&'a [u8]),
+    /// Asks for the decisions of the mesh's authority behind this number.
+    DecisionsAsk(u64),
+    /// A [`Signed`](crate::admission::SignedDecision) decision, not yet verified.
+    Decision(&'a [u8]),
+}
+
+/// An announcement as it travels. Nothing of it is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announced<'a> {
+    /// What the member says.
+    pub announcement: &'a [u8],
+    /// The credential that it lives by; nothing if it has none, or if the receiver should know it.
+    pub credential: &'a [u8],
+}
+
+impl<'a> Announced<'a> {
+    /// Without a credential.
+    pub fn bare(announcement: &'a [u8]) -> Self {
+        Self { announcement, credential: &[] }
+    }
+
+    /// With its credential, if it has one.
+    pub fn of(announcement: &'a Announcement) -> Self {
+        let credential = announcement.credential().map_or(&[][..], |credential| credential.bytes());
+        Self { announcement: announcement.bytes(), credential }
+    }
+
+    /// Bytes of it.
+    pub fn len(self) -> usize {
+        self.announcement.len() + self.credential.len()
+    }
+
+    /// Whether there is nothing of it; no announcement is so short.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads the body of a message.
+    ///
+    /// # Errors
+    /// When it ends before the announcement does.
+    pub fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
+        let (announcement, credential) = split(body).ok_or(Malformed::Length)?;
+        Ok(Self { announcement, credential })
+    }
+
+    fn write(self, kind: MessageKind, control_frame: &mut ControlFrame) -> bool {
+        push(control_frame, kind as u8, &[self.announcement, self.credential])
+    }
 }
 
 /// A member as a list names it: the first half of its name, and four bytes that depend on all that is known of it.
@@ -179,9 +228,11 @@ impl<'a> MembershipMsg<'a> {
                 Self::Challenge { token: *token, seen_at }
             }
             MessageKind::Response => Self::Response(exact(body)?),
-            MessageKind::Announce => Self::Announce(body),
-            MessageKind::Missing => Self::Missing(body),
+            MessageKind::Announce => Self::Announce(Announced::decode(body)?),
+            MessageKind::Missing => Self::Missing(Announced::decode(body)?),
             MessageKind::ForceLeave => Self::ForceLeave(body),
+            MessageKind::DecisionsAsk => Self::DecisionsAsk(u64::from_le_bytes(exact(body)?)),
+            MessageKind::Decision => Self::Decision(body),
             _ => return Err(Malformed::Kind),
         })
     }
@@ -249,9 +300,13 @@ impl<'a> MembershipMsg<'a> {
                 control_frame.push(MessageKind::Challenge as u8, &body)
             }
             Self::Response(token) => control_frame.push(MessageKind::Response as u8, &token),
-            Self::Announce(bytes) => control_frame.push(MessageKind::Announce as u8, bytes),
-            Self::Missing(bytes) => control_frame.push(MessageKind::Missing as u8, bytes),
+            Self::Announce(announced) => announced.write(MessageKind::Announce, control_frame),
+            Self::Missing(announced) => announced.write(MessageKind::Missing, control_frame),
             Self::ForceLeave(bytes) => control_frame.push(MessageKind::ForceLeave as u8, bytes),
+            Self::DecisionsAsk(known) => {
+                control_frame.push(MessageKind::DecisionsAsk as u8, &known.to_le_bytes())
+            }
+            Self::Decision(bytes) => control_frame.push(MessageKind::Decision as u8, bytes),
         }
     }
 }
@@ -314,7 +369,10 @@ fn push(control_frame: &mut ControlFrame, kind: u8, parts: &[&[u8]]) -> bool {
 mod tests {
     use super::*;
     use alloc::vec::Vec;
+    use octick_crypto::SIGNATURE_LEN;
     use proptest::prelude::*;
+
+    use crate::limits::ANNOUNCEMENT_FIXED;
 
     fn id(byte: u8) -> NodeId {
         NodeId([byte; 16])
@@ -354,16 +412,20 @@ mod tests {
             MembershipMsg::Accuse(Accusation { state: PeerState::Failed, ..accusation }),
             MembershipMsg::Challenge { token: [3; 16], seen_at: "127.0.0.1:9".parse().unwrap() },
             MembershipMsg::Response([4; 16]),
-            MembershipMsg::Announce(&[1, 2, 3]),
-            MembershipMsg::Missing(&[4, 5]),
-            MembershipMsg::ForceLeave(&[6; 144]),
+            MembershipMsg::Announce(Announced::bare(&[0; ANNOUNCEMENT_FIXED + SIGNATURE_LEN])),
+            MembershipMsg::Missing(Announced {
+                announcement: &[0; ANNOUNCEMENT_FIXED + SIGNATURE_LEN],
+                credential: &[4, 5],
+            }),
+            MembershipMsg::DecisionsAsk(7),
         ]);
+        roundtrip(&[MembershipMsg::ForceLeave(&[6; 144]), MembershipMsg::Decision(&[8; 136])]);
     }
 
     #[test]
     fn a_message_that_does_not_fit_leaves_the_frame_as_it_was() {
         let mut control_frame = ControlFrame::new();
-        assert!(MembershipMsg::Announce(&[1; 900]).write(&mut control_frame));
+        assert!(MembershipMsg::Decision(&[1; 900]).write(&mut control_frame));
         assert!(!MembershipMsg::SyncList { bucket: 0, entries: &[[0; 12]; 80] }.write(&mut control_frame));
         assert_eq!(control_frame.messages().count(), 1);
     }

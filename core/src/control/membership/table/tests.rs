@@ -16,6 +16,7 @@ fn announcements() -> &'static [Vec<Arc<Announcement>>] {
     let make = |key: u8, version: u64| {
         let identity = Identity::from_seed(&[key + 1; 32]);
         let statement = Statement {
+            serial: 0,
             incarnation: Incarnation(1 + (version / 2) as u32),
             boot: 0,
             version: Version::new(1_700_000_000_000_000 + version, identity.id()),
@@ -156,6 +157,7 @@ fn no_two_lives_of_a_member_have_one_stamp() {
     let mut stamps = BTreeSet::new();
     for life in 1..64 {
         let statement = Statement {
+            serial: 0,
             incarnation: Incarnation(life),
             boot: 0,
             version: Version::new(1_700_000_000_000_000, identity.id()),

@@ -1,0 +1,160 @@
+//! Whether a member may be one, and with which rights: asked before anything is verified, when an announcement holds, and
+//! whenever what it rests on changes.
+//!
+//! In come announcements, the mesh's rule and time; out go refusals, and members whose standing changes. What can never happen:
+//! slots that are held on a right that is over, or a member that the authority revoked and gossip brings back.
+
+use alloc::vec::Vec;
+
+use crate::admission::grant::peek;
+use crate::admission::{Admission, Denied, Rule, Standing};
+use crate::control::effects::Effects;
+use crate::control::id::{MemberIndex, PeerState, Region};
+use crate::control::membership::membership::{JUDGE_GAP, Membership};
+use crate::control::membership::table::{MemberStanding, Members};
+use crate::control::message::announcement::{self, Announcement};
+use crate::control::message::membership::Announced;
+use crate::control::output::{Output, Rights};
+use crate::refusal::Refusal;
+use crate::time::S;
+
+impl Membership {
+    /// Who may be a member.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Refuses what need not be verified to be refused: it costs its sender more than this node.
+    pub(super) fn may_speak(&self, announced: Announced<'_>) -> Result<(), Refusal> {
+        let (id, ..) = announcement::peek(announced.announcement).ok_or(Refusal::Unsound)?;
+        if self.admission.is_banned(id) {
+            return Err(Refusal::Banned);
+        }
+        let Some((member, serial)) = peek(announced.credential) else {
+            let known = self.members.find(id).map(|place| self.members.get(place).announcement());
+            let vouched = known.is_some_and(|known| known.credential().is_some());
+            let needs = self.admission.rule() == Rule::Issued && !vouched;
+            return if needs { Err(Refusal::NoCredential) } else { Ok(()) };
+        };
+        let revoked = self.admission.log().is_some_and(|log| serial <= log.revoked_to(id));
+        match () {
+            () if member != id => Err(Refusal::CredentialUnsound),
+            () if revoked => Err(Refusal::Revoked),
+            () => Ok(()),
+        }
+    }
+
+    /// Whether a member on record lives by a credential of just these bytes.
+    pub(super) fn is_known_credential(&self, bytes: &[u8]) -> bool {
+        let member = peek(bytes).and_then(|(member, _)| self.members.find(member));
+        let known = member.and_then(|place| self.members.get(place).announcement().credential());
+        known.is_some_and(|known| known.bytes() == bytes)
+    }
+
+    /// What a member may do that announces itself so.
+    pub(super) fn judge(&self, now: u64, announcement: &Announcement) -> Result<MemberStanding, Refusal> {
+        let standing = self.standing(now, announcement)?;
+        let granted = |claimed: &crate::stamp::Run| {
+            standing.runs.is_none_or(|runs| {
+                runs.iter().any(|run| run.first <= claimed.first && claimed.end() <= run.end())
+            })
+        };
+        let claims = &announcement.statement().claims;
+        if standing.writes && !claims.iter().all(|claim| granted(&claim.run)) {
+            return Err(Refusal::Ungranted);
+        }
+        Ok(MemberStanding { counts: standing.counts, writes: standing.writes })
+    }
+
+    fn standing<'a>(&'a self, now: u64, announcement: &'a Announcement) -> Result<Standing<'a>, Denied> {
+        let Region(region) = announcement.statement().region;
+        let credential = announcement.credential().map(|credential| &**credential);
+        self.admission.judge(announcement.id(), region, credential, self.wall(now).0 / S)
+    }
+
+    /// By which right a member claims slots: before others, the smaller number first; nothing if it has to find free ones.
+    pub(super) fn right_of(&self, announcement: &Announcement) -> Option<u64> {
+        if self.admission.is_listed_with_runs(announcement.id()) {
+            return Some(0);
+        }
+        announcement.credential().map(|credential| credential.grant().serial)
+    }
+
+    /// Looks again at what everybody may do, and asks one of them for decisions that this node missed.
+    pub(super) fn judge_all(&mut self, now: u64, out: &mut Effects) {
+        self.judge_at = now + JUDGE_GAP;
+        let places: Vec<MemberIndex> = self.members.iter().map(|(place, _)| place).collect();
+        places.iter().for_each(|place| self.judge_member(*place, now, out));
+        if self.admission.log().is_some() && !places.is_empty() {
+            let place = places[self.random.index(places.len())];
+            if place != Members::ME && self.members.get(place).state().is_live() {
+                self.ask_for_decisions(place, out);
+            }
+        }
+    }
+
+    /// Looks again at what one member may do.
+    pub(super) fn judge_member(&mut self, place: MemberIndex, now: u64, out: &mut Effects) {
+        let announcement = self.members.get(place).announcement().clone();
+        let judged = self.judge(now, &announcement);
+        if place == Members::ME {
+            self.judge_me(now, out);
+        }
+        match judged {
+            Ok(standing) => {
+                if self.members.set_standing(place, standing) {
+                    self.changed(place, out);
+                }
+            }
+            Err(_) if place == Members::ME => {
+                if self.members.set_standing(place, MemberStanding { counts: false, writes: false }) {
+                    self.changed(place, out);
+                }
+            }
+            Err(_) => self.expel_denied(place, now, out),
+        }
+    }
+
+    /// A member that is none any more: it is shown to nobody, and only kept so that nothing brings it back.
+    fn expel_denied(&mut self, place: MemberIndex, now: u64, out: &mut Effects) {
+        if self.members.get(place).pruned {
+            return;
+        }
+        let rank = self.members.get(place).rank();
+        let applied = self.members.report_at(place, rank, PeerState::Left, now);
+        assert!(place != Members::ME, "a node does not expel itself");
+        assert!(!self.members.get(place).state().is_live(), "{applied:?}");
+        self.suspicions.close(place);
+        self.broadcasts.stop(&mut self.members, place);
+        self.members.set_standing(place, MemberStanding { counts: false, writes: false });
+        self.members.prune(place);
+        self.changed(place, out);
+        assert!(self.claims.held_by(place).is_empty(), "who is no member holds nothing");
+    }
+
+    fn judge_me(&mut self, now: u64, out: &mut Effects) {
+        let me = self.me().clone();
+        let rights = match self.standing(now, &me) {
+            Ok(standing) if standing.in_grace => Rights::Grace,
+            Ok(standing) if !standing.writes && me.credential().is_some() => Rights::ReadOnly,
+            Ok(_) => Rights::Full,
+            Err(denied) => Rights::Denied(denied),
+        };
+        if rights != self.rights {
+            self.rights = rights;
+            out.want(Output::Rights(rights));
+        }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Banned | Denied::Unlisted => Self::Banned,
+            Denied::Revoked => Self::Revoked,
+            Denied::NoCredential => Self::NoCredential,
+            Denied::Foreign | Denied::Region => Self::CredentialUnsound,
+            Denied::Early | Denied::Over => Self::CredentialExpired,
+        }
+    }
+}
