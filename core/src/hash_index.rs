@@ -31,12 +31,7 @@ impl Index {
             return;
         }
         if 2 * (self.len + 1) > self.entries.len() {
-            let doubled = vec![EMPTY; (2 * self.entries.len()).max(4)];
-            for entry in core::mem::replace(&mut self.entries, doubled) {
-                if entry != EMPTY {
-                    self.place(entry);
-                }
-            }
+            self.grow((2 * self.entries.len()).max(4));
         }
         self.len += 1;
         assert!(2 * self.len <= self.entries.len(), "{} records in {} places", self.len, self.entries.len());
@@ -64,6 +59,24 @@ impl Index {
         self.len -= 1;
     }
 
+    /// Takes the memory for so many records.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        let entries = (2 * count).next_power_of_two();
+        if self.entries.len() < entries {
+            self.grow(entries);
+        }
+    }
+
+    /// Gives back the memory of an empty index beyond that of so many records.
+    pub(crate) fn shrink_to(&mut self, count: usize) {
+        if self.len == 0 && self.entries.len() > (2 * count).next_power_of_two() {
+            self.entries = Vec::new();
+            if count > 0 {
+                self.reserve(count);
+            }
+        }
+    }
+
     /// Bytes of memory taken, its own size left out.
     pub(crate) fn memory(&self) -> usize {
         self.entries.capacity() * size_of::<u64>()
@@ -85,6 +98,14 @@ impl Index {
                 return Some(at);
             }
             at = (at + 1) & mask;
+        }
+    }
+
+    fn grow(&mut self, entries: usize) {
+        for entry in core::mem::replace(&mut self.entries, vec![EMPTY; entries]) {
+            if entry != EMPTY {
+                self.place(entry);
+            }
         }
     }
 

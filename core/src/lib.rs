@@ -22,6 +22,7 @@ pub mod data;
 pub mod engine;
 mod hash_index;
 pub mod limits;
+pub mod list;
 mod listed;
 pub mod prefetch;
 pub mod random;

@@ -105,6 +105,8 @@ bounds! {
     SEND_QUEUE_MAX: usize = 1_024, "control frames";
     /// Control frames, from the last one back, in which room for a further message is looked for: a search of one cache line each.
     SEND_QUEUE_OPEN_MAX: usize = 16, "control frames";
+    /// Control frames that a node takes memory for when it starts, and uses again: one batch of questions has as many answers.
+    CONTROL_FRAMES_SPARE: usize = BATCH_MAX, "control frames";
     /// Addresses in an announcement: IPv4 and IPv6, inside and outside.
     ADDRESSES_MAX: usize = 4, "addresses";
     /// Runs of slots in an announcement: an announcement and a challenge share a control frame with room to spare.
@@ -119,6 +121,9 @@ bounds! {
     PULL_MAX: usize = 32, "updates";
     /// Ids in one offer: what a control frame holds beside a short message.
     OFFER_MAX: usize = 96, "updates";
+    /// Lists of ids that a node takes memory for when it starts, and uses again: what it says to all neighbours at once, of prunes
+    /// as many again.
+    ID_LISTS_MAX: usize = 2 * LINKS_MAX, "lists";
     /// Descriptors in one shuffle: CYCLON's five, and room for three.
     SHUFFLE_MAX: usize = 8, "descriptors";
 

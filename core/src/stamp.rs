@@ -7,12 +7,12 @@ use octick_crypto::NodeId;
 use crate::time::Wall;
 
 /// One agent's place in the tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct Slot(pub u32);
 
 /// Neighbouring slots that one origin speaks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Run {
     /// The first of them; a multiple of [`RUN_ALIGN`](crate::limits::RUN_ALIGN).
     pub first: Slot,

@@ -4,11 +4,13 @@ mod nodes;
 
 use nodes::{LAYOUT, NOW, Node, run};
 use octick_core::data::Update;
-use octick_core::data::audit::{Answer, Audit, AuditMsg};
+use octick_core::data::audit::{Answer, Audit, AuditMsg, Replies};
 use octick_core::data::outbox::Outbox;
+use octick_core::list::List;
 use octick_core::stamp::{Run, Slot};
 use octick_core::state::{Regions, State, TableKind};
 use octick_core::table::{Kernel, NoSink, Region};
+use octick_core::wire::control_frame::BODY_MAX;
 use octick_core::wire::{Frame, Sealer};
 
 const MS: u64 = 1_000;
@@ -30,6 +32,11 @@ impl Side {
         frames.iter().for_each(|frame| _ = self.state.merge(&Frame::reopen(frame), &mut NoSink));
     }
 
+    fn handle(&mut self, now: u64, message: &AuditMsg) -> (Answer, Replies) {
+        let mut replies = Replies::new();
+        (self.audit.handle(now, &self.state, message, &mut replies), replies)
+    }
+
     /// Lets a pass over the tables end.
     fn rest(&mut self, from: u64) -> Option<AuditMsg> {
         (0..30).map(|step| from + step * 100 * MS).find_map(|now| self.audit.tick(now, &mut self.state))
@@ -43,15 +50,16 @@ fn compare(asker: &mut Side, answerer: &mut Side, now: u64) -> (Vec<(TableKind, 
     let now = now + 3 * S;
     let (mut found, mut bytes, mut queue) = (Vec::new(), 0, vec![(true, question)]);
     while let Some((to_answerer, message)) = queue.pop() {
-        let mut body = Vec::new();
+        let mut body = List::<u8, BODY_MAX>::new();
         message.encode(&mut body);
         assert_eq!(AuditMsg::decode(&body).as_ref(), Some(&message));
         bytes += body.len();
         let side = if to_answerer { &mut *answerer } else { &mut *asker };
-        match side.audit.handle(now - 2_900 * MS, &side.state, &message) {
+        let (answer, replies) = side.handle(now - 2_900 * MS, &message);
+        queue.extend(replies.iter().map(|reply| (!to_answerer, *reply)));
+        match answer {
             Answer::Nothing => {}
-            Answer::Reply(replies) => queue.extend(replies.into_iter().map(|reply| (!to_answerer, reply))),
-            Answer::Differ(table, runs) => found.extend(runs.into_iter().map(|run| (table, run))),
+            Answer::Differ(table, runs) => found.extend(runs.iter().map(|run| (table, *run))),
             Answer::Repeat(..) => panic!("nobody asked for it"),
         }
     }
@@ -99,27 +107,31 @@ fn what_was_merged_only_just_is_left_for_later() {
     b.rest(S);
     b.merge(&second);
     // Nobody hashes between: the range is busy at one side.
-    let sections = b.audit.handle(2 * S, &b.state, &AuditMsg::Root(1));
-    let Answer::Reply(sections) = sections else { panic!("{sections:?}") };
-    for message in &sections {
-        let Answer::Reply(asks) = a.audit.handle(S + 600 * MS, &a.state, message) else { continue };
-        let Answer::Reply(ranges) = b.audit.handle(2 * S, &b.state, &asks[0]) else { panic!("{asks:?}") };
-        for ranges in &ranges {
-            assert_eq!(a.audit.handle(S + 600 * MS, &a.state, ranges), Answer::Nothing);
-        }
-    }
+    let (_, sections) = b.handle(2 * S, &AuditMsg::Root(1));
+    assert_eq!(sections.len(), 3, "{sections:?}");
+    let asks: Vec<AuditMsg> =
+        sections.iter().flat_map(|message| a.handle(S + 600 * MS, message).1.to_vec()).collect();
+    assert_eq!(asks.len(), 1, "{asks:?}");
+    let (_, ranges) = b.handle(2 * S, &asks[0]);
+    assert_eq!(ranges.len(), 1, "{asks:?}");
+    assert_eq!(a.handle(S + 600 * MS, &ranges[0]), (Answer::Nothing, Replies::new()));
 }
 
 #[test]
 fn a_range_is_sent_again_once_in_a_while_whoever_asks() {
     let mut side = Side::new();
     let table = TableKind::Cells8;
-    let ask = AuditMsg::Refresh { table, runs: vec![Run { first: Slot(512), len: 512 }] };
-    assert!(matches!(side.audit.handle(S, &side.state, &ask), Answer::Repeat(..)));
-    assert_eq!(side.audit.handle(2 * S, &side.state, &ask), Answer::Nothing);
-    assert!(matches!(side.audit.handle(4 * S, &side.state, &ask), Answer::Repeat(..)));
-    let all = AuditMsg::Refresh { table, runs: vec![Run { first: Slot(0), len: u32::MAX }] };
-    assert_eq!(side.audit.handle(5 * S, &side.state, &all), Answer::Nothing, "not everything at once");
+    let ask = AuditMsg::Refresh { table, runs: [Run { first: Slot(512), len: 512 }].into_iter().collect() };
+    assert!(matches!(side.handle(S, &ask).0, Answer::Repeat(..)));
+    assert_eq!(side.handle(2 * S, &ask).0, Answer::Nothing);
+    assert!(matches!(side.handle(4 * S, &ask).0, Answer::Repeat(..)));
+    let all =
+        AuditMsg::Refresh { table, runs: [Run { first: Slot(0), len: u32::MAX }].into_iter().collect() };
+    assert_eq!(side.handle(5 * S, &all).0, Answer::Nothing, "not everything at once");
+}
+
+fn ones<const N: usize>() -> List<u64, N> {
+    [1; N].into_iter().collect()
 }
 
 #[test]
@@ -128,16 +140,17 @@ fn answers_that_nobody_asked_for_find_nothing() {
     side.merge(&Node::new(1).publish(&nodes::writes()));
     side.rest(S);
     let lies = [
-        AuditMsg::Sections { table: TableKind::Cells8, first: 0, hashes: vec![1; 100] },
-        AuditMsg::Sections { table: TableKind::Rows, first: u16::MAX, hashes: vec![1; 100] },
-        AuditMsg::Ranges { table: TableKind::Cells8, section: 0, hashes: vec![1; 32] },
-        AuditMsg::Ranges { table: TableKind::Cells8, section: u16::MAX, hashes: vec![1; 32] },
+        AuditMsg::Sections { table: TableKind::Cells8, first: 0, hashes: ones() },
+        AuditMsg::Sections { table: TableKind::Rows, first: u16::MAX, hashes: ones() },
+        AuditMsg::Ranges { table: TableKind::Cells8, section: 0, hashes: ones() },
+        AuditMsg::Ranges { table: TableKind::Cells8, section: u16::MAX, hashes: ones() },
     ];
     for lie in lies {
-        assert_eq!(side.audit.handle(100 * S, &side.state, &lie), Answer::Nothing);
+        assert_eq!(side.handle(100 * S, &lie), (Answer::Nothing, Replies::new()));
     }
-    let nowhere = AuditMsg::AskRanges { table: TableKind::Cells4, sections: vec![u16::MAX, 9] };
-    assert_eq!(side.audit.handle(S, &side.state, &nowhere), Answer::Reply(Vec::new()));
+    let nowhere =
+        AuditMsg::AskRanges { table: TableKind::Cells4, sections: [u16::MAX, 9].into_iter().collect() };
+    assert_eq!(side.handle(S, &nowhere), (Answer::Nothing, Replies::new()));
 }
 
 #[test]
@@ -205,10 +218,9 @@ fn a_section_shows_its_own_ranges_and_no_others() {
     let layout = octick_core::state::Layout { slots: 80 * 512, cells8: true, cells4: false, rows: false };
     let regions = Regions::take(&layout, |len| Ok::<_, ()>(Region::heap(len))).unwrap();
     let state = State::new(layout, regions, Kernel::detect(), NOW);
-    let ask = AuditMsg::AskRanges { table: TableKind::Cells8, sections: vec![0, 1, 2, 3] };
-    let Answer::Reply(shown) = Audit::new(0).handle(S, &state, &ask) else {
-        panic!("it is asked for ranges")
-    };
+    let sections = (0..4).collect();
+    let (ask, mut shown) = (AuditMsg::AskRanges { table: TableKind::Cells8, sections }, Replies::new());
+    assert_eq!(Audit::new(0).handle(S, &state, &ask, &mut shown), Answer::Nothing);
     let lens: Vec<(u16, usize)> = shown
         .iter()
         .map(|message| match message {

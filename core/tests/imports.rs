@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 7] = [
         "counters",
         "hash_index",
         "limits",
+        "list",
         "listed",
         "prefetch",
         "random",

@@ -10,6 +10,7 @@ use octick_core::control::id::Region;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::message::control_msg::ControlMsg;
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
+use octick_core::control::message::id_lists::IdLists;
 use octick_core::control::message::kind::FREE;
 use octick_core::control::message::membership::{Accusation, Announced, BUCKETS, Listed, MembershipMsg};
 use octick_core::control::{
@@ -18,9 +19,11 @@ use octick_core::control::{
 };
 use octick_core::data::audit::AuditMsg;
 use octick_core::limits::CONTROL_FRAME_MAX;
+use octick_core::list::List;
 use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
 use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
+use octick_core::wire::control_frame::BODY_MAX;
 use octick_crypto::NodeId;
 
 use crate::cursor::Cursor;
@@ -167,7 +170,9 @@ impl Play {
                 assert!(!control_frame.is_empty() && control_frame.padded().len() <= CONTROL_FRAME_MAX);
                 *self.sent.entry(to).or_default() += FRAME + control_frame.padded().len();
                 for message in control_frame.messages() {
-                    match ControlMsg::decode(message).expect("what is written can be read") {
+                    match ControlMsg::decode(message, &mut IdLists::default())
+                        .expect("what is written can be read")
+                    {
                         ControlMsg::Membership(MembershipMsg::Ping { nonce, .. }) => {
                             self.probes.push((to, nonce))
                         }
@@ -238,7 +243,7 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
             let len = usize::from(input.u8());
             let body = input.bytes(len);
             if let Some(compare) = AuditMsg::decode(body) {
-                let mut again = Vec::new();
+                let mut again = List::<u8, BODY_MAX>::new();
                 compare.encode(&mut again);
                 assert_eq!(AuditMsg::decode(&again), Some(compare), "what was read is written as it is read");
             }

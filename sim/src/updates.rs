@@ -228,12 +228,12 @@ impl SpreadNode {
             self.rounds.news(now);
         }
         if from.is_none() && common.rounds != Repair::Only {
-            common.crossing.wave(home, &common.views(), &mut self.random, &mut to);
+            common.crossing.wave(home, common.views().iter().copied(), &mut self.random, &mut to);
         } else if common.aggregators[usize::from(home.0)].contains(&MemberIndex(self.node))
             && common.rounds != Repair::Only
         {
             let came = Region(common.homes[update.origin as usize]);
-            common.crossing.reforward(home, came, &common.views(), &mut self.random, &mut to);
+            common.crossing.reforward(home, came, common.views().iter().copied(), &mut self.random, &mut to);
         }
         to.into_iter().for_each(|place| self.spread.send(id, place, &mut acts));
         if from.is_some() {
@@ -277,7 +277,7 @@ impl SpreadNode {
         if !Rounds::is_with_anybody(&mut self.random) && !neighbours.is_empty() {
             views[usize::from(home.0)].members = &neighbours;
         }
-        let partner = common.crossing.partner(home, &views, &mut self.random);
+        let partner = common.crossing.partner(home, views.iter().copied(), &mut self.random);
         partner.filter(|partner| partner.0 != self.node)
     }
 
@@ -344,7 +344,7 @@ impl Actor for SpreadNode {
         if now >= self.round_at {
             self.round_at += common.round;
             let home = Region(common.homes[self.node as usize]);
-            let partner = common.crossing.partner(home, &common.views(), &mut self.random);
+            let partner = common.crossing.partner(home, common.views().iter().copied(), &mut self.random);
             if let Some(partner) = partner.filter(|partner| partner.0 != self.node) {
                 self.spread.offer(partner, &mut acts);
             }

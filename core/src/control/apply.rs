@@ -150,17 +150,17 @@ impl Control {
         match action {
             DisseminationAction::CatchUp(with) => self.open_session(now, with),
             DisseminationAction::Link(to, op) => {
-                self.say(to, &Gossip::Link(op));
+                self.say(to, Gossip::Link(op));
                 if op != LinkOp::Disconnect {
                     self.membership.get_proof_of(now, to, &mut self.effects);
                 }
             }
             DisseminationAction::Spread(action) => match action {
                 SpreadAction::Forward { frame_ref, to, .. } => self.forward(frame_ref, to),
-                SpreadAction::Announce { to, ids } => self.say(to, &Gossip::Ids(ids)),
-                SpreadAction::Pull { to, ids } => self.say(to, &Gossip::Pull(ids)),
-                SpreadAction::Offer { to, ids } => self.say(to, &Gossip::Offer(ids)),
-                SpreadAction::Prune { to, ids } => self.say(to, &Gossip::Prune(ids)),
+                SpreadAction::Announce { to, ids } => self.say(to, Gossip::Ids(ids)),
+                SpreadAction::Pull { to, ids } => self.say(to, Gossip::Pull(ids)),
+                SpreadAction::Offer { to, ids } => self.say(to, Gossip::Offer(ids)),
+                SpreadAction::Prune { to, ids } => self.say(to, Gossip::Prune(ids)),
                 // Bytes make room for others by themselves.
                 SpreadAction::Forget(_) => {}
             },
@@ -190,9 +190,9 @@ impl Control {
     fn apply_cross_region(&mut self, now: u64, action: ScoutAction) {
         match action {
             ScoutAction::Shuffle { to, answer, descriptors } => {
-                self.say(to, &Gossip::Shuffle { answer, descriptors });
+                self.say(to, Gossip::Shuffle { answer, descriptors });
             }
-            ScoutAction::Beat(to, number) => self.say(to, &Gossip::Heartbeat(number)),
+            ScoutAction::Beat(to, number) => self.say(to, Gossip::Heartbeat(number)),
             ScoutAction::Greet(address) => self.membership.join(now, address, &mut self.effects),
             ScoutAction::Ask(to) => self.membership.ask_for_all(to, 0, &mut self.effects),
             ScoutAction::Ping(to) => {
@@ -219,8 +219,10 @@ impl Control {
         }
     }
 
-    fn say(&mut self, to: MemberIndex, gossip: &Gossip) {
-        self.membership.send_to(to, gossip, &mut self.effects);
+    fn say(&mut self, to: MemberIndex, gossip: Gossip) {
+        debug_assert!(gossip.can_be_read(self.dissemination.lists()), "nobody understands {gossip:?}");
+        self.membership.send_to(to, &gossip, &mut self.effects);
+        gossip.give_back(self.dissemination.lists());
     }
 
     /// What an update makes due is due at `now` at the earliest: else it would look as if this node had been stopped.

@@ -32,7 +32,7 @@ impl PeerState {
 }
 
 /// Where a member's record lies; good until the member is forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct MemberIndex(pub u32);
 

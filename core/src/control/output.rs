@@ -10,7 +10,6 @@ use octick_crypto::NodeId;
 use crate::admission::{Admission, Credential, Denied, SignedDecision};
 use crate::control::id::{FrameRef, PeerState, Region};
 use crate::control::message::announcement::Announcement;
-use crate::control::message::kind::MessageKind;
 use crate::stamp::{Incarnation, Run, Seq, Version};
 use crate::time::Wall;
 use crate::wire::{ControlFrame, Header};
@@ -149,7 +148,8 @@ impl Quorum {
     }
 }
 
-/// What the control plane wants done.
+/// What the control plane wants done. Control frames may be [given back](super::Control::give_back) when that is done, so that the
+/// next ones take no memory.
 #[derive(Debug)]
 pub enum Output {
     /// Sign a control frame and send it.
@@ -216,14 +216,12 @@ pub enum Output {
     Partition(Partition),
     /// No seed answers; this node works alone and keeps trying.
     Alone,
-    /// A message of a member that is not about members.
+    /// A message of a member for a machine outside of the control plane.
     Deliver {
         /// Who wrote it.
         from: NodeId,
-        /// Its kind.
-        kind: MessageKind,
-        /// What it says.
-        body: Box<[u8]>,
+        /// The message, alone in a control frame.
+        message: Box<ControlFrame>,
     },
 }
 

@@ -2,18 +2,22 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::control::id::MemberIndex;
 use crate::control::message::control_msg::Encode;
 pub use crate::limits::SEND_QUEUE_MAX;
-use crate::limits::SEND_QUEUE_OPEN_MAX;
+use crate::limits::{CONTROL_FRAMES_SPARE, SEND_QUEUE_OPEN_MAX};
 use crate::wire::ControlFrame;
 
 /// Control frames on their way out.
 #[derive(Debug, Default)]
 pub struct SendQueue {
     control_frames: VecDeque<Addressed>,
+    /// Empty ones: as many as were reserved, less those in use.
+    #[allow(clippy::vec_box, reason = "what lies here is moved as it is to who fills it")]
+    spare: Vec<Box<ControlFrame>>,
     dropped: u64,
 }
 
@@ -75,11 +79,29 @@ impl SendQueue {
             .for_each(|sent| sent.member = None);
     }
 
+    /// Takes the memory for [`CONTROL_FRAMES_SPARE`] control frames.
+    pub fn reserve(&mut self) {
+        self.spare.resize_with(CONTROL_FRAMES_SPARE, Box::default);
+    }
+
+    /// An empty control frame.
+    pub fn control_frame(&mut self) -> Box<ControlFrame> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes a control frame that was sent, for the next one; beyond what was reserved it is let go.
+    pub fn give_back(&mut self, mut control_frame: Box<ControlFrame>) {
+        if self.spare.len() < self.spare.capacity() {
+            control_frame.clear();
+            self.spare.push(control_frame);
+        }
+    }
+
     fn open(&mut self, to: SocketAddr, member: Option<MemberIndex>) -> Option<Addressed> {
         if self.control_frames.len() == SEND_QUEUE_MAX {
             self.dropped += 1;
             return None;
         }
-        Some(Addressed { to, member, control_frame: Box::new(ControlFrame::new()) })
+        Some(Addressed { to, member, control_frame: self.control_frame() })
     }
 }

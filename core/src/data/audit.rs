@@ -20,6 +20,7 @@ use octick_crypto::Hash;
 
 pub use crate::limits::AUDIT_RUNS_MAX;
 use crate::limits::{AUDIT_ASKED_MAX, AUDIT_REFRESHED_MAX, AUDIT_SECTIONS_MAX, SLOTS_MAX};
+use crate::list::List;
 use crate::stamp::{Run, Slot};
 use crate::state::{State, TableKind};
 use crate::wire::control_frame::BODY_MAX;
@@ -53,7 +54,11 @@ const _: () = {
 };
 
 /// What nodes say to each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "lives on the stack while it is read or written, and takes no memory"
+)]
 pub enum AuditMsg {
     /// Is this your root?
     Root(u64),
@@ -64,14 +69,14 @@ pub enum AuditMsg {
         /// The number of the first.
         first: u16,
         /// Their hashes; all bits set for a busy one, zero where nothing was written.
-        hashes: Vec<u64>,
+        hashes: List<u64, AUDIT_SECTIONS_MAX>,
     },
     /// Show me the ranges of these sections.
     AskRanges {
         /// Which table.
         table: TableKind,
         /// The numbers of the sections.
-        sections: Vec<u16>,
+        sections: List<u16, AUDIT_ASKED_MAX>,
     },
     /// These are the ranges of a section.
     Ranges {
@@ -80,48 +85,57 @@ pub enum AuditMsg {
         /// The number of the section.
         section: u16,
         /// Their hashes, as those of sections.
-        hashes: Vec<u64>,
+        hashes: List<u64, SECTION>,
     },
     /// Send these cells again, as far as they are yours.
     Refresh {
         /// Of which table.
         table: TableKind,
         /// Which slots.
-        runs: Vec<Run>,
+        runs: List<Run, AUDIT_RUNS_MAX>,
     },
+}
+
+/// What is answered to one message: the sections of each table, or the ranges that were asked for.
+pub type Replies = List<AuditMsg, AUDIT_ASKED_MAX>;
+
+const _: () =
+    assert!(TableKind::ALL.len() <= AUDIT_ASKED_MAX, "there is room for the sections of every table");
+
+impl Default for AuditMsg {
+    fn default() -> Self {
+        Self::Root(0)
+    }
 }
 
 impl AuditMsg {
     /// Appends the body.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode<const N: usize>(&self, out: &mut List<u8, N>) {
         let start = out.len();
-        let words = |out: &mut Vec<u8>, words: &[u64]| {
-            words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-        };
         match self {
             Self::Root(root) => {
-                out.extend_from_slice(&[0; 4]);
-                words(out, &[*root]);
+                out.extend([0; 4]);
+                put_words(out, &[*root]);
             }
             Self::Sections { table, first, hashes } => {
-                out.extend_from_slice(&[1, *table as u8]);
-                out.extend_from_slice(&first.to_le_bytes());
-                words(out, hashes);
+                out.extend([1, *table as u8]);
+                out.extend(first.to_le_bytes());
+                put_words(out, hashes);
             }
             Self::AskRanges { table, sections } => {
-                out.extend_from_slice(&[2, *table as u8]);
-                sections.iter().for_each(|section| out.extend_from_slice(&section.to_le_bytes()));
+                out.extend([2, *table as u8]);
+                sections.iter().for_each(|section| out.extend(section.to_le_bytes()));
             }
             Self::Ranges { table, section, hashes } => {
-                out.extend_from_slice(&[3, *table as u8]);
-                out.extend_from_slice(&section.to_le_bytes());
-                words(out, hashes);
+                out.extend([3, *table as u8]);
+                out.extend(section.to_le_bytes());
+                put_words(out, hashes);
             }
             Self::Refresh { table, runs } => {
-                out.extend_from_slice(&[4, *table as u8, 0, 0]);
-                for run in runs {
-                    out.extend_from_slice(&run.first.0.to_le_bytes());
-                    out.extend_from_slice(&run.len.to_le_bytes());
+                out.extend([4, *table as u8, 0, 0]);
+                for run in runs.iter() {
+                    out.extend(run.first.0.to_le_bytes());
+                    out.extend(run.len.to_le_bytes());
                 }
             }
         }
@@ -139,9 +153,11 @@ impl AuditMsg {
         let table = *TableKind::ALL.get(usize::from(table))?;
         if op == 2 {
             let (sections, odd) = rest.as_chunks();
-            let sections: Vec<u16> = sections.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect();
-            return (odd.is_empty() && (1..=AUDIT_ASKED_MAX).contains(&sections.len()))
-                .then_some(Self::AskRanges { table, sections });
+            if !odd.is_empty() || !(1..=AUDIT_ASKED_MAX).contains(&sections.len()) {
+                return None;
+            }
+            let sections = sections.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect();
+            return Some(Self::AskRanges { table, sections });
         }
         let (number, rest) = rest.split_first_chunk()?;
         let number = u16::from_le_bytes(*number);
@@ -156,11 +172,11 @@ impl AuditMsg {
         if !odd.is_empty() || !(1..=most).contains(&words.len()) {
             return None;
         }
-        let hashes = || words.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+        let hashes = words.iter().map(|bytes| u64::from_le_bytes(*bytes));
         Some(match op {
             0 => Self::Root(u64::from_le_bytes(words[0])),
-            1 => Self::Sections { table, first: number, hashes: hashes() },
-            3 => Self::Ranges { table, section: number, hashes: hashes() },
+            1 => Self::Sections { table, first: number, hashes: hashes.collect() },
+            3 => Self::Ranges { table, section: number, hashes: hashes.collect() },
             _ => {
                 let run = |bytes: &[u8; 8]| {
                     let [a, b, c, d, e, f, g, h] = *bytes;
@@ -175,17 +191,16 @@ impl AuditMsg {
     }
 }
 
-/// What is to be done about a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is to be done about a message, besides what is replied to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "as of a message")]
 pub enum Answer {
     /// Nothing.
     Nothing,
-    /// Say this to whoever sent it.
-    Reply(Vec<AuditMsg>),
     /// These cells differ: whoever owns them should send them again.
-    Differ(TableKind, Vec<Run>),
+    Differ(TableKind, List<Run, SECTION>),
     /// Send these cells again.
-    Repeat(TableKind, Vec<Run>),
+    Repeat(TableKind, List<Run, AUDIT_RUNS_MAX>),
 }
 
 /// What was found.
@@ -213,6 +228,8 @@ pub struct Audit {
     open_until: u64,
     /// The table and section with which the next comparison of parts begins.
     turn: usize,
+    /// Hashes of one table's sections, while the root is made; empty between.
+    sections: Vec<u64>,
     /// Ranges that were sent again, and when.
     repeated: Vec<(TableKind, u32, u64)>,
     /// What was found.
@@ -229,6 +246,7 @@ impl Audit {
             pass_at: now,
             open_until: 0,
             turn: 0,
+            sections: Vec::new(),
             repeated: Vec::new(),
             counts: Counts::default(),
         }
@@ -264,7 +282,7 @@ impl Audit {
         self.open_until = now + PATIENCE;
         self.counts.begun += 1;
         assert!(self.counts.equal < self.counts.begun, "the one that begins now has found nothing yet");
-        Some(AuditMsg::Root(root(state)))
+        Some(AuditMsg::Root(self.root(state)))
     }
 
     fn step(&mut self, now: u64, state: &mut State) {
@@ -283,13 +301,20 @@ impl Audit {
         assert!(self.pass.is_none(), "a pass that has ended has no place to go on");
     }
 
-    /// A message came.
-    pub fn handle(&mut self, now: u64, state: &State, message: &AuditMsg) -> Answer {
+    /// A message came. What is to be said to whoever sent it goes into `replies`.
+    pub fn handle(&mut self, now: u64, state: &State, message: &AuditMsg, replies: &mut Replies) -> Answer {
         match message {
-            AuditMsg::Root(theirs) if *theirs == root(state) => Answer::Nothing,
-            AuditMsg::Root(_) => Answer::Reply(self.show_sections(state)),
+            AuditMsg::Root(theirs) => {
+                if *theirs != self.root(state) {
+                    self.show_sections(state, replies);
+                }
+                Answer::Nothing
+            }
             AuditMsg::Sections { table, first, hashes } => {
-                self.find_sections(now, state, *table, *first, hashes)
+                if now < self.open_until {
+                    replies.extend(self.find_sections(state, *table, *first, hashes));
+                }
+                Answer::Nothing
             }
             AuditMsg::AskRanges { table, sections } => {
                 let show = |section: &u16| {
@@ -300,7 +325,8 @@ impl Audit {
                         hashes,
                     })
                 };
-                Answer::Reply(sections.iter().filter_map(show).collect())
+                replies.extend(sections.iter().filter_map(show));
+                Answer::Nothing
             }
             AuditMsg::Ranges { table, section, hashes } => {
                 self.find_ranges(now, state, *table, *section, hashes)
@@ -310,50 +336,39 @@ impl Audit {
     }
 
     /// The sections of one table: another one each time, and another part of a large one.
-    fn show_sections(&mut self, state: &State) -> Vec<AuditMsg> {
+    fn show_sections(&mut self, state: &State, replies: &mut Replies) {
         let parts = TableKind::ALL.iter().flat_map(|table| {
-            let sections = state.ranges(*table).div_ceil(SECTION);
-            (0..sections).step_by(AUDIT_SECTIONS_MAX).map(move |first| (*table, first, sections))
+            let sections = sections_of(state, *table);
+            (0..sections).step_by(AUDIT_SECTIONS_MAX).map(move |first| (*table, first))
         });
-        let parts: Vec<_> = parts.collect();
+        let count = parts.clone().count();
         self.turn += 1;
-        let Some(&(table, first, sections)) = parts.get(self.turn % parts.len().max(1)) else {
-            return Vec::new();
-        };
-        let hashes = (first..sections.min(first + AUDIT_SECTIONS_MAX))
-            .map(|i| section_hash(state, table, i))
-            .collect();
-        let mut shown = alloc::vec![AuditMsg::Sections { table, first: first as u16, hashes }];
         // Small tables go together.
-        if parts.len() <= TableKind::ALL.len() {
-            for &(other, first, sections) in parts.iter().filter(|(other, ..)| *other != table) {
-                let hashes = (first..sections).map(|i| section_hash(state, other, i)).collect();
-                shown.push(AuditMsg::Sections { table: other, first: first as u16, hashes });
-            }
-        }
-        shown
+        let shown = if count <= TableKind::ALL.len() { count } else { 1 };
+        let shown = parts.cycle().skip(self.turn % count.max(1)).take(shown);
+        replies.extend(shown.map(|(table, first)| {
+            let last = sections_of(state, table).min(first + AUDIT_SECTIONS_MAX);
+            let hashes = (first..last).map(|i| section_hash(state, table, i)).collect();
+            AuditMsg::Sections { table, first: first as u16, hashes }
+        }));
     }
 
+    /// Asks for the ranges of sections that differ: another part of them each time.
     fn find_sections(
         &mut self,
-        now: u64,
         state: &State,
         table: TableKind,
         first: u16,
         theirs: &[u64],
-    ) -> Answer {
-        if now >= self.open_until {
-            return Answer::Nothing;
-        }
+    ) -> Option<AuditMsg> {
         let ours = |i: usize| section_hash(state, table, usize::from(first) + i);
         let differ = |i: &usize| theirs[*i] == BUSY || ours(*i) != theirs[*i];
-        let count =
-            state.ranges(table).div_ceil(SECTION).saturating_sub(usize::from(first)).min(theirs.len());
-        let differing: Vec<u16> = (0..count).filter(differ).map(|i| first + i as u16).collect();
+        let count = sections_of(state, table).saturating_sub(usize::from(first)).min(theirs.len());
+        let differing: List<u16, AUDIT_SECTIONS_MAX> =
+            (0..count).filter(differ).map(|i| first + i as u16).collect();
         if differing.is_empty() {
-            return Answer::Nothing;
+            return None;
         }
-        // Another part of them each time.
         self.turn += 1;
         let begin = self.turn * AUDIT_ASKED_MAX % differing.len();
         let sections = differing
@@ -364,7 +379,7 @@ impl Audit {
             .copied()
             .collect();
         debug_assert!(count <= theirs.len() && differing.len() <= count, "only what both have is compared");
-        Answer::Reply(alloc::vec![AuditMsg::AskRanges { table, sections }])
+        Some(AuditMsg::AskRanges { table, sections })
     }
 
     fn find_ranges(
@@ -387,7 +402,7 @@ impl Audit {
             let first = (usize::from(section) * SECTION + i) as u32 * range_len;
             Run { first: Slot(first), len: range_len }
         };
-        let runs: Vec<Run> = differing.map(|(i, _)| run(i)).collect();
+        let runs: List<Run, SECTION> = differing.map(|(i, _)| run(i)).collect();
         if runs.is_empty() {
             return Answer::Nothing;
         }
@@ -399,10 +414,25 @@ impl Audit {
         Answer::Differ(table, runs)
     }
 
+    /// One hash of all tables.
+    fn root(&mut self, state: &State) -> u64 {
+        let mut root = blake3::Hasher::new();
+        for table in TableKind::ALL {
+            let sections = 0..sections_of(state, table);
+            self.sections.extend(sections.map(|section| section_hash(state, table, section)));
+            let used = &self.sections[..used_of(&self.sections)];
+            root.update(&[table as u8]);
+            root.update(&(used.len() as u32).to_le_bytes());
+            used.iter().for_each(|hash| _ = root.update(&hash.to_le_bytes()));
+            self.sections.clear();
+        }
+        short(Hash(*root.finalize().as_bytes()))
+    }
+
     /// Heeds a request, unless the like was heeded only just.
     fn repeat(&mut self, now: u64, table: TableKind, runs: &[Run]) -> Answer {
         self.repeated.retain(|(.., at)| now < at + REFRESH_GAP);
-        let mut heeded = Vec::new();
+        let mut heeded = List::new();
         for run in runs {
             let key = (table, run.first.0 / table.range_len());
             let known = self.repeated.iter().any(|(table, range, _)| (*table, *range) == key);
@@ -422,7 +452,15 @@ fn short(hash: Hash) -> u64 {
     if hash.0 == [0; 32] { 0 } else { word.clamp(1, BUSY - 1) }
 }
 
-fn ranges_of(state: &State, table: TableKind, section: usize) -> Vec<u64> {
+fn put_words<const N: usize>(out: &mut List<u8, N>, words: &[u64]) {
+    words.iter().for_each(|word| out.extend(word.to_le_bytes()));
+}
+
+fn sections_of(state: &State, table: TableKind) -> usize {
+    state.ranges(table).div_ceil(SECTION)
+}
+
+fn ranges_of(state: &State, table: TableKind, section: usize) -> List<u64, SECTION> {
     let ranges = section * SECTION..state.ranges(table).min((section + 1) * SECTION);
     ranges.map(|range| state.range_hash(table, range).map_or(BUSY, short)).collect()
 }
@@ -430,27 +468,19 @@ fn ranges_of(state: &State, table: TableKind, section: usize) -> Vec<u64> {
 fn section_hash(state: &State, table: TableKind, section: usize) -> u64 {
     let hashes = ranges_of(state, table, section);
     // Tables of different length agree where nothing is written.
-    let used = hashes.iter().rposition(|hash| *hash != 0).map_or(0, |last| last + 1);
-    if used == 0 {
+    let used = &hashes[..used_of(&hashes)];
+    if used.is_empty() {
         return 0;
     }
-    if hashes.contains(&BUSY) {
+    if used.contains(&BUSY) {
         return BUSY;
     }
-    let bytes: Vec<u8> = hashes[..used].iter().flat_map(|hash| hash.to_le_bytes()).collect();
+    let mut bytes = List::<u8, { SECTION * 8 }>::new();
+    put_words(&mut bytes, used);
     short(Hash::of(&bytes))
 }
 
-/// The root.
-fn root(state: &State) -> u64 {
-    let mut bytes = Vec::new();
-    for table in TableKind::ALL {
-        let sections = 0..state.ranges(table).div_ceil(SECTION);
-        let hashes: Vec<u64> = sections.map(|section| section_hash(state, table, section)).collect();
-        let used = hashes.iter().rposition(|hash| *hash != 0).map_or(0, |last| last + 1);
-        bytes.push(table as u8);
-        bytes.extend_from_slice(&(used as u32).to_le_bytes());
-        hashes[..used].iter().for_each(|hash| bytes.extend_from_slice(&hash.to_le_bytes()));
-    }
-    short(Hash::of(&bytes))
+/// How many hashes there are up to the last of something that was written.
+fn used_of(hashes: &[u64]) -> usize {
+    hashes.iter().rposition(|hash| *hash != 0).map_or(0, |last| last + 1)
 }

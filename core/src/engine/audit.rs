@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
 
@@ -11,27 +10,28 @@ use crate::data::audit::{Answer, AuditMsg, Counts};
 use crate::engine::Engine;
 use crate::engine::router::Mesh;
 use crate::limits::{AUDIT_INBOX_MAX, AUDIT_RUNS_MAX};
+use crate::list::List;
 use crate::refusal::Refusal;
 use crate::stamp::Run;
 use crate::state::TableKind;
-use crate::wire::Message;
+use crate::wire::control_frame::BODY_MAX;
+use crate::wire::{ControlFrame, Message};
 
 impl Mesh {
     /// Keeps a message for [`Engine::compare`].
-    pub(super) fn put_aside(&mut self, from: NodeId, kind: MessageKind, body: Box<[u8]>) {
-        if kind != MessageKind::Audit {
-            return self.refusals.count(Refusal::Kind);
-        }
-        if self.inbox.len() < AUDIT_INBOX_MAX {
-            self.inbox.push((from, body));
+    pub(super) fn put_aside(&mut self, from: NodeId, message: Box<ControlFrame>) {
+        let is_audit = message.messages().all(|message| message.kind == MessageKind::Audit as u8);
+        if is_audit && self.inbox.len() < AUDIT_INBOX_MAX {
+            self.inbox.push_back((from, message));
         } else {
-            self.refusals.count(Refusal::AuditFull);
+            self.refusals.count(if is_audit { Refusal::AuditFull } else { Refusal::Kind });
+            self.control.give_back(message);
         }
         assert!(self.inbox.len() <= AUDIT_INBOX_MAX, "{} messages wait", self.inbox.len());
     }
 
     fn say(&mut self, to: NodeId, message: &AuditMsg) {
-        let mut body = Vec::new();
+        let mut body = List::<u8, BODY_MAX>::new();
         message.encode(&mut body);
         self.control.write(to, Message { kind: MessageKind::Audit as u8, body: &body });
     }
@@ -62,33 +62,44 @@ impl Engine {
     pub(super) fn compare(&mut self, now: u64) {
         let Some(mesh) = &mut self.mesh else { return };
         mesh.collect(self.identity.id());
-        for (from, body) in core::mem::take(&mut mesh.inbox) {
-            let Some(mesh) = &mut self.mesh else { return };
-            let Some(message) = AuditMsg::decode(&body) else {
-                mesh.refusals.count(Refusal::AuditMalformed);
-                continue;
-            };
-            match mesh.audit.handle(now, &self.state, &message) {
-                Answer::Nothing => {}
-                Answer::Reply(replies) => replies.iter().for_each(|reply| mesh.say(from, reply)),
-                Answer::Differ(table, runs) => self.ask_owners(table, &runs),
-                Answer::Repeat(table, runs) => {
-                    runs.into_iter().for_each(|run| self.outbox.refresh_within(table, run));
-                }
+        while let Some((from, control_frame)) = self.mesh.as_mut().and_then(|mesh| mesh.inbox.pop_front()) {
+            for message in control_frame.messages() {
+                self.compare_with(now, from, message.body);
+            }
+            if let Some(mesh) = &mut self.mesh {
+                mesh.control.give_back(control_frame);
             }
         }
     }
 
+    fn compare_with(&mut self, now: u64, from: NodeId, body: &[u8]) {
+        let Some(mesh) = &mut self.mesh else { return };
+        let Some(message) = AuditMsg::decode(body) else {
+            return mesh.refusals.count(Refusal::AuditMalformed);
+        };
+        let mut replies = List::new();
+        match mesh.audit.handle(now, &self.state, &message, &mut replies) {
+            Answer::Nothing => {}
+            Answer::Differ(table, runs) => self.ask_owners(table, &runs),
+            Answer::Repeat(table, runs) => {
+                runs.iter().for_each(|run| self.outbox.refresh_within(table, *run));
+            }
+        }
+        let Some(mesh) = &mut self.mesh else { return };
+        replies.iter().for_each(|reply| mesh.say(from, reply));
+    }
+
     /// Has the owners of cells in `runs` send them again, this node itself if it is one.
     fn ask_owners(&mut self, table: TableKind, runs: &[Run]) {
-        let mut wanted: BTreeMap<NodeId, Vec<Run>> = BTreeMap::new();
+        let mut wanted: BTreeMap<NodeId, List<Run, AUDIT_RUNS_MAX>> = BTreeMap::new();
         for origin in self.directory.origins().iter().filter(|origin| !origin.revoked) {
             let touches = |run: &&Run| {
                 let meets =
                     |own: &Run| u64::from(own.first.0) < run.end() && u64::from(run.first.0) < own.end();
                 origin.runs.iter().any(meets)
             };
-            let runs: Vec<Run> = runs.iter().filter(touches).take(AUDIT_RUNS_MAX).copied().collect();
+            let runs: List<Run, AUDIT_RUNS_MAX> =
+                runs.iter().filter(touches).take(AUDIT_RUNS_MAX).copied().collect();
             if !runs.is_empty() {
                 wanted.insert(origin.key.id(), runs);
             }

@@ -22,7 +22,7 @@ use crate::data::audit::Audit;
 use crate::data::frame_cache::FrameCache;
 use crate::data::roster::{DirectoryError, Origin};
 use crate::engine::{Engine, NotLearnt};
-use crate::limits::{BATCH_MAX, CONCERNED_MAX, EVENTS_MAX};
+use crate::limits::{AUDIT_INBOX_MAX, BATCH_MAX, CONCERNED_MAX, EVENTS_MAX};
 use crate::refusal::Refusals;
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
@@ -89,8 +89,8 @@ pub enum MeshEvent {
     },
 }
 
-/// Messages about tables that were not looked at yet.
-type Inbox = Vec<(NodeId, Box<[u8]>)>;
+/// Messages about tables that were not looked at yet, each alone in a control frame.
+type Inbox = VecDeque<(NodeId, Box<ControlFrame>)>;
 
 /// The control plane, and what it wants that is not done yet.
 pub(super) struct Mesh {
@@ -127,11 +127,12 @@ pub(super) struct Mesh {
 impl Engine {
     /// The same engine as a member of a mesh that `control` finds and keeps. It keeps the last `frame_cache` bytes of frames
     /// for members that miss some.
-    pub fn with_control(mut self, control: Control, frame_cache: usize) -> Self {
+    pub fn with_control(mut self, mut control: Control, frame_cache: usize) -> Self {
+        control.reserve();
         self.mesh = Some(Mesh {
             control,
             audit: Audit::new(0),
-            inbox: Inbox::new(),
+            inbox: Inbox::with_capacity(AUDIT_INBOX_MAX),
             refusals: Refusals::default(),
             standing: (false, Partition::Healthy),
             frame_cache: FrameCache::new(frame_cache),
@@ -234,7 +235,8 @@ impl Engine {
     pub fn forward(&mut self, mut send: impl FnMut(&[&[u8]], &[SocketAddr])) {
         let Some(mesh) = &mut self.mesh else { return };
         mesh.collect(self.identity.id());
-        mesh.forwards.sort_by_key(|(to, _)| *to);
+        // Of those that go to one address, the first that came is the first in the cache, too.
+        mesh.forwards.sort_unstable_by_key(|(to, frame_ref)| (*to, frame_ref.0));
         let mut groups = mesh.forwards.chunk_by(|a, b| a.0 == b.0).peekable();
         while let Some(group) = groups.next() {
             mesh.to.clear();
@@ -293,18 +295,9 @@ impl Engine {
         let mesh = self.mesh.as_mut()?;
         mesh.collect(self.identity.id());
         let (to, control_frame) = mesh.control_frames.pop_front()?;
-        self.seal_control_frame(to, &control_frame, wall_micros)
-    }
-
-    fn seal_control_frame(
-        &mut self,
-        to: SocketAddr,
-        control_frame: &ControlFrame,
-        wall_micros: u64,
-    ) -> Option<(SocketAddr, &[u8])> {
-        let mesh = self.mesh.as_mut()?;
         self.train.clear();
-        self.train.frame(Kind::Control, |draft| draft.control_frame(control_frame));
+        self.train.frame(Kind::Control, |draft| draft.control_frame(&control_frame));
+        mesh.control.give_back(control_frame);
         let stamp = Stamp {
             incarnation: self.incarnation,
             first_seq: mesh.next_control_frame,
@@ -417,7 +410,7 @@ impl Mesh {
             Output::Rights(rights) => MeshEvent::Rights(rights),
             Output::Send { to, control_frame } => return self.control_frames.push_back((to, control_frame)),
             Output::Forward { frame_ref, to } => return self.forwards.push((to, frame_ref)),
-            Output::Deliver { from, kind, body } => return self.put_aside(from, kind, body),
+            Output::Deliver { from, message } => return self.put_aside(from, message),
         };
         self.tell(event);
     }

@@ -23,6 +23,8 @@ pub(super) const CELLS_PER_RANGE: usize = RANGE_LEN / 16;
 pub(super) struct Ranges {
     dirty: Box<[u8]>,
     hashes: Box<[Hash]>,
+    /// The bytes of the range that is being hashed; empty until the first is.
+    content: Vec<u8>,
 }
 
 // A row of a dense table is two cache lines, of a sparse one 16 bytes, and ranges hold whole ones.
@@ -31,7 +33,7 @@ const _: () = assert!(RANGE_LEN.is_multiple_of(128) && CELLS_PER_RANGE * 16 == R
 impl Ranges {
     /// Ranges of an empty table of `count` ranges.
     pub(super) fn new(count: usize) -> Self {
-        Self { dirty: vec![0; count].into(), hashes: vec![Hash([0; 32]); count].into() }
+        Self { dirty: vec![0; count].into(), hashes: vec![Hash([0; 32]); count].into(), content: Vec::new() }
     }
 
     /// A byte for each range: not zero if its content may have changed.
@@ -58,7 +60,7 @@ impl Ranges {
         mut content: impl FnMut(usize, &mut Vec<u8>),
     ) -> usize {
         assert!(from <= self.hashes.len(), "range {from} of {}", self.hashes.len());
-        let (mut bytes, mut left) = (Vec::new(), most);
+        let (bytes, mut left) = (&mut self.content, most);
         let marked = self.dirty.iter_mut().zip(&mut self.hashes).enumerate().skip(from);
         for (i, (dirty, hash)) in marked.filter(|(_, (dirty, _))| **dirty != 0) {
             if left == 0 {
@@ -67,11 +69,11 @@ impl Ranges {
             left -= 1;
             bytes.clear();
             bytes.reserve(2 * RANGE_LEN);
-            content(i, &mut bytes);
+            content(i, bytes);
             debug_assert!(bytes.len() >= RANGE_LEN, "range {i} has {} bytes", bytes.len());
             // A range may have been marked by entries that changed nothing.
             let written = bytes.iter().any(|byte| *byte != 0);
-            *hash = if written { Hash::of(&bytes) } else { Hash([0; 32]) };
+            *hash = if written { Hash::of(bytes) } else { Hash([0; 32]) };
             *dirty = 0;
         }
         self.hashes.len()

@@ -109,6 +109,12 @@ impl ControlFrame {
         Self { bytes: [0; CONTROL_FRAME_MAX], len: 0 }
     }
 
+    /// Takes all messages out.
+    pub fn clear(&mut self) {
+        self.bytes[..self.len].fill(0);
+        self.len = 0;
+    }
+
     /// Whether it holds no message.
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -206,6 +212,13 @@ mod tests {
             (control_frame.room(), control_frame.padded().len(), control_frame.messages().count()),
             (0, CONTROL_FRAME_MAX, 2)
         );
+    }
+
+    #[test]
+    fn a_cleared_control_frame_is_a_new_one() {
+        let mut control_frame = control_frame(&[(7, vec![1; 3]), (8, vec![2; 40])]);
+        control_frame.clear();
+        assert!(control_frame.is_empty() && control_frame.bytes == ControlFrame::new().bytes);
     }
 
     #[test]

@@ -25,6 +25,9 @@ use crate::control::dissemination::survey::Survey;
 use crate::control::id::{MemberIndex, Region, UpdateId};
 use crate::control::membership::table::Members;
 use crate::control::message::gossip::{Gossip, OFFER_MAX};
+use crate::control::message::id_lists::IdLists;
+use crate::limits::OVERLAY_MAX;
+use crate::list::List;
 use crate::random::Random;
 use crate::time::{MS, S, Wall};
 
@@ -71,6 +74,8 @@ pub struct Dissemination {
     newcomer_until: Option<u64>,
     compare_at: u64,
     changes: Vec<LinkChange>,
+    /// Whom a wave goes to; empty between waves.
+    wave: Vec<MemberIndex>,
     actions: Actions,
     random: Random,
 }
@@ -103,6 +108,7 @@ impl Dissemination {
             newcomer_until: None,
             compare_at: now,
             changes: Vec::new(),
+            wave: Vec::new(),
             actions: Actions::default(),
             random,
         }
@@ -213,16 +219,16 @@ impl Dissemination {
         if self.survey.is_empty() {
             return;
         }
-        let mut to = Vec::new();
         let (views, random) = (self.survey.views(), &mut self.random);
         if issued {
-            self.crossing.wave(self.local_region, &views, random, &mut to);
+            self.crossing.wave(self.local_region, views, random, &mut self.wave);
         } else if self.survey.is_aggregator() {
             let came = taken.origin.map_or(self.local_region, |origin| members.get(origin).region());
-            self.crossing.reforward(self.local_region, came, &views, random, &mut to);
+            self.crossing.reforward(self.local_region, came, views, random, &mut self.wave);
         }
-        assert!(issued || to.len() <= self.crossing.reforward, "sent on to {} members", to.len());
-        to.into_iter().for_each(|place| self.spread.send(taken.id, place, &mut self.actions.spread));
+        let count = self.wave.len();
+        assert!(issued || count <= self.crossing.reforward, "sent on to {count} members");
+        self.wave.drain(..).for_each(|place| self.spread.send(taken.id, place, &mut self.actions.spread));
     }
 
     /// Sends an update straight to a member that it concerns. Returns whether it is here.
@@ -274,16 +280,18 @@ impl Dissemination {
     /// shown.
     pub(in crate::control) fn offer_again(&mut self, now: u64, to: MemberIndex) {
         if self.partner == Some(to) || self.overlay.neighbours().any(|neighbour| neighbour == to) {
-            self.offer_recent(now, to);
+            self.spread.offer_recent(now, &self.spread_settings, to, &mut self.actions.spread);
         }
     }
 
-    /// What was issued or merged before a link stood went along other links, if there were any: its names go to the
-    /// new neighbour, which asks for what it lacks. One control frame at most, and nothing where nothing is recent.
-    fn offer_recent(&mut self, now: u64, to: MemberIndex) {
-        if self.spread.has_recent(now, &self.spread_settings) {
-            self.spread.offer(to, &mut self.actions.spread);
-        }
+    /// See [`Spread::reserve`].
+    pub(in crate::control) fn reserve(&mut self) {
+        self.spread.reserve();
+    }
+
+    /// Lists for ids that are read, and given back when they were said.
+    pub(in crate::control) fn lists(&mut self) -> &mut IdLists {
+        &mut self.spread.lists
     }
 
     /// When [`Dissemination::tick`] has something to do.
@@ -337,13 +345,14 @@ impl Dissemination {
             let member = members.get(place);
             Candidate { place, region: member.region(), rtt: member.rtt }
         };
-        let mut near: Vec<Candidate> = self.overlay.neighbours().map(candidate).collect();
+        let mut near: List<Candidate, OVERLAY_MAX> = self.overlay.neighbours().map(candidate).collect();
         let near = choose(self.selection, &mut near, 1, self.local_region, &mut self.random);
+        let near: List<MemberIndex, 1> = near.iter().map(|neighbour| neighbour.place).collect();
         let with_anybody = Rounds::is_with_anybody(&mut self.random) || near.is_empty();
         let nearest = if with_anybody { members.live() } else { &near };
-        let mut views = self.survey.views();
-        views.push(RegionView { region: self.local_region, aggregators: &[], members: nearest });
-        self.crossing.partner(self.local_region, &views, &mut self.random)
+        let own = RegionView { region: self.local_region, aggregators: &[], members: nearest };
+        let views = self.survey.views().chain([own]);
+        self.crossing.partner(self.local_region, views, &mut self.random)
     }
 
     /// Whether one copy from its issuer reaches everybody.
@@ -405,14 +414,14 @@ impl Dissemination {
 
     /// Passes on what became of links.
     fn settle(&mut self, now: u64) {
-        for change in core::mem::take(&mut self.changes) {
+        for change in self.changes.drain(..) {
             match change {
                 LinkChange::Tell(to, op) => self.actions.links.push_back((to, op)),
                 LinkChange::Linked(place) => {
                     let linked = self.spread.link(place);
                     debug_assert!(linked, "there is a place for every link of the overlay");
                     self.newcomer_until.get_or_insert(now + NEWCOMER_FOR);
-                    self.offer_recent(now, place);
+                    self.spread.offer_recent(now, &self.spread_settings, place, &mut self.actions.spread);
                 }
                 LinkChange::Unlinked(place) => self.spread.unlink(place),
             }

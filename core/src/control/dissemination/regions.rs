@@ -42,23 +42,27 @@ pub struct RegionView<'a> {
 
 impl Crossing {
     /// Whom an update that this node issued is sent to: [`Crossing::targets`] of every other region, or all there are.
-    pub fn wave(
+    pub fn wave<'r>(
         &self,
         local_region: Region,
-        regions: &[RegionView<'_>],
+        regions: impl Iterator<Item = RegionView<'r>>,
         random: &mut Random,
         to: &mut Vec<MemberIndex>,
     ) {
-        for view in regions.iter().filter(|view| view.region != local_region) {
+        for view in regions.filter(|view| view.region != local_region) {
             let begin = to.len();
             to.extend(view.aggregators.iter().take(self.aggregators));
             let wanted = begin + self.targets.min(view.members.len());
             assert!(self.aggregators <= self.targets, "half of them are drawn: {self:?}");
             if view.members.len() <= 2 * self.targets {
-                let mut rest: Vec<MemberIndex> =
-                    view.members.iter().filter(|place| !to[begin..].contains(place)).copied().collect();
-                random.shuffle(&mut rest);
-                to.extend(rest.into_iter().take(wanted.saturating_sub(to.len())));
+                let rest = to.len();
+                for place in view.members {
+                    if !to[begin..rest].contains(place) {
+                        to.push(*place);
+                    }
+                }
+                random.shuffle(&mut to[rest..]);
+                to.truncate(wanted.max(rest));
                 continue;
             }
             while to.len() < wanted {
@@ -73,45 +77,43 @@ impl Crossing {
 
     /// Whom an aggregator sends an update on to that came to it from elsewhere: one member in each of a few regions,
     /// neither its own nor the one it came from.
-    pub fn reforward(
+    pub fn reforward<'r>(
         &self,
         local_region: Region,
         from: Region,
-        regions: &[RegionView<'_>],
+        regions: impl Iterator<Item = RegionView<'r>> + Clone,
         random: &mut Random,
         to: &mut Vec<MemberIndex>,
     ) {
         let apart = |view: &RegionView<'_>| {
             view.region != local_region && view.region != from && !view.members.is_empty()
         };
-        let others = regions.iter().filter(|view| apart(view)).count();
-        if others == 0 {
-            return;
-        }
-        let mut chosen = random.choose(others, self.reforward);
-        chosen.sort_unstable();
-        let mut nth = 0..;
-        for view in regions.iter().filter(|view| apart(view)) {
-            if nth.next().is_some_and(|n| chosen.contains(&n)) {
+        let (mut left, mut wanted) = (regions.clone().filter(apart).count(), self.reforward);
+        for view in regions.filter(apart) {
+            // Selection sampling: each region with the chance that as many are still wanted of those left (Knuth, 3.4.2, S).
+            if random.index(left) < wanted {
+                wanted -= 1;
                 to.push(view.members[random.index(view.members.len())]);
             }
+            left -= 1;
         }
-        assert!(nth.next() == Some(others), "each other region had its turn");
+        assert!(left == 0, "each other region had its turn");
     }
 
     /// Whom to compare with in a round: mostly a member of the own region, now and then one in other regions.
-    pub fn partner(
+    pub fn partner<'r>(
         &self,
         local_region: Region,
-        regions: &[RegionView<'_>],
+        regions: impl Iterator<Item = RegionView<'r>> + Clone,
         random: &mut Random,
     ) -> Option<MemberIndex> {
-        let remote = regions.len() > 1 && random.permille(self.abroad_permille);
+        let remote = regions.clone().nth(1).is_some() && random.permille(self.abroad_permille);
         let any = |remote: bool, random: &mut Random| {
-            let there = |view: &&RegionView<'_>| (view.region != local_region) == remote;
-            let count: usize = regions.iter().filter(there).map(|view| view.members.len()).sum();
+            let there =
+                regions.clone().filter(move |view: &RegionView<'_>| (view.region != local_region) == remote);
+            let count: usize = there.clone().map(|view| view.members.len()).sum();
             let mut drawn = if count == 0 { return None } else { random.index(count) };
-            for view in regions.iter().filter(there) {
+            for view in there {
                 match view.members.get(drawn) {
                     Some(place) => return Some(*place),
                     None => drawn -= view.members.len(),
@@ -147,7 +149,9 @@ mod tests {
 
     fn wave(sizes: &[u32], seed: u64) -> Vec<MemberIndex> {
         let mut to = Vec::new();
-        with(sizes, |views| Crossing::default().wave(Region(0), views, &mut Random::new(seed), &mut to));
+        with(sizes, |views| {
+            Crossing::default().wave(Region(0), views.iter().copied(), &mut Random::new(seed), &mut to);
+        });
         to
     }
 
@@ -174,7 +178,8 @@ mod tests {
         assert!(wave(&[500], 1).is_empty() && wave(&[1], 1).is_empty());
         let mut to = Vec::new();
         with(&[500], |views| {
-            Crossing::default().reforward(Region(0), Region(0), views, &mut Random::new(1), &mut to);
+            let (views, random) = (views.iter().copied(), &mut Random::new(1));
+            Crossing::default().reforward(Region(0), Region(0), views, random, &mut to);
         });
         assert_eq!(to.capacity(), 0);
     }
@@ -184,7 +189,8 @@ mod tests {
         for seed in 0..50 {
             let mut to = Vec::new();
             with(&[10; 20], |views| {
-                Crossing::default().reforward(Region(4), Region(7), views, &mut Random::new(seed), &mut to);
+                let (views, random) = (views.iter().copied(), &mut Random::new(seed));
+                Crossing::default().reforward(Region(4), Region(7), views, random, &mut to);
             });
             let regions: BTreeSet<u32> = to.iter().map(|place| place.0 / 1_000).collect();
             assert_eq!((to.len(), regions.len()), (3, 3));
@@ -195,13 +201,12 @@ mod tests {
     #[test]
     fn one_pull_in_fifty_leaves_the_region() {
         let mut random = Random::new(9);
-        let remote = with(&[100; 10], |views| {
-            let partners = (0..10_000).map(|_| Crossing::default().partner(Region(3), views, &mut random));
-            partners.filter(|partner| partner.unwrap().0 / 1_000 != 3).count()
-        });
+        let mut partner = |sizes: &[u32], home| {
+            with(sizes, |views| Crossing::default().partner(Region(home), views.iter().copied(), &mut random))
+        };
+        let remote = (0..10_000).filter(|_| partner(&[100; 10], 3).unwrap().0 / 1_000 != 3).count();
         assert!((150..250).contains(&remote), "{remote}");
-        let alone = with(&[0, 7], |views| Crossing::default().partner(Region(0), views, &mut random));
-        assert!(alone.is_some(), "a region of one asks another region");
-        assert_eq!(with(&[0], |views| Crossing::default().partner(Region(0), views, &mut random)), None);
+        assert!(partner(&[0, 7], 0).is_some(), "a region of one asks another region");
+        assert_eq!(partner(&[0], 0), None);
     }
 }

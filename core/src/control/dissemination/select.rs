@@ -1,7 +1,5 @@
 //! Peer selection, of those one could write to: anybody, the nearest, mostly the nearest, or those of the local region.
 
-use alloc::vec::Vec;
-
 use crate::control::id::{MemberIndex, Region};
 use crate::control::membership::rtt::Rtt;
 use crate::random::Random;
@@ -39,7 +37,7 @@ impl Strategy {
 }
 
 /// Somebody who could be chosen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Candidate {
     /// Who.
     pub place: MemberIndex,
@@ -55,36 +53,37 @@ impl Candidate {
     }
 }
 
-/// Chooses `count` of the candidates, or all there are; nobody twice. Candidates are left in another order.
-pub fn choose(
+/// Chooses `count` of the candidates, or all there are; nobody twice. The chosen are left in front, the others behind them.
+pub fn choose<'c>(
     strategy: Strategy,
-    candidates: &mut [Candidate],
+    candidates: &'c mut [Candidate],
     count: usize,
     local_region: Region,
     random: &mut Random,
-) -> Vec<MemberIndex> {
+) -> &'c [Candidate] {
     let count = count.min(candidates.len());
     // Equals, among them all whose distance nobody knows, must not be chosen by their place in the list.
     random.shuffle(candidates);
     match strategy {
         Strategy::Random => {}
-        Strategy::LatencyAware => candidates.sort_by_key(Candidate::distance),
+        Strategy::LatencyAware => candidates.sort_unstable_by_key(Candidate::distance),
         Strategy::Hybrid => {
-            candidates.sort_by_key(Candidate::distance);
+            candidates.sort_unstable_by_key(Candidate::distance);
             let near = (count * 4).div_ceil(5).min(count);
             random.shuffle(&mut candidates[near..]);
         }
-        Strategy::Geographic => candidates.sort_by_key(|candidate| {
+        Strategy::Geographic => candidates.sort_unstable_by_key(|candidate| {
             if candidate.region == local_region { (false, 0) } else { (true, candidate.distance()) }
         }),
     }
     assert!(count <= candidates.len(), "{count} of {}", candidates.len());
-    candidates[..count].iter().map(|candidate| candidate.place).collect()
+    &candidates[..count]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
     /// A hundred candidates; number `i` is `i + 1` milliseconds away, every tenth of the local region, number 99 unmeasured.
     fn chosen(strategy: Strategy, count: usize, seed: u64) -> Vec<u32> {
@@ -97,8 +96,8 @@ mod tests {
                 Candidate { place: MemberIndex(i), region: Region(i as u16 % 10), rtt }
             })
             .collect();
-        let places = choose(strategy, &mut candidates, count, Region(3), &mut Random::new(seed));
-        places.into_iter().map(|place| place.0).collect()
+        let chosen = choose(strategy, &mut candidates, count, Region(3), &mut Random::new(seed));
+        chosen.iter().map(|candidate| candidate.place.0).collect()
     }
 
     #[test]

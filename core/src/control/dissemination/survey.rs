@@ -102,14 +102,12 @@ impl Survey {
     }
 
     /// The regions, to draw members from.
-    pub(super) fn views(&self) -> Vec<RegionView<'_>> {
-        let mut views = Vec::with_capacity(self.remote.len() + 1);
-        views.extend(self.remote.iter().map(|remote| RegionView {
+    pub(super) fn views(&self) -> impl Iterator<Item = RegionView<'_>> + Clone {
+        self.remote.iter().map(|remote| RegionView {
             region: remote.region,
             aggregators: &remote.aggregators,
             members: &remote.members,
-        }));
-        views
+        })
     }
 
     /// A member each of the regions of which fewer than `targets` are known.

@@ -368,18 +368,18 @@ fn run_is_sound(run: Run) -> bool {
 }
 
 /// Appends an address as seven or nineteen bytes.
-pub(in crate::control) fn put_address(bytes: &mut Vec<u8>, address: SocketAddr) {
+pub(in crate::control) fn put_address(bytes: &mut impl Extend<u8>, address: SocketAddr) {
     match address.ip() {
         IpAddr::V4(ip) => {
-            bytes.push(4);
-            bytes.extend_from_slice(&ip.octets());
+            bytes.extend([4]);
+            bytes.extend(ip.octets());
         }
         IpAddr::V6(ip) => {
-            bytes.push(6);
-            bytes.extend_from_slice(&ip.octets());
+            bytes.extend([6]);
+            bytes.extend(ip.octets());
         }
     }
-    bytes.extend_from_slice(&address.port().to_le_bytes());
+    bytes.extend(address.port().to_le_bytes());
 }
 
 /// Takes an address off the front.

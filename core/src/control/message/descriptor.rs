@@ -1,11 +1,11 @@
 //! Refers to a member's announcement, so that who does not know it can ask for it.
 
-use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use octick_crypto::NodeId;
 
 use crate::control::message::malformed::Malformed;
+use crate::list::List;
 use crate::stamp::Version;
 
 /// Refers to a member's announcement.
@@ -24,10 +24,10 @@ impl Descriptor {
     pub const LEN: usize = 44;
 
     /// Appends it.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(&self.id.0);
-        out.extend_from_slice(&self.version.0.to_le_bytes());
+    pub fn encode(&self, out: &mut impl Extend<u8>) {
+        let mut bytes = List::<u8, { Self::LEN }>::new();
+        bytes.extend(self.id.0);
+        bytes.extend(self.version.0.to_le_bytes());
         let mut ip = [0; 16];
         let family = match self.address.ip() {
             IpAddr::V4(v4) => {
@@ -39,10 +39,11 @@ impl Descriptor {
                 6
             }
         };
-        out.extend_from_slice(&[family, 0]);
-        out.extend_from_slice(&self.address.port().to_le_bytes());
-        out.extend_from_slice(&ip);
-        assert!(out.len() - start == Self::LEN, "a descriptor of {} bytes", out.len() - start);
+        bytes.extend([family, 0]);
+        bytes.extend(self.address.port().to_le_bytes());
+        bytes.extend(ip);
+        assert!(bytes.len() == Self::LEN, "a descriptor of {} bytes", bytes.len());
+        out.extend(bytes.iter().copied());
     }
 
     /// Reads one.
@@ -71,6 +72,7 @@ impl Descriptor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn addresses_that_nobody_can_be_written_to_are_refused_one_by_one() {

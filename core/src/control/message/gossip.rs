@@ -16,9 +16,11 @@ use alloc::vec::Vec;
 
 use crate::control::id::UpdateId;
 use crate::control::message::descriptor::Descriptor;
+use crate::control::message::id_lists::IdLists;
 use crate::control::message::kind::MessageKind;
 use crate::control::message::malformed::Malformed;
 pub use crate::limits::{IDS_MAX, OFFER_MAX, PULL_MAX, SHUFFLE_MAX};
+use crate::list::List;
 use crate::wire::control_frame::BODY_MAX;
 
 const _: () = {
@@ -80,31 +82,48 @@ impl Gossip {
         }
     }
 
-    /// Appends the body.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Ids(ids) | Self::Pull(ids) | Self::Offer(ids) | Self::Prune(ids) => {
-                ids.iter().for_each(|id| out.extend_from_slice(&id.0.to_le_bytes()));
-            }
-            Self::Shuffle { answer, descriptors } => {
-                out.extend_from_slice(&[u8::from(*answer), 0, 0, 0]);
-                descriptors.iter().for_each(|descriptor| descriptor.encode(out));
-            }
-            Self::Link(op) => out.extend_from_slice(&[*op as u8, 0, 0, 0]),
-            Self::Heartbeat(number) => out.extend_from_slice(&number.to_le_bytes()),
+    /// Gives its list back, once it was handled or said.
+    pub fn give_back(self, lists: &mut IdLists) {
+        if let Self::Ids(ids) | Self::Pull(ids) | Self::Offer(ids) | Self::Prune(ids) = self {
+            lists.give_back(ids);
         }
     }
 
-    /// Reads the body of a message of `kind`.
+    /// Whether it is read as it was written.
+    pub fn can_be_read(&self, lists: &mut IdLists) -> bool {
+        let mut body = List::<u8, BODY_MAX>::new();
+        self.encode(&mut body);
+        let Ok(read) = Self::decode(self.kind(), &body, lists) else { return false };
+        let is_same = read == *self;
+        read.give_back(lists);
+        is_same
+    }
+
+    /// Appends the body.
+    pub fn encode(&self, out: &mut impl Extend<u8>) {
+        match self {
+            Self::Ids(ids) | Self::Pull(ids) | Self::Offer(ids) | Self::Prune(ids) => {
+                ids.iter().for_each(|id| out.extend(id.0.to_le_bytes()));
+            }
+            Self::Shuffle { answer, descriptors } => {
+                out.extend([u8::from(*answer), 0, 0, 0]);
+                descriptors.iter().for_each(|descriptor| descriptor.encode(out));
+            }
+            Self::Link(op) => out.extend([*op as u8, 0, 0, 0]),
+            Self::Heartbeat(number) => out.extend(number.to_le_bytes()),
+        }
+    }
+
+    /// Reads the body of a message of `kind`, ids into one of `lists`.
     ///
     /// # Errors
     /// What is wrong with it. Nothing is allocated before the number of entries is known to be allowed.
-    pub fn decode(kind: MessageKind, body: &[u8]) -> Result<Self, Malformed> {
+    pub fn decode(kind: MessageKind, body: &[u8], lists: &mut IdLists) -> Result<Self, Malformed> {
         match kind {
-            MessageKind::Ids => ids(body, 1, IDS_MAX).map(Self::Ids),
-            MessageKind::Pull => ids(body, 1, PULL_MAX).map(Self::Pull),
-            MessageKind::Offer => ids(body, 0, OFFER_MAX).map(Self::Offer),
-            MessageKind::Prune => ids(body, 1, IDS_MAX).map(Self::Prune),
+            MessageKind::Ids => ids(body, 1, IDS_MAX, lists).map(Self::Ids),
+            MessageKind::Pull => ids(body, 1, PULL_MAX, lists).map(Self::Pull),
+            MessageKind::Offer => ids(body, 0, OFFER_MAX, lists).map(Self::Offer),
+            MessageKind::Prune => ids(body, 1, IDS_MAX, lists).map(Self::Prune),
             MessageKind::Shuffle => shuffle(body),
             MessageKind::Link => link(body).map(Self::Link),
             MessageKind::Heartbeat => match <[u8; 8]>::try_from(body) {
@@ -116,7 +135,7 @@ impl Gossip {
     }
 }
 
-fn ids(body: &[u8], min: usize, max: usize) -> Result<Vec<UpdateId>, Malformed> {
+fn ids(body: &[u8], min: usize, max: usize, lists: &mut IdLists) -> Result<Vec<UpdateId>, Malformed> {
     let (ids, rest) = body.as_chunks::<{ UpdateId::LEN }>();
     if !rest.is_empty() {
         return Err(Malformed::Length);
@@ -124,7 +143,7 @@ fn ids(body: &[u8], min: usize, max: usize) -> Result<Vec<UpdateId>, Malformed> 
     if !(min..=max).contains(&ids.len()) {
         return Err(Malformed::Count);
     }
-    Ok(ids.iter().map(|id| UpdateId(u64::from_le_bytes(*id))).collect())
+    Ok(lists.fill(ids.iter().map(|id| UpdateId(u64::from_le_bytes(*id)))))
 }
 
 fn shuffle(body: &[u8]) -> Result<Gossip, Malformed> {
@@ -162,7 +181,7 @@ mod tests {
     fn decode(gossip: &Gossip) -> Result<Gossip, Malformed> {
         let mut body = Vec::new();
         gossip.encode(&mut body);
-        Gossip::decode(gossip.kind(), &body)
+        Gossip::decode(gossip.kind(), &body, &mut IdLists::default())
     }
 
     fn descriptor(port: u16) -> Descriptor {
@@ -218,7 +237,7 @@ mod tests {
             kind in 0..MessageKind::ALL.len(),
             body in prop::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..400),
         ) {
-            if let Ok(gossip) = Gossip::decode(MessageKind::ALL[kind], &body) {
+            if let Ok(gossip) = Gossip::decode(MessageKind::ALL[kind], &body, &mut IdLists::default()) {
                 let mut again = Vec::new();
                 gossip.encode(&mut again);
                 prop_assert_eq!(again, body);

@@ -11,6 +11,7 @@ use crate::control::id::{PeerState, Rank, Token};
 use crate::control::message::announcement::{Announcement, put_address, split, take_address};
 use crate::control::message::kind::MessageKind;
 use crate::control::message::malformed::Malformed;
+use crate::list::List;
 use crate::stamp::{Incarnation, Version};
 use crate::wire::ControlFrame;
 use crate::wire::control_frame::BODY_MAX;
@@ -295,7 +296,7 @@ impl<'a> MembershipMsg<'a> {
             Self::Nack { nonce } => control_frame.push(MessageKind::Nack as u8, &nonce.to_le_bytes()),
             Self::Accuse(accusation) => control_frame.push(MessageKind::Accuse as u8, &accusation.encode()),
             Self::Challenge { token, seen_at } => {
-                let mut body = token.to_vec();
+                let mut body: List<u8, BODY_MAX> = token.into_iter().collect();
                 put_address(&mut body, seen_at);
                 control_frame.push(MessageKind::Challenge as u8, &body)
             }
@@ -355,7 +356,7 @@ fn exact<const N: usize>(body: &[u8]) -> Result<[u8; N], Malformed> {
 
 /// Adds a message whose body comes in parts.
 fn push(control_frame: &mut ControlFrame, kind: u8, parts: &[&[u8]]) -> bool {
-    let mut body = [0; crate::wire::control_frame::BODY_MAX];
+    let mut body = [0; BODY_MAX];
     let mut len = 0;
     for part in parts {
         let Some(place) = body.get_mut(len..len + part.len()) else { return false };

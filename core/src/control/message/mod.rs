@@ -8,6 +8,7 @@
 //! | [`announcement`] | what a member says of itself, signed |
 //! | [`force_leave`] | what a member says of another that is gone for good, signed |
 //! | [`gossip`] | about updates, links and samples |
+//! | [`id_lists`] | lists of ids, used again and again |
 //! | [`descriptor`] | refers to a member's announcement |
 //! | [`malformed`] | why a body is not what its kind requires |
 
@@ -16,6 +17,7 @@ pub mod control_msg;
 pub mod descriptor;
 pub mod force_leave;
 pub mod gossip;
+pub mod id_lists;
 pub mod kind;
 pub mod malformed;
 pub mod membership;

@@ -12,9 +12,14 @@ use crate::control::dissemination::spread::trees::Trees;
 use crate::control::dissemination::spread::updates::{Ordinal, State, Update, Updates};
 use crate::control::id::{FrameRef, MemberIndex, UpdateId};
 use crate::control::message::gossip::{IDS_MAX, OFFER_MAX, PULL_MAX};
+use crate::control::message::id_lists::IdLists;
 use crate::limits::UPDATES_MAX;
+use crate::list::List;
 use crate::random::Random;
 use crate::time::{MS, S, micros};
+
+/// Updates that a node which [reserves](Spread::reserve) keeps the memory for: two a second, each kept for half a minute.
+const TRICKLE: usize = 64;
 
 /// Neighbours known to have an update, beyond whom it is not sent on unasked.
 const PASSED: u32 = 1;
@@ -28,8 +33,12 @@ pub struct Spread {
     pub(in crate::control) links: Links,
     trees: Trees,
     pub(in crate::control) pulls: Pulls,
+    /// Lists for what is said, given back by whoever has said it.
+    pub lists: IdLists,
     /// Held updates that were not announced yet.
     fresh: Vec<Ordinal>,
+    /// Whether memory is kept that is not in use.
+    keeps: bool,
     announce_at: u64,
     /// How long announcements wait at present, and when the last ones left.
     lazy: u64,
@@ -58,7 +67,9 @@ impl Spread {
             links: Links::default(),
             trees: Trees::default(),
             pulls: Pulls::default(),
+            lists: IdLists::default(),
             fresh: Vec::new(),
+            keeps: false,
             announce_at: u64::MAX,
             lazy: 0,
             announced_at: 0,
@@ -71,6 +82,17 @@ impl Spread {
             counts: Counts::default(),
             convergence: Convergence::default(),
         }
+    }
+
+    /// Takes the memory that a busy node needs now, some 60 KiB, and keeps it: from then on it takes more only for more at once
+    /// than ever before. Without, a node at rest takes less than a kilobyte, and each burst takes its memory anew.
+    pub fn reserve(&mut self) {
+        self.keeps = true;
+        self.lists.reserve();
+        self.updates.reserve(TRICKLE);
+        self.pulls.reserve(IDS_MAX);
+        self.fresh.reserve(IDS_MAX);
+        self.prunes.reserve(IDS_MAX);
     }
 
     /// Makes `peer` a neighbour. Returns whether there was room for it; it is one already, or there is.
@@ -289,13 +311,22 @@ impl Spread {
     pub fn offer(&mut self, to: MemberIndex, actions: &mut VecDeque<SpreadAction>) {
         self.round = self.round.wrapping_add(1);
         let held = self.updates.iter_mut().rev().filter(|update| update.state == State::Held);
-        let ids = held.take(OFFER_MAX).map(|update| update.id).collect();
+        let ids = self.lists.fill(held.take(OFFER_MAX).map(|update| update.id));
         actions.push_back(SpreadAction::Offer { to, ids });
     }
 
-    /// Whether anything was heard of that would still be kept.
-    pub fn has_recent(&self, now: u64, spread_settings: &SpreadSettings) -> bool {
-        self.updates.last_heard_at().is_some_and(|at| now < at + micros(spread_settings.keep))
+    /// What was issued or merged before a link stood went along other links, if there were any: its names go to the
+    /// new neighbour, which asks for what it lacks. One control frame at most, and nothing where nothing is recent.
+    pub fn offer_recent(
+        &mut self,
+        now: u64,
+        spread_settings: &SpreadSettings,
+        to: MemberIndex,
+        actions: &mut VecDeque<SpreadAction>,
+    ) {
+        if self.updates.last_heard_at().is_some_and(|at| now < at + micros(spread_settings.keep)) {
+            self.offer(to, actions);
+        }
     }
 
     /// `from` offers these: whatever was taken in here since the oldest of them, and is not among them, `from` lacks; but
@@ -312,8 +343,7 @@ impl Spread {
         actions: &mut VecDeque<SpreadAction>,
     ) -> bool {
         let bit = self.links.bit(from);
-        let mut offered = ids.to_vec();
-        offered.truncate(OFFER_MAX);
+        let mut offered = self.lists.fill(ids.iter().take(OFFER_MAX).copied());
         offered.sort_unstable();
         // A full offer names only the newest, so what is older here than all of them may well be there. One of them that
         // came here late or there early says little of the others, so what is missed is looked for behind most of them.
@@ -321,7 +351,7 @@ impl Spread {
             (0, 0)
         } else {
             let known = offered.iter().filter_map(|id| self.updates.find(*id)).map(|ordinal| ordinal.0);
-            let mut known: Vec<u64> = known.collect();
+            let mut known: List<u64, OFFER_MAX> = known.collect();
             known.sort_unstable();
             let at = |i: usize| known.get(i).copied().unwrap_or(u64::MAX);
             (at(0), at(known.len() / 2))
@@ -338,24 +368,19 @@ impl Spread {
                 && offered.binary_search(&update.id).is_err()
         });
         let misses_much = missed.take(PULL_MAX + 1).count() > PULL_MAX;
-        let lacking: Vec<UpdateId> = self
-            .updates
-            .iter_mut()
-            .skip(first)
-            .rev()
-            .filter(|update| {
-                update.state == State::Held && update.heard_at + micros(spread_settings.pull_timeout) <= now
-            })
-            .filter(|update| offered.binary_search(&update.id).is_err())
-            .map(|update| update.id)
-            .take(PULL_MAX)
-            .collect();
-        for id in lacking {
-            self.serve(now, spread_settings, id, (bit, from), actions);
+        let rested = |update: &&Update| update.heard_at + micros(spread_settings.pull_timeout) <= now;
+        let since = self.updates.iter().skip(first).rev().filter(|update| update.state == State::Held);
+        let lacking = since.filter(rested).filter(|update| offered.binary_search(&update.id).is_err());
+        let lacking = self.lists.fill(lacking.map(|update| update.id).take(PULL_MAX));
+        for id in &lacking {
+            self.serve(now, spread_settings, *id, (bit, from), actions);
         }
         let unknown = ids.iter().filter(|id| self.updates.find(**id).is_none()).count();
         self.handle_ids(now, spread_settings, from, ids, actions);
-        misses_much || offered.len() == OFFER_MAX && unknown > OFFER_MAX / 2
+        let behind = misses_much || offered.len() == OFFER_MAX && unknown > OFFER_MAX / 2;
+        self.lists.give_back(lacking);
+        self.lists.give_back(offered);
+        behind
     }
 
     /// What is here, but for what was heard of only just.
@@ -408,6 +433,7 @@ impl Spread {
             + self.links.memory()
             + self.trees.memory()
             + self.pulls.memory()
+            + self.lists.memory()
             + self.fresh.capacity() * size_of::<Ordinal>()
             + self.prunes.capacity() * size_of::<(MemberIndex, UpdateId)>()
     }
@@ -467,30 +493,32 @@ impl Spread {
     /// Tells every neighbour what is new here and not known to be there, and what need not have come from it.
     fn announce(&mut self, now: u64, spread_settings: &SpreadSettings, actions: &mut VecDeque<SpreadAction>) {
         assert!(self.announce_at <= now || self.fresh.len() >= IDS_MAX, "announced before its time");
-        let fresh = core::mem::take(&mut self.fresh);
         self.announce_at = u64::MAX;
         self.announced_at = now;
         let lazy = if core::mem::take(&mut self.served) { self.lazy / 2 } else { self.lazy * 5 / 4 };
         self.lazy = lazy.clamp(micros(spread_settings.lazy_delay), micros(spread_settings.lazy_delay_max));
-        let mut prunes = core::mem::take(&mut self.prunes);
-        prunes.sort_unstable();
-        for prunes in prunes.chunk_by(|a, b| a.0 == b.0) {
-            let ids = prunes.iter().map(|(_, id)| *id).collect();
+        self.prunes.sort_unstable();
+        for prunes in self.prunes.chunk_by(|a, b| a.0 == b.0) {
+            let ids = self.lists.fill(prunes.iter().map(|(_, id)| *id));
             actions.push_back(SpreadAction::Prune { to: prunes[0].0, ids });
         }
+        self.prunes.clear();
         for (bit, to) in self.links.iter() {
-            let mut ids = Vec::new();
-            for ordinal in &fresh {
-                if let Some(update) = self.updates.get(*ordinal)
-                    && update.told & bit == 0
-                {
-                    update.told |= bit;
-                    ids.push(update.id);
-                }
-            }
-            if !ids.is_empty() {
+            let untold = self.fresh.iter().filter_map(|ordinal| {
+                let update = self.updates.get(*ordinal).filter(|update| update.told & bit == 0)?;
+                update.told |= bit;
+                Some(update.id)
+            });
+            let ids = self.lists.fill(untold);
+            if ids.is_empty() {
+                self.lists.give_back(ids);
+            } else {
                 actions.push_back(SpreadAction::Announce { to, ids });
             }
+        }
+        self.fresh.clear();
+        if !self.keeps {
+            (self.fresh, self.prunes) = (Vec::new(), Vec::new());
         }
     }
 

@@ -1,13 +1,12 @@
 //! Asking for what is missing: whoever said that it has it, one after the other, until one sends it.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use crate::control::dissemination::spread::action::SpreadAction;
 use crate::control::dissemination::spread::machine::Spread;
 use crate::control::dissemination::spread::settings::SpreadSettings;
 use crate::control::dissemination::spread::updates::{Ordinal, State};
-use crate::control::id::{MemberIndex, UpdateId};
+use crate::control::id::MemberIndex;
 use crate::control::message::gossip::PULL_MAX;
 use crate::time::micros;
 
@@ -19,7 +18,6 @@ impl Spread {
         spread_settings: &SpreadSettings,
         actions: &mut VecDeque<SpreadAction>,
     ) {
-        let mut asks: Vec<(MemberIndex, UpdateId)> = Vec::new();
         while let Some(ordinal) = self.pulls.take(now) {
             let Some(update) = self.updates.get(ordinal) else { continue };
             let State::Missing(left) = update.state else { continue };
@@ -35,20 +33,19 @@ impl Spread {
                 continue;
             };
             update.state = State::Missing(left.saturating_sub(1));
-            asks.push((holder, update.id));
+            self.pulls.asks.push((holder, update.id));
             self.pulls.ask_again(now + micros(spread_settings.pull_timeout), ordinal);
         }
-        self.counts.pulls += asks.len() as u32;
-        asks.sort_unstable();
-        for asks in asks.chunk_by(|a, b| a.0 == b.0) {
+        self.counts.pulls += self.pulls.asks.len() as u32;
+        self.pulls.asks.sort_unstable();
+        for asks in self.pulls.asks.chunk_by(|a, b| a.0 == b.0) {
             for part in asks.chunks(PULL_MAX) {
                 debug_assert!(part.is_sorted_by(|a, b| a.1 < b.1), "an update is asked for once");
-                actions.push_back(SpreadAction::Pull {
-                    to: part[0].0,
-                    ids: part.iter().map(|(_, id)| *id).collect(),
-                });
+                let ids = self.lists.fill(part.iter().map(|(_, id)| *id));
+                actions.push_back(SpreadAction::Pull { to: part[0].0, ids });
             }
         }
+        self.pulls.asks.clear();
     }
 
     /// Whom to ask next: who was not asked in this turn, then all neighbours that have it again.

@@ -1,18 +1,31 @@
 //! What is missing, and when it is asked for.
 
 use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use crate::control::dissemination::spread::updates::Ordinal;
+use crate::control::id::{MemberIndex, UpdateId};
 
 /// When to ask for what. An update that came meanwhile leaves its entry behind, which then finds nothing to do.
 #[derive(Debug, Default)]
 pub(in crate::control) struct Pulls {
     due: BinaryHeap<Reverse<(u64, Ordinal)>>,
     missing: usize,
+    /// Whom to ask for what in one turn; empty between turns.
+    pub(super) asks: Vec<(MemberIndex, UpdateId)>,
+    /// Whether memory is kept while nothing is missing.
+    keeps: bool,
 }
 
 impl Pulls {
+    /// Takes the memory for so many, and keeps it, and what more it took, from now on.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.keeps = true;
+        self.due.reserve(count);
+        self.asks.reserve(count);
+    }
+
     /// How many are missing.
     pub(in crate::control) fn missing(&self) -> usize {
         // Entries that were left behind count as well: together they bound the memory.
@@ -35,7 +48,10 @@ impl Pulls {
         assert!(self.missing > 0, "something was found that nobody missed");
         self.missing -= 1;
         if self.missing == 0 {
-            self.due = BinaryHeap::new();
+            self.due.clear();
+            if !self.keeps {
+                (self.due, self.asks) = (BinaryHeap::new(), Vec::new());
+            }
         }
     }
 
@@ -45,6 +61,7 @@ impl Pulls {
 
     pub(in crate::control) fn memory(&self) -> usize {
         self.due.capacity() * size_of::<(u64, Ordinal)>()
+            + self.asks.capacity() * size_of::<(MemberIndex, UpdateId)>()
     }
 
     /// The next that is due.

@@ -1,7 +1,7 @@
 //! Updates that are on their way through this node, in the order in which it heard of them.
 //!
 //! A queue by time and an index by id. A place in the queue is an [`Ordinal`], which counts on forever: it stays good
-//! until its update is forgotten, and then finds nothing. An idle node holds no memory at all.
+//! until its update is forgotten, and then finds nothing. At rest it holds no memory beyond what was [reserved](Updates::reserve).
 
 use alloc::collections::VecDeque;
 
@@ -78,11 +78,20 @@ pub(in crate::control) struct Updates {
     /// Low halves of ordinals. One of 2^32 cannot be held: its update is merely not found.
     index: Index,
     seed: u64,
+    /// Updates for which memory is kept at rest.
+    kept: usize,
 }
 
 impl Updates {
     pub(in crate::control) fn new(seed: u64) -> Self {
         Self { seed, ..Self::default() }
+    }
+
+    /// Takes the memory for so many updates, and keeps it at rest.
+    pub(in crate::control) fn reserve(&mut self, count: usize) {
+        self.kept = count;
+        self.queue.reserve(count);
+        self.index.reserve(count);
     }
 
     pub(in crate::control) fn len(&self) -> usize {
@@ -119,7 +128,7 @@ impl Updates {
         self.queue.iter_mut()
     }
 
-    pub(in crate::control) fn iter(&self) -> impl Iterator<Item = &Update> {
+    pub(in crate::control) fn iter(&self) -> impl DoubleEndedIterator<Item = &Update> + ExactSizeIterator {
         self.queue.iter()
     }
 
@@ -146,8 +155,8 @@ impl Updates {
         let update = self.queue.pop_front();
         if self.queue.is_empty() {
             // A node at rest gives back what a burst has taken.
-            self.queue = VecDeque::new();
-            self.index = Index::default();
+            self.queue.shrink_to(self.kept);
+            self.index.shrink_to(self.kept);
         }
         update
     }
@@ -226,13 +235,27 @@ mod tests {
         }
     }
 
+    /// The most memory while so many come, and what is left when they are gone.
+    fn come_and_go(updates: &mut Updates, count: u64) -> (usize, usize) {
+        (0..count).for_each(|id| _ = updates.push(update(id)));
+        let most = updates.memory();
+        while updates.pop().is_some() {}
+        (most, updates.memory())
+    }
+
     #[test]
     fn at_rest_it_holds_no_memory() {
+        let (most, rest) = come_and_go(&mut Updates::new(1), 1_000);
+        assert!(most > 50_000 && rest == 0, "{most} {rest}");
+    }
+
+    #[test]
+    fn what_is_reserved_is_kept_and_no_more() {
         let mut updates = Updates::new(1);
-        (0..1_000).for_each(|id| _ = updates.push(update(id)));
-        assert!(updates.memory() > 50_000);
-        while updates.pop().is_some() {}
-        assert_eq!(updates.memory(), 0);
+        updates.reserve(64);
+        let reserved = updates.memory();
+        assert_eq!(come_and_go(&mut updates, 64), (reserved, reserved));
+        assert_eq!(come_and_go(&mut updates, 1_000).1, reserved);
     }
 
     #[test]

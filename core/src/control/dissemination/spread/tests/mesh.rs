@@ -253,10 +253,10 @@ impl Mesh {
         let (is_local, mut to) = (Region(self.region(i) as u16), Vec::new());
         if from.is_none() {
             let mut random = self.random.fork();
-            self.crossing.wave(is_local, &self.views(), &mut random, &mut to);
+            self.crossing.wave(is_local, self.views().iter().copied(), &mut random, &mut to);
         } else if self.aggregators[usize::from(is_local.0)].contains(&MemberIndex(i)) {
             let (mut random, came) = (self.random.fork(), Region(self.region(0) as u16));
-            self.crossing.reforward(is_local, came, &self.views(), &mut random, &mut to);
+            self.crossing.reforward(is_local, came, self.views().iter().copied(), &mut random, &mut to);
         }
         for to in to {
             self.nodes[i as usize].spread.send(id, to, &mut actions);
@@ -359,7 +359,7 @@ impl Mesh {
             let is_local = Region(self.region(i) as u16);
             let mut random = self.random.fork();
             let partner = loop {
-                match self.crossing.partner(is_local, &self.views(), &mut random) {
+                match self.crossing.partner(is_local, self.views().iter().copied(), &mut random) {
                     Some(partner) if partner.0 == i => {}
                     partner => break partner,
                 }
