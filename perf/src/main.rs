@@ -4,6 +4,7 @@ mod allocs;
 mod cluster;
 mod gate;
 mod machine;
+mod mesh;
 mod naive;
 mod pipeline;
 mod record;

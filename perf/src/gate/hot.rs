@@ -1,7 +1,8 @@
 //! What the hot path must never do: allocate, call the system, lock.
 //!
 //! Signed trains go through the very `Ingress` and `Engine` of a node, signature checks included. Receiving and sending
-//! are what a node does besides; they have a test of their own over real sockets.
+//! are what a node does besides; they have a test of their own over real sockets. The control plane has rows of its own: meshes of
+//! nodes that have settled, one in which all are neighbours, and one in which updates find their way along trees.
 
 use octick_bench::load::EPOCH_MICROS;
 use octick_core::data::Directory;
@@ -10,6 +11,7 @@ use octick_core::table::Kernel;
 use octick_core::wire::Kind;
 
 use super::gate::Gate;
+use crate::mesh::Mesh;
 use crate::pipeline::Pipeline;
 use crate::report::{Bar, Outcome, Row};
 use crate::signers::Signers;
@@ -18,6 +20,12 @@ use crate::{ALLOCATOR, step};
 const SLOTS: u32 = 1 << 16;
 const SIGNERS: usize = 8;
 const TRAINS: usize = 50;
+/// Nodes of the meshes: as few as have somebody to ask for help, and more than a node has neighbours.
+const MESHES: [usize; 2] = [3, 20];
+/// How long a mesh settles, and for how long its allocations are counted, microseconds of its own clock: each audits its tables
+/// every half second, probes somebody every 0.7 s, and confirms its links once a minute.
+const SETTLE: u64 = 10_000_000;
+const COUNT: u64 = 10_000_000;
 
 pub(super) fn rows(gate: &mut Gate<'_>) {
     let mut signers = Signers::new(SIGNERS, SLOTS, EPOCH_MICROS);
@@ -44,6 +52,15 @@ pub(super) fn rows(gate: &mut Gate<'_>) {
     let (name, unit) = ("hot.allocs_per_frame", "allocations/frame");
     let count = ALLOCATOR.count(|| allocating.iter().for_each(|train| take(train)));
     gate.report.push(never(name, unit, Outcome::Value(count as f64), frames));
+
+    for nodes in MESHES {
+        let (name, unit) = (format!("hot.allocs_per_frame.mesh{nodes}"), "allocations/frame");
+        let (mut mesh, mut frames) = (Mesh::new(nodes), 0);
+        mesh.run(SETTLE);
+        assert!(mesh.is_met(), "{nodes} nodes know each other by then");
+        let count = ALLOCATOR.count(|| frames = mesh.run(COUNT));
+        gate.report.push(never(&name, unit, Outcome::Value(count as f64), frames as usize));
+    }
 
     let (name, unit) = ("hot.syscalls_per_frame", "system calls/frame");
     let count = step::system_calls(|| calling.iter().for_each(|train| take(train)));
