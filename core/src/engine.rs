@@ -170,10 +170,10 @@ impl Engine {
         self.publisher.source()
     }
 
-    /// Changes published so far, all of which subscribers can read. Rises only while there are subscribers.
+    /// A number that changes whenever subscribers may find something that they did not find before.
     #[inline]
     pub fn published(&self) -> u64 {
-        self.publisher.pushed()
+        self.publisher.news()
     }
 
     /// The tables, to read or to digest.
@@ -417,6 +417,7 @@ fn merge(state: &mut State, publisher: &mut Publisher, frame: &Frame<'_>) -> Mer
         let table = State::table_of(frame);
         state.merge(frame, &mut ToReaders { publisher, table })
     } else {
+        publisher.skip();
         state.merge(frame, &mut NoSink)
     }
 }

@@ -25,7 +25,8 @@ use crate::socket::alarm;
 pub enum Next {
     /// Some neighbouring cells took a newer value. It says where; [`StateReader`] says what, which is at least as new.
     Change(Change),
-    /// The subscriber was too slow, and changes were overwritten before it read them. Those after them follow.
+    /// The subscriber was too slow, and changes were overwritten before it read them; or it came while something was being
+    /// merged, which counts as one. Those after them follow.
     Missed(Missed),
 }
 

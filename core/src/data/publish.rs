@@ -4,6 +4,11 @@
 //! writer has lapped it. A change says where and when, not what: the value is read from the table, and is at least
 //! as new. That keeps a block's change at three words however wide its values.
 //!
+//! While nobody reads, nothing is published. Whoever begins to read, and then looks at a table, misses nothing all the same: a
+//! flush after which something is missing from the ring counts as a *skip*, which costs one store. A reader that finds
+//! another number of skips than when it came is told of a gap; and if it finds none, it came after the flush, whose count it
+//! acquired, and sees in the tables what was skipped.
+//!
 //! Source: the broadcast transmitter of Aeron; the stamp protocol is a seqlock per entry (Boehm, 2012).
 
 use alloc::boxed::Box;
@@ -40,7 +45,8 @@ impl Change {
 pub enum Next {
     /// The next change.
     Change(Change),
-    /// This many changes were overwritten before they were read; the next call goes on behind them.
+    /// This many changes were overwritten before they were read, or some were merged while this reader subscribed, which counts as
+    /// one; the next call goes on behind them.
     Missed(u64),
     /// Nothing yet.
     Empty,
@@ -73,6 +79,8 @@ impl Entry {
 struct Ring {
     entries: Box<[Entry]>,
     readers: AtomicUsize,
+    /// Flushes so far before which something was merged and not put on the ring, for want of readers.
+    skips: AtomicU64,
     /// Changes published so far.
     head: AtomicU64,
 }
@@ -81,6 +89,9 @@ struct Ring {
 pub struct Publisher {
     ring: Arc<Ring>,
     head: u64,
+    skips: u64,
+    /// Whether the next flush counts as a skip.
+    skipped: bool,
 }
 
 impl Publisher {
@@ -88,15 +99,28 @@ impl Publisher {
     pub fn new(capacity: usize) -> Self {
         let entries = Entry::none(capacity.max(2).next_power_of_two());
         Self {
-            ring: Arc::new(Ring { entries, readers: AtomicUsize::new(0), head: AtomicU64::new(0) }),
+            ring: Arc::new(Ring {
+                entries,
+                readers: AtomicUsize::new(0),
+                skips: AtomicU64::new(0),
+                head: AtomicU64::new(0),
+            }),
             head: 0,
+            skips: 0,
+            skipped: false,
         }
     }
 
-    /// Whether anybody reads. Without readers the engine need not publish.
+    /// Whether anybody reads. Without readers the engine need not publish, and [skips](Publisher::skip) what it merges.
     #[inline]
     pub fn has_readers(&self) -> bool {
         self.ring.readers.load(Ordering::Relaxed) > 0
+    }
+
+    /// Takes note that something is merged and not pushed, because nobody reads.
+    #[inline]
+    pub fn skip(&mut self) {
+        self.skipped = true;
     }
 
     /// Puts a change on the ring, over the oldest one. Readers see it after the next [`Publisher::flush`].
@@ -113,15 +137,21 @@ impl Publisher {
         entry.stamp.store(self.head, Ordering::Release);
     }
 
-    /// Changes that were pushed so far.
+    /// A number that changes whenever readers may find something that they did not find before.
     #[inline]
-    pub fn pushed(&self) -> u64 {
-        self.head
+    pub fn news(&self) -> u64 {
+        // Who subscribed a moment ago may have been overlooked by the flush; so this looks again whenever it is asked.
+        self.head + if self.has_readers() { self.skips } else { 0 }
     }
 
     /// Shows readers all that was pushed; once a batch.
     #[inline]
     pub fn flush(&mut self) {
+        if core::mem::take(&mut self.skipped) {
+            self.skips += 1;
+            // After the merges: whoever sees the count sees them.
+            self.ring.skips.store(self.skips, Ordering::Release);
+        }
         self.ring.head.store(self.head, Ordering::Release);
     }
 
@@ -138,10 +168,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// A reader of the changes from now on.
+    /// A reader of the changes from now on: of those that a look at the tables after this does not show. Changes that were
+    /// being merged meanwhile may be told as missed.
     pub fn subscribe(&self) -> Reader {
         self.ring.readers.fetch_add(1, Ordering::Relaxed);
-        Reader { next: self.ring.head.load(Ordering::Acquire), ring: self.ring.clone() }
+        let skips = self.ring.skips.load(Ordering::Acquire);
+        Reader { next: self.ring.head.load(Ordering::Acquire), skips, ring: self.ring.clone() }
     }
 }
 
@@ -149,11 +181,18 @@ impl Source {
 pub struct Reader {
     ring: Arc<Ring>,
     next: u64,
+    /// Skips when it came, or when it was last told of one.
+    skips: u64,
 }
 
 impl Reader {
     /// The next change, or how many were missed. Never waits.
     pub fn poll(&mut self) -> Next {
+        let skips = self.ring.skips.load(Ordering::Acquire);
+        if skips != self.skips {
+            self.skips = skips;
+            return Next::Missed(1);
+        }
         let head = self.ring.head.load(Ordering::Acquire);
         if self.next == head {
             return Next::Empty;
@@ -288,6 +327,44 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_while_something_is_merged_is_told_of_a_gap_and_goes_on_behind_it() {
+        let mut publisher = Publisher::new(8);
+        (0..20).for_each(|n| publisher.push(change(n)));
+        publisher.flush();
+        publisher.skip();
+        let mut reader = publisher.source().subscribe();
+        publisher.push(change(20));
+        publisher.flush();
+        let polled = [(); 3].map(|()| reader.poll());
+        assert_eq!(polled, [Next::Missed(1), Next::Change(change(20)), Next::Empty]);
+        publisher.push(change(21));
+        publisher.flush();
+        let polled = [(); 2].map(|()| reader.poll());
+        assert_eq!(polled, [Next::Change(change(21)), Next::Empty]);
+    }
+
+    #[test]
+    fn what_was_skipped_before_somebody_came_is_no_gap() {
+        let mut publisher = Publisher::new(8);
+        publisher.skip();
+        publisher.flush();
+        let mut reader = publisher.source().subscribe();
+        publisher.flush();
+        assert_eq!(reader.poll(), Next::Empty);
+    }
+
+    #[test]
+    fn who_came_while_something_was_merged_is_worth_waking() {
+        let mut publisher = Publisher::new(8);
+        let before = publisher.news();
+        publisher.skip();
+        let reader = publisher.source().subscribe();
+        publisher.flush();
+        assert_ne!(publisher.news(), before);
+        drop(reader);
+    }
+
+    #[test]
     fn the_engine_can_tell_that_nobody_reads() {
         let publisher = Publisher::new(8);
         assert!(!publisher.has_readers());
@@ -301,7 +378,7 @@ mod tests {
     fn changes_are_counted_as_they_are_pushed() {
         let mut publisher = Publisher::new(4);
         for n in 0..9 {
-            assert_eq!(publisher.pushed(), n);
+            assert_eq!(publisher.news(), n);
             publisher.push(change(n));
         }
     }

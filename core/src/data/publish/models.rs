@@ -73,3 +73,47 @@ fn changes_of_one_flush_are_seen_in_order() {
         writer.join().unwrap();
     });
 }
+
+/// Something is merged into a table, here one word, while somebody subscribes and then looks at it.
+#[test]
+fn who_subscribes_during_a_merge_sees_it_or_is_told_of_it() {
+    model(|| {
+        let mut publisher = Publisher::new(CAPACITY);
+        let source = publisher.source();
+        let table = loom::sync::Arc::new(AtomicU64::new(0));
+        let merged = table.clone();
+        let engine = thread::spawn(move || {
+            if publisher.has_readers() {
+                publisher.push(change(0));
+            } else {
+                publisher.skip();
+            }
+            merged.store(1, Ordering::Relaxed);
+            publisher.flush();
+        });
+        let mut reader = source.subscribe();
+        let seen = table.load(Ordering::Relaxed) == 1;
+        engine.join().unwrap();
+        assert!(seen || reader.poll() != Next::Empty, "neither in the table nor told");
+    });
+}
+
+/// The same: who is told of it finds it when looking again.
+#[test]
+fn who_is_told_of_a_skip_finds_in_the_table_what_was_skipped() {
+    model(|| {
+        let mut publisher = Publisher::new(CAPACITY);
+        let mut reader = publisher.source().subscribe();
+        let table = loom::sync::Arc::new(AtomicU64::new(0));
+        let merged = table.clone();
+        let engine = thread::spawn(move || {
+            publisher.skip();
+            merged.store(1, Ordering::Relaxed);
+            publisher.flush();
+        });
+        if reader.poll() == Next::Missed(1) {
+            assert_eq!(table.load(Ordering::Relaxed), 1, "told before it is there");
+        }
+        engine.join().unwrap();
+    });
+}

@@ -55,7 +55,7 @@ pub(in crate::runtime) struct EngineLoop {
     /// Ticks of batches that brought no cell, duplicates say: the next cells are charged with them.
     unpaid_ticks: u64,
     questions: Vec<Question>,
-    /// Changes that their subscribers were woken for.
+    /// What [`Engine::published`] said when subscribers were last woken.
     notified: u64,
     /// Whether to say when all is sent, and until when a goodbye may be told.
     draining: Option<(u64, Sender<()>)>,
