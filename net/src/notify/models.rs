@@ -114,3 +114,20 @@ fn what_was_published_before_the_end_is_found_before_it() {
         publisher.join().unwrap();
     });
 }
+
+/// As when the publisher's thread panics after a merge.
+#[test]
+fn what_was_published_and_not_told_is_found_before_the_end() {
+    model(|| {
+        let published = Arc::new(AtomicU64::new(0));
+        let notifier = Notifier::default();
+        let mut waiter = notifier.waiters().waiter();
+        let theirs = published.clone();
+        let publisher = thread::spawn(move || {
+            theirs.store(1, Ordering::Relaxed);
+            drop(notifier);
+        });
+        assert_eq!(wait_for(&published, &mut waiter, 1), Ok(()));
+        publisher.join().unwrap();
+    });
+}
