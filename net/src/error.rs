@@ -239,6 +239,32 @@ impl fmt::Display for MeshError {
 
 impl std::error::Error for MeshError {}
 
+/// Why a node does not live by another credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewError {
+    /// The credential is that of this other node. Nothing changed.
+    Others(NodeId),
+    /// The node is in no mesh.
+    Mesh(MeshError),
+}
+
+impl fmt::Display for RenewError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Others(member) => write!(f, "the credential is that of {member}, another node"),
+            Self::Mesh(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for RenewError {}
+
+impl From<MeshError> for RenewError {
+    fn from(error: MeshError) -> Self {
+        Self::Mesh(error)
+    }
+}
+
 /// Why peers were not made known. Nothing has changed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

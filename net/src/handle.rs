@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{self, RecvTimeoutError, Sender};
 use crossbeam::queue::ArrayQueue;
+use octick_core::admission::SignedDecision;
 use octick_core::counters::Tally;
 use octick_core::data::Run;
 use octick_core::data::publish::Source;
@@ -22,9 +23,9 @@ use octick_crypto::{Hash, NodeId, lanes};
 
 use crate::changes::Changes;
 use crate::config::{Peer, check_runs};
-use crate::error::{Gone, LearnError, MeshError, NotReady, QueryError};
+use crate::error::{Gone, LearnError, MeshError, NotReady, QueryError, RenewError};
 use crate::events::{EventSource, Events};
-use crate::mesh::{Expelled, MeshView, Quorum, Steering, Whom};
+use crate::mesh::{Appended, Credential, Expelled, MeshView, Quorum, Steering, Whom};
 use crate::notify::{Closed, Waiters};
 use crate::runtime::{
     Command, Latencies, PeerSnapshot, SenderStats, ThreadStats, Threads, Waker, Write, tally,
@@ -310,6 +311,30 @@ impl Handle {
     /// As [`Handle::mesh`].
     pub fn force_leave_failed(&self, prune: bool) -> Result<Vec<NodeId>, MeshError> {
         Ok(self.expel(Whom::Failed, prune)?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// Gives the mesh a decision of its authority, which every member hears: a revocation, new keys. What became of it here says
+    /// [`Appended`]; a decision that is [`Appended::Gap`] is lost, for others come before it.
+    ///
+    /// # Errors
+    /// As [`Handle::mesh`].
+    pub fn decide(&self, decision: SignedDecision) -> Result<Appended, MeshError> {
+        let (reply, answer) = channel::bounded(1);
+        self.command(Command::Decide(Box::new(decision), reply)).map_err(|Gone| MeshError::Gone)?;
+        answer.recv().map_err(|_| MeshError::Gone)?.ok_or(MeshError::NoMembership)
+    }
+
+    /// Lives by another credential from now on, which every member is shown.
+    ///
+    /// # Errors
+    /// [`RenewError`].
+    pub fn renew(&self, credential: Credential) -> Result<(), RenewError> {
+        let member = credential.grant().member;
+        if member != self.id() {
+            return Err(RenewError::Others(member));
+        }
+        self.steer(Steering::Renew(Arc::new(credential)))?;
+        Ok(())
     }
 
     fn expel(&self, whom: Whom, prune: bool) -> Result<Vec<(NodeId, Expelled)>, MeshError> {

@@ -54,14 +54,16 @@ mod status;
 mod sync;
 pub mod writer;
 
+pub use octick_core::admission;
+
 pub use changes::{Changes, Missed, Next, PollableChanges, RecvError, TryRecvError};
 pub use config::{Config, ConfigError, Mode, Peer, Push, Settings, SocketConfig, Threads, Wait};
-pub use error::{Gone, LearnError, MeshError, NotReady, QueryError, QuorumError, WriteError};
+pub use error::{Gone, LearnError, MeshError, NotReady, QueryError, QuorumError, RenewError, WriteError};
 pub use events::{Events, NextEvent};
 pub use handle::{About, Handle, Shutdown, Stats};
 pub use mesh::{
-    Admission, Authority, AuthorityLog, Credential, Expelled, MemberView, Membership, MeshEvent, MeshView,
-    Partition, PeerState, QuorumView, Region, Rights, Rule, Strategy, TravelView,
+    Admission, Appended, Authority, AuthorityLog, Credential, Expelled, MemberView, Membership, MeshEvent,
+    MeshView, Partition, PeerState, QuorumView, Region, Rights, Rule, Strategy, TravelView,
 };
 pub use octick_core::counters::{Counter, Tally};
 pub use octick_core::data::budget::{Limits, Rate, SenderScore};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use octick_core::admission::log::Appended;
 pub use octick_core::admission::{Admission, Authority, AuthorityLog, Credential, Rule};
 use octick_core::control;
 pub use octick_core::control::dissemination::select::Strategy;
@@ -167,10 +168,11 @@ impl Quorum {
 }
 
 /// What a handle asks of the control plane.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Steering {
     Join(SocketAddr),
     Leave,
+    Renew(Arc<Credential>),
 }
 
 /// Who is to be made to leave.

@@ -213,7 +213,10 @@ impl Ingress {
             let Some(envelope) = envelopes[i] else { continue };
             match self.judge(envelope, *origin, now_micros) {
                 Ok(checked) => batch.put(i, checked),
-                Err(Reject::UnknownOrigin) if self.may_introduce(envelope, now_micros) => {
+                // Who was revoked may have been let in again since; it introduces itself like anybody.
+                Err(Reject::UnknownOrigin | Reject::RevokedOrigin)
+                    if self.may_introduce(envelope, now_micros) =>
+                {
                     batch.strangers |= 1 << i;
                 }
                 Err(Reject::Duplicate) => {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use octick_core::admission::grant::ANY_REGION;
 use octick_core::control::message::announcement::{ADDRESSES_MAX, CLAIMS_MAX, EPHEMERAL};
 use octick_core::data::budget::Rate;
 use octick_core::data::{Directory, DirectoryError, Origin, Run};
@@ -22,7 +23,7 @@ use crate::limits::{
     RECEIVE_BYTES_MAX, RECEIVE_BYTES_MIN, REFRESH_MILLIS_MAX, RING_DEPTH, SEEDS_MAX, SKEW_MICROS_MAX,
     SKEW_MICROS_MIN, SOCKETS_MAX, VERIFY_TABLE_BYTES_MAX, WRITES_MAX,
 };
-use crate::mesh::Membership;
+use crate::mesh::{Membership, Region, Rule};
 use crate::socket::bounds;
 
 type Checked<T = ()> = Result<T, ConfigError>;
@@ -171,10 +172,36 @@ impl Config {
         require(self.incarnation != Some(u32::MAX), "incarnation", || {
             format!("incarnation = {} is the last there is: no restart could follow it", u32::MAX)
         })?;
+        self.check_credential(membership)?;
         membership.control().check().map(drop).map_err(|contradiction| {
             let message = format!("membership.{contradiction}");
             ConfigError { key: "membership".into(), message }
         })
+    }
+
+    fn check_credential(&self, membership: &Membership) -> Checked {
+        let Some(credential) = &membership.credential else {
+            return require(membership.admission.rule() != Rule::Issued, "membership.credential", || {
+                "the mesh asks for a credential, and there is none: have its authority issue one for this node's key".into()
+            });
+        };
+        let grant = credential.grant();
+        let own = self.identity.id();
+        require(grant.member == own, "membership.credential", || {
+            format!("the credential is that of {}, and this node is {own}", grant.member)
+        })?;
+        let Region(region) = membership.region;
+        require([ANY_REGION, region].contains(&grant.region), "membership.region", || {
+            format!("region = {region}, and the credential is for region {}", grant.region)
+        })?;
+        let beyond = self.runs.iter().find(|run| !grant.covers(**run));
+        match beyond.filter(|_| membership.admission.log().is_some()) {
+            Some(run) => Err(ConfigError {
+                key: "agents".into(),
+                message: format!("slots {run} are not among those that the credential grants"),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn check_push(&self) -> Checked {

@@ -181,6 +181,11 @@ impl Member {
         self.counted && !self.announcement.statement().is_ephemeral()
     }
 
+    /// Whether the mesh's rule does not have it as a member any more: it is on record only so that nothing brings it back.
+    pub fn is_denied(&self) -> bool {
+        self.pruned && !self.writes
+    }
+
     /// Whether it may write the slots that it claims.
     pub fn may_write(&self) -> bool {
         self.writes

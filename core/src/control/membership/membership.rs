@@ -339,7 +339,7 @@ impl Membership {
         let (announcement, state) = (member.announcement().clone(), member.state());
         let runs = self.claims.held_by(place);
         assert!(!member.is_pruned() || runs.is_empty(), "who is forgotten holds nothing: {runs:?}");
-        let revoked = member.pruned && !member.writes;
+        let revoked = member.is_denied();
         out.want(Output::Member { announcement, state, runs, revoked });
     }
 

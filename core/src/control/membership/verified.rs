@@ -52,7 +52,8 @@ impl Membership {
         mut messages: Messages<'_>,
         out: &mut Effects,
     ) -> Result<Arc<Announcement>, Refusal> {
-        if let Some(place) = self.members.find(origin) {
+        let known = self.members.find(origin);
+        if let Some(place) = known.filter(|place| !self.members.get(*place).is_denied()) {
             return Ok(self.members.get(place).announcement().clone());
         }
         let proven = self.joiner.expects(from, now) || {
@@ -71,6 +72,9 @@ impl Membership {
             return Err(Refusal::Stranger);
         }
         let Some(announced) = first.filter(of(origin)) else {
+            if known.is_some() {
+                return Err(Refusal::Revoked);
+            }
             self.challenge(from, origin, true, now, out);
             return Err(Refusal::Stranger);
         };

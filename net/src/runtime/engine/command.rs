@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use crossbeam::channel::Sender;
+use octick_core::admission::SignedDecision;
+use octick_core::admission::log::Appended;
 use octick_core::data::Update;
 use octick_core::data::report::Report;
 use octick_core::engine::NotLearnt;
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Steer(Steering, Sender<Option<bool>>),
     /// Have members leave, and forget them if so; the answer is what became of each, or nothing without membership.
     Expel(Whom, bool, Sender<Option<Vec<(NodeId, Expelled)>>>),
+    /// Take a decision of the mesh's authority, and pass it on; the answer is what became of it, or nothing without membership.
+    Decide(Box<SignedDecision>, Sender<Option<Appended>>),
     /// Ask the node at this address for its report.
     QueryStats(SocketAddr, Sender<Report>),
     /// Say goodbye, send all that is pending, and then say so.

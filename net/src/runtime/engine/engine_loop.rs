@@ -296,6 +296,11 @@ impl EngineLoop {
                 Command::Steer(steering, reply) => {
                     let _ = reply.try_send(self.steer(steering));
                 }
+                Command::Decide(decision, reply) => {
+                    let now = self.now();
+                    let control = self.parts.engine.control_mut();
+                    let _ = reply.try_send(control.map(|control| control.decide(now, *decision)));
+                }
                 Command::QueryStats(to, reply) => self.query_stats(to, reply),
                 Command::Drain(reply) => self.drain(reply),
             }
@@ -460,6 +465,7 @@ impl EngineLoop {
                 self.parts.seeded = true;
             }
             Steering::Leave => control.leave(now),
+            Steering::Renew(credential) => control.renew(now, credential),
         }
         Some(true)
     }
