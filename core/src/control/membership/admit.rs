@@ -4,19 +4,23 @@
 //! In come announcements, the mesh's rule and time; out go refusals, and members whose standing changes. What can never happen:
 //! slots that are held on a right that is over, or a member that the authority revoked and gossip brings back.
 
-use alloc::vec::Vec;
-
 use crate::admission::grant::peek;
 use crate::admission::{Admission, Denied, Rule, Standing};
 use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState, Region};
-use crate::control::membership::membership::{JUDGE_GAP, Membership};
+use crate::control::membership::membership::Membership;
 use crate::control::membership::table::{MemberStanding, Members};
 use crate::control::message::announcement::{self, Announcement};
 use crate::control::message::membership::Announced;
 use crate::control::output::{Output, Rights};
 use crate::refusal::Refusal;
 use crate::time::S;
+
+/// Members that are looked at again in one turn, half a second after the last: some 100 microseconds, and credentials end to the second
+/// while nobody counts seconds.
+const JUDGED_A_TURN: u32 = 1_024;
+/// Between two questions for decisions that this node missed.
+const DECISIONS_GAP: u64 = 5 * S;
 
 impl Membership {
     /// Who may be a member.
@@ -80,14 +84,25 @@ impl Membership {
         announcement.credential().map(|credential| credential.grant().serial)
     }
 
-    /// Looks again at what everybody may do, and asks one of them for decisions that this node missed.
-    pub(super) fn judge_all(&mut self, now: u64, out: &mut Effects) {
-        self.judge_at = now + JUDGE_GAP;
-        let places: Vec<MemberIndex> = self.members.iter().map(|(place, _)| place).collect();
-        places.iter().for_each(|place| self.judge_member(*place, now, out));
-        if self.admission.log().is_some() && !places.is_empty() {
-            let place = places[self.random.index(places.len())];
-            if place != Members::ME && self.members.get(place).state().is_live() {
+    /// Looks again at what members may do, so many at a time, and now and then asks one of them for decisions that this node missed.
+    /// Without an authority no right ends by itself.
+    pub(super) fn judge_some(&mut self, now: u64, out: &mut Effects) {
+        if self.admission.log().is_none() {
+            return;
+        }
+        let end = self.members.places();
+        let from = if self.judged_to < end { self.judged_to } else { 0 };
+        self.judged_to = end.min(from + JUDGED_A_TURN);
+        for place in (from..self.judged_to).map(MemberIndex) {
+            if !self.members.is_vacant(place) {
+                self.judge_member(place, now, out);
+            }
+        }
+        if self.ask_decisions_at <= now {
+            self.ask_decisions_at = now + DECISIONS_GAP;
+            let place = MemberIndex(self.random.index(end as usize) as u32);
+            let asked = place != Members::ME && !self.members.is_vacant(place);
+            if asked && self.members.get(place).state().is_live() {
                 self.ask_for_decisions(place, out);
             }
         }

@@ -47,8 +47,6 @@ use crate::wire::ControlFrame;
 
 /// How late a tick may be before this node must have been stopped, microseconds.
 const STALL: u64 = 300 * MS;
-/// Between two looks at what everybody may do: credentials end to the second, and nobody counts seconds.
-pub(super) const JUDGE_GAP: u64 = 5 * S;
 /// How often a key in use twice is named, microseconds.
 pub(super) const CONFLICT_GAP: u64 = 3_600 * S;
 
@@ -100,8 +98,10 @@ pub struct Membership {
     pub(super) credential: Option<Arc<Credential>>,
     /// Decisions that may be verified: nobody makes this node check more.
     pub(super) decisions: TokenBucket,
-    /// When the rights of all members are looked at again.
-    pub(super) judge_at: u64,
+    /// Up to which place the rights of members were looked at again, in this round.
+    pub(super) judged_to: u32,
+    /// When somebody is asked for decisions that this node missed.
+    pub(super) ask_decisions_at: u64,
     /// What this node last knew of its own rights.
     pub(super) rights: Rights,
 }
@@ -166,7 +166,8 @@ impl Membership {
             admission: init.admission.clone(),
             credential: init.credential.clone(),
             decisions: TokenBucket::new(DECISIONS_PER_SEC, now),
-            judge_at: now + JUDGE_GAP,
+            judged_to: 0,
+            ask_decisions_at: now,
             rights: Rights::Full,
             settings,
         };
@@ -466,7 +467,6 @@ impl Membership {
             self.joiner.next_due(&self.members),
             self.announce_at,
             self.look_at,
-            self.judge_at,
         ]
         .into_iter()
         .fold(u64::MAX, u64::min)

@@ -45,9 +45,6 @@ impl Membership {
         if self.look_at <= now {
             self.look(now, out);
         }
-        if self.judge_at <= now {
-            self.judge_all(now, out);
-        }
     }
 
     /// Tells newcomers who came after them.
@@ -101,6 +98,7 @@ impl Membership {
         if let Some(status) = self.watch.look(self.quorum(), self.has_joined(now), now) {
             out.want(Output::Partition(status));
         }
+        self.judge_some(now, out);
         let then = now.saturating_sub(micros(self.settings.forget_after));
         while let Some(place) = self.members.gone_before(then) {
             self.forget(place, out);

@@ -179,6 +179,16 @@ impl Members {
         }
     }
 
+    /// Places, those that hold nobody included.
+    pub(in crate::control) fn places(&self) -> u32 {
+        self.records.len() as u32
+    }
+
+    /// Whether a place holds nobody.
+    pub(in crate::control) fn is_vacant(&self, place: MemberIndex) -> bool {
+        self.get(place).incarnation == VACANT
+    }
+
     /// All members on record, in order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (MemberIndex, &Member)> {
         let vacant = |place: &u32| self.records[*place as usize].incarnation == VACANT;
