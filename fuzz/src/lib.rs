@@ -6,6 +6,7 @@
 //!
 //! | target | what comes in | what is promised |
 //! |---|---|---|
+//! | [`admission`] | decisions and credentials of several keys, honest and bent | whom a mesh trusts is the dull model's |
 //! | [`frame_parse`] | a datagram | no panic; a frame offers only what it says, damage lies inside the datagram |
 //! | [`build_parse`] | entries of any kind | a sealed train parses back to what was put in, and proves itself |
 //! | [`ingress`] | honest, forged, mangled and repeated datagrams | every verdict, count and table is the dull model's |
@@ -21,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod build_parse;
 pub mod config;
 pub mod control;
@@ -40,7 +42,8 @@ pub mod world;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name: of its wrapper, its corpus and its module.
-pub const TARGETS: [(&str, Body); 9] = [
+pub const TARGETS: [(&str, Body); 10] = [
+    ("admission", admission::run),
     ("build_parse", build_parse::run),
     ("config", config::run),
     ("control", control::run),

@@ -13,6 +13,8 @@ use crate::world::{World, draw_frame, draw_stamp};
 /// When there is no such target.
 pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
+        // Half of the decisions are the next number, by who speaks.
+        "admission" => structured(40, 300, |_| ()),
         "build_parse" => structured(24, 200, |_| ()),
         "config" => configs(),
         "control" => {

@@ -169,9 +169,13 @@ impl Engine {
         self.compare(now);
     }
 
-    /// Takes a control frame of an unknown origin, which nobody has verified: its first message must say who writes.
+    /// Takes a control frame of an unknown or revoked origin, which nobody has verified: its first message must say who writes.
     pub fn handle_stranger(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
-        let Some(mesh) = &mut self.mesh else { return self.counters.reject(Reject::UnknownOrigin) };
+        let Some(mesh) = &mut self.mesh else {
+            let known = self.directory.find(&frame.header().origin());
+            let revoked = known.is_some_and(|origin| self.directory.is_revoked(origin));
+            return self.counters.reject(if revoked { Reject::RevokedOrigin } else { Reject::UnknownOrigin });
+        };
         let (header, Entries::Control(messages)) = (frame.header(), frame.entries()) else { return };
         let Ok(announcement) = mesh.control.introduce(now, from, header.origin(), messages.clone()) else {
             return;
