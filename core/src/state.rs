@@ -16,7 +16,7 @@ use crate::wire::{Entries, Frame, Kind};
 /// Which tables a node keeps, over one count of slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Slots in each table, a multiple of [`RUN_ALIGN`](crate::limits::RUN_ALIGN).
+    /// Slots in each table, a multiple of [`RUN_ALIGN`].
     pub slots: u32,
     /// Dense cells of eight bytes: 16 bytes of memory a slot.
     pub cells8: bool,

@@ -20,6 +20,14 @@ fn peer(keys: &str) -> String {
 }
 
 #[test]
+fn what_an_authority_prints_for_later_releases_is_refused_with_what_to_do() {
+    let text = "mesh = \"farm\"\n\n[admission]\nrule = \"issued\"\n";
+    let refused = octick_node::config::read(text).unwrap_err();
+    assert!(refused.message.contains("leave the table out"), "{refused}");
+    assert_eq!(refused.line, Some(3));
+}
+
+#[test]
 fn the_example_holds_together() {
     let dir = directory("config_example");
     let (code, example, _) = run(&dir, &["config", "example"]);

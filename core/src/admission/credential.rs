@@ -1,6 +1,6 @@
 //! What a member may do in a mesh, and until when: signed by the mesh's authority, shown by the member.
 //!
-//! Its bytes are a [`grant`](super::grant) and the signatures of the authority behind it.
+//! Its bytes are a [`grant`] and the signatures of the authority behind it.
 //! Serials rise with every credential that an authority signs, so of two for one member the later counts, and a revocation names the
 //! last one that it ends. A credential is public: it is worth something only beside a signature of the member's own key.
 

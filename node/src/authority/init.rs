@@ -108,7 +108,8 @@ fn say_made(store: &Store, register: &Register) -> Result<(), Failure> {
     }
     say(format_args!("register   {}\n", store.register_path().display()))?;
     let advice = "Keys and register stay off the nodes: whoever has them says who belongs to the mesh. Keep copies; without the register slots \
-                  would be given out twice, and a lost key cannot be made again. Every node's configuration gets this:";
+                  would be given out twice, and a lost key cannot be made again. Every node's configuration will get this, once octick run reads it (this release \
+                  refuses an [admission] table: docs/admission.md):";
     say(format_args!("{}\n", wrap(advice, 0)))?;
     say(configuration(&register.mesh, root.threshold(), root.keys()))
 }

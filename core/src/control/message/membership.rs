@@ -89,7 +89,7 @@ pub enum MembershipMsg<'a> {
     },
     /// The proof.
     Response(Token),
-    /// An [`Announcement`](crate::control::Announcement), not yet verified.
+    /// An [`Announcement`], not yet verified.
     Announce(Announced<'a>),
     /// The announcement, not yet verified, of a member that the sender believes failed, and misses.
     Missing(Announced<'a>),
