@@ -48,7 +48,8 @@ pub(super) fn sample() -> Config {
             public_key: "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a".into(),
             addr: Some("127.0.0.1:7701".into()),
             runs: vec![RunKeys { first: 1_008, count: 1_008 }],
-            revoked: Some(false),
+            // The secret of this key is in RFC 8032, section 7.1: whoever keeps the file as it is believes nobody by it.
+            revoked: Some(true),
         }],
         ..Config::default()
     }
