@@ -45,7 +45,7 @@ impl QuorumNote {
                 counted,
                 required,
                 may_fail,
-                "quorum: it takes every member, so the first that fails stops writes that need one; of four members one may \
+                "quorum: it takes every member, so the first that fails stops writes that need a quorum; of four members one may \
                  fail"
             ),
             _ => info!(counted, required, may_fail, "quorum"),
