@@ -4,6 +4,8 @@ use core::fmt;
 
 use octick_crypto::NodeId;
 
+use crate::limits::{RUN_ALIGN, SLOTS_MAX};
+
 use crate::time::Wall;
 
 /// One agent's place in the tables.
@@ -25,6 +27,17 @@ impl Run {
     pub(crate) const fn last(self) -> u32 {
         assert!(self.len > 0, "a run without slots has no last one");
         self.first.0 + (self.len - 1)
+    }
+
+    /// Whether all of `other` lies in it.
+    pub fn covers(self, other: Self) -> bool {
+        self.first <= other.first && other.end() <= self.end()
+    }
+
+    /// Whether somebody can own it: it is not empty, and begins and ends where runs do.
+    pub(crate) fn is_sound(self) -> bool {
+        let aligned = self.first.0.is_multiple_of(RUN_ALIGN) && self.len.is_multiple_of(RUN_ALIGN);
+        self.len > 0 && aligned && self.end() <= u64::from(SLOTS_MAX)
     }
 
     /// The slot behind the last, which may lie past 32 bits.

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use octick_crypto::NodeId;
 
 use super::endorsement::Invalid;
-use crate::limits::{CREDENTIAL_FIXED, GRANTS_MAX, NAME_MAX, RUN_ALIGN, SLOTS_MAX};
+use crate::limits::{CREDENTIAL_FIXED, GRANTS_MAX, NAME_MAX};
 use crate::stamp::{Run, Slot};
 
 /// Any region: the member chooses.
@@ -79,7 +79,7 @@ impl Grant {
 
     /// Whether all of `run` is granted.
     pub fn covers(&self, run: Run) -> bool {
-        self.runs.iter().any(|granted| granted.first <= run.first && run.end() <= granted.end())
+        self.runs.iter().any(|granted| granted.covers(run))
     }
 }
 
@@ -141,7 +141,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Grant, &[u8]), Invalid> {
         let run =
             Run { first: Slot(u32::from_le_bytes(array(run, 0))), len: u32::from_le_bytes(array(run, 4)) };
         let follows = runs.last().is_none_or(|last| last.end() <= run.first.0.into());
-        if !is_sound(run) || !follows {
+        if !run.is_sound() || !follows {
             return Err(Invalid::Run);
         }
         runs.push(run);
@@ -160,11 +160,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Grant, &[u8]), Invalid> {
         runs,
     };
     Ok((grant, rest))
-}
-
-fn is_sound(run: Run) -> bool {
-    let aligned = run.first.0.is_multiple_of(RUN_ALIGN) && run.len.is_multiple_of(RUN_ALIGN);
-    run.len > 0 && aligned && run.end() <= u64::from(SLOTS_MAX)
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

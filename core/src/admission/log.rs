@@ -154,7 +154,7 @@ impl AuthorityLog {
             }
         }
         let may = |issuer: &&Issuer| {
-            let within = |run: &Run| issuer.slots.first <= run.first && run.end() <= issuer.slots.end();
+            let within = |run: &Run| issuer.slots.covers(*run);
             grant.serial <= issuer.serials_to && grant.until <= issuer.until && grant.runs.iter().all(within)
         };
         let key = |id| self.issuers.iter().filter(may).map(|issuer| &issuer.key).find(|key| key.id() == id);

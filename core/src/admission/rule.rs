@@ -137,7 +137,7 @@ impl Admission {
         credential: Option<&'a Credential>,
         now: u64,
     ) -> Result<Standing<'a>, Denied> {
-        if self.banned.contains(&member) {
+        if self.is_banned(member) {
             return Err(Denied::Banned);
         }
         let listed = self.listed.get(&member).map(|runs| by_right(runs));
@@ -148,15 +148,11 @@ impl Admission {
             (Rule::Open | Rule::Listed, Some(listed), _) => Ok(listed),
             (Rule::Listed, None, _) => Err(Denied::Unlisted),
             (Rule::Open, None, issued) => {
-                Ok(issued.unwrap_or(Standing { counts: self.has_no_authority(), ..STRANGER }))
+                // Without an authority there is nobody else to count.
+                Ok(issued.unwrap_or(Standing { counts: self.log.is_none(), ..STRANGER }))
             }
             (Rule::Issued, _, issued) => issued,
         }
-    }
-
-    /// Whether there is no authority to say who counts.
-    fn has_no_authority(&self) -> bool {
-        self.log.is_none()
     }
 
     fn judge_credential<'a>(

@@ -14,6 +14,7 @@ use crate::control::message::announcement::{self, Announcement};
 use crate::control::message::membership::Announced;
 use crate::control::output::{Output, Rights};
 use crate::refusal::Refusal;
+use crate::stamp::Run;
 use crate::time::S;
 
 /// Members that are looked at again in one turn, half a second after the last: some 100 microseconds, and credentials end to the second
@@ -58,13 +59,10 @@ impl Membership {
     /// What a member may do that announces itself so.
     pub(super) fn judge(&self, now: u64, announcement: &Announcement) -> Result<MemberStanding, Refusal> {
         let standing = self.standing(now, announcement)?;
-        let granted = |claimed: &crate::stamp::Run| {
-            standing.runs.is_none_or(|runs| {
-                runs.iter().any(|run| run.first <= claimed.first && claimed.end() <= run.end())
-            })
-        };
+        let granted =
+            |claimed: Run| standing.runs.is_none_or(|runs| runs.iter().any(|run| run.covers(claimed)));
         let claims = &announcement.statement().claims;
-        if standing.writes && !claims.iter().all(|claim| granted(&claim.run)) {
+        if standing.writes && !claims.iter().all(|claim| granted(claim.run)) {
             return Err(Refusal::Ungranted);
         }
         Ok(MemberStanding { counts: standing.counts, writes: standing.writes })

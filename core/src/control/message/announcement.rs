@@ -25,8 +25,8 @@ use octick_crypto::{Identity, Item, NodeId, PublicKey, SIGNATURE_LEN, Verifier, 
 
 use crate::admission::Credential;
 use crate::control::id::Region;
+use crate::limits::ANNOUNCEMENT_FIXED;
 pub use crate::limits::{ADDRESSES_MAX, ANNOUNCEMENT_MAX, CLAIMS_MAX};
-use crate::limits::{ANNOUNCEMENT_FIXED, RUN_ALIGN, SLOTS_MAX};
 use crate::stamp::{Incarnation, Run, Slot, Version};
 
 // Counts are bytes, and what is signed and its domain are 64.
@@ -330,7 +330,7 @@ fn decode(bytes: &[u8]) -> Result<([u8; 32], Statement), Unsound> {
         let (claim, after) = rest.split_first_chunk::<16>().ok_or(Unsound::Length)?;
         let run = Run { first: Slot(u32_at(claim, 0)), len: u32_at(claim, 4) };
         let follows = claims.last().is_none_or(|last| last.run.end() <= u64::from(run.first.0));
-        if !run_is_sound(run) || !follows {
+        if !run.is_sound() || !follows {
             return Err(Unsound::Run);
         }
         claims.push(Claim { run, since: u64_at(claim, 8) });
@@ -360,11 +360,6 @@ fn decode(bytes: &[u8]) -> Result<([u8; 32], Statement), Unsound> {
         serial,
     };
     Ok((key, statement))
-}
-
-fn run_is_sound(run: Run) -> bool {
-    let aligned = run.first.0.is_multiple_of(RUN_ALIGN) && run.len.is_multiple_of(RUN_ALIGN);
-    run.len > 0 && aligned && run.end() <= u64::from(SLOTS_MAX)
 }
 
 /// Appends an address as seven or nineteen bytes.
@@ -418,6 +413,8 @@ mod tests {
     use super::*;
     use alloc::vec;
     use proptest::prelude::*;
+
+    use crate::limits::SLOTS_MAX;
 
     fn identity() -> Identity {
         Identity::from_seed(&[1; 32])
