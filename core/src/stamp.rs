@@ -16,9 +16,9 @@ pub struct Slot(pub u32);
 /// Neighbouring slots that one origin speaks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Run {
-    /// The first of them; a multiple of [`RUN_ALIGN`](crate::limits::RUN_ALIGN).
+    /// The first of them; a multiple of [`RUN_ALIGN`].
     pub first: Slot,
-    /// How many; a multiple of [`RUN_ALIGN`](crate::limits::RUN_ALIGN), not zero.
+    /// How many; a multiple of [`RUN_ALIGN`], not zero.
     pub len: u32,
 }
 
