@@ -156,7 +156,21 @@ impl fmt::Display for KeyFileError {
                     path.display()
                 )
             }
-            Self::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Io { path, error } => {
+                let at = path.display();
+                match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        write!(
+                            f,
+                            "{at}: no such file or directory; make a key with: octick keygen --out {at}"
+                        )
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        write!(f, "{at}: this user may not; run as the owner of the key")
+                    }
+                    _ => write!(f, "{at}: {error}"),
+                }
+            }
         }
     }
 }

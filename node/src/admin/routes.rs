@@ -70,7 +70,7 @@ async fn cells(
     range: Result<Path<String>, PathRejection>,
 ) -> Answer<view::Cells> {
     let bad = |message: String| {
-        let help = "ask as in GET /api/v1/cells/7 or /api/v1/cells/0..16";
+        let help = "name a slot or a range of slots, as in 7 or 0..16 (here: /api/v1/cells/0..16)";
         Refusal::new(StatusCode::BAD_REQUEST, "bad_range", message, help)
     };
     let Path(range) = range.map_err(|rejection| bad(rejection.body_text()))?;
@@ -86,8 +86,9 @@ async fn cells(
         }
         if range.end > slots {
             return Err(bad(format!(
-                "slot {} is not in this node's tables: they have {slots} slots",
-                range.end - 1
+                "slot {} is not in this node's tables: their last is {}",
+                range.end - 1,
+                slots - 1
             )));
         }
         let mesh = mesh_if_any(&shared.node)?;

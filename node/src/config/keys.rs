@@ -9,8 +9,8 @@ use super::section::section;
 use crate::log::{Format, Level};
 
 section! {
-    /// One node of an Octick mesh. Every key may be left out; its default is the value shown by
-    /// `octick config example`, except for the lists `agents` and `peers`, which are empty by default.
+    /// One node of an Octick mesh. Every key may be left out: what stands here is its default, but for the lists
+    /// `agents` and `peers`, which are empty by default and show an example.
     pub struct Config {
         /// Name of the mesh. Frames of a mesh of another name do not verify here.
         mesh: String = "octick".into(),

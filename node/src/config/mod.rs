@@ -16,6 +16,7 @@ pub mod file;
 mod keys;
 mod library;
 mod lines;
+mod mistake;
 mod section;
 
 use std::fmt;
@@ -37,15 +38,7 @@ impl Config {
     /// # Errors
     /// The first mistake, with its line.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| ConfigError {
-            line: error.span().map(|span| lines::line_at(text, span.start)),
-            message: match error.message() {
-                early if early.contains("unknown field `admission`") => {
-                    "this release reads no [admission] yet, and its meshes are open: leave the table out; see docs/admission.md".into()
-                }
-                message => message.replace('\n', "; "),
-            },
-        })
+        toml::from_str(text).map_err(|error| mistake::explain(text, &error))
     }
 }
 
