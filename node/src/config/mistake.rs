@@ -5,7 +5,8 @@
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::{ConfigError, lines};
+use super::error::ConfigError;
+use super::lines;
 
 /// How alike a key has to be to one that exists to be taken for a slip of the pen (Jaro and Winkler; 1 is equal).
 const ALIKE: f64 = 0.8;

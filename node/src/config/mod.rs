@@ -11,6 +11,7 @@ mod admin;
 mod change;
 mod check;
 mod conflict;
+mod error;
 mod example;
 pub mod file;
 mod keys;
@@ -19,12 +20,11 @@ mod lines;
 mod mistake;
 mod section;
 
-use std::fmt;
-
 pub use admin::AdminSettings;
 pub use change::changed_keys;
 pub use check::{PeerSettings, Run, Settings};
 pub use conflict::Conflict;
+pub use error::ConfigError;
 pub use example::example;
 pub use keys::{
     AdminKeys, Backend, Config, DiscoveryKeys, Kernel, LimitKeys, LogKeys, MembershipKeys, Mode, PeerKeys,
@@ -62,23 +62,3 @@ pub fn read(text: &str) -> Result<(Config, Settings), ConfigError> {
     })?;
     Ok((config, settings))
 }
-
-/// Why a configuration was refused. Nothing was started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// The line, from 1, unless the mistake is what the file leaves out.
-    pub line: Option<usize>,
-    /// What is wrong, both sides named.
-    pub message: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {}", self.message),
-            None => f.write_str(&self.message),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
