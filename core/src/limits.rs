@@ -64,8 +64,11 @@ bounds! {
     ROW_LEN: usize = 16, "bytes";
     /// Sparse updates in a full frame.
     ROWS_MAX: usize = ENTRIES_MAX / ROW_LEN, "rows";
-    /// Messages of a control frame, bytes: a full frame of units of 16.
+    /// Recipient and messages of a control frame, bytes: a full frame of units of 16.
     CONTROL_FRAME_MAX: usize = ENTRIES_MAX / CONTROL_FRAME_UNIT * CONTROL_FRAME_UNIT, "bytes";
+    /// How much longer ago than clocks may differ a control frame may have been made, before it counts as a replay. It is made when it is
+    /// sent, so in between lie the kernel's queues, the network's, and a receiver that was stopped for a moment.
+    CONTROL_FRAME_AGE_MAX: u64 = 5_000_000, "microseconds";
     /// What a control frame's length is counted in, bytes.
     CONTROL_FRAME_UNIT: usize = 16, "bytes";
 
@@ -217,9 +220,8 @@ const _: () = {
     assert!(FRAME_MAX.is_multiple_of(8) && HEADER_LEN.is_multiple_of(8) && BLOCK_LEN.is_multiple_of(8));
     // Who is announced is a part of who is known, and each announced run is one that a directory can hold.
     assert!(CLAIMS_MAX <= RUNS_MAX && AUDIT_RUNS_MAX == RUNS_MAX && RUNS_MAX <= u8::MAX as usize);
-    // Every message fits a control frame, whose messages take four bytes each to begin with.
-    // A message of a control frame has four bytes before its body.
-    let body = CONTROL_FRAME_MAX - 4;
+    // Every message fits a control frame, which has four bytes of its recipient's name, and before each message's body four more.
+    let body = CONTROL_FRAME_MAX - 8;
     assert!(ANNOUNCEMENT_MAX <= body);
     assert!(DECISION_MAX <= body);
     // Who introduces itself shows both in one control frame, and has room to say hello.

@@ -85,6 +85,10 @@ listed! {
     Ungranted = "control_ungranted",
     /// A decision in the name of an authority that did not sign it, or that this mesh does not have.
     DecisionUnsound = "control_decision_unsound",
+    /// A control frame for another node.
+    Misaddressed = "control_misaddressed",
+    /// A message that only a control frame with a named recipient may bring.
+    Unaddressed = "control_unaddressed",
 }
 
 /// How often each was counted.

@@ -60,6 +60,10 @@ listed! {
     OverBudget = "over_budget",
     /// Its sender is no peer, and all such senders together have spent their budget; not even parsed.
     StrangersOverBudget = "strangers_over_budget",
+    /// A control frame for another node.
+    Misaddressed = "misaddressed",
+    /// A control frame older than clocks may differ and queues may hold it: a replay, or its sender's clock is behind.
+    Expired = "expired",
 }
 
 impl core::error::Error for Reject {}

@@ -140,7 +140,7 @@ fn say(mesh: &mut Mesh, to: usize, who: &Identity, mut statement: Statement, cre
     let announced = Announced { announcement: word.bytes(), credential: &credential };
     assert!(MembershipMsg::Announce(announced).write(&mut control_frame));
     let (from, incarnation) = (statement.addresses[0], statement.incarnation);
-    let packet = PacketInfo { from, origin: who.id(), incarnation, seq: Seq(1_000), version };
+    let packet = PacketInfo { from, to: None, origin: who.id(), incarnation, seq: Seq(1_000), version };
     mesh.deliver(to, &packet, &control_frame);
 }
 

@@ -282,7 +282,7 @@ fn forged_news_is_refused() {
     // Only the accused has said something new.
     assert!(mesh.agrees() && mesh.nodes[0].control.members().digest() != digest);
     // A control frame that was heeded once is not heeded twice.
-    let packet = mesh.packet(2);
+    let packet = PacketInfo { to: Some(mesh.nodes[0].id), ..mesh.packet(2) };
     let now = mesh.now;
     let mut again = || mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
     assert_eq!((again().is_ok(), again()), (true, Err(Refusal::Duplicate)));
@@ -473,6 +473,7 @@ fn nobody_is_sent_much_before_showing_its_address() {
     for seq in 1..=20 {
         let packet = PacketInfo {
             from: victim,
+            to: None,
             origin: stranger.id(),
             incarnation: statement.incarnation,
             seq: Seq(seq),
@@ -673,12 +674,13 @@ fn a_suspected_member_that_writes_is_told_and_suspected_no_longer() {
     // Long enough ago that it is not known to live from what it wrote a moment ago.
     mesh.stop(4, 60 * S);
     mesh.run(mesh.settings.probe_interval.as_micros() as u64);
-    let packet = mesh.packet(2);
+    let me = Some(mesh.nodes[0].id);
+    let packet = PacketInfo { to: me, ..mesh.packet(2) };
     let now = mesh.now;
     _ = mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
     assert_eq!(mesh.state(0, 4), Some(PeerState::Suspected));
     while mesh.nodes[0].control.poll().is_some() {}
-    let (packet, mut hello) = (mesh.packet(4), ControlFrame::new());
+    let (packet, mut hello) = (PacketInfo { to: me, ..mesh.packet(4) }, ControlFrame::new());
     assert!(MembershipMsg::Hello.write(&mut hello));
     assert_eq!(mesh.nodes[0].control.handle_control_frame(now, &packet, hello.messages()), Ok(()));
     assert_eq!(mesh.state(0, 4), Some(PeerState::Alive), "whoever writes, lives");

@@ -110,9 +110,9 @@ fn twin(bytes: &[u8]) -> Result<(), Damage> {
     Ok(())
 }
 
-/// Messages end to end, then zeros; `bytes` are header and entries.
+/// Four bytes of a name, messages end to end, then zeros; `bytes` are header and entries.
 fn twin_of_control_frames(bytes: &[u8]) -> Result<(), Damage> {
-    let mut at = 40;
+    let mut at = 44;
     while at < bytes.len() && bytes[at] != 0 {
         if bytes[at + 1] != 0 {
             return refused(Reject::Reserved, at + 1);
@@ -132,7 +132,7 @@ fn twin_of_control_frames(bytes: &[u8]) -> Result<(), Damage> {
     }
     match bytes[at..].iter().position(|byte| *byte != 0) {
         Some(offset) => refused(Reject::Reserved, at + offset),
-        None if at == 40 => refused(Reject::ControlFrame, 40),
+        None if at == 44 => refused(Reject::ControlFrame, 44),
         None => Ok(()),
     }
 }
@@ -252,7 +252,7 @@ fn cases() -> Vec<Case> {
         broken(Control, 3, Reject::ControlFrame, entry(Control, 1) + 2, |bytes| {
             bytes[entry(Control, 1) + 2] = 99
         }),
-        broken(Control, 3, Reject::ControlFrame, HEADER_LEN, |bytes| {
+        broken(Control, 3, Reject::ControlFrame, HEADER_LEN + 4, |bytes| {
             bytes[HEADER_LEN..HEADER_LEN + 48].fill(0)
         }),
         broken(Control, 3, Reject::Reserved, entry(Control, 2) + 1, |bytes| bytes[entry(Control, 2) + 1] = 1),

@@ -4,7 +4,7 @@ mod samples;
 
 use octick_core::Reject;
 use octick_core::control::Refusal;
-use octick_core::control::message::kind::{Family, MessageKind, RESERVED};
+use octick_core::control::message::kind::{Addressing, Family, MessageKind, RESERVED};
 use octick_core::counters::Counter;
 use octick_core::crypto::train::{DEPTH_MAX, TRAIN_MAX, depth, message, root_of};
 use octick_core::crypto::{Identity, Item, MeshKeys, SIGNATURE_LEN, verify_many};
@@ -79,6 +79,7 @@ fn every_message_stands_in_the_table_with_its_meaning() {
             format!("{:#04x}", *kind as u8),
             kind.name().to_owned(),
             kind.family().name().to_owned(),
+            if kind.addressing() == Addressing::Anyone { "anyone" } else { "named" }.to_owned(),
             kind.meaning().trim().to_owned(),
         ]
     };

@@ -191,7 +191,7 @@ fn a_full_draft_takes_no_more() {
             },
             Kind::Control => {
                 let mut control_frame = ControlFrame::new();
-                let fits = (0..=n).all(|_| control_frame.push(1, &[0; 12]));
+                let fits = (0..=n).all(|i| control_frame.push(1, &[0; 12][..if i == 0 { 8 } else { 12 }]));
                 draft.control_frame(&control_frame);
                 if fits { Ok(()) } else { Err(Full) }
             }

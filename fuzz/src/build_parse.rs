@@ -18,7 +18,7 @@ pub fn run(data: &[u8]) {
     let mut train = Sealer::new();
     let mut kinds = Vec::new();
     while !train.is_full() && (train.is_empty() || !input.is_empty()) {
-        kinds.push(draw_frame(&mut input, &mut train));
+        kinds.push(draw_frame(&mut input, &mut train, false));
     }
     train.seal(identity, &world.mesh, &stamp);
 

@@ -143,11 +143,19 @@ impl Play {
     }
 
     /// A control frame arrives, said to be person `who`'s.
-    fn control_frame(&mut self, who: usize, life: u32, seq: Option<u64>, control_frame: &ControlFrame) {
+    fn control_frame(
+        &mut self,
+        who: usize,
+        life: u32,
+        seq: Option<u64>,
+        control_frame: &ControlFrame,
+        to: Option<usize>,
+    ) {
         let origin = World::get().people[who].id();
         self.seqs[who] += 1;
         let packet = PacketInfo {
             from: address(who),
+            to: to.map(|to| World::get().people[to].id()),
             origin,
             incarnation: Incarnation(life),
             seq: Seq(seq.unwrap_or(self.seqs[who])),
@@ -224,7 +232,10 @@ pub fn play(data: &[u8]) -> Refusals {
 }
 
 fn step(play: &mut Play, input: &mut Cursor<'_>) {
-    let (op, who, life) = (input.u8(), usize::from(input.u8()) % 6, 1 + u32::from(input.u8() & 1));
+    let (op, who, life) = (input.u8(), usize::from(input.u8()) % 6, input.u8());
+    // Most are for this node, some for whoever is there, and few for another.
+    let to = [Some(0), None, Some(0), Some(1)][usize::from(life >> 6)];
+    let life = 1 + u32::from(life & 1);
     let mut control_frame = ControlFrame::new();
     let about = usize::from(input.u8()) % 6;
     // Most control frames begin with their author's word, so that strangers become members.
@@ -313,6 +324,6 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
     }
     if !control_frame.is_empty() {
         let seq = (op & 0x40 != 0).then(|| u64::from(input.u8()));
-        play.control_frame(who, life, seq, &control_frame);
+        play.control_frame(who, life, seq, &control_frame, to);
     }
 }

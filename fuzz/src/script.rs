@@ -171,7 +171,13 @@ pub fn stories() -> Vec<(String, Vec<u8>)> {
         ),
         (
             "control-frame-overflows",
-            Script::new(0).signed(Said { kind: Kind::Control, ..PLAIN }).mangled(43, 0x80),
+            Script::new(0).signed(Said { kind: Kind::Control, ..PLAIN }).mangled(47, 0x80),
+        ),
+        ("control-for-this-node", Script::new(0).signed(Said { kind: Kind::Control, first: 1, ..PLAIN })),
+        ("control-for-another", Script::new(0).signed(Said { kind: Kind::Control, first: 2, ..PLAIN })),
+        (
+            "control-of-long-ago",
+            Script::new(0).signed(Said { kind: Kind::Control, first: 1, time: Time::At(1 << 50), ..PLAIN }),
         ),
         (
             "over-budget",

@@ -96,7 +96,7 @@ fn train(kind: Kind, count: usize, len: usize) -> Vec<Vec<u8>> {
         // Entries one apart, masks and values that differ.
         let mut recipe = vec![kind_byte, count as u8 - 1, i as u8];
         recipe.extend((0..count as u8).flat_map(|n| [1, n, 3 * n]));
-        draw_frame(&mut Cursor::new(&recipe), &mut train);
+        draw_frame(&mut Cursor::new(&recipe), &mut train, false);
     }
     train.seal(&world.people[0], &world.mesh, &draw_stamp(&mut Cursor::new(&[1, 9, 1]), &world.people[0]));
     train.frames().map(<[u8]>::to_vec).collect()

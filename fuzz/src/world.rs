@@ -71,8 +71,9 @@ impl World {
     }
 }
 
-/// Adds a frame to `train`, whose kind and entries come from `input`. They need not keep the order of the wire.
-pub fn draw_frame(input: &mut Cursor<'_>, train: &mut Sealer) -> Kind {
+/// Adds a frame to `train`, whose kind and entries come from `input`. They need not keep the order of the wire. A control frame that is
+/// `alone` in its train may name a recipient.
+pub fn draw_frame(input: &mut Cursor<'_>, train: &mut Sealer, alone: bool) -> Kind {
     let kind = Kind::ALL[usize::from(input.u8()) % Kind::ALL.len()];
     let count = 1 + usize::from(input.u8()) % kind.count_max();
     let mut index = u32::from(input.u8());
@@ -81,6 +82,10 @@ pub fn draw_frame(input: &mut Cursor<'_>, train: &mut Sealer) -> Kind {
     }
     train.frame(kind, |draft| {
         let (mut rows, mut control_frame) = (Vec::new(), ControlFrame::new());
+        if kind == Kind::Control && alone {
+            let named = [None, Some(0), Some(1), None][index as usize & 3];
+            control_frame.address(named.map(|who: usize| World::get().people[who].id()));
+        }
         for _ in 0..count {
             let (step, age, value) = (input.u8(), input.u8(), u64::from(input.u8()));
             // A step of zero breaks the order; large ages and whole words come behind marks.

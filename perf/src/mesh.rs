@@ -135,7 +135,8 @@ impl Node {
         });
         let engine = engine.with_control(control, FRAME_CACHE);
         let terms = Terms { layout, skew_micros_max: STEP };
-        let ingress = Ingress::new(directory, engine.windows(), terms, keys, counters, ticks::now);
+        let ingress = Ingress::new(directory, engine.windows(), terms, keys, counters, ticks::now)
+            .for_node(identity().id());
         Self { address: address(i), ingress, engine }
     }
 

@@ -240,7 +240,8 @@ impl Actor for MemberNode {
     }
 
     fn handle(&mut self, now: u64, from: u32, packet: &Packet, out: &mut Out<Packet>) {
-        let Some(arrived) = packet.open(address(from)) else { return };
+        let me = self.common.cast.ids()[self.node as usize];
+        let Some(arrived) = packet.open(address(from), me) else { return };
         let packet = arrived.packet;
         let members = self.control.members();
         let announcement = match members.find(packet.origin) {

@@ -16,6 +16,7 @@ use octick_core::control::message::announcement::{Announcement, Unsound, mesh_ke
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::{PacketInfo, Random, Signer, Statement};
 use octick_core::stamp::{Incarnation, Seq, Version};
+use octick_core::wire::recipient::root_for;
 use octick_core::wire::{ControlFrame, Entries, Frame, Kind, Messages, Sealer, Stamp};
 use octick_crypto::train::{message, root_of};
 use octick_crypto::{Identity, Item, MeshKeys, NodeId, PublicKey, verify_many};
@@ -99,18 +100,21 @@ impl Packet {
         self.len() == 0
     }
 
-    /// Reads it, as far as it is a control frame.
-    pub fn open(&self, from: SocketAddr) -> Option<Arrived<'_>> {
+    /// Reads it, as far as it is a control frame for node `me`.
+    pub fn open(&self, from: SocketAddr, me: NodeId) -> Option<Arrived<'_>> {
         match self {
             Self::Frame(bytes) => {
                 let frame = Frame::parse(bytes).ok()?;
                 let Entries::Control(messages) = frame.entries() else { return None };
-                Some(Arrived { packet: PacketInfo::of(from, frame.header()), messages, post: self })
+                let packet = PacketInfo::of(from, &frame, me);
+                frame.recipient().admits(me).then_some(Arrived { packet, messages, post: self })
             }
             Self::Coded(coded) => {
                 let Stamp { incarnation, first_seq: seq, version } = coded.stamp;
-                let packet = PacketInfo { from, origin: coded.origin, incarnation, seq, version };
-                Some(Arrived { packet, messages: coded.control_frame.messages(), post: self })
+                let (to, origin) = (coded.control_frame.recipient(), coded.origin);
+                let packet = PacketInfo { from, to, origin, incarnation, seq, version };
+                let messages = coded.control_frame.messages();
+                to.is_none_or(|to| to == me).then_some(Arrived { packet, messages, post: self })
             }
         }
     }
@@ -130,6 +134,7 @@ impl Packet {
                     coded.origin = others[random.index(others.len())];
                 } else {
                     let mut control_frame = ControlFrame::new();
+                    control_frame.address(coded.control_frame.recipient());
                     for told in coded.control_frame.messages() {
                         let mut body = told.body.to_vec();
                         body.iter_mut().take(4).for_each(|byte| *byte ^= random.u64() as u8 | 1);
@@ -244,6 +249,7 @@ impl Identities {
                 let (header, leaf) = (frame.header(), self.keys.leaf(frame.signed_part()));
                 let (index, len) = (header.train_index(), header.train_len());
                 let root = root_of(&self.keys, leaf, index, len, frame.path());
+                let root = root_for(&self.keys, root, arrived.packet.to);
                 let mut verdict = [false];
                 let message = message(len, &root);
                 verify_many(&[Item { key, message: &message, signature: frame.signature() }], &mut verdict);
@@ -276,6 +282,10 @@ fn code(secret: u64, origin: NodeId, stamp: &Stamp, control_frame: &ControlFrame
     let id = u128::from_le_bytes(origin.0);
     let place = u64::from(stamp.incarnation.0) << 32 ^ stamp.first_seq.0.rotate_left(17) ^ stamp.version.0;
     let mut code = fold(secret ^ id as u64, place ^ (id >> 64) as u64);
+    if let Some(to) = control_frame.recipient() {
+        let to = u128::from_le_bytes(to.0);
+        code = fold(code ^ to as u64, (to >> 64) as u64 ^ 0xE703_7ED1_A0B4_28DB);
+    }
     for words in control_frame.padded().as_chunks::<16>().0 {
         let word = u128::from_le_bytes(*words);
         code = fold(code ^ word as u64, (word >> 64) as u64 ^ 0xA076_1D64_78BD_642F) ^ code.rotate_left(23);
@@ -325,17 +335,17 @@ mod tests {
     fn both_methods_take_what_was_issued_and_nothing_else() {
         for method in [Signatures::Real, Signatures::StandIn] {
             let cast = Identities::new(3, 1, method);
-            let mut control_frame = ControlFrame::new();
+            let mut control_frame = ControlFrame::to(cast.ids()[0]);
             assert!(control_frame.push(0xF9, &[1, 2, 3, 4, 5, 6, 7, 8]));
             let version = Version::new(crate::WALL, cast.ids()[1]);
             let post = cast.seal(1, Incarnation(1), Seq(9), version, Box::new(control_frame));
             let verdict = |post: &Packet| {
-                let arrived = post.open(address(1))?;
+                let arrived = post.open(address(1), cast.ids()[0])?;
                 let node = cast.find(arrived.packet.origin)?;
                 Some(cast.verify(&arrived, cast.identity(node).public()))
             };
             assert_eq!(verdict(&post), Some(true), "{method:?}");
-            assert!(cast.was_issued(&post.open(address(1)).unwrap()));
+            assert!(cast.was_issued(&post.open(address(1), cast.ids()[0]).unwrap()));
             let mut random = Random::new(5);
             for _ in 0..200 {
                 let garbled = post.garble(&[cast.ids()[0], cast.ids()[2]], &mut random);

@@ -35,6 +35,7 @@ use crate::control::membership::table::Members;
 use crate::control::message::announcement::Announcement;
 use crate::control::message::control_msg::ControlMsg;
 use crate::control::message::gossip::Gossip;
+use crate::control::message::kind::{Addressing, MessageKind};
 use crate::control::message::malformed::Malformed;
 use crate::control::output::{Expelled, NodeInit, Output, PacketInfo, Partition, Quorum};
 use crate::random::Random;
@@ -226,6 +227,7 @@ impl Control {
         let mut outcome = Ok(());
         for message in messages {
             let handled = match ControlMsg::decode(message, self.dissemination.lists()) {
+                Ok(_) if packet.to.is_none() && !may_be_for_anyone(message) => Err(Refusal::Unaddressed),
                 Ok(message) => self.handle_message(now, &mut delivery, message),
                 // Newer nodes may say more than this one understands.
                 Err(Malformed::Kind) => Err(Refusal::Kind),
@@ -347,9 +349,9 @@ impl Control {
         let Some(place) = self.members().find(to) else { return false };
         let member = self.members().get(place);
         let fits = message.body.len() <= crate::wire::control_frame::BODY_MAX;
-        match member.address() {
-            Some(address) if fits && member.state().is_live() => {
-                self.effects.send_queue.write(address, Some(place), &message);
+        match member.recipient() {
+            Some(recipient) if fits && member.state().is_live() => {
+                self.effects.send_queue.write(recipient, Some(place), &message);
                 true
             }
             _ => false,
@@ -439,4 +441,9 @@ impl Control {
         ];
         self.due = machines.into_iter().fold(u64::MAX, u64::min).max(now);
     }
+}
+
+/// Whether a message may come in a control frame that names no recipient.
+fn may_be_for_anyone(message: Message<'_>) -> bool {
+    MessageKind::of(message.kind).is_some_and(|kind| kind.addressing() == Addressing::Anyone)
 }

@@ -12,7 +12,7 @@ use crate::control::id::{FrameRef, PeerState, Region};
 use crate::control::message::announcement::Announcement;
 use crate::stamp::{Incarnation, Run, Seq, Version};
 use crate::time::Wall;
-use crate::wire::{ControlFrame, Header};
+use crate::wire::{ControlFrame, Frame};
 
 /// How a node begins: what only the embedder can know.
 #[derive(Clone, Debug)]
@@ -63,6 +63,8 @@ pub enum Rights {
 pub struct PacketInfo {
     /// The address that the datagram came from.
     pub from: SocketAddr,
+    /// Whom it names as its recipient; nobody if it is for whoever is at the address that it went to.
+    pub to: Option<NodeId>,
     /// Who signed it.
     pub origin: NodeId,
     /// In which incarnation.
@@ -74,10 +76,12 @@ pub struct PacketInfo {
 }
 
 impl PacketInfo {
-    /// That of a frame.
-    pub fn of(from: SocketAddr, header: &Header) -> Self {
+    /// That of a frame which was found to be for node `me`, or for whoever is there.
+    pub fn of(from: SocketAddr, frame: &Frame<'_>, me: NodeId) -> Self {
+        let header = frame.header();
         Self {
             from,
+            to: frame.recipient().is_somebody().then_some(me),
             origin: header.origin(),
             incarnation: header.incarnation(),
             seq: header.seq(),

@@ -5,6 +5,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use octick_crypto::NodeId;
+
 use crate::control::id::MemberIndex;
 use crate::control::message::control_msg::Encode;
 pub use crate::limits::SEND_QUEUE_MAX;
@@ -21,6 +23,27 @@ pub struct SendQueue {
     dropped: u64,
 }
 
+/// Whom something is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Where that is.
+    pub address: SocketAddr,
+    /// Who that is: nobody else takes it. Nobody in particular if it is for whoever is there.
+    pub id: Option<NodeId>,
+}
+
+impl Recipient {
+    /// A node, at an address.
+    pub fn node(id: NodeId, address: SocketAddr) -> Self {
+        Self { address, id: Some(id) }
+    }
+
+    /// Whoever is at an address. Few kinds of messages [may](crate::control::message::kind::Addressing) be for it.
+    pub fn whoever(address: SocketAddr) -> Self {
+        Self { address, id: None }
+    }
+}
+
 /// A control frame and where it goes.
 #[derive(Debug)]
 pub struct Addressed {
@@ -33,9 +56,10 @@ pub struct Addressed {
 }
 
 impl SendQueue {
-    /// Adds a message to what goes to an address.
-    pub fn write(&mut self, to: SocketAddr, member: Option<MemberIndex>, message: &impl Encode) {
-        let open = self.control_frames.iter_mut().rev().take(SEND_QUEUE_OPEN_MAX).find(|sent| sent.to == to);
+    /// Adds a message to what goes to somebody.
+    pub fn write(&mut self, to: Recipient, member: Option<MemberIndex>, message: &impl Encode) {
+        let same = |sent: &&mut Addressed| sent.to == to.address && sent.control_frame.recipient() == to.id;
+        let open = self.control_frames.iter_mut().rev().take(SEND_QUEUE_OPEN_MAX).find(same);
         if let Some(sent) = open {
             sent.member = member.or(sent.member);
             if message.encode_into(&mut sent.control_frame) {
@@ -55,7 +79,7 @@ impl SendQueue {
     }
 
     /// Begins a control frame that news may fill, and that is not sent if there is none.
-    pub fn blank(&mut self, to: SocketAddr, member: MemberIndex) {
+    pub fn blank(&mut self, to: Recipient, member: MemberIndex) {
         if let Some(control_frame) = self.open(to, Some(member)) {
             self.control_frames.push_back(control_frame);
         }
@@ -97,11 +121,13 @@ impl SendQueue {
         }
     }
 
-    fn open(&mut self, to: SocketAddr, member: Option<MemberIndex>) -> Option<Addressed> {
+    fn open(&mut self, to: Recipient, member: Option<MemberIndex>) -> Option<Addressed> {
         if self.control_frames.len() == SEND_QUEUE_MAX {
             self.dropped += 1;
             return None;
         }
-        Some(Addressed { to, member, control_frame: self.control_frame() })
+        let mut control_frame = self.control_frame();
+        control_frame.address(to.id);
+        Some(Addressed { to: to.address, member, control_frame })
     }
 }

@@ -1,11 +1,13 @@
 //! May this origin say this, here and now? Everything that can be told before a signature is worth checking.
 
+use octick_crypto::NodeId;
+
 use super::directory::Directory;
-use crate::limits::RUN_ALIGN;
+use crate::limits::{CONTROL_FRAME_AGE_MAX, RUN_ALIGN};
 use crate::reject::Reject;
 use crate::stamp::{OriginIndex, Slot};
 use crate::state::Layout;
-use crate::wire::{Entries, Frame};
+use crate::wire::{Entries, Frame, Kind};
 
 /// What a node takes, apart from who speaks.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,23 @@ pub fn check(
     if directory.owns(origin, first, last) { Ok(()) } else { Err(Reject::NotOwner) }
 }
 
+/// Checks that a control frame is for node `me`, or for anyone, and made in these seconds: nobody gets far with what was said
+/// to another, or long ago.
+///
+/// # Errors
+/// [`Reject::Misaddressed`] or [`Reject::Expired`].
+pub fn check_control(frame: &Frame<'_>, me: NodeId, terms: &Terms, now_micros: u64) -> Result<(), Reject> {
+    debug_assert!(frame.kind() == Kind::Control, "cells are for everybody");
+    if !frame.recipient().admits(me) {
+        return Err(Reject::Misaddressed);
+    }
+    let age_max = terms.skew_micros_max.saturating_add(CONTROL_FRAME_AGE_MAX);
+    if frame.header().version().micros().saturating_add(age_max) < now_micros {
+        return Err(Reject::Expired);
+    }
+    Ok(())
+}
+
 /// Whether the frame's table exists, and the first and last slot that it touches; nothing for frames without cells.
 #[inline]
 fn span(frame: &Frame<'_>, layout: &Layout) -> Option<(bool, u64, u64)> {
@@ -77,7 +96,7 @@ mod tests {
     use super::*;
     use crate::data::roster::Origin;
     use crate::stamp::{Incarnation, Run, Seq, Version};
-    use crate::wire::{Block8, Block16, Kind, Sealer, Stamp};
+    use crate::wire::{Block8, Block16, ControlFrame, Sealer, Stamp};
 
     const NOW: u64 = 1_700_000_000_000_000;
     const TERMS: Terms = Terms {
@@ -154,5 +173,28 @@ mod tests {
     fn a_version_may_be_as_far_ahead_as_the_terms_say() {
         assert_eq!(verdict(Kind::Rows, &[32], &TERMS, NOW + 1_000), Ok(()));
         assert_eq!(verdict(Kind::Rows, &[32], &TERMS, NOW + 1_001), Err(Reject::Future));
+    }
+
+    #[test]
+    fn a_control_frame_is_taken_by_whom_it_names_and_in_its_seconds() {
+        let (identity, other) = (Identity::from_seed(&[1; 32]), Identity::from_seed(&[2; 32]));
+        let verdict = |to: Option<NodeId>, micros: u64| {
+            let mut control_frame = ControlFrame::new();
+            control_frame.address(to);
+            assert!(control_frame.push(7, &[1]));
+            let mut sealer = Sealer::new();
+            sealer.frame(Kind::Control, |draft| draft.control_frame(&control_frame));
+            let version = Version::new(micros, identity.id());
+            let stamp = Stamp { incarnation: Incarnation(1), first_seq: Seq(1), version };
+            sealer.seal(&identity, &MeshKeys::derive("accept"), &stamp);
+            let frame = Frame::parse(sealer.frames().next().expect("one frame")).unwrap();
+            check_control(&frame, other.id(), &TERMS, NOW)
+        };
+        assert_eq!(verdict(Some(other.id()), NOW), Ok(()));
+        assert_eq!(verdict(None, NOW), Ok(()));
+        assert_eq!(verdict(Some(identity.id()), NOW), Err(Reject::Misaddressed));
+        let oldest = NOW - TERMS.skew_micros_max - CONTROL_FRAME_AGE_MAX;
+        assert_eq!(verdict(None, oldest), Ok(()));
+        assert_eq!(verdict(None, oldest - 1), Err(Reject::Expired));
     }
 }

@@ -35,6 +35,8 @@ pub struct Ingress {
     directory: Directory,
     windows: WindowsView,
     terms: Terms,
+    /// Whom control frames with a recipient are for, if they are taken.
+    me: NodeId,
     verifier: Verifier,
     budgets: Budgets,
     counters: Counters,
@@ -43,8 +45,8 @@ pub struct Ingress {
 
 impl Ingress {
     /// A filter that knows the origins of `directory` and asks the engine's `windows`. It lets every sender cause as
-    /// much work as it likes, and knows but one, until it is given budgets. `ticks` reads the cycle counter, four
-    /// times a batch.
+    /// much work as it likes, and knows but one, until it is given budgets, and takes control frames for anyone only, until it knows
+    /// [for whom it stands](Self::for_node). `ticks` reads the cycle counter, four times a batch.
     pub fn new(
         directory: Directory,
         windows: WindowsView,
@@ -54,7 +56,14 @@ impl Ingress {
         ticks: fn() -> u64,
     ) -> Self {
         let verifier = Verifier::new(keys);
-        Self { directory, windows, terms, verifier, budgets: Budgets::unlimited(), counters, ticks }
+        let (me, budgets) = (NodeId([0; 16]), Budgets::unlimited());
+        Self { directory, windows, terms, me, verifier, budgets, counters, ticks }
+    }
+
+    /// The same filter, in front of node `me`: control frames for others are refused.
+    pub fn for_node(mut self, me: NodeId) -> Self {
+        (self.me, self.verifier) = (me, self.verifier.for_node(me));
+        self
     }
 
     /// The same filter, for the senders that `budgets` know, within their budgets.
@@ -214,10 +223,11 @@ impl Ingress {
             match self.judge(envelope, *origin, now_micros) {
                 Ok(checked) => batch.put(i, checked),
                 // Who was revoked may have been let in again since; it introduces itself like anybody.
-                Err(Reject::UnknownOrigin | Reject::RevokedOrigin)
-                    if self.may_introduce(envelope, now_micros) =>
-                {
-                    batch.strangers |= 1 << i;
+                Err(unknown @ (Reject::UnknownOrigin | Reject::RevokedOrigin)) => {
+                    match self.may_introduce(envelope, unknown, now_micros) {
+                        Ok(()) => batch.strangers |= 1 << i,
+                        Err(reject) => self.counters.reject(reject),
+                    }
                 }
                 Err(Reject::Duplicate) => {
                     batch.repeats |= 1 << i;
@@ -243,13 +253,16 @@ impl Ingress {
         }
     }
 
-    /// Whether this is a sound control frame of somebody who may want to become known.
+    /// Whether this is a sound control frame for this node, of somebody who may want to become known; `unknown` says otherwise.
     #[cold]
-    fn may_introduce(&self, envelope: Envelope<'_>, now_micros: u64) -> bool {
+    fn may_introduce(&self, envelope: Envelope<'_>, unknown: Reject, now_micros: u64) -> Result<(), Reject> {
         let dated = envelope.header().version().micros();
-        envelope.kind() == Kind::Control
-            && dated <= now_micros.saturating_add(self.terms.skew_micros_max)
-            && envelope.check().is_ok()
+        let ahead = dated > now_micros.saturating_add(self.terms.skew_micros_max);
+        if envelope.kind() != Kind::Control || ahead {
+            return Err(unknown);
+        }
+        let frame = envelope.check().map_err(|_| unknown)?;
+        accept::check_control(&frame, self.me, &self.terms, now_micros)
     }
 
     /// A known origin, a number not seen before, sound entries, and the right to say it.
@@ -275,6 +288,9 @@ impl Ingress {
         }
         let frame = envelope.check().map_err(|damage| damage.reject)?;
         accept::check(&frame, origin, &self.directory, &self.terms, now_micros)?;
+        if frame.kind() == Kind::Control {
+            accept::check_control(&frame, self.me, &self.terms, now_micros)?;
+        }
         Ok(Checked { frame, origin })
     }
 }

@@ -10,8 +10,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use octick_crypto::lanes::Settings;
-use octick_crypto::train::{ABSENT, Climb, MESSAGE_LEN, message, roots_of};
-use octick_crypto::{Hash, Item, MeshKeys, SIGNATURE_LEN, Verifier as Signatures};
+use octick_crypto::train::{ABSENT, Climb, MESSAGE_LEN, message, root_of, roots_of};
+use octick_crypto::{Hash, Item, MeshKeys, NodeId, SIGNATURE_LEN, Verifier as Signatures};
 
 use super::batch::{Batch, Checked, bits};
 use super::directory::Directory;
@@ -20,10 +20,14 @@ use crate::counters::{Counter, Counters};
 use crate::limits::{BATCH_MAX, ROOTS_MAX, WAVE_MAX, WAVE_ROOTS_MAX};
 use crate::reject::Reject;
 use crate::stamp::OriginIndex;
+use crate::wire::recipient::root_for;
+use crate::wire::{Frame, Kind};
 
 /// Checks waves of frames, and remembers the roots that held. All memory is taken at construction, some 900 KB.
 pub struct Verifier {
     keys: MeshKeys,
+    /// Whom control frames with a recipient are for, if they are for this node.
+    me: NodeId,
     /// Made when first needed, unless it was given: making one runs the kernel.
     signatures: Option<Signatures>,
     known: Box<[Option<Root>]>,
@@ -55,6 +59,7 @@ impl Verifier {
     pub fn new(keys: MeshKeys) -> Self {
         Self {
             keys,
+            me: NodeId([0; 16]),
             signatures: None,
             known: vec![None; ROOTS_MAX].into_boxed_slice(),
             trees: Trees::new(),
@@ -63,6 +68,12 @@ impl Verifier {
             verdicts: Box::new([false; WAVE_ROOTS_MAX]),
             hangs_on: Box::new([[KNOWN; BATCH_MAX]; WAVE_MAX]),
         }
+    }
+
+    /// The same, for the control frames that are for node `me`.
+    pub fn for_node(mut self, me: NodeId) -> Self {
+        self.me = me;
+        self
     }
 
     /// Forgets every verified root: origins may have moved in the directory.
@@ -144,6 +155,10 @@ impl Verifier {
         let (frame, header) = (checked.frame, checked.frame.header());
         let (index, len) = (header.train_index(), header.train_len());
         let climb = Climb { leaf: self.keys.leaf(frame.signed_part()), index, len, path: frame.path() };
+        if frame.kind() == Kind::Control {
+            let root = root_of(&self.keys, climb.leaf, index, len, climb.path);
+            return self.enter(b, i, checked, self.root_for_me(&frame, root), counters);
+        }
         let train = Train { origin: checked.origin, signature: frame.signature() };
         let Some(nodes) = self.trees.climb(&self.keys, &train, &climb) else {
             counters.add(Counter::RootsKnown, 1);
@@ -192,7 +207,17 @@ impl Verifier {
         }
         let mut roots = [ABSENT; BATCH_MAX];
         roots_of(&self.keys, &climbs[..count], &mut roots[..count]);
+        for (root, (_, checked)) in roots.iter_mut().zip(batch.live()) {
+            if checked.frame.kind() == Kind::Control {
+                *root = self.root_for_me(&checked.frame, *root);
+            }
+        }
         roots
+    }
+
+    /// What a control frame's origin has signed if it is for this node, or for anyone.
+    fn root_for_me(&self, frame: &Frame<'_>, root: Hash) -> Hash {
+        root_for(&self.keys, root, frame.recipient().is_somebody().then_some(self.me))
     }
 
     /// Decides all pending roots, a batch's worth at a time.

@@ -27,6 +27,7 @@ use crate::refusal::Refusals;
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
 use crate::time::Wall;
+use crate::wire::recipient::root_for;
 use crate::wire::{ControlFrame, Entries, Envelope, Frame, Header, Kind, Stamp};
 
 /// What the control plane found out.
@@ -165,7 +166,8 @@ impl Engine {
     pub fn handle_control_frame(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
         let (Some(mesh), Entries::Control(messages)) = (&mut self.mesh, frame.entries()) else { return };
         // Refusals are counted by the control plane.
-        let _ = mesh.control.handle_control_frame(now, &PacketInfo::of(from, frame.header()), messages);
+        let packet = PacketInfo::of(from, frame, self.identity.id());
+        let _ = mesh.control.handle_control_frame(now, &packet, messages);
         self.compare(now);
     }
 
@@ -182,14 +184,15 @@ impl Engine {
         };
         let leaf = self.keys.leaf(frame.signed_part());
         let (index, len) = (header.train_index(), header.train_len());
-        let signed = message(len, &root_of(&self.keys, leaf, index, len, frame.path()));
+        let root = root_of(&self.keys, leaf, index, len, frame.path());
+        let packet = PacketInfo::of(from, frame, self.identity.id());
+        let signed = message(len, &root_for(&self.keys, root, packet.to));
         let mut holds = [false];
         let item = Item { key: announcement.key(), message: &signed, signature: frame.signature() };
         verify_many(&[item], &mut holds);
         if !holds[0] {
             return self.counters.reject(Reject::BadSignature);
         }
-        let packet = PacketInfo::of(from, header);
         let _ = mesh.control.handle_introduced(now, &packet, announcement, messages);
         self.compare(now);
     }
@@ -305,7 +308,8 @@ impl Engine {
         let stamp = Stamp {
             incarnation: self.incarnation,
             first_seq: mesh.next_control_frame,
-            version: self.clock.tick_or_stay(Wall(wall_micros)),
+            // Says how old it is, and need not be told apart by it: nothing need be reserved for it.
+            version: self.clock.peek(Wall(wall_micros)),
         };
         mesh.next_control_frame = Seq(mesh.next_control_frame.0 + 1);
         self.train.seal(&self.identity, &self.keys, &stamp);

@@ -1,24 +1,31 @@
 //! A control frame: what the control planes of two nodes say to each other, several messages in one frame.
 //!
 //! ```text
-//! +------+-------+---------+----------------------+-----------+-- ... --+------------+
-//! | kind | flags | len u16 | body, len bytes      | 0 to 3 x 0| next    | zeros      |
-//! +------+-------+---------+----------------------+-----------+-- ... --+------------+
+//! +-----------+------+-------+---------+----------------------+-----------+-- ... --+------------+
+//! | recipient | kind | flags | len u16 | body, len bytes      | 0 to 3 x 0| next    | zeros      |
+//! +-----------+------+-------+---------+----------------------+-----------+-- ... --+------------+
 //! ```
 //!
-//! Messages begin at multiples of four. A kind of zero ends the control frame, and nothing but zeros follows, up to a multiple
+//! It begins with the [mark](super::recipient) of its recipient. Messages begin at multiples of four. A kind of zero ends the control frame, and nothing but zeros follows, up to a multiple
 //! of 16. What a message means is for the control plane to say; here only their bounds are checked.
 
+use octick_crypto::NodeId;
+
+use super::recipient::RecipientMark;
 use crate::limits::CONTROL_FRAME_MAX;
 use crate::reject::Reject;
 
 /// Bytes before a message's body.
 pub const HEAD_LEN: usize = 4;
-const _: () = assert!(BODY_MAX == CONTROL_FRAME_MAX - 4, "what the limits reckon with");
+/// Where the first message begins: behind the recipient's mark.
+const START: usize = RecipientMark::LEN;
+const _: () = assert!(BODY_MAX == CONTROL_FRAME_MAX - 8, "what the limits reckon with");
 // Padding and lengths fit: messages begin at multiples of four, frames end at multiples of 16.
-const _: () = assert!(HEAD_LEN == 4 && CONTROL_FRAME_MAX.is_multiple_of(16) && BODY_MAX <= u16::MAX as usize);
+const _: () = assert!(
+    START == 4 && HEAD_LEN == 4 && CONTROL_FRAME_MAX.is_multiple_of(16) && BODY_MAX <= u16::MAX as usize
+);
 /// Longest body: that of a message alone in its control frame.
-pub const BODY_MAX: usize = CONTROL_FRAME_MAX - HEAD_LEN;
+pub const BODY_MAX: usize = CONTROL_FRAME_MAX - START - HEAD_LEN;
 
 /// One message of a control frame, viewed in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +48,13 @@ pub struct Messages<'a> {
 impl<'a> Messages<'a> {
     /// Views what [`check`] accepted.
     pub(super) fn view(entries: &'a [u8]) -> Self {
-        Self { rest: entries }
+        Self { rest: entries.get(START..).unwrap_or(&[]) }
     }
+}
+
+/// Whom a control frame is for, as far as it says.
+pub(super) fn recipient(entries: &[u8]) -> RecipientMark {
+    entries.first_chunk().map_or(RecipientMark::ANYONE, |mark| RecipientMark::from_bytes(*mark))
 }
 
 impl<'a> Iterator for Messages<'a> {
@@ -57,14 +69,14 @@ impl<'a> Iterator for Messages<'a> {
 
 /// Checks that the messages fit, and that all other bytes are zero. Says at which byte they do not.
 pub(super) fn check(entries: &[u8]) -> Result<(), Fault> {
-    let mut rest = entries;
+    let mut rest = entries.get(START..).unwrap_or(&[]);
     let at = |rest: &[u8]| entries.len() - rest.len();
     while let Some((_, next)) = split(rest).map_err(|(reject, offset)| (reject, at(rest) + offset))? {
         rest = next;
     }
     match rest.iter().position(|byte| *byte != 0) {
         Some(offset) => Err((Reject::Reserved, at(rest) + offset)),
-        None if at(rest) == 0 => Err((Reject::ControlFrame, 0)),
+        None if at(rest) <= START => Err((Reject::ControlFrame, START)),
         None => Ok(()),
     }
 }
@@ -93,6 +105,7 @@ fn split(rest: &[u8]) -> Result<Option<(Message<'_>, &[u8])>, Fault> {
 /// A control frame in the making.
 #[derive(Clone)]
 pub struct ControlFrame {
+    recipient: Option<NodeId>,
     bytes: [u8; CONTROL_FRAME_MAX],
     len: usize,
 }
@@ -104,25 +117,43 @@ impl Default for ControlFrame {
 }
 
 impl ControlFrame {
-    /// No messages.
+    /// No messages, for whoever is there.
     pub const fn new() -> Self {
-        Self { bytes: [0; CONTROL_FRAME_MAX], len: 0 }
+        Self { recipient: None, bytes: [0; CONTROL_FRAME_MAX], len: START }
     }
 
-    /// Takes all messages out.
+    /// The same, for a node.
+    pub fn to(recipient: NodeId) -> Self {
+        let mut control_frame = Self::new();
+        control_frame.address(Some(recipient));
+        control_frame
+    }
+
+    /// Names the recipient, or nobody: for whoever is there.
+    pub fn address(&mut self, recipient: Option<NodeId>) {
+        self.recipient = recipient;
+        self.bytes[..START].copy_from_slice(&RecipientMark::of_any(recipient).to_bytes());
+    }
+
+    /// Whom it is for; nobody in particular if it is for whoever is there.
+    pub fn recipient(&self) -> Option<NodeId> {
+        self.recipient
+    }
+
+    /// Takes all messages out, and the recipient's name.
     pub fn clear(&mut self) {
         self.bytes[..self.len].fill(0);
-        self.len = 0;
+        (self.recipient, self.len) = (None, START);
     }
 
     /// Whether it holds no message.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len == START
     }
 
     /// Bytes of messages so far, with their heads and padding.
     pub fn len(&self) -> usize {
-        self.len
+        self.len - START
     }
 
     /// The longest body that still fits.
@@ -199,6 +230,7 @@ mod tests {
             bytes.truncate(bytes.len() / 16 * 16);
             let count = Messages::view(&bytes).count();
             prop_assert!(check(&bytes).is_err() || count > 0);
+            let _ = recipient(&bytes);
         }
     }
 
@@ -217,8 +249,11 @@ mod tests {
     #[test]
     fn a_cleared_control_frame_is_a_new_one() {
         let mut control_frame = control_frame(&[(7, vec![1; 3]), (8, vec![2; 40])]);
+        control_frame.address(Some(NodeId([9; 16])));
+        assert_eq!(recipient(control_frame.padded()), RecipientMark::of(NodeId([9; 16])));
         control_frame.clear();
         assert!(control_frame.is_empty() && control_frame.bytes == ControlFrame::new().bytes);
+        assert_eq!(control_frame.recipient(), None);
     }
 
     #[test]
@@ -230,11 +265,12 @@ mod tests {
             check(&bytes)
         };
         assert_eq!(check(&whole), Ok(()));
-        assert_eq!(broken(1, 1), Err((Reject::Reserved, 1)));
-        assert_eq!(broken(10, 1), Err((Reject::Reserved, 10)), "padding");
-        assert_eq!(broken(14, 200), Err((Reject::ControlFrame, 14)), "a body past the end");
-        assert_eq!(broken(0, 0), Err((Reject::Reserved, 2)), "something after the end");
-        assert_eq!(broken(25, 3), Err((Reject::Reserved, 25)), "something after the last message");
-        assert_eq!(check(&[0; 32]), Err((Reject::ControlFrame, 0)), "no message at all");
+        assert_eq!(broken(0, 77), Ok(()), "any recipient");
+        assert_eq!(broken(5, 1), Err((Reject::Reserved, 5)));
+        assert_eq!(broken(14, 1), Err((Reject::Reserved, 14)), "padding");
+        assert_eq!(broken(18, 200), Err((Reject::ControlFrame, 18)), "a body past the end");
+        assert_eq!(broken(4, 0), Err((Reject::Reserved, 6)), "something after the end");
+        assert_eq!(broken(29, 3), Err((Reject::Reserved, 29)), "something after the last message");
+        assert_eq!(check(&[0; 32]), Err((Reject::ControlFrame, 4)), "no message at all");
     }
 }

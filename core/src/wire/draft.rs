@@ -1,5 +1,6 @@
 //! A frame in the making: header and entries go into the caller's buffer; the seal follows.
 
+use octick_crypto::NodeId;
 use zerocopy::IntoBytes;
 
 use super::control_frame::ControlFrame;
@@ -15,6 +16,7 @@ pub struct Draft<'b> {
     buffer: &'b mut [u8; FRAME_MAX],
     kind: Kind,
     count: usize,
+    recipient: Option<NodeId>,
 }
 
 /// The frame holds as many entries as fit; the entry was not added.
@@ -24,7 +26,7 @@ pub struct Full;
 impl<'b> Draft<'b> {
     /// Begins a frame in `buffer`, whose content is overwritten.
     pub fn begin(buffer: &'b mut [u8; FRAME_MAX], kind: Kind) -> Self {
-        Self { buffer, kind, count: 0 }
+        Self { buffer, kind, count: 0, recipient: None }
     }
 
     /// Adds eight cells.
@@ -77,6 +79,12 @@ impl<'b> Draft<'b> {
         assert!(bytes.len().is_multiple_of(CONTROL_FRAME_UNIT), "{} bytes are no units", bytes.len());
         self.buffer[HEADER_LEN..][..bytes.len()].copy_from_slice(bytes);
         self.count = bytes.len() / CONTROL_FRAME_UNIT;
+        self.recipient = control_frame.recipient();
+    }
+
+    /// Whom the control frame in it is for, if it names somebody.
+    pub fn recipient(&self) -> Option<NodeId> {
+        self.recipient
     }
 
     /// Number of entries so far.

@@ -33,6 +33,9 @@ impl fmt::Display for Line<'_> {
             header.seq().0
         )?;
         write!(f, "train {} of {}  ", header.train_index() + 1, header.train_len())?;
+        if frame.recipient().is_somebody() {
+            write!(f, "for {}  ", frame.recipient())?;
+        }
         write!(f, "{}  {} {}", Time(header.version()), header.count(), unit(frame.kind(), header.count()))
     }
 }

@@ -8,7 +8,7 @@ use zerocopy::FromBytes;
 
 use super::control_frame::{self, Messages};
 use super::header::{MAGIC, WIRE_VERSION};
-use super::{Block8, Block16, Damage, Header, Kind, Rows, Stat, rows};
+use super::{Block8, Block16, Damage, Header, Kind, RecipientMark, Rows, Stat, rows};
 use crate::limits::{AUTH_MAX, ENTRIES_MAX, FRAME_MAX, FRAME_MIN, HEADER_LEN};
 use crate::reject::Reject;
 
@@ -197,6 +197,15 @@ impl<'a> Frame<'a> {
     pub fn path(&self) -> &'a [[u8; 32]] {
         let path = &self.bytes[self.signed_len() + SIGNATURE_LEN..];
         <[[u8; 32]]>::ref_from_bytes(path).expect("the length was checked")
+    }
+
+    /// Whom it is for: of a control frame what it says, anyone of other kinds.
+    #[inline]
+    pub fn recipient(&self) -> RecipientMark {
+        match self.kind {
+            Kind::Control => control_frame::recipient(&self.bytes[HEADER_LEN..self.signed_len()]),
+            _ => RecipientMark::ANYONE,
+        }
     }
 
     /// Its entries, viewed in place.

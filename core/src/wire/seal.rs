@@ -5,9 +5,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use octick_crypto::train::{ABSENT, TRAIN_MAX, Tree, message};
-use octick_crypto::{Hash, Identity, MeshKeys, SIGNATURE_LEN};
+use octick_crypto::{Hash, Identity, MeshKeys, NodeId, SIGNATURE_LEN};
 use zerocopy::FromBytes;
 
+use super::recipient::root_for;
 use super::{Draft, Header, Kind};
 use crate::limits::{FRAME_MAX, FRAME_MIN};
 use crate::stamp::{Incarnation, Seq, Version};
@@ -33,6 +34,8 @@ pub struct Sealer {
     lens: Vec<usize>,
     /// Hash of each signed part; empty until the train is sealed.
     leaves: Vec<Hash>,
+    /// Whom the one control frame is for, if it names somebody.
+    recipient: Option<NodeId>,
 }
 
 impl Default for Sealer {
@@ -48,6 +51,7 @@ impl Sealer {
             buffers: vec![[0; FRAME_MAX]; TRAIN_MAX].into_boxed_slice(),
             lens: Vec::with_capacity(TRAIN_MAX),
             leaves: Vec::with_capacity(TRAIN_MAX),
+            recipient: None,
         }
     }
 
@@ -70,6 +74,7 @@ impl Sealer {
     pub fn clear(&mut self) {
         self.lens.clear();
         self.leaves.clear();
+        self.recipient = None;
     }
 
     /// Adds one frame of `kind`, whose entries `fill` writes.
@@ -81,6 +86,7 @@ impl Sealer {
         assert!(self.leaves.is_empty(), "a sealed train is cleared before the next begins");
         let mut draft = Draft::begin(&mut self.buffers[self.lens.len()], kind);
         fill(&mut draft);
+        self.recipient = self.recipient.or(draft.recipient());
         self.lens.push(draft.finish());
     }
 
@@ -88,8 +94,8 @@ impl Sealer {
     /// signature and 500 a frame for its hash.
     ///
     /// # Panics
-    /// When there is no frame, the train is sealed already, the stamp's version does not carry the identity's tag, or
-    /// the numbers run past [`Seq::MAX`].
+    /// When there is no frame, the train is sealed already, the stamp's version does not carry the identity's tag, the
+    /// numbers run past [`Seq::MAX`], or a control frame with a recipient is not alone.
     pub fn seal(&mut self, identity: &Identity, keys: &MeshKeys, stamp: &Stamp) {
         assert!(stamp.version.is_of(identity.id()), "a version carries its origin's tag");
         assert!(self.leaves.is_empty(), "a train is sealed once");
@@ -99,6 +105,7 @@ impl Sealer {
             stamp.first_seq.0.saturating_add(count as u64) <= Seq::MAX.0 + 1,
             "an incarnation has 2^48 - 1 frames"
         );
+        assert!(self.recipient.is_none() || count == 1, "what is for one node is a train by itself");
         let mut parts = [&[][..]; TRAIN_MAX];
         for (index, (buffer, len)) in self.buffers.iter_mut().zip(&self.lens).enumerate() {
             let (header, _) = Header::mut_from_prefix(buffer).expect("a buffer holds a header");
@@ -112,7 +119,7 @@ impl Sealer {
         keys.leaves(&parts[..count], &mut self.leaves);
         assert!(self.leaves.iter().all(|leaf| *leaf != ABSENT), "a frame without a leaf would go unsigned");
         let tree = Tree::build(keys, &self.leaves);
-        let signature = identity.sign(&message(count, &tree.root()));
+        let signature = identity.sign(&message(count, &root_for(keys, tree.root(), self.recipient)));
         for (index, (buffer, len)) in self.buffers.iter_mut().zip(&mut self.lens).enumerate() {
             buffer[*len..][..SIGNATURE_LEN].copy_from_slice(&signature);
             *len += SIGNATURE_LEN;

@@ -399,6 +399,7 @@ impl Mesh {
         node.seq += 1;
         PacketInfo {
             from: node.address,
+            to: None,
             origin: node.id,
             incarnation: node.incarnation,
             seq: Seq(node.seq),
@@ -407,7 +408,7 @@ impl Mesh {
     }
 
     fn send(&mut self, i: usize, to: SocketAddr, control_frame: Box<ControlFrame>) {
-        let packet = self.packet(i);
+        let packet = PacketInfo { to: control_frame.recipient(), ..self.packet(i) };
         self.largest = self.largest.max(control_frame.padded().len());
         let node = &mut self.nodes[i];
         node.control_frames += 1;
@@ -427,8 +428,14 @@ impl Mesh {
         self.push(at, Event::ControlFrame { to, packet, control_frame });
     }
 
-    /// Lets a control frame arrive, whoever wrote it.
+    /// Lets a control frame arrive, whoever wrote it; if it names no recipient, as one that names this node.
     pub(crate) fn deliver(&mut self, to: usize, packet: &PacketInfo, control_frame: &ControlFrame) {
+        let named = packet.to.or(Some(self.nodes[to].id));
+        self.arrive(to, &PacketInfo { to: named, ..*packet }, control_frame);
+    }
+
+    /// Lets a control frame arrive as it is.
+    pub(crate) fn arrive(&mut self, to: usize, packet: &PacketInfo, control_frame: &ControlFrame) {
         let (now, control) = (self.now, &mut self.nodes[to].control);
         let messages = control_frame.messages();
         if let Ok(announcement) = control.introduce(now, packet.from, packet.origin, messages.clone()) {
@@ -464,9 +471,7 @@ impl Mesh {
                         self.after(i);
                     }
                 }
-                Event::ControlFrame { to, packet, control_frame } => {
-                    self.deliver(to, &packet, &control_frame)
-                }
+                Event::ControlFrame { to, packet, control_frame } => self.arrive(to, &packet, &control_frame),
                 Event::Update { to, from, update } => self.handle_update(to, Some(from), update),
             }
         }

@@ -65,7 +65,8 @@ impl Node {
             ticks: no_ticks,
         });
         let terms = Terms { layout: LAYOUT, skew_micros_max: SKEW };
-        let ingress = Ingress::new(directory, engine.windows(), terms, keys, counters.clone(), no_ticks);
+        let ingress = Ingress::new(directory, engine.windows(), terms, keys, counters.clone(), no_ticks)
+            .for_node(identity(n).id());
         Self { engine, ingress, counters }
     }
 

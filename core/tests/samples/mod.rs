@@ -20,9 +20,11 @@ pub(crate) fn fill(train: &mut Sealer, kind: Kind, first: u32, count: usize) {
             assert_eq!(draft.rows(&rows), count);
         }
         Kind::Control => {
-            // One message for each unit of 16 bytes: a head of four, and a body of twelve.
+            // One message for each unit of 16 bytes: a head of four, and a body of twelve, or of eight behind the recipient's mark.
             let mut control_frame = ControlFrame::new();
-            numbers.for_each(|n| assert!(control_frame.push(n as u8 | 1, &[n as u8; 12])));
+            for (n, len) in numbers.zip([8].into_iter().chain(std::iter::repeat(12))) {
+                assert!(control_frame.push(n as u8 | 1, &[n as u8; 12][..len]));
+            }
             draft.control_frame(&control_frame);
         }
         Kind::StatsQuery | Kind::StatsReply => {

@@ -115,6 +115,7 @@ pub(in crate::runtime) fn build(settings: Settings) -> Result<Node, StartError> 
         at_once: config.verify_at_once,
         limits: config.limits,
         origins_max: config.origins_max,
+        id,
         terms: Terms { layout: config.layout, skew_micros_max: config.skew_max.as_micros() as u64 },
         directory,
         windows: engine.windows(),

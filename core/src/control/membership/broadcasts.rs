@@ -9,9 +9,7 @@ use alloc::collections::BTreeMap;
 use crate::control::id::MemberIndex;
 use crate::control::membership::table::Members;
 pub use crate::limits::BROADCASTS_MAX;
-use crate::limits::CONTROL_FRAME_MAX;
 use crate::wire::ControlFrame;
-use crate::wire::control_frame::HEAD_LEN;
 
 /// What is waiting to be told.
 #[derive(Debug, Default)]
@@ -89,7 +87,7 @@ impl BroadcastQueue {
         let times_max = times_max(members);
         let last = self.next;
         let mut from = 0;
-        while control_frame.len() + HEAD_LEN < CONTROL_FRAME_MAX {
+        while control_frame.room() > 0 {
             let Some((&key, &place)) = self.waiting.range(from..).next() else { break };
             from = key + 1;
             if key & ((1 << ORDER_BITS) - 1) > last {

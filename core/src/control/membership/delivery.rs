@@ -11,6 +11,7 @@ use crate::control::membership::verified::{Ahead, announced};
 use crate::control::message::announcement::{Announcement, peek};
 use crate::control::message::membership::{Announced, MembershipMsg};
 use crate::control::output::PacketInfo;
+use crate::control::send_queue::Recipient;
 use crate::refusal::Refusal;
 use crate::stamp::Incarnation;
 use crate::wire::Messages;
@@ -52,6 +53,9 @@ impl Membership {
         introduced: Option<Arc<Announcement>>,
         out: &mut Effects,
     ) -> Result<Delivery, Refusal> {
+        if packet.to.is_some_and(|to| to != self.me().id()) {
+            return Err(Refusal::Misaddressed);
+        }
         if packet.origin == self.me().id() {
             self.handle_own_key(now, packet, out);
             return Err(Refusal::Own);
@@ -62,9 +66,12 @@ impl Membership {
         if !member.is_new_control_frame(packet.seq.0) {
             return Err(Refusal::Duplicate);
         }
-        member.heard_from(packet.from, now);
+        if packet.to.is_some() {
+            // What names nobody may have been said to another, and be passed on.
+            member.heard_from(packet.from, now);
+        }
         self.read_ahead(now, messages, &mut ahead);
-        self.tell_state(from, packet.from, now, out);
+        self.tell_state(from, packet, now, out);
         Ok(Delivery { from, address: packet.from, proven: false, announced: false, ahead })
     }
 
@@ -93,7 +100,8 @@ impl Membership {
             let is_later = packet.version > version;
             if (is_later || introduces) && self.address_prover.may_challenge(now) {
                 let later = self.members.get(place).announcement().clone();
-                out.send_queue.write(packet.from, None, &MembershipMsg::Announce(Announced::of(&later)));
+                let sender = Recipient::node(packet.origin, packet.from);
+                out.send_queue.write(sender, None, &MembershipMsg::Announce(Announced::of(&later)));
                 if is_later && self.members.get(place).state().is_live() {
                     self.conflict(place, Some(packet.from), now, out);
                 }
@@ -135,7 +143,8 @@ impl Membership {
             self.refute_now(now, out);
         }
         if let Some(at) = at.filter(|_| self.address_prover.may_challenge(now)) {
-            out.send_queue.write(at, None, &MembershipMsg::Announce(Announced::of(self.me())));
+            let other = Recipient::node(self.me().id(), at);
+            out.send_queue.write(other, None, &MembershipMsg::Announce(Announced::of(self.me())));
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::control::membership::rtt::Rtt;
 use crate::control::message::announcement::Announcement;
 use crate::control::message::descriptor::Descriptor;
 use crate::control::message::membership::Listed;
+use crate::control::send_queue::Recipient;
 use crate::limits::ADDRESSES_MAX;
 use crate::stamp::{Incarnation, Version};
 
@@ -134,6 +135,11 @@ impl Member {
     pub fn address(&self) -> Option<SocketAddr> {
         let addresses = &self.announcement.statement().addresses;
         addresses.get(usize::from(self.via)).or(addresses.first()).copied()
+    }
+
+    /// Who it is, and where it is written to; nothing without an address.
+    pub fn recipient(&self) -> Option<Recipient> {
+        self.address().map(|address| Recipient::node(self.id, address))
     }
 
     /// Whether it ever wrote to this node, and so knows it.

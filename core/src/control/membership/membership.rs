@@ -373,15 +373,15 @@ impl Membership {
 
     /// Writes to a member, if it has an address.
     pub(in crate::control) fn send_to(&self, place: MemberIndex, message: &impl Encode, out: &mut Effects) {
-        if let Some(address) = self.members.get(place).address() {
-            out.send_queue.write(address, Some(place), message);
+        if let Some(recipient) = self.members.get(place).recipient() {
+            out.send_queue.write(recipient, Some(place), message);
         }
     }
 
     /// Begins a control frame to a member that only news fill.
     pub(super) fn blank(&self, place: MemberIndex, out: &mut Effects) {
-        if let Some(address) = self.members.get(place).address() {
-            out.send_queue.blank(address, place);
+        if let Some(recipient) = self.members.get(place).recipient() {
+            out.send_queue.blank(recipient, place);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::control::membership::table::{Applied, Members};
 use crate::control::membership::verified::Ahead;
 use crate::control::message::announcement::peek;
 use crate::control::message::membership::{Announced, MembershipMsg};
+use crate::control::send_queue::Recipient;
 use crate::refusal::Refusal;
 use crate::time::micros;
 
@@ -63,6 +64,7 @@ impl Membership {
             self.conflict(place, at, now, out);
             if let Some(at) = at.filter(|_| self.address_prover.may_challenge(now)) {
                 // Who writes, first: it may have met nobody yet.
+                let at = Recipient::node(id, at);
                 out.send_queue.write(at, None, &MembershipMsg::Announce(Announced::of(self.me())));
                 out.send_queue.write(at, None, &MembershipMsg::Announce(Announced::of(&announcement)));
             }

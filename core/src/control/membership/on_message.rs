@@ -10,6 +10,7 @@ use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::sync;
 use crate::control::message::announcement::peek;
 use crate::control::message::membership::{Announced, MembershipMsg};
+use crate::control::send_queue::Recipient;
 use crate::refusal::Refusal;
 
 impl Membership {
@@ -22,9 +23,10 @@ impl Membership {
         out: &mut Effects,
     ) -> Result<Handled, Refusal> {
         let (from, address) = (delivery.from, delivery.address);
+        let sender = Recipient::node(self.members.get(from).id(), address);
         match message {
             MembershipMsg::Hello => {
-                out.send_queue.write(address, None, &MembershipMsg::Announce(Announced::of(self.me())));
+                out.send_queue.write(sender, None, &MembershipMsg::Announce(Announced::of(self.me())));
             }
             MembershipMsg::Announce(announced) => {
                 let whose = peek(announced.announcement).map(|(id, ..)| id);
@@ -41,7 +43,7 @@ impl Membership {
             MembershipMsg::Accuse(accusation) => self.handle_accusation(now, from, accusation, out)?,
             MembershipMsg::Ping { nonce, digest } => {
                 let ack = MembershipMsg::Ack { nonce, digest: self.members.digest() };
-                out.send_queue.write(address, Some(from), &ack);
+                out.send_queue.write(sender, Some(from), &ack);
                 self.compare(now, from, digest, out);
             }
             MembershipMsg::Ack { nonce, digest } => self.handle_ack(now, from, nonce, digest, out)?,
@@ -126,7 +128,8 @@ impl Membership {
         seen_at: SocketAddr,
         out: &mut Effects,
     ) -> Result<Handled, Refusal> {
-        let (from, address) = (delivery.from, delivery.address);
+        let from = delivery.from;
+        let sender = Recipient::node(self.members.get(from).id(), delivery.address);
         if !self.address_prover.may_challenge(now) {
             return Err(Refusal::Budget);
         }
@@ -136,7 +139,7 @@ impl Membership {
         if !delivery.announced {
             // It did not introduce itself, so it knows this node, and only wants the proof; if for an answer, the question
             // is lost, and asked again.
-            out.send_queue.write(address, Some(from), &MembershipMsg::Response(token));
+            out.send_queue.write(sender, Some(from), &MembershipMsg::Response(token));
             if self.sync.asked(from) {
                 self.sync.note_question(from, now);
                 self.ask_for_all(from, 0, out);
@@ -145,14 +148,14 @@ impl Membership {
         }
         let me = self.me().clone();
         // The announcement comes first: whoever challenges may not know this node.
-        out.send_queue.write(address, None, &MembershipMsg::Announce(Announced::of(&me)));
-        out.send_queue.write(address, None, &MembershipMsg::Response(token));
-        out.send_queue.write(address, None, &MembershipMsg::Hello);
+        out.send_queue.write(sender, None, &MembershipMsg::Announce(Announced::of(&me)));
+        out.send_queue.write(sender, None, &MembershipMsg::Response(token));
+        out.send_queue.write(sender, None, &MembershipMsg::Hello);
         let is_local = self.members.get(from).region() == self.statement.region;
         if self.sync.greet(from, is_local, now) {
             let digests = self.members.digests();
             let digests = (self.members.live().len() > 1).then_some(&digests);
-            out.send_queue.write(address, None, &MembershipMsg::SyncAsk { cursor: 0, digests });
+            out.send_queue.write(sender, None, &MembershipMsg::SyncAsk { cursor: 0, digests });
         }
         Ok(Handled::Done)
     }

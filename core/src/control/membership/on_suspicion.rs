@@ -1,13 +1,13 @@
 //! The way of an accusation: a suspicion is opened, confirmed, refuted by its subject, or comes true.
 
-use core::net::SocketAddr;
-
 use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::suspicion::terms;
 use crate::control::membership::table::{Applied, Members};
 use crate::control::message::membership::{Accusation, MembershipMsg};
+use crate::control::output::PacketInfo;
+use crate::control::send_queue::Recipient;
 use crate::refusal::Refusal;
 use crate::time::{MS, micros};
 
@@ -144,13 +144,22 @@ impl Membership {
     }
 
     /// Who writes, lives; and is told if others may think otherwise, so that it can say so to all.
-    pub(super) fn tell_state(&mut self, place: MemberIndex, from: SocketAddr, now: u64, out: &mut Effects) {
+    pub(super) fn tell_state(
+        &mut self,
+        place: MemberIndex,
+        packet: &PacketInfo,
+        now: u64,
+        out: &mut Effects,
+    ) {
         let state = self.members.get(place).state();
         if state == PeerState::Alive {
             return;
         }
         let note = MembershipMsg::Accuse(accusation(self.members.get(place), self.me().id()));
+        let from = Recipient::node(self.members.get(place).id(), packet.from);
         match state {
+            // Only what names this node shows that its sender is there: the rest may have been said to another, and be passed on.
+            PeerState::Suspected if packet.to.is_none() => {}
             PeerState::Suspected if self.settings.lifeguard => {
                 out.send_queue.write(from, Some(place), &note);
                 self.clear_suspicion(place, now, out);

@@ -6,6 +6,7 @@ use crate::control::membership::delivery::{Delivery, Handled};
 use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::sync;
 use crate::control::message::membership::{BUCKETS, MembershipMsg};
+use crate::control::send_queue::Recipient;
 use crate::limits::CONTROL_FRAME_MAX;
 use crate::refusal::Refusal;
 
@@ -35,7 +36,8 @@ impl Membership {
             return Ok(Handled::RemoteAsks(digests.is_none()));
         }
         self.newcomers.asked_by(from, digests.is_none(), now);
-        let say = |message: &MembershipMsg<'_>| out.send_queue.write(address, Some(from), message);
+        let asker = Recipient::node(self.members.get(from).id(), address);
+        let say = |message: &MembershipMsg<'_>| out.send_queue.write(asker, Some(from), message);
         let bytes = sync::answer(&self.members, cursor, digests, say);
         self.paid(now, from, bytes);
         Ok(Handled::Done)
@@ -74,7 +76,8 @@ impl Membership {
         out: &mut Effects,
     ) {
         let (from, address) = (delivery.from, delivery.address);
-        let say = |message: &MembershipMsg<'_>| out.send_queue.write(address, Some(from), message);
+        let asker = Recipient::node(self.members.get(from).id(), address);
+        let say = |message: &MembershipMsg<'_>| out.send_queue.write(asker, Some(from), message);
         let bytes = sync::answer_remote(&self.members, from, everything, delegates, say);
         self.paid(now, from, bytes);
     }

@@ -10,6 +10,7 @@ use crate::control::membership::probe::ProbeAction;
 use crate::control::membership::suspicion::terms;
 use crate::control::message::membership::{Accusation, Announced, MembershipMsg};
 use crate::control::output::Output;
+use crate::control::send_queue::Recipient;
 use crate::time::{MS, S, micros};
 
 /// Broadcasts that fill a control frame, about.
@@ -67,7 +68,7 @@ impl Membership {
     }
 
     pub(super) fn greet_at(&self, address: SocketAddr, out: &mut Effects) {
-        let me = self.me().clone();
+        let (me, address) = (self.me().clone(), Recipient::whoever(address));
         out.send_queue.write(address, None, &MembershipMsg::Announce(Announced::of(&me)));
         out.send_queue.write(address, None, &MembershipMsg::Hello);
         if self.members.live().is_empty() {

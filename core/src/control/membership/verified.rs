@@ -13,6 +13,7 @@ use crate::control::membership::membership::Membership;
 use crate::control::message::announcement::{Announcement, peek};
 use crate::control::message::kind::MessageKind;
 use crate::control::message::membership::{Announced, MembershipMsg};
+use crate::control::send_queue::Recipient;
 use crate::limits::CREDENTIAL_MAX;
 use crate::refusal::Refusal;
 use crate::time::micros;
@@ -100,11 +101,12 @@ impl Membership {
     ) {
         if self.address_prover.may_challenge(now) {
             let token = self.address_prover.token(id, to, now);
+            let recipient = Recipient::node(id, to);
             if stranger {
                 let me = self.me().clone();
-                out.send_queue.write(to, None, &MembershipMsg::Announce(Announced::of(&me)));
+                out.send_queue.write(recipient, None, &MembershipMsg::Announce(Announced::of(&me)));
             }
-            out.send_queue.write(to, None, &MembershipMsg::Challenge { token, seen_at: to });
+            out.send_queue.write(recipient, None, &MembershipMsg::Challenge { token, seen_at: to });
         }
     }
 

@@ -32,8 +32,17 @@ impl Family {
     }
 }
 
+/// Whom a message may be for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Addressing {
+    /// The recipient that its control frame names, and nobody else.
+    Named,
+    /// Whoever is at the address, too: what is said before one knows who is there. It proves nothing but itself.
+    Anyone,
+}
+
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $name:ident = $byte:literal, $metric:literal, $family:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $byte:literal, $metric:literal, $family:ident, $to:ident;)+) => {
         /// What a message of a control frame is. A byte that is none of these is counted and passed over.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -63,6 +72,11 @@ macro_rules! kinds {
                 match self { $(Self::$name => Family::$family,)+ }
             }
 
+            /// Whom it may be for.
+            pub const fn addressing(self) -> Addressing {
+                match self { $(Self::$name => Addressing::$to,)+ }
+            }
+
             /// What it is for.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc),+),)+ }
@@ -73,51 +87,51 @@ macro_rules! kinds {
 
 kinds! {
     /// Asks whoever is there to introduce itself.
-    Hello = 0x01, "hello", Membership;
+    Hello = 0x01, "hello", Membership, Anyone;
     /// Compares tables of members: ask, list, want or done, by the first byte of the body.
-    Sync = 0x03, "sync", Membership;
+    Sync = 0x03, "sync", Membership, Anyone;
     /// Exchanges samples of the mesh (CYCLON).
-    Shuffle = 0x04, "shuffle", CrossRegion;
+    Shuffle = 0x04, "shuffle", CrossRegion, Named;
     /// Asks whether the receiver is there (SWIM).
-    Ping = 0x05, "ping", Membership;
+    Ping = 0x05, "ping", Membership, Named;
     /// Answers a ping, one's own or a helper's.
-    Ack = 0x06, "ack", Membership;
+    Ack = 0x06, "ack", Membership, Named;
     /// Compares sets of updates; the first byte of the body says which step.
-    Reconcile = 0x0C, "reconcile", Reconcile;
+    Reconcile = 0x0C, "reconcile", Reconcile, Named;
     /// Compares digests of tables of cells; the first byte of the body says which step.
-    Audit = 0x0E, "audit", Audit;
+    Audit = 0x0E, "audit", Audit, Named;
     /// Says that the leader of a region is there.
-    Heartbeat = 0x40, "heartbeat", CrossRegion;
+    Heartbeat = 0x40, "heartbeat", CrossRegion, Named;
     /// Asks for proof that the receiver receives what is sent to its address.
-    Challenge = 0x60, "challenge", Membership;
+    Challenge = 0x60, "challenge", Membership, Named;
     /// Brings that proof back.
-    Response = 0x61, "response", Membership;
+    Response = 0x61, "response", Membership, Named;
     /// A member's announcement, signed by itself, and its credential if the receiver may lack it.
-    Announce = 0x70, "announce", Membership;
+    Announce = 0x70, "announce", Membership, Anyone;
     /// Asks for the decisions of the mesh's authority behind a number.
-    DecisionsAsk = 0x72, "decisions-ask", Membership;
+    DecisionsAsk = 0x72, "decisions-ask", Membership, Named;
     /// A decision of the mesh's authority: a revocation, new keys, an issuer.
-    Decision = 0x73, "decision", Membership;
+    Decision = 0x73, "decision", Membership, Named;
     /// The announcement of a member that failed, and that the sender misses.
-    Missing = 0x74, "missing", Membership;
+    Missing = 0x74, "missing", Membership, Named;
     /// A member's signed word that another one is gone for good.
-    ForceLeave = 0x75, "force-leave", Membership;
+    ForceLeave = 0x75, "force-leave", Membership, Named;
     /// Asks the receiver to ping another member (SWIM).
-    PingReq = 0xF5, "ping-req", Membership;
+    PingReq = 0xF5, "ping-req", Membership, Named;
     /// Says that the helper is there and heard nothing from the target (Lifeguard).
-    Nack = 0xF6, "nack", Membership;
+    Nack = 0xF6, "nack", Membership, Named;
     /// Says that a member is suspected, or failed.
-    Accuse = 0xF7, "accuse", Membership;
+    Accuse = 0xF7, "accuse", Membership, Named;
     /// Names updates that the sender has.
-    Ids = 0xF8, "ids", Dissemination;
+    Ids = 0xF8, "ids", Dissemination, Named;
     /// Names updates that the sender wants.
-    Pull = 0xF9, "pull", Dissemination;
+    Pull = 0xF9, "pull", Dissemination, Named;
     /// Names the updates that the sender took in last.
-    Offer = 0xFA, "offer", Dissemination;
+    Offer = 0xFA, "offer", Dissemination, Named;
     /// Names updates that the sender had before they came from the receiver (Plumtree).
-    Prune = 0xFB, "prune", Dissemination;
+    Prune = 0xFB, "prune", Dissemination, Named;
     /// Makes or breaks a link of the overlay.
-    Link = 0xFC, "link", Dissemination;
+    Link = 0xFC, "link", Dissemination, Named;
 }
 
 /// Bytes that are spoken for and mean nothing yet, first and last: what comes next takes them from here.

@@ -6,7 +6,7 @@ use octick_core::data::accept::Terms;
 use octick_core::data::budget::Limits;
 use octick_core::data::{Budgets, Directory, Ingress, WindowsView};
 use octick_core::limits::STRANGERS;
-use octick_crypto::{MeshKeys, lanes};
+use octick_crypto::{MeshKeys, NodeId, lanes};
 
 use crate::clock;
 use crate::runtime::ingress::filter::IngressStage;
@@ -25,6 +25,8 @@ pub(in crate::runtime) struct Parts {
     pub(in crate::runtime) limits: Limits,
     /// Nodes whose frames are taken.
     pub(in crate::runtime) origins_max: usize,
+    /// Which node this is: control frames for others are refused.
+    pub(in crate::runtime) id: NodeId,
     /// What a frame is held to.
     pub(in crate::runtime) terms: Terms,
     /// Whose frames are taken at the start.
@@ -61,6 +63,7 @@ impl Stages {
             (parts.directory.clone(), parts.windows.clone(), thread_stats.counters.clone());
         let ingress =
             Ingress::new(directory, windows, parts.terms, parts.keys.clone(), counters, clock::ticks)
+                .for_node(parts.id)
                 .with_signatures(signatures)
                 .with_budgets(Budgets::new(&parts.limits, parts.origins_max as u32, STRANGERS));
         let senders = Senders::new(parts.origins_max);
