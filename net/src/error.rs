@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use octick_core::engine::NotLearnt;
-use octick_core::stamp::Slot;
+use octick_core::stamp::{Run, Slot};
 use octick_core::state::TableKind;
 use octick_crypto::NodeId;
 
@@ -244,6 +244,8 @@ impl std::error::Error for MeshError {}
 pub enum RenewError {
     /// The credential is that of this other node. Nothing changed.
     Others(NodeId),
+    /// The credential does not grant these slots, which the node writes: it takes them at its next start. Nothing changed.
+    Slots(Run),
     /// The node is in no mesh.
     Mesh(MeshError),
 }
@@ -252,6 +254,12 @@ impl fmt::Display for RenewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Others(member) => write!(f, "the credential is that of {member}, another node"),
+            Self::Slots(run) => {
+                write!(
+                    f,
+                    "the credential does not grant slots {run}, which this node writes until its next start"
+                )
+            }
             Self::Mesh(error) => write!(f, "{error}"),
         }
     }

@@ -25,7 +25,7 @@ use crate::changes::Changes;
 use crate::config::{Peer, check_runs};
 use crate::error::{Gone, LearnError, MeshError, NotReady, QueryError, RenewError};
 use crate::events::{EventSource, Events};
-use crate::mesh::{Appended, Credential, Expelled, MeshView, Quorum, Steering, Whom};
+use crate::mesh::{Appended, Credential, Expelled, MemberView, MeshView, Quorum, Steering, Whom};
 use crate::notify::{Closed, Waiters};
 use crate::runtime::{
     Command, Latencies, PeerSnapshot, SenderStats, ThreadStats, Threads, Waker, Write, tally,
@@ -135,6 +135,11 @@ impl Handle {
     /// Where it receives.
     pub fn local_addr(&self) -> SocketAddr {
         self.inner.local
+    }
+
+    /// The runs of slots that it writes.
+    pub fn runs(&self) -> &[Run] {
+        &self.inner.runs
     }
 
     /// What it runs on.
@@ -271,6 +276,15 @@ impl Handle {
         answer.recv().map_err(|_| MeshError::Gone)?.ok_or(MeshError::NoMembership)
     }
 
+    /// The member that goes by `name`, which the mesh's authority gave it; `None` where nobody does. What of many members is asked
+    /// at a time, [`MeshView::member_named`] answers.
+    ///
+    /// # Errors
+    /// As [`Handle::mesh`].
+    pub fn member_named(&self, name: &str) -> Result<Option<MemberView>, MeshError> {
+        Ok(self.mesh()?.member_named(name).cloned())
+    }
+
     /// What this node finds out about its mesh, for one more consumer: from the oldest of the last 1,024 events on. However
     /// many consumers there are, each gets every event, at its own pace, and is told of those it missed.
     pub fn events(&self) -> Events {
@@ -324,6 +338,16 @@ impl Handle {
         answer.recv().map_err(|_| MeshError::Gone)?.ok_or(MeshError::NoMembership)
     }
 
+    /// What the mesh's authority decided after the first `known` decisions, in their order: for whoever keeps them over restarts.
+    ///
+    /// # Errors
+    /// As [`Handle::mesh`].
+    pub fn decisions(&self, known: u64) -> Result<Vec<Arc<SignedDecision>>, MeshError> {
+        let (reply, answer) = channel::bounded(1);
+        self.command(Command::Decisions(known, reply)).map_err(|Gone| MeshError::Gone)?;
+        answer.recv().map_err(|_| MeshError::Gone)?.ok_or(MeshError::NoMembership)
+    }
+
     /// Lives by another credential from now on, which every member is shown.
     ///
     /// # Errors
@@ -332,6 +356,9 @@ impl Handle {
         let member = credential.grant().member;
         if member != self.id() {
             return Err(RenewError::Others(member));
+        }
+        if let Some(run) = self.runs().iter().find(|run| !credential.grant().covers(**run)) {
+            return Err(RenewError::Slots(*run));
         }
         self.steer(Steering::Renew(Arc::new(credential)))?;
         Ok(())

@@ -62,8 +62,9 @@ pub use error::{Gone, LearnError, MeshError, NotReady, QueryError, QuorumError, 
 pub use events::{Events, NextEvent};
 pub use handle::{About, Handle, Shutdown, Stats};
 pub use mesh::{
-    Admission, Appended, Authority, AuthorityLog, Credential, Expelled, MemberView, Membership, MeshEvent,
-    MeshView, Partition, PeerState, QuorumView, Region, Rights, Rule, Strategy, TravelView,
+    Admission, AdmissionView, Appended, Authority, AuthorityLog, Credential, Expelled, MemberView,
+    Membership, MeshEvent, MeshView, Partition, PeerState, QuorumView, Region, Rights, Rule, Strategy,
+    TravelView,
 };
 pub use octick_core::counters::{Counter, Tally};
 pub use octick_core::data::budget::{Limits, Rate, SenderScore};

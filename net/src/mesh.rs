@@ -98,6 +98,28 @@ pub struct MemberView {
     pub counts: bool,
     /// Whether it is this node itself.
     pub this_node: bool,
+    /// What the mesh's authority granted it, if it showed that: its name and its slots, until when.
+    pub credential: Option<Arc<Credential>>,
+}
+
+impl MemberView {
+    /// What people call it, if the mesh's authority gave it a name.
+    pub fn name(&self) -> Option<&str> {
+        self.credential.as_ref().map(|credential| credential.grant().name.as_str())
+    }
+}
+
+/// By which rule this node admits members, and what it may do itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdmissionView {
+    /// The rule.
+    pub rule: Rule,
+    /// Whether the mesh has an authority, as far as this node's configuration says.
+    pub has_authority: bool,
+    /// How many decisions of the authority are known: the number of the last.
+    pub decisions: u64,
+    /// What this node may do, by its own reckoning.
+    pub rights: Rights,
 }
 
 /// How updates travel, as this node sees it.
@@ -128,12 +150,20 @@ pub struct MeshView {
     pub travel: TravelView,
     /// Whether nobody has answered for a while: of a node with seeds, that they are down.
     pub alone: bool,
+    /// By which rule members are admitted.
+    pub admission: AdmissionView,
 }
 
 impl MeshView {
     /// Members that are believed to be there, this node among them.
     pub fn live(&self) -> impl Iterator<Item = &MemberView> {
         self.members.iter().filter(|member| member.state.is_live())
+    }
+
+    /// The member of that name: of several, as after a name was given again, the one whose credential is the latest.
+    pub fn member_named(&self, name: &str) -> Option<&MemberView> {
+        let serial = |member: &&MemberView| member.credential.as_ref().map(|it| it.grant().serial);
+        self.members.iter().filter(|member| member.name() == Some(name)).max_by_key(serial)
     }
 
     /// Members that failed and that a quorum counts: until they come back or are made to leave, however long that takes.

@@ -94,6 +94,6 @@ impl Enrol {
         say(wrap(&format!("  serial {serial}: {}; until {}", slots(runs), day((*until).into())), 2))?;
         say(format_args!("credential  {}", beside("credential").display()))?;
         say(format_args!("decisions   {}", beside("decisions").display()))?;
-        say(format_args!("\n{}", configuration(mesh, root.threshold(), root.keys())))
+        say(format_args!("\n{}", configuration(mesh, None, root)))
     }
 }

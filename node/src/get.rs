@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::admin::view::{Cell, Cells, Range, State};
 use crate::admin::{Address, Locate, client};
 use crate::failure::Failure;
-use crate::output::{Column, columns, say};
+use crate::output::{Column, columns, named, say};
 use crate::report::nanos;
 
 /// Shows the cells of a slot or of a range of slots: value, version, owner and whether it lives
@@ -62,7 +62,7 @@ fn row(cell: &Cell) -> [String; 7] {
     let (owner, state) = match &cell.owner {
         None => ("nobody".into(), "-"),
         Some(owner) => (
-            owner.short.clone() + if owner.this_node { " *" } else { "" },
+            named(owner.name.as_deref(), &owner.short) + if owner.this_node { " *" } else { "" },
             owner.state.map_or(if owner.this_node { "alive" } else { "not watched" }, State::name),
         ),
     };

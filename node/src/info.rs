@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::admin::view::{Counts, Info as View, Mesh, Quorum, Run, Status};
+use crate::admin::view::{Admission, Counts, Info as View, Mesh, Quorum, Run, Status};
 use crate::admin::{Locate, client};
 use crate::failure::Failure;
 use crate::output::{say, wrap};
@@ -41,9 +41,12 @@ impl fmt::Display for Text<'_> {
         let Self(info) = self;
         let version = format!("octick {}, process {}, up {} s", info.version, info.pid, info.uptime_secs);
         let tables = info.slots.tables.join(", ");
+        let name = info.admission.credential.as_ref().map(|granted| format!("{} ", granted.name));
         let mut lines = vec![
-            ("node", info.id.clone()),
+            ("node", name.unwrap_or_default() + &info.id),
             ("mesh", info.mesh.clone()),
+            ("admission", info.admission.to_string()),
+            ("rights", rights(&info.admission)),
             ("listens on", info.listen.clone()),
             ("slots", format!("{} of {} in {tables}", own(&info.slots.own), info.slots.table)),
             ("merges", format!("with {}", info.kernel)),
@@ -60,6 +63,17 @@ impl fmt::Display for Text<'_> {
             write!(f, "{}{name:<12}{}", if i == 0 { "" } else { "\n" }, &text[12..])?;
         }
         Ok(())
+    }
+}
+
+/// What the node may do, and until when.
+fn rights(admission: &Admission) -> String {
+    let granted = admission.credential.as_ref();
+    match (&admission.denied, granted) {
+        (Some(why), _) => format!("NONE: this node is no member of its mesh: {why}"),
+        (None, Some(granted)) => format!("{}; {}", granted.summary(), granted.says),
+        (None, None) if admission.rule == "open" => "no credential: slots that nobody else has".into(),
+        (None, None) => "by configuration".into(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use octick_node::authority::AuthorityCommand;
 use octick_node::counters::Counters;
+use octick_node::decide::Decide;
 use octick_node::demo::Demo;
 use octick_node::dump::command::Dump;
 use octick_node::enrol::Enrol;
@@ -50,6 +51,7 @@ enum Command {
     Join(Join),
     Leave(Leave),
     ForceLeave(ForceLeave),
+    Decide(Decide),
     Demo(Demo),
     Load(Load),
     Dump(Dump),
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Join(join) => join.run(),
         Command::Leave(leave) => leave.run(),
         Command::ForceLeave(force_leave) => force_leave.run(),
+        Command::Decide(decide) => decide.run(),
         Command::Demo(demo) => demo.run(),
         Command::Load(load) => load.run(),
         Command::Dump(dump) => dump.run(),

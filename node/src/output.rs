@@ -44,6 +44,16 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// A node by its name and the first digits of its id, or by those alone.
+pub fn named(name: Option<&str>, short: &str) -> String {
+    name.map_or_else(|| short.to_owned(), |name| format!("{name} ({short})"))
+}
+
+/// So many of a thing, as in `1 member` and `2 members`.
+pub fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The head of a column, and to which side its cells are aligned.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::admin::client::{self, CallError};
 use crate::admin::{Locate, view};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{counted, named, say};
 
 /// How long somebody who is greeted may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,8 +41,9 @@ impl Join {
             if let Some(met) = met {
                 let live = mesh.counts.alive + mesh.counts.suspected;
                 say(format_args!(
-                    "joined through {} at {greeted}; the mesh has {live} live members",
-                    met.short
+                    "joined through {} at {greeted}; the mesh has {}",
+                    named(met.name.as_deref(), &met.short),
+                    counted(live, "live member")
                 ))?;
                 return Ok(ExitCode::SUCCESS);
             }
@@ -92,8 +93,8 @@ impl Leave {
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("whom").required(true))]
 pub struct ForceLeave {
-    /// The member's id, or as many of its first digits as tell it from others
-    #[arg(group = "whom")]
+    /// The member's name, its id, or as many first digits of that as tell it from others
+    #[arg(group = "whom", value_name = "NAME|ID")]
     member: Option<String>,
     /// All members that are in this state: failed
     #[arg(long, group = "whom", value_parser = ["failed"])]

@@ -162,7 +162,20 @@ fn every_refusal_says_what_was_wrong_and_what_to_do() {
             "400",
             "bad_address",
         ),
-        (format!("POST /api/v1/members/xyz/leave HTTP/1.1\r\n{host}{json}"), "{}", "400", "bad_name"),
+        (format!("POST /api/v1/members/xyz/leave HTTP/1.1\r\n{host}{json}"), "{}", "404", "unknown_member"),
+        (format!("POST /api/v1/members/x%20z/leave HTTP/1.1\r\n{host}{json}"), "{}", "400", "bad_name"),
+        (
+            format!("POST /api/v1/decisions HTTP/1.1\r\n{host}{json}"),
+            "{\"decisions\": [\"0x\"]}",
+            "400",
+            "bad_decision",
+        ),
+        (
+            format!("POST /api/v1/decisions HTTP/1.1\r\n{host}{json}"),
+            "{\"decisions\": []}",
+            "409",
+            "no_authority",
+        ),
         (format!("POST /api/v1/members/%ff/leave HTTP/1.1\r\n{host}{json}"), "{}", "400", "bad_name"),
         // An empty list is no empty object: nobody meant to stop this node.
         (format!("POST /api/v1/leave HTTP/1.1\r\n{host}{json}"), "[]", "422", "bad_body"),
@@ -379,7 +392,7 @@ fn cells_are_shown_with_their_owners_and_whether_they_live() {
     let (own, others, nobodys) = (&get("7")[0], &get("16..17")[0], &get("1008-1008")[0]);
     assert_eq!(
         own["owner"],
-        json!({ "id": first.id, "short": first.id[..8], "state": "alive", "this_node": true })
+        json!({ "id": first.id, "short": first.id[..8], "name": null, "state": "alive", "this_node": true })
     );
     assert_eq!((&others["owner"]["id"], &others["owner"]["state"]), (&json!(other.id), &json!("alive")));
     assert_eq!(

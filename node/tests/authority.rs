@@ -41,6 +41,7 @@ fn init(dir: &Path, words: &str) -> AuthorityLog {
     let configuration = &says[says.find("\nmesh = ").expect("a part of a configuration")..];
     let table: toml::Table = configuration.parse().unwrap();
     assert_eq!(table["admission"]["rule"].as_str(), Some("issued"));
+    octick_node::config::load(configuration).expect("a node takes it as it is");
     let root = &table["admission"]["authority"];
     let keys = root["keys"].as_array().unwrap().iter().map(|key| public_key(key.as_str().unwrap())).collect();
     let root = Authority::new(keys, root["threshold"].as_integer().unwrap() as usize).unwrap();
@@ -428,5 +429,25 @@ fn the_list_fits_a_terminal() {
     assert!(lines[1].contains("0+16") && lines[1].ends_with("valid"), "{says}");
     assert!(lines[2].starts_with("b ") && lines[2].ends_with("revoked"), "{says}");
     assert_eq!(lines[3], "2 members, 1 of them revoked; 16 of 64 slots are given");
-    assert_eq!(lines[4], "1 decisions; 1 of 1 keys sign");
+    assert_eq!(lines[4], "1 decision; 1 of 1 key sign");
+}
+
+#[test]
+fn more_slots_than_were_asked_for_are_explained_and_what_was_revoked_does_not_hold() {
+    let dir = directory("authority_words");
+    init(&dir, "init --slots 128");
+    node(&dir, "a");
+    let says = authority(&dir, "issue --name a --key-file a.pub", &["--cells", "50"]);
+    assert!(says.contains("64 slots, 0 to 63 (50 were asked for; slots are given by 16)"), "{says}");
+    let says = authority(&dir, "issue --name a", &["--cells", "64", "--grace-days", "1"]);
+    assert!(!says.contains("asked for") && says.contains("and 1 day of grace"), "{says}");
+    authority(&dir, "revoke a", &[]);
+    let (code, shown, _) = run(&dir, &["authority", "show", "authority/a.credential"]);
+    assert!(code == 1 && shown.contains("void: it was revoked") && !shown.contains("it holds"), "{shown}");
+    assert!(shown.contains("by 1 of 1 key, after 1 decision"), "{shown}");
+    let why = refusal(&dir, "show nope", &[]);
+    assert_eq!(
+        why,
+        "nope: no such file; name a credential or a file of decisions, as octick authority writes them"
+    );
 }

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use command::{directory, failure, octick, run};
+use command::{directory, failure, octick, run, signal};
 use octick_core::admission::endorsement::authority_key;
 use octick_core::admission::{Authority, AuthorityLog, Credential, Grant};
 use octick_crypto::{key_file, verify_many};
@@ -230,4 +230,19 @@ fn what_cannot_be_is_refused_before_anybody_is_asked() {
     fs::rename(dir.join("authority/authority.key"), dir.join("away.key")).unwrap();
     let why = failure(&dir, &["authority", "serve", "--listen", "127.0.0.1:0"]);
     assert!(why.starts_with("1 of 1 keys have to sign and 0 are here: 1 missing"), "{why}");
+}
+
+#[test]
+fn serving_ends_cleanly_when_it_is_told_to() {
+    let dir = directory("enrol_ends");
+    init(&dir, "64");
+    for name in ["INT", "TERM"] {
+        let mut serving = octick(&dir, &["authority", "serve", "--listen", "127.0.0.1:0"]);
+        let mut child = serving.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.next().unwrap().starts_with("listening on "));
+        signal(name, child.id());
+        assert_eq!(lines.next().as_deref(), Some("stopped"), "SIG{name}");
+        assert!(child.wait().unwrap().success());
+    }
 }

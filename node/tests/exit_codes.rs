@@ -20,6 +20,7 @@ fn a_wrong_command_line_is_2_for_every_command() {
         "join",
         "leave",
         "force-leave",
+        "decide",
         "demo",
         "load",
         "dump",
@@ -55,6 +56,7 @@ fn what_cannot_be_done_is_1_and_one_line_for_every_command() {
         &["join", "127.0.0.1:1"],
         &["leave"],
         &["force-leave", "00"],
+        &["decide", "no.txt"],
         &["dump", "no.pcap"],
     ] {
         let why = failure(&dir, args);

@@ -42,6 +42,11 @@ fn a_healthy_join_is_silent_and_nothing_of_it_is_refused() {
         disturbed.extend(nodes.iter().map(|node| refused(&dir, node)).find(|refused| !refused.is_empty()));
         for node in &mut nodes {
             let said: Vec<Value> = node.lines.by_ref().take_while(|line| line["counted"] != 4).collect();
+            let open = |line: &Value| {
+                line["message"].as_str().is_some_and(|says| says.starts_with("this mesh is open"))
+            };
+            let (told, said): (Vec<Value>, Vec<Value>) = said.into_iter().partition(open);
+            assert_eq!(told.len(), 1, "an open mesh says so: {told:#?}");
             assert!(said.iter().all(|line| line["level"] == "INFO"), "round {round}: {said:#?}");
         }
     }

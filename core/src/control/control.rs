@@ -37,7 +37,7 @@ use crate::control::message::control_msg::ControlMsg;
 use crate::control::message::gossip::Gossip;
 use crate::control::message::kind::{Addressing, MessageKind};
 use crate::control::message::malformed::Malformed;
-use crate::control::output::{Expelled, NodeInit, Output, PacketInfo, Partition, Quorum};
+use crate::control::output::{Expelled, NodeInit, Output, PacketInfo, Partition, Quorum, Rights};
 use crate::random::Random;
 use crate::refusal::{Refusal, Refusals};
 use crate::stamp::{Incarnation, Run};
@@ -416,6 +416,11 @@ impl Control {
     pub fn renew(&mut self, now: u64, credential: Arc<Credential>) {
         self.membership.renew(now, credential, &mut self.effects);
         self.apply(now);
+    }
+
+    /// What this node may do in its mesh, by its own reckoning.
+    pub fn rights(&self) -> Rights {
+        self.membership.rights
     }
 
     /// Who may be a member.

@@ -13,7 +13,7 @@ use core::net::SocketAddr;
 use octick_crypto::train::{message, root_of};
 use octick_crypto::{Item, NodeId, verify_many};
 
-use crate::admission::SignedDecision;
+use crate::admission::{Credential, SignedDecision};
 use crate::control::id::{FrameRef, UpdateId};
 use crate::control::output::Rights;
 use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState, Region, UpdateInfo};
@@ -43,6 +43,8 @@ pub enum MeshEvent {
         region: Region,
         /// Where it is written to.
         address: Option<SocketAddr>,
+        /// The credential that it lives by, if it showed one: with its name.
+        credential: Option<Arc<Credential>>,
     },
     /// A member that was gone is forgotten.
     Forgotten(NodeId),
@@ -401,7 +403,9 @@ impl Mesh {
                 if id != own {
                     self.aims.push((id, address.filter(|_| state.is_live())));
                 }
-                MeshEvent::Member { id, state, region: announcement.statement().region, address }
+                let (region, credential) =
+                    (announcement.statement().region, announcement.credential().cloned());
+                MeshEvent::Member { id, state, region, address, credential }
             }
             Output::Forgotten(id) => MeshEvent::Forgotten(id),
             Output::SlotsLost { run, to } => MeshEvent::SlotsLost { run, to },

@@ -198,7 +198,9 @@ impl Config {
         match beyond.filter(|_| membership.admission.log().is_some()) {
             Some(run) => Err(ConfigError {
                 key: "agents".into(),
-                message: format!("slots {run} are not among those that the credential grants"),
+                message: format!(
+                    "agents: slots {run} are not among those that the credential grants; without agents the node writes all of those"
+                ),
             }),
             None => Ok(()),
         }

@@ -22,7 +22,7 @@ use crate::events::EventLog;
 use crate::handle::{About, Inner};
 use crate::limits::COMMANDS_MAX;
 use crate::memory;
-use crate::mesh::{Membership, Quorum};
+use crate::mesh::{Membership, Quorum, Rule};
 use crate::notify::Notifier;
 use crate::pool::Pool;
 use crate::runtime::engine::egress::{Egress, Target};
@@ -187,6 +187,10 @@ fn control(
     let secret = std::array::from_fn(|i| random_word(i as u64) as u8);
     // The configuration beats whatever anybody says.
     let mut admission = std::mem::take(&mut membership.admission);
+    if admission.rule() == Rule::Listed {
+        // Whoever starts a node lists it.
+        admission.list(signer.id(), config.runs.clone());
+    }
     for peer in &config.peers {
         match peer.revoked {
             true => admission.ban(peer.key.id()),

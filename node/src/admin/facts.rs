@@ -2,14 +2,12 @@
 
 use std::time::Instant;
 
-use crate::config::{Run, Settings};
+use crate::config::Settings;
 
 /// What stays true of a node while it runs.
 pub(super) struct Facts {
     /// Name of its mesh.
     pub(super) mesh: String,
-    /// Its own runs.
-    pub(super) runs: Vec<Run>,
     /// Whether it was told where to begin.
     pub(super) seeded: bool,
     /// When it started.
@@ -20,7 +18,6 @@ impl Facts {
     pub(super) fn of(settings: &Settings) -> Self {
         Self {
             mesh: settings.mesh.clone(),
-            runs: settings.agents.clone(),
             seeded: !settings.membership.seeds.is_empty(),
             began: Instant::now(),
         }

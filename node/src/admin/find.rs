@@ -1,4 +1,4 @@
-//! From what a request names to what it means: a member by the first digits of its id, a node by its address.
+//! From what a request names to what it means: a member by its name or the first digits of its id, a node by its address.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 
@@ -12,12 +12,19 @@ use super::view;
 /// Members that an error names at most.
 const CANDIDATES: usize = 8;
 
-/// The one member that `name` means: its id, or as many of its first digits as tell it from others.
+/// The one member that `name` means: the name that the mesh's authority gave it, its id, or as many first digits of that as tell it
+/// from others. A name counts before digits.
 pub(super) fn member<'a>(mesh: &'a MeshView, name: &str) -> Result<&'a MemberView, Refusal> {
+    if let Some(member) = mesh.member_named(name) {
+        return Ok(member);
+    }
     let wanted = name.to_ascii_lowercase();
     if wanted.is_empty() || wanted.len() > 32 || !wanted.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        if octick::admission::grant::is_name(name) {
+            return Err(unknown(mesh, name));
+        }
         let message = format!("\"{name}\" is no member's name");
-        let help = "give the id of a member, 32 hex digits, or its first ones; see: octick members";
+        let help = "give a member's name, its id, 32 hex digits, or the first of them; see: octick members";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_name", message, help));
     }
     let meant: Vec<_> =
@@ -47,7 +54,10 @@ pub(super) fn unknown(mesh: &MeshView, name: &str) -> Refusal {
 }
 
 fn named<'a>(members: impl Iterator<Item = &'a MemberView>) -> Vec<String> {
-    let name = |member: &MemberView| format!("{} ({})", member.id, view::State::from(member.state).name());
+    let name = |member: &MemberView| {
+        let name = member.name().map(|name| format!("{name} ")).unwrap_or_default();
+        format!("{name}{} ({})", member.id, view::State::from(member.state).name())
+    };
     members.take(CANDIDATES).map(name).collect()
 }
 

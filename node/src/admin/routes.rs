@@ -9,16 +9,21 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use octick::{Expelled, Handle, MeshError, MeshView, NotReady};
+use octick::admission::SignedDecision;
+use octick::{Appended, Expelled, Handle, MeshError, MeshView, NotReady};
+use octick_core::limits::DECISION_MAX;
 
 use super::body::Body;
 use super::facts::Facts;
 use super::refusal::Refusal;
-use super::view::{self, Done, ForceLeave, Join, Nothing, Removed};
+use super::view::{self, DECISIONS_AT_ONCE, Decide, Done, ForceLeave, Join, Nothing, Removed};
 use super::{find, guard};
+use crate::authority::words::unhex;
 
 /// The longest body: an address fits ten times.
 const BODY_BYTES: usize = 4_096;
+/// The longest body of decisions: [`DECISIONS_AT_ONCE`] of the longest, in hex digits, and as much again.
+const DECISIONS_BYTES: usize = 4 * DECISION_MAX * DECISIONS_AT_ONCE;
 
 /// What routes work with.
 #[derive(Clone)]
@@ -41,7 +46,8 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/members/{id}/leave", post(force_leave))
         .route("/members/leave", post(force_leave_all))
         .route("/join", post(join))
-        .route("/leave", post(leave));
+        .route("/leave", post(leave))
+        .route("/decisions", post(decide).layer(DefaultBodyLimit::max(DECISIONS_BYTES)));
     Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(health))
@@ -143,7 +149,7 @@ async fn force_leave(
         ));
     }
     let Path(name) = name.map_err(|rejection| {
-        let help = "give the id of a member, 32 hex digits, or its first ones; see: octick members";
+        let help = "give a member's name, its id, 32 hex digits, or the first of them; see: octick members";
         Refusal::new(StatusCode::BAD_REQUEST, "bad_name", rejection.body_text(), help)
     })?;
     with(shared, move |shared| {
@@ -179,6 +185,62 @@ async fn force_leave_all(
         Ok(Json(Removed { left: left.iter().map(ToString::to_string).collect(), suspected: Vec::new() }))
     })
     .await
+}
+
+async fn decide(
+    State(shared): State<Shared>,
+    Body(Decide { decisions }): Body<Decide>,
+) -> Answer<view::Decided> {
+    let bad = |message: String| {
+        let help = "give them as octick decide does: hex digits, in their order, of the authority's file";
+        Refusal::new(StatusCode::BAD_REQUEST, "bad_decision", message, help)
+    };
+    if decisions.len() > DECISIONS_AT_ONCE {
+        return Err(bad(format!(
+            "{} decisions; one request has at most {DECISIONS_AT_ONCE}",
+            decisions.len()
+        )));
+    }
+    let read = |(i, digits): (usize, &String)| {
+        let bytes =
+            unhex(digits).ok_or_else(|| bad(format!("decisions[{i}]: want hex digits, two a byte")))?;
+        SignedDecision::read(&bytes).map_err(|why| bad(format!("decisions[{i}]: {why}")))
+    };
+    let decisions = decisions.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+    with(shared, move |shared| {
+        if !mesh(&shared.node)?.admission.has_authority {
+            let help = "name the mesh's authority in its configuration, [admission], and start it again";
+            return Err(Refusal::new(
+                StatusCode::CONFLICT,
+                "no_authority",
+                "this node knows of no authority",
+                help,
+            ));
+        }
+        let mut decided = Vec::with_capacity(decisions.len());
+        for signed in decisions {
+            let (number, says) = (signed.number(), signed.decision().to_string());
+            let appended = shared.node.decide(signed).map_err(unavailable)?;
+            decided.push(view::Outcome { number, says, became: became(appended).into() });
+            if !matches!(appended, Appended::New | Appended::Known) {
+                break;
+            }
+        }
+        let known = mesh(&shared.node)?.admission.decisions;
+        Ok(Json(view::Decided { known, decided }))
+    })
+    .await
+}
+
+fn became(appended: Appended) -> &'static str {
+    match appended {
+        Appended::New => "new",
+        Appended::Known => "known",
+        Appended::Gap => "gap",
+        Appended::Contradiction => "contradiction",
+        Appended::Unsigned => "unsigned",
+        Appended::Full => "full",
+    }
 }
 
 async fn health(State(shared): State<Shared>) -> Answer<&'static str> {
@@ -234,7 +296,7 @@ fn unready(shared: &Shared) -> Result<Option<(&'static str, String, &'static str
 async fn nowhere(request: Request) -> Refusal {
     let message = format!("there is nothing at {}", request.uri().path());
     let help = "try GET /api/v1/info, /api/v1/members, /api/v1/cells/0..16, /api/v1/counters, /healthz or /readyz; \
-                POST /api/v1/join or /api/v1/leave";
+                POST /api/v1/join, /api/v1/leave or /api/v1/decisions";
     Refusal::new(StatusCode::NOT_FOUND, "no_such_path", message, help)
 }
 

@@ -11,7 +11,7 @@
 //! nothing in them is believed.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use octick_core::admission::{Credential, Grant, SignedDecision};
@@ -63,7 +63,17 @@ pub fn read_decisions(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
 /// Reads either kind.
 pub(super) fn read(path: &Path) -> Result<Document, Failure> {
     let at = path.display();
-    let io = |error| Failure::new(format!("{at}: {error}"));
+    let io = |error: io::Error| {
+        Failure::new(match error.kind() {
+            io::ErrorKind::NotFound => {
+                format!(
+                    "{at}: no such file; name a credential or a file of decisions, as octick authority writes them"
+                )
+            }
+            io::ErrorKind::IsADirectory => format!("{at}: a directory; name the file in it"),
+            _ => format!("{at}: {error}"),
+        })
+    };
     let mut bytes = Vec::new();
     File::open(path).map_err(io)?.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > BYTES_MAX {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use octick::limits::MESH_NAME_MAX;
 use octick_core::admission::Authority;
 use octick_core::limits::{AUTHORITY_KEYS_MAX, RUN_ALIGN, SLOTS_MAX};
-use octick_crypto::{Identity, PublicKey, key_file};
+use octick_crypto::{Identity, key_file};
 
 use super::folder::Folder;
 use super::register::Register;
@@ -108,17 +108,17 @@ fn say_made(store: &Store, register: &Register) -> Result<(), Failure> {
     }
     say(format_args!("register   {}\n", store.register_path().display()))?;
     let advice = "Keys and register stay off the nodes: whoever has them says who belongs to the mesh. Keep copies; without the register slots \
-                  would be given out twice, and a lost key cannot be made again. Every node's configuration will get this, once octick run reads it (this release \
-                  refuses an [admission] table: docs/admission.md):";
+                  would be given out twice, and a lost key cannot be made again. Every node's configuration gets this, and seeds: docs/admission.md.";
     say(format_args!("{}\n", wrap(advice, 0)))?;
-    say(configuration(&register.mesh, root.threshold(), root.keys()))
+    say(configuration(&register.mesh, Some(register.slots), root))
 }
 
-/// What the configuration of a node says about its authority.
-pub(crate) fn configuration(mesh: &str, threshold: usize, keys: &[PublicKey]) -> String {
-    let keys: String = keys.iter().map(|key| format!("    \"{}\",\n", hex(key.as_bytes()))).collect();
-    let mesh = toml::Value::from(mesh);
+/// What the configuration of a node says about its mesh and its authority; the slots of its tables, if they are known.
+pub(crate) fn configuration(mesh: &str, slots: Option<u32>, root: &Authority) -> String {
+    let keys: String = root.keys().iter().map(|key| format!("    \"{}\",\n", hex(key.as_bytes()))).collect();
+    let (mesh, threshold) = (toml::Value::from(mesh), root.threshold());
+    let table = slots.map(|slots| format!("[table]\nslots = {slots}\n\n")).unwrap_or_default();
     format!(
-        "mesh = {mesh}\n\n[admission]\nrule = \"issued\"\nauthority = {{ threshold = {threshold}, keys = [\n{keys}] }}"
+        "mesh = {mesh}\n\n{table}[membership]\nenabled = true\n\n[admission]\nrule = \"issued\"\nauthority = {{ threshold = {threshold}, keys = [\n{keys}] }}"
     )
 }

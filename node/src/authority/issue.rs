@@ -1,6 +1,7 @@
 //! `octick authority issue`: admits a node, or renews what it has.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -8,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use octick_core::admission::grant::ANY_REGION;
 use octick_core::admission::{Credential, Grant};
+use octick_core::limits::RUN_ALIGN;
 use octick_crypto::{Identity, PublicKey};
 
 use super::document;
@@ -15,9 +17,9 @@ use super::folder::Folder;
 use super::register::{Register, Wish};
 use super::signers::SignWith;
 use super::store::{self, Store};
-use super::words::{DAY, day, slots, unhex};
+use super::words::{DAY, day, slots, total, unhex};
 use crate::failure::Failure;
-use crate::output::{say, wrap};
+use crate::output::{counted, say, wrap};
 
 /// Issues a credential: admits a node, or renews what a member has
 #[derive(Debug, clap::Args)]
@@ -102,7 +104,7 @@ impl Issue {
         store.save(&register)?;
         let out = self.out.clone().unwrap_or_else(|| store.path(&format!("{}.credential", self.name)));
         hand_out(&credential, &register, &out)?;
-        say_issued(&credential, &out)?;
+        say_issued(&credential, self.cells, &out)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -124,7 +126,14 @@ impl Issue {
 /// The public key in what `octick keygen` printed. A bare line of digits is refused: so looks a secret key.
 fn printed_key(path: &Path) -> Result<String, Failure> {
     let at = path.display();
-    let text = fs::read_to_string(path).map_err(|error| Failure::new(format!("{at}: {error}")))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::new(match error.kind() {
+            io::ErrorKind::NotFound => {
+                format!("{at}: no such file; want what octick keygen printed on the node: octick keygen > node.pub")
+            }
+            _ => format!("{at}: {error}"),
+        })
+    })?;
     let key =
         text.lines().find_map(|line| line.strip_prefix("public_key ")).map(|digits| digits.trim().to_owned());
     key.ok_or_else(|| {
@@ -174,18 +183,20 @@ fn hand_out(credential: &Credential, register: &Register, out: &Path) -> Result<
     })
 }
 
-fn say_issued(credential: &Credential, out: &Path) -> Result<(), Failure> {
+fn say_issued(credential: &Credential, asked: Option<u32>, out: &Path) -> Result<(), Failure> {
     let Grant { serial, member, name, until, grace, runs, .. } = credential.grant();
-    let days = u64::from(*grace) / DAY;
+    let days = counted((u64::from(*grace) / DAY) as usize, "day");
     say(format_args!("{name}  {member}"))?;
-    say(wrap(
-        &format!(
-            "  serial {serial}: {}; until {}, and {days} days of grace",
-            slots(runs),
-            day((*until).into())
-        ),
-        2,
-    ))?;
+    let more = asked.filter(|asked| u64::from(*asked) < total(runs));
+    let more = more
+        .map(|asked| format!(" ({asked} were asked for; slots are given by {RUN_ALIGN})"))
+        .unwrap_or_default();
+    let says = format!(
+        "  serial {serial}: {}{more}; until {}, and {days} of grace",
+        slots(runs),
+        day((*until).into())
+    );
+    say(wrap(&says, 2))?;
     say(format_args!("credential  {}", out.display()))
 }
 

@@ -15,7 +15,7 @@ use super::store;
 use super::words::{day, total};
 use crate::failure::Failure;
 use crate::keygen::hex;
-use crate::output::{COLUMNS, Column, columns, say};
+use crate::output::{COLUMNS, Column, columns, counted, say};
 
 /// Shows whom the authority admitted: serial, slots, until when, and whether that holds
 #[derive(Debug, clap::Args)]
@@ -118,12 +118,12 @@ fn sums(register: &Register) -> String {
     let revoked = register.members.len() - register.holders().count();
     let given = u64::from(register.slots) - total(&register.free());
     format!(
-        "{} members, {revoked} of them revoked; {given} of {} slots are given\n{} decisions; {} of {} keys sign",
-        register.members.len(),
+        "{}, {revoked} of them revoked; {given} of {} slots are given\n{}; {} of {} sign",
+        counted(register.members.len(), "member"),
         register.slots,
-        register.log().len(),
+        counted(register.decisions.len(), "decision"),
         authority.threshold(),
-        authority.keys().len()
+        counted(authority.keys().len(), "key")
     )
 }
 

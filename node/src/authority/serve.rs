@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, State};
@@ -20,8 +21,10 @@ use hyper_util::service::TowerToHyperService;
 use octick_core::token_bucket::TokenBucket;
 use octick_crypto::Identity;
 use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::enrolment::{Answer, PATH, Request};
 use super::folder::Folder;
@@ -76,7 +79,7 @@ enum Refused {
 }
 
 impl Serve {
-    /// Serves until the process is ended, which may happen at any time.
+    /// Serves until SIGINT or SIGTERM; the process may also be killed at any time.
     ///
     /// # Errors
     /// There is no authority, its keys are not there, or the address cannot be had.
@@ -86,6 +89,7 @@ impl Serve {
         sign_with.signers(&folder.dir, &store::read(&folder.dir)?)?;
         let budget = Mutex::new(TokenBucket::new(REQUESTS_PER_SEC, 0));
         let shared = Arc::new(Shared { dir: folder.dir, sign_with, budget, began: Instant::now() });
+        let ended = end()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(WAITERS)
@@ -95,10 +99,26 @@ impl Serve {
             let listener = listener.map_err(|error| Failure::new(format!("--listen {listen}: {error}")))?;
             say(format_args!("listening on {}", listener.local_addr()?))?;
             let routes = Router::new().route(PATH, post(enrol)).with_state(shared);
-            serve(listener, routes.layer(DefaultBodyLimit::max(BODY_BYTES))).await;
+            tokio::select! {
+                () = serve(listener, routes.layer(DefaultBodyLimit::max(BODY_BYTES))) => {}
+                _ = ended => say("stopped")?,
+            }
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// Told of the first SIGINT or SIGTERM. What was recorded was also written: nothing is cut short but connections.
+fn end() -> Result<oneshot::Receiver<()>, Failure> {
+    let (tell, ended) = oneshot::channel();
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("octick-signals".into()).spawn(move || {
+        if signals.forever().next().is_some() {
+            // Nobody listens any more who is ending already.
+            let _ = tell.send(());
+        }
+    })?;
+    Ok(ended)
 }
 
 async fn serve(listener: TcpListener, routes: Router) {

@@ -16,7 +16,7 @@ use super::register::short;
 use super::store;
 use super::words::{moment, slots, unhex};
 use crate::failure::Failure;
-use crate::output::{say, wrap};
+use crate::output::{counted, say, wrap};
 
 /// Says what a credential's or a decisions' file grants, by whom, until when, and whether an authority stands behind it
 #[derive(Debug, clap::Args)]
@@ -99,10 +99,12 @@ fn credential(bytes: &[u8], trust: Option<&AuthorityLog>, now: u64) -> Result<Be
     say(format_args!("node        {member}"))?;
     field("grants", &grants(&grant))?;
     say(format_args!("from        {}", moment((*from).into())))?;
-    say(format_args!("until       {}, {}", moment((*until).into()), reach(&grant, now)))?;
+    let is_revoked = trust.is_some_and(|trust| trust.revoked_to(*member) >= *serial);
+    let holds = if is_revoked { "void: it was revoked" } else { reach(&grant, now) };
+    say(format_args!("until       {}, {holds}", moment((*until).into())))?;
     say(format_args!(
-        "grace       {} days, then reading only for as long",
-        grace / super::words::DAY as u32
+        "grace       {}, then reading only for as long",
+        counted((grace / super::words::DAY as u32) as usize, "day")
     ))?;
     field("signed by", &ids(&signers))?;
     let Some(trust) = trust else {
@@ -111,7 +113,7 @@ fn credential(bytes: &[u8], trust: Option<&AuthorityLog>, now: u64) -> Result<Be
     };
     let believed = match Credential::verify_all(&[bytes], trust, verify_many).remove(0) {
         Err(why) => Err(format!("not to be believed: {why}")),
-        Ok(_) if trust.revoked_to(*member) >= *serial => Err(format!(
+        Ok(_) if is_revoked => Err(format!(
             "revoked: credentials of this node up to serial {} are void",
             trust.revoked_to(*member)
         )),
@@ -122,8 +124,12 @@ fn credential(bytes: &[u8], trust: Option<&AuthorityLog>, now: u64) -> Result<Be
         },
     };
     let (authority, decided) = (trust.authority(), trust.len());
-    let after =
-        format!("by {} of {} keys, after {decided} decisions", authority.threshold(), authority.keys().len());
+    let after = format!(
+        "by {} of {}, after {}",
+        authority.threshold(),
+        counted(authority.keys().len(), "key"),
+        counted(decided as usize, "decision")
+    );
     field("trusted", &format!("{}, {after}", if believed.is_ok() { "yes" } else { "no" }))?;
     Ok(believed)
 }
@@ -175,7 +181,7 @@ fn decisions(each: &[Vec<u8>], mut trust: Option<&mut AuthorityLog>) -> Result<B
     }
     match trust {
         None => say("nobody was asked whether to believe it: name --dir, or --authority and --mesh")?,
-        Some(_) => say(format_args!("{} decisions", each.len()))?,
+        Some(_) => say(counted(each.len(), "decision"))?,
     }
     Ok(believed)
 }

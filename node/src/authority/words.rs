@@ -10,7 +10,7 @@ use crate::log::rfc3339;
 pub(super) const DAY: u64 = 86_400;
 
 /// As in `2026-11-21 16:00:24 UTC`.
-pub(super) fn moment(secs: u64) -> String {
+pub(crate) fn moment(secs: u64) -> String {
     let time = rfc3339(UNIX_EPOCH + Duration::from_secs(secs));
     format!("{} {} UTC", &time[..10], &time[11..19])
 }
@@ -36,7 +36,7 @@ pub(super) fn total(runs: &[Run]) -> u64 {
 }
 
 /// Hex digits as the bytes that they stand for; nothing if they are none, or an odd number of them.
-pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
     let digit = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {

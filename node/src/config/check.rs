@@ -9,7 +9,9 @@ use octick::Identity;
 use octick_crypto::PublicKey;
 
 use super::admin::AdminSettings;
+use super::admission::AdmissionSettings;
 use super::conflict::{Checked, Conflict, require};
+use super::hex::decode_hex;
 use super::keys::{Config, Kernel, Mode, PeerKeys, PushKeys, ReportKeys, RunKeys, SocketKeys, TableKeys};
 use super::keys::{DiscoveryKeys, LimitKeys, LogKeys, MembershipKeys, ThreadKeys, VerifyKeys};
 
@@ -30,6 +32,8 @@ pub struct Settings {
     pub agents: Vec<Run>,
     /// The other nodes, each once.
     pub peers: Vec<PeerSettings>,
+    /// Who may be a member.
+    pub admission: AdmissionSettings,
     /// Finding others.
     pub membership: MembershipKeys,
     /// Where membership finds addresses.
@@ -92,6 +96,7 @@ impl Config {
     /// The first that does not hold.
     pub fn check(&self) -> Checked<Settings> {
         self.check_membership()?;
+        let admission = AdmissionSettings::check(&self.admission, &self.key_file, self.membership.enabled)?;
         let admin = AdminSettings::check(&self.admin, &self.key_file)?;
         self.check_threads()?;
         let settings = Settings {
@@ -110,6 +115,7 @@ impl Config {
                 .enumerate()
                 .map(|(i, keys)| check_peer(i, keys))
                 .collect::<Checked<_>>()?,
+            admission,
             membership: self.membership.clone(),
             discovery: self.discovery.clone(),
             admin,
@@ -216,17 +222,4 @@ fn require_address(at: &str, addr: &str) -> Checked {
 fn counted(n: usize, noun: &str) -> String {
     let plural = if noun.ends_with('s') { "es" } else { "s" };
     format!("{n} {noun}{}", if n == 1 { "" } else { plural })
-}
-
-fn decode_hex(digits: &str) -> Option<[u8; 32]> {
-    let digits = digits.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = [pair[0], pair[1]].map(|digit| char::from(digit).to_digit(16));
-        *byte = (high? << 4 | low?) as u8;
-    }
-    Some(bytes)
 }

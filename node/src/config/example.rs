@@ -3,8 +3,8 @@
 use toml::{Table, Value};
 
 use super::keys::{
-    AdminKeys, Config, DiscoveryKeys, LimitKeys, LogKeys, MembershipKeys, PeerKeys, PushKeys, ReportKeys,
-    RunKeys, SocketKeys, TableKeys, ThreadKeys, VerifyKeys,
+    AdminKeys, AdmissionKeys, Config, DiscoveryKeys, LimitKeys, LogKeys, MembershipKeys, PeerKeys, PushKeys,
+    ReportKeys, RunKeys, SocketKeys, TableKeys, ThreadKeys, VerifyKeys,
 };
 use super::section::Key;
 
@@ -58,6 +58,7 @@ pub(super) fn sample() -> Config {
 /// What a section is about, and the keys in it; none for a plain key.
 fn section(name: &str) -> Option<(&'static [&'static str], &'static [Key])> {
     Some(match name {
+        "admission" => (AdmissionKeys::ABOUT, AdmissionKeys::KEYS),
         "membership" => (MembershipKeys::ABOUT, MembershipKeys::KEYS),
         "discovery" => (DiscoveryKeys::ABOUT, DiscoveryKeys::KEYS),
         "admin" => (AdminKeys::ABOUT, AdminKeys::KEYS),

@@ -29,6 +29,8 @@ pub fn read_file(path: &Path) -> Result<(Config, Settings), Failure> {
     let directory = path.parent().unwrap_or(Path::new(""));
     settings.key_file = directory.join(&settings.key_file);
     settings.state_file = directory.join(&settings.state_file);
+    settings.admission.credential = directory.join(&settings.admission.credential);
+    settings.admission.decisions = directory.join(&settings.admission.decisions);
     settings.admin.socket = directory.join(&settings.admin.socket);
     Ok((config, settings))
 }

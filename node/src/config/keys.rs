@@ -24,6 +24,8 @@ section! {
         /// Which merge kernel: "auto" takes the fastest that this CPU has; "portable", "avx2" and "avx512vl"
         /// force one, and starting fails where the CPU lacks it.
         kernel: Kernel = Kernel::Auto,
+        /// Who may be a member of the mesh.
+        admission: AdmissionKeys = AdmissionKeys::default(),
         /// How this node finds others by itself.
         membership: MembershipKeys = MembershipKeys::default(),
         /// Where membership finds addresses to begin with, besides its seeds.
@@ -46,10 +48,47 @@ section! {
         log: LogKeys = LogKeys::default(),
         /// Figures in the log.
         report: ReportKeys = ReportKeys::default(),
-        /// The runs of slots that this node speaks for: its own agents. A node without any only listens and relays.
+        /// The runs of slots that this node speaks for: its own agents. A node without any only listens and relays. One with a
+        /// credential speaks for all that this grants; then only those of them that are listed here, if any are.
         agents: Vec<RunKeys> = Vec::new(),
         /// Other nodes that are known from the start. Frames of an origin that is neither listed nor a member are dropped.
         peers: Vec<PeerKeys> = Vec::new(),
+    }
+}
+
+section! {
+    /// It is a rule of the whole mesh, which every node applies by itself. What the authority granted this node and what it decided
+    /// are files, which SIGHUP reads again. See docs/admission.md.
+    pub struct AdmissionKeys {
+        /// "open": anyone who knows the mesh's name. "listed": this node and the peers of its file. "issued": whoever has a credential of the mesh's
+        /// authority, as `octick init` sets it up; then this node's slots come from its credential. Without membership only
+        /// the peers of this file are known, whatever stands here.
+        rule: Rule = Rule::Open,
+        /// Who signs for the mesh, as `octick authority init` prints it: public keys, and how many of them have to sign. In an open mesh whoever
+        /// shows a credential of it has its slots by right.
+        authority: AuthorityKeys = AuthorityKeys::default(),
+        /// What the authority granted this node. Empty is beside the key (node.key: node.credential). A relative path starts at this
+        /// file's directory, as that of `decisions` does.
+        credential: PathBuf = PathBuf::new(),
+        /// What the authority decided, revocations say. The node writes it anew when it hears of another decision. Empty is beside the key
+        /// (node.key: node.decisions); without the file nothing was decided yet.
+        decisions: PathBuf = PathBuf::new(),
+    }
+}
+
+/// Whose signatures count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthorityKeys {
+    /// How many of the keys have to sign.
+    pub threshold: usize,
+    /// Public keys, 64 hex digits each; none is no authority.
+    pub keys: Vec<String>,
+}
+
+impl Default for AuthorityKeys {
+    fn default() -> Self {
+        Self { threshold: 1, keys: Vec::new() }
     }
 }
 
@@ -279,6 +318,18 @@ macro_rules! choice {
         #[serde(rename_all = "lowercase")]
         pub enum $Name { $($(#[doc = $doc])+ $Choice,)+ }
     };
+}
+
+choice! {
+    /// Who may be a member.
+    Rule {
+        /// Anyone.
+        Open,
+        /// Whom the configuration lists.
+        Listed,
+        /// Who has a credential of the mesh's authority.
+        Issued,
+    }
 }
 
 choice! {

@@ -8,12 +8,14 @@
 //! pure; key files and host names come later, in [`crate::run`].
 
 mod admin;
+mod admission;
 mod change;
 mod check;
 mod conflict;
 mod error;
 mod example;
 pub mod file;
+mod hex;
 mod keys;
 mod library;
 mod lines;
@@ -21,15 +23,16 @@ mod mistake;
 mod section;
 
 pub use admin::AdminSettings;
+pub use admission::AdmissionSettings;
 pub use change::changed_keys;
 pub use check::{PeerSettings, Run, Settings};
 pub use conflict::Conflict;
 pub use error::ConfigError;
 pub use example::example;
 pub use keys::{
-    AdminKeys, Backend, Config, DiscoveryKeys, Kernel, LimitKeys, LogKeys, MembershipKeys, Mode, PeerKeys,
-    PushKeys, ReportKeys, RunKeys, Selection, SocketKeys, TableKeys, ThreadKeys, VerifyKernel, VerifyKeys,
-    Wait,
+    AdminKeys, AdmissionKeys, AuthorityKeys, Backend, Config, DiscoveryKeys, Kernel, LimitKeys, LogKeys,
+    MembershipKeys, Mode, PeerKeys, PushKeys, ReportKeys, Rule, RunKeys, Selection, SocketKeys, TableKeys,
+    ThreadKeys, VerifyKernel, VerifyKeys, Wait,
 };
 
 impl Config {

@@ -10,12 +10,15 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use octick::admission::grant::Validity;
 use octick::pool::Pool;
 use octick::socket::{Backend, Choice, Filter, Socket, SocketSettings, Why};
 
-use crate::config::{Backend as WantedBackend, Mode, Settings};
-use crate::output::wrap;
+use crate::authority::words::slots;
+use crate::config::{AdmissionSettings, Backend as WantedBackend, Mode, Rule, Settings};
+use crate::output::{counted, wrap};
 use crate::run::{library_settings, read_key};
+use crate::trust;
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +62,9 @@ const BUFFERS: usize = 16;
 
 /// Looks at the key, the port and the machine.
 pub(super) fn inspect(settings: &Settings) -> Vec<Finding> {
-    let mut findings = vec![key(settings), start(settings)];
+    let mut findings = vec![key(settings), rule(settings)];
+    findings.extend(credential(settings));
+    findings.push(start(settings));
     findings.extend(socket(settings));
     findings.extend([admin(settings), cores(settings), huge_pages()]);
     findings
@@ -81,14 +86,64 @@ fn key(settings: &Settings) -> Finding {
     finding("key", read.map_err(|why| why.to_string()))
 }
 
+/// By which rule members are admitted: an open mesh says so loudly.
+fn rule(settings: &Settings) -> Finding {
+    let AdmissionSettings { rule, root, .. } = &settings.admission;
+    let line = match (rule, root) {
+        _ if !settings.membership.enabled => {
+            "listed: without membership this node knows the peers of its file".into()
+        }
+        (Rule::Open, root) => {
+            let but = if root.is_some() { "; a credential gives slots and a vote" } else { "" };
+            let line = format!(
+                "OPEN: whoever knows the mesh's name may join{but}: admission.rule = \"issued\" lets in only whom the mesh's authority knows, see docs/admission.md"
+            );
+            return Finding { verdict: Verdict::Warning, about: "rule", line };
+        }
+        (Rule::Listed, _) => "listed: this node and the peers of its file".into(),
+        (Rule::Issued, None) => unreachable!("the file was checked"),
+        (Rule::Issued, Some(root)) => {
+            format!(
+                "issued: whoever has a credential that {} of {} sign",
+                root.threshold(),
+                counted(root.keys().len(), "key")
+            )
+        }
+    };
+    finding("rule", Ok(line))
+}
+
+/// What the authority granted this node, and whether that holds; nothing where nobody grants anything.
+fn credential(settings: &Settings) -> Option<Finding> {
+    settings.admission.root.as_ref()?;
+    let own = read_key(&settings.key_file).ok()?.id();
+    let now = trust::now();
+    let credential = match trust::read(&settings.admission, &settings.mesh, own, now) {
+        Err(why) => return Some(finding("granted", Err(why.to_string()))),
+        Ok(trust) => trust.credential,
+    };
+    let Some(credential) = credential else {
+        let at = settings.admission.credential.display();
+        let line = format!("nothing: {at} is not there; this node finds slots that nobody has");
+        return Some(Finding { verdict: Verdict::Warning, about: "granted", line });
+    };
+    let grant = credential.grant();
+    let (validity, says) = trust::reach(grant, now);
+    let verdict = if validity == Validity::Valid { Verdict::Fine } else { Verdict::Warning };
+    let line = format!("{}, serial {}: {}; {says}", grant.name, grant.serial, slots(&grant.runs));
+    Some(Finding { verdict, about: "granted", line })
+}
+
 /// What the library says about kernels, peers and sizes; names of peers are resolved.
 fn start(settings: &Settings) -> Finding {
     let checked = library_settings(settings).map(|_| {
         let (merges, verifies) = (octick::Kernel::detect(), octick_crypto::lanes::Kernel::detect());
-        let peers = settings.peers.len();
-        format!(
-            "this CPU merges best by {merges}, verifies best by {verifies}; {peers} peers listed, their names resolve"
-        )
+        let peers = match settings.peers.len() {
+            0 => String::new(),
+            1 => "; 1 peer is listed, its name resolves".into(),
+            peers => format!("; {peers} peers are listed, their names resolve"),
+        };
+        format!("this CPU merges best by {merges}, verifies best by {verifies}{peers}")
     });
     match checked {
         Ok(line) => finding("start", Ok(line)),
@@ -208,7 +263,8 @@ fn cores(settings: &Settings) -> Finding {
     finding(
         "cores",
         Ok(format!(
-            "this process may use cores {usable}; the node has {threads} threads, {} pinned",
+            "this process may use cores {usable}; the node has {}, {} pinned",
+            counted(threads, "thread"),
             wanted.len()
         )),
     )

@@ -13,7 +13,7 @@ use inspect::{Finding, Verdict, inspect};
 use crate::config::file::{load_file, read_file};
 use crate::config::{Config, TableKeys, example};
 use crate::failure::Failure;
-use crate::output::{printable, say, wrap};
+use crate::output::{counted, printable, say, wrap};
 
 /// Explains the configuration file, and checks one.
 #[derive(Debug, clap::Subcommand)]
@@ -54,7 +54,12 @@ fn check(file: &Path) -> Result<ExitCode, Failure> {
     let (agents, peers) = (settings.agents.len(), settings.peers.len());
     let at = file.display();
     let mesh = printable(&settings.mesh);
-    let whole = format!("{at} holds together: mesh \"{mesh}\", {agents} own runs, {peers} peers");
+    let agents = match agents {
+        0 if settings.admission.root.is_some() => "own runs as granted".into(),
+        agents => counted(agents, "own run"),
+    };
+    let peers = counted(peers, "peer");
+    let whole = format!("{at} holds together: mesh \"{mesh}\", {agents}, {peers}");
     let whole = Finding { verdict: Verdict::Fine, about: "file", line: whole };
     let findings: Vec<Finding> = std::iter::once(whole).chain(inspect(&settings)).collect();
     findings.iter().try_for_each(say)?;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::admin::view::{Member, Members, Quorum, Status};
-use crate::output::{Column, columns, wrap};
+use crate::output::{Column, columns, named, wrap};
 
 /// Shows the members, a row each, and a line about all of them.
 pub(super) struct Table<'a>(pub(super) &'a Members);
@@ -30,7 +30,7 @@ fn row(member: &Member) -> [String; 7] {
     let own = if member.this_node { " *" } else { "" };
     let address = if member.addresses.is_empty() { "-".into() } else { member.addresses.join(" ") };
     [
-        format!("{}{own}", member.short),
+        named(member.name.as_deref(), &member.short) + own,
         member.state.name().into(),
         member.region.to_string(),
         address,
@@ -56,12 +56,22 @@ fn summary(f: &mut fmt::Formatter<'_>, members: &Members) -> fmt::Result {
             writeln!(f, "; PARTITIONED: {reachable} reachable, {required} required for a quorum")?
         }
     }
-    quorum(f, &members.quorum)
+    quorum(f, members)?;
+    writeln!(f, "{}", wrap(&format!("admission: {}", members.admission), 2))?;
+    match (&members.admission.denied, &members.admission.credential) {
+        (Some(why), _) => {
+            writeln!(f, "{}", wrap(&format!("NO MEMBER: of this node others hold that {why}"), 2))
+        }
+        (None, Some(granted)) if members.admission.rights != "full" => {
+            writeln!(f, "{}", wrap(&format!("this node's credential: {}", granted.says), 2))
+        }
+        (None, _) => Ok(()),
+    }
 }
 
 /// What the quorum counts, and who is missing: three names at most.
-fn quorum(f: &mut fmt::Formatter<'_>, quorum: &Quorum) -> fmt::Result {
-    let Quorum { counted, may_fail, required, reachable, missing } = quorum;
+fn quorum(f: &mut fmt::Formatter<'_>, members: &Members) -> fmt::Result {
+    let Quorum { counted, may_fail, required, reachable, missing } = &members.quorum;
     let bears = match may_fail {
         0 if *counted > 1 => "none may fail; of 4, 1 may".into(),
         _ => format!("{may_fail} may fail"),
@@ -70,7 +80,12 @@ fn quorum(f: &mut fmt::Formatter<'_>, quorum: &Quorum) -> fmt::Result {
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = missing.iter().take(3).map(|id| &id[..id.len().min(8)]).collect();
+    let name = |id: &String| {
+        let name =
+            members.members.iter().find(|member| member.id == *id).and_then(|member| member.name.as_deref());
+        name.unwrap_or(&id[..id.len().min(8)]).to_owned()
+    };
+    let names: Vec<String> = missing.iter().take(3).map(name).collect();
     let more = if missing.len() > 3 { " and others" } else { "" };
     let names = names.join(" ");
     let line = format!(

@@ -54,7 +54,7 @@ pub(super) fn run(
             Ask::About => Tell::About(meter::about(&node)),
             Ask::Sample => Tell::Sample(Box::new(Sample::from(&meter.read(&node)))),
             Ask::Begin => {
-                working = Some(Agents::start(node.writer(), &settings.agents, agents, rate)?);
+                working = Some(Agents::start(node.writer(), &runs(node.runs()), agents, rate)?);
                 Tell::Done
             }
             Ask::Drain => {
@@ -117,7 +117,7 @@ fn origins(node: &Handle, settings: &Settings) -> BTreeMap<String, String> {
     match node.mesh() {
         Ok(mesh) => mesh.members.iter().map(|member| hash(member.id, &runs(&member.runs))).collect(),
         Err(_) => {
-            let own = hash(node.id(), &settings.agents);
+            let own = hash(node.id(), &runs(node.runs()));
             settings.peers.iter().map(|peer| hash(peer.key.id(), &peer.runs)).chain([own]).collect()
         }
     }

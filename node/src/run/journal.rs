@@ -51,7 +51,10 @@ impl Journal {
 
     fn event(&mut self, event: &MeshEvent) {
         match event {
-            MeshEvent::Member { id, state, region, address } => self.member(*id, *state, *region, *address),
+            MeshEvent::Member { id, state, region, address, credential } => {
+                let name = credential.as_ref().map(|credential| credential.grant().name.as_str());
+                self.member(*id, name, *state, *region, *address);
+            }
             MeshEvent::Forgotten(id) => {
                 self.states.remove(id);
                 debug!(id = %id, "member forgotten");
@@ -103,24 +106,33 @@ impl Journal {
     }
 
     /// That this node itself is there goes without saying.
-    fn member(&mut self, id: NodeId, state: PeerState, region: Region, address: Option<SocketAddr>) {
+    fn member(
+        &mut self,
+        id: NodeId,
+        name: Option<&str>,
+        state: PeerState,
+        region: Region,
+        address: Option<SocketAddr>,
+    ) {
         let before = self.states.insert(id, state);
         if id == self.own {
             return;
         }
         let (region, address) = (region.0, address.map(display));
         match (before, state) {
-            (before, after) if before == Some(after) => debug!(id = %id, region, address, "member changed"),
+            (before, after) if before == Some(after) => {
+                debug!(id = %id, name, region, address, "member changed")
+            }
             (None | Some(PeerState::Left), PeerState::Alive) => {
-                info!(id = %id, region, address, "member joined");
+                info!(id = %id, name, region, address, "member joined");
             }
             (Some(PeerState::Suspected), PeerState::Alive) => {
-                info!(id = %id, region, address, "member answers again");
+                info!(id = %id, name, region, address, "member answers again");
             }
-            (_, PeerState::Alive) => info!(id = %id, region, address, "member is back"),
-            (_, PeerState::Suspected) => info!(id = %id, region, address, "member suspected"),
-            (_, PeerState::Failed) => warn!(id = %id, region, address, "member failed"),
-            (_, PeerState::Left) => info!(id = %id, region, address, "member left"),
+            (_, PeerState::Alive) => info!(id = %id, name, region, address, "member is back"),
+            (_, PeerState::Suspected) => info!(id = %id, name, region, address, "member suspected"),
+            (_, PeerState::Failed) => warn!(id = %id, name, region, address, "member failed"),
+            (_, PeerState::Left) => info!(id = %id, name, region, address, "member left"),
         }
     }
 

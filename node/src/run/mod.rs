@@ -10,6 +10,7 @@ mod journal;
 mod meter;
 mod quorum;
 mod reload;
+mod renewal;
 mod reporter;
 mod reread;
 mod signals;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `log.level`, `report.interval_secs` | unless the command line says otherwise |
 //! | `membership.seeds`, `discovery.*` | seeds that are new are greeted; the search begins anew |
+//! | files of the credential and of the decisions | whatever became of the keys: a credential that is new is lived by, decisions are passed on |
 //! | `peers` | new ones are known, known ones get their new address and rights; one that is left out stays until the next start |
 //!
 //! A file that does not hold together changes nothing. It is read by [`reread`](super::reread); here it is followed.
@@ -16,7 +17,7 @@ use std::time::Duration;
 use octick::Peer;
 use tracing::{error, info, warn};
 
-use super::reread::Reread;
+use super::reread::{Before, Reread};
 use super::watch::Watch;
 use crate::config::{Config, PeerKeys, Settings, changed_keys};
 use crate::discovery::{Discovery, Search};
@@ -33,7 +34,15 @@ fn is_at_once(key: &str) -> bool {
 impl Watch<'_> {
     /// Has the file read again.
     pub(super) fn reload(&mut self) {
-        if let Err(why) = self.reload.begin(&self.terms.config, &self.config, self.node.id()) {
+        let before = || Before {
+            config: self.config.clone(),
+            admission: self.admission.clone(),
+            mesh: self.config.mesh.clone(),
+            own: self.node.id(),
+            // A node without membership was told nothing, and one that has ended says so elsewhere.
+            known: self.node.decisions(0).unwrap_or_default(),
+        };
+        if let Err(why) = self.reload.begin(&self.terms.config, before) {
             error!(target: log::ASKED, %why, "configuration not reloaded: nothing has changed");
         }
     }
@@ -52,7 +61,9 @@ impl Watch<'_> {
         }
     }
 
-    fn follow(&mut self, Reread { config, settings, peers }: Reread) {
+    fn follow(&mut self, Reread { config, settings, peers, decisions, credential }: Reread) {
+        self.decide(decisions);
+        self.renew(credential);
         let file = self.terms.config.display();
         let keys = changed_keys(&self.config, &config);
         let has = |name: &str| keys.iter().any(|key| key.starts_with(name));

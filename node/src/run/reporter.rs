@@ -44,7 +44,27 @@ impl Reporter {
         let About { id, listen, kernel, verify, backend, why, .. } = &about;
         let [admin, admin_tcp] = [admin.first(), admin.get(1)].map(|at| at.map(tracing::field::display));
         let (pid, version) = (std::process::id(), crate::version::VERSION);
-        info!(id, listen, admin, admin_tcp, kernel, verify, backend, why, pid, version, "node started");
+        let mesh = node.mesh().ok();
+        let admission = crate::admin::view::Admission::of(mesh.as_ref());
+        let (rule, granted) = (&admission.rule, admission.credential.as_ref());
+        let name = granted.map(|granted| &granted.name);
+        let credential = granted.map(|granted| &granted.says);
+        info!(
+            id,
+            name,
+            listen,
+            admission = rule,
+            credential,
+            admin,
+            admin_tcp,
+            kernel,
+            verify,
+            backend,
+            why,
+            pid,
+            version,
+            "node started"
+        );
         let drops = Drops { told: Reading::default(), told_at: None, look_at: now + LOOK };
         Self { about, format, began: now, interval, meter: Meter::default(), read_at: now, drops }
     }

@@ -5,13 +5,14 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use octick::socket::bounds;
-use octick::{Config, FileStore, Handle, MemoryStore, NodeId, Peer};
+use octick::{Config, FileStore, Handle, MemoryStore, NodeId, Peer, Run};
 use octick_crypto::Identity;
 use octick_crypto::key_file::{self, KeyFileError};
 
 use crate::config::Settings;
 use crate::discovery::remember;
 use crate::failure::Failure;
+use crate::trust;
 
 /// Starts the node that `settings` describe.
 ///
@@ -43,11 +44,20 @@ pub fn library_settings(settings: &Settings) -> Result<octick::Settings, Failure
 fn library_config(settings: &Settings) -> Result<Config, Failure> {
     let identity = read_key(&settings.key_file)?;
     let peers = peers(settings, identity.id())?;
+    let trust = trust::read(&settings.admission, &settings.mesh, identity.id(), trust::now())?;
     let stable_store = Box::new(FileStore::new(&settings.state_file, identity.id()));
     let mut config = Config { peers, stable_store, ..settings.library_config(identity) };
-    if let Some(membership) = &mut config.membership
-        && settings.discovery.remember
-    {
+    let Some(membership) = &mut config.membership else { return Ok(config) };
+    if let Some(credential) = &trust.credential {
+        let granted = &credential.grant().runs;
+        within_table(settings, granted)?;
+        // What is listed narrows it.
+        if config.runs.is_empty() {
+            config.runs.clone_from(granted);
+        }
+    }
+    (membership.admission, membership.credential) = (trust.admission, trust.credential);
+    if settings.discovery.remember {
         let file = remember::file_of(&settings.key_file);
         membership.settings.remembered = remember::read(&file).unwrap_or_else(|damage| {
             tracing::warn!("{damage}");
@@ -55,6 +65,18 @@ fn library_config(settings: &Settings) -> Result<Config, Failure> {
         });
     }
     Ok(config)
+}
+
+/// The slots that a credential grants are in this node's tables.
+fn within_table(settings: &Settings, granted: &[Run]) -> Result<(), Failure> {
+    let slots = settings.table.slots;
+    match granted.iter().find(|run| run.end() > slots.into()) {
+        Some(run) => Err(Failure::new(format!(
+            "{}: it grants slots {run}, and table.slots = {slots}: set that to the slots of the mesh's authority, see octick authority list",
+            settings.admission.credential.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The peers that `settings` list, their names looked up. The node `own` may not be among them.

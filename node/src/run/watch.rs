@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use octick::{Events, Handle, MeshEvent, NextEvent, Shutdown};
-use tracing::info;
+use octick::{Credential, Events, Handle, MeshEvent, NextEvent, Shutdown};
+use tracing::{info, warn};
 
 use super::journal::Journal;
 use super::quorum::QuorumNote;
@@ -15,10 +15,11 @@ use super::reporter::Reporter;
 use super::reread::Reload;
 use super::signals::Signal;
 use crate::admin::Admin;
-use crate::config::{Config, Settings};
+use crate::config::{AdmissionSettings, Config, Rule, Settings};
 use crate::discovery::{Discovery, Search};
 use crate::failure::Failure;
 use crate::log::{Format, Level};
+use crate::trust::{self, Expiry, Keep};
 
 /// How often a node looks what happened, while nobody asks anything of it.
 const LOOK: Duration = Duration::from_millis(100);
@@ -46,6 +47,12 @@ pub(super) struct Watch<'a> {
     /// The configuration in force.
     pub(super) config: Config,
     key_file: PathBuf,
+    /// Who may be a member, as it was at the start.
+    pub(super) admission: AdmissionSettings,
+    /// What this node lives by.
+    pub(super) credential: Option<Arc<Credential>>,
+    pub(super) keep: Keep,
+    expiry: Expiry,
     admin: Option<Admin>,
     pub(super) discovery: Option<Discovery>,
     pub(super) reload: Reload,
@@ -72,7 +79,12 @@ pub(super) fn watch(
     let interval = terms.report.unwrap_or(Duration::from_secs(settings.report.interval_secs.into()));
     let reporter = Reporter::new(&node, admin.as_ref().map_or(&[], Admin::addresses), terms.format, interval);
     for warning in node.warnings() {
-        tracing::warn!("{warning}");
+        warn!("{warning}");
+    }
+    if settings.membership.enabled && settings.admission.rule == Rule::Open {
+        warn!(
+            "this mesh is open: whoever knows its name may join it, and write where nobody else does; see docs/admission.md"
+        );
     }
     let discovery = Search::of(settings).map(|search| Discovery::start(&node, search)).transpose();
     let discovery = discovery.map_err(|error| {
@@ -80,12 +92,18 @@ pub(super) fn watch(
             "discovery.lan: {error}; name an interface: discovery.lan_interface = \"ADDRESS\""
         ))
     })?;
+    let own = node.mesh().ok().and_then(|mesh| mesh.members.into_iter().find(|member| member.this_node));
+    let credential = own.and_then(|own| own.credential);
     let (events, journal) = (node.events(), Journal::new(node.id(), seeded));
     let mut watch = Watch {
         node,
         terms,
         config,
         key_file: settings.key_file.clone(),
+        admission: settings.admission.clone(),
+        credential,
+        keep: Keep::new(settings.admission.decisions.clone(), settings.mesh.clone()),
+        expiry: Expiry::default(),
         admin,
         discovery,
         reload: Reload::default(),
@@ -132,6 +150,9 @@ impl Watch<'_> {
             while let Ok(next) = self.events.try_recv() {
                 self.journal.next(&next);
                 self.quorum.stir(Instant::now());
+                if matches!(next, NextEvent::Event(MeshEvent::Decided(_)) | NextEvent::Missed(_)) {
+                    self.keep.stir();
+                }
                 if let NextEvent::Event(MeshEvent::Superseded { incarnation, at }) = next {
                     return End::Superseded(self.superseded(incarnation.0, at));
                 }
@@ -140,6 +161,13 @@ impl Watch<'_> {
             let now = Instant::now();
             self.reporter.look(&self.node, now);
             self.quorum.look(&self.node, now);
+            self.keep.look(&self.node, now);
+            if let Some(credential) = &self.credential
+                && let Some(says) = self.expiry.look(credential.grant(), trust::now())
+            {
+                let name = &credential.grant().name;
+                warn!(name, "this node's credential: {says}");
+            }
             if self.admin.as_ref().is_some_and(Admin::asked_to_leave) {
                 return End::Asked("asked to leave");
             }

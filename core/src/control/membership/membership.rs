@@ -103,7 +103,7 @@ pub struct Membership {
     /// When somebody is asked for decisions that this node missed.
     pub(super) ask_decisions_at: u64,
     /// What this node last knew of its own rights.
-    pub(super) rights: Rights,
+    pub(in crate::control) rights: Rights,
 }
 
 impl Membership {

@@ -1,6 +1,7 @@
 //! What other threads ask of the engine's.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 use octick_core::admission::SignedDecision;
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Expel(Whom, bool, Sender<Option<Vec<(NodeId, Expelled)>>>),
     /// Take a decision of the mesh's authority, and pass it on; the answer is what became of it, or nothing without membership.
     Decide(Box<SignedDecision>, Sender<Option<Appended>>),
+    /// Say what the mesh's authority decided after the first so many; nothing without membership.
+    Decisions(u64, Sender<Option<Vec<Arc<SignedDecision>>>>),
     /// Ask the node at this address for its report.
     QueryStats(SocketAddr, Sender<Report>),
     /// Say goodbye, send all that is pending, and then say so.

@@ -21,7 +21,10 @@ use crate::clock;
 use crate::config::{Peer, Push};
 use crate::events::EventLog;
 use crate::limits::QUESTIONS_MAX;
-use crate::mesh::{Expelled, MemberView, MeshView, PeerState, Quorum, Steering, TravelView, Whom};
+use crate::mesh::{
+    AdmissionView, AuthorityLog, Expelled, MemberView, MeshView, PeerState, Quorum, Steering, TravelView,
+    Whom,
+};
 use crate::notify::Notifier;
 use crate::runtime::engine::command::{Command, Urgency, What, Write};
 use crate::runtime::engine::egress::Egress;
@@ -301,6 +304,12 @@ impl EngineLoop {
                     let control = self.parts.engine.control_mut();
                     let _ = reply.try_send(control.map(|control| control.decide(now, *decision)));
                 }
+                Command::Decisions(known, reply) => {
+                    let log = self.parts.engine.control().map(|control| control.admission().log());
+                    let after =
+                        |log: Option<&AuthorityLog>| log.map_or(Vec::new(), |log| log.after(known).to_vec());
+                    let _ = reply.try_send(log.map(after));
+                }
                 Command::QueryStats(to, reply) => self.query_stats(to, reply),
                 Command::Drain(reply) => self.drain(reply),
             }
@@ -439,7 +448,9 @@ impl EngineLoop {
                 && member.region() == own_region
                 && (member.state().is_live() || member.state() == PeerState::Failed),
             this_node: place == Members::ME,
+            credential: member.announcement().credential().cloned(),
         };
+        let admission = control.admission();
         Some(MeshView {
             members: members.iter().filter(|(_, member)| !member.is_pruned()).map(member).collect(),
             partition: control.partition(),
@@ -452,6 +463,12 @@ impl EngineLoop {
                 audit: self.parts.engine.audit().copied().unwrap_or_default(),
             },
             alone: control.is_alone() && members.live().is_empty(),
+            admission: AdmissionView {
+                rule: admission.rule(),
+                has_authority: admission.log().is_some(),
+                decisions: admission.log().map_or(0, AuthorityLog::len),
+                rights: control.rights(),
+            },
         })
     }
 

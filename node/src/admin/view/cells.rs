@@ -94,6 +94,9 @@ pub struct Owner {
     pub id: String,
     /// The first eight of them.
     pub short: String,
+    /// What people call it, if the mesh's authority gave it a name.
+    #[serde(default)]
+    pub name: Option<String>,
     /// What it is believed to be; nothing for a peer that is listed and no member: nobody watches it.
     pub state: Option<State>,
     /// Whether it is the node that answers.
@@ -108,6 +111,7 @@ impl Owner {
         Some(Self {
             id: id.to_string(),
             short: id.short().to_string(),
+            name: on_record.and_then(octick::MemberView::name).map(Into::into),
             state: on_record.map(|member| State::from(member.state)),
             this_node: id == node.id(),
         })

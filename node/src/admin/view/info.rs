@@ -3,7 +3,7 @@
 use octick::{Handle, MeshView};
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Members, Quorum, Status};
+use super::{Admission, Counts, Members, Quorum, Status};
 use crate::admin::facts::Facts;
 use crate::version::VERSION;
 
@@ -18,6 +18,9 @@ pub struct Info {
     pub mesh: String,
     /// Where it receives datagrams.
     pub listen: String,
+    /// By which rule members are admitted, and what it may do itself.
+    #[serde(default)]
+    pub admission: Admission,
     /// The slots that it speaks for.
     pub slots: Slots,
     /// What it knows of its mesh; nothing without membership.
@@ -82,16 +85,17 @@ impl Info {
     pub(in crate::admin) fn of(node: &Handle, facts: &Facts, mesh: Option<&MeshView>) -> Self {
         let (id, about, layout) = (node.id(), node.about(), node.reader().layout());
         let tables = [("cells8", layout.cells8), ("cells4", layout.cells4), ("rows", layout.rows)];
-        let run = |run: &crate::config::Run| Run { first: run.first, count: run.end - run.first };
+        let run = |run: &octick::Run| Run { first: run.first.0, count: run.len };
         Self {
             id: id.to_string(),
             short: id.short().to_string(),
             mesh: facts.mesh.clone(),
             listen: node.local_addr().to_string(),
+            admission: Admission::of(mesh),
             slots: Slots {
                 table: layout.slots,
                 tables: tables.iter().filter(|(_, has)| *has).map(|(name, _)| (*name).into()).collect(),
-                own: facts.runs.iter().map(run).collect(),
+                own: node.runs().iter().map(run).collect(),
             },
             membership: mesh.and_then(|mesh| Mesh::of(node, facts, mesh)),
             kernel: about.kernel.to_string(),

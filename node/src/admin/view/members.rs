@@ -3,7 +3,7 @@
 use octick::{Handle, MemberView, MeshView, Partition, PeerState, TravelView};
 use serde::{Deserialize, Serialize};
 
-use super::Quorum;
+use super::{Admission, Quorum};
 
 /// The answer to `GET /api/v1/members`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Members {
     pub quorum: Quorum,
     /// How many members are in which state.
     pub counts: Counts,
+    /// By which rule members are admitted.
+    #[serde(default)]
+    pub admission: Admission,
     /// How updates travel.
     pub travel: Travel,
     /// Everybody on record: the node itself first, then by name.
@@ -109,6 +112,9 @@ pub struct Member {
     pub id: String,
     /// The first eight of them.
     pub short: String,
+    /// What people call it, if the mesh's authority gave it a name.
+    #[serde(default)]
+    pub name: Option<String>,
     /// `alive`, `suspected`, `failed` or `left`.
     pub state: State,
     /// Its life.
@@ -205,6 +211,7 @@ impl Members {
             partition: mesh.partition.into(),
             quorum: Quorum::of(mesh),
             counts,
+            admission: Admission::of(Some(mesh)),
             travel: Travel::of(&mesh.travel),
             members,
         }
@@ -212,10 +219,11 @@ impl Members {
 }
 
 impl Members {
-    /// The same without what changes all the time while nothing happens: round trips, and how updates travel.
+    /// The same without what changes all the time while nothing happens: round trips, how updates travel, how long a credential holds.
     #[must_use]
     pub fn steady(&self) -> Self {
         let mut steady = self.clone();
+        steady.admission = self.admission.steady();
         steady.travel = Travel::default();
         steady.members.iter_mut().for_each(|member| member.round_trip_micros = None);
         steady
@@ -244,6 +252,7 @@ impl Member {
         Self {
             id: member.id.to_string(),
             short: member.id.short().to_string(),
+            name: member.name().map(Into::into),
             state: member.state.into(),
             incarnation: member.incarnation.0,
             region: member.region.0,

@@ -42,3 +42,34 @@ pub struct Done {
     /// The full name of the member that it was about, or the address that was greeted.
     pub done: String,
 }
+
+/// Decisions that one request may bring.
+pub const DECISIONS_AT_ONCE: usize = 32;
+
+/// The body of `POST /api/v1/decisions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// Decisions of the mesh's authority, in hex digits, in their order.
+    pub decisions: Vec<String>,
+}
+
+/// The answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// How many decisions the node knows now.
+    pub known: u64,
+    /// What became of each, up to the first that was not taken.
+    pub decided: Vec<Outcome>,
+}
+
+/// What became of one decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Its number.
+    pub number: u64,
+    /// What it says.
+    pub says: String,
+    /// `new`, `known`, `gap`, `contradiction`, `unsigned` or `full`; only the first two were taken.
+    pub became: String,
+}
