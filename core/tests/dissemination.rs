@@ -3,9 +3,14 @@
 mod mesh;
 
 use mesh::{MS, Mesh, S, UPDATE};
+use octick_core::control::id::UpdateId;
+use octick_core::control::message::announcement::mesh_key;
 use octick_core::control::message::gossip::OFFER_MAX;
 use octick_core::control::message::kind::MessageKind;
+use octick_core::control::reconcile::message::{LIST_ENDS, ReconcileMsg, read_names, write_names};
 use octick_core::crypto::NodeId;
+use octick_core::refusal::Refusal;
+use octick_core::stamp::{Incarnation, Seq};
 use octick_core::wire::ControlFrame;
 
 /// Nodes that know each other and stand linked.
@@ -269,6 +274,74 @@ fn a_session_ends_with_its_member_and_not_with_the_next_at_its_place() {
     mesh.run_to(S, |mesh| mesh.nodes[0].control.members().find(mesh.nodes[late].id).is_some());
     assert_eq!(mesh.nodes[0].control.members().find(mesh.nodes[late].id), place, "its place is another's");
     assert_eq!(mesh.nodes[0].control.sessions(), 0);
+}
+
+/// Five nodes that start together and issue a thousand updates a second each from their first moment on, for so long.
+fn busy(seed: u64, millis: u64) -> Mesh {
+    let mut mesh = Mesh::new(seed);
+    mesh.refuse_strangers = true;
+    mesh.add_many(5);
+    for number in 1..=millis {
+        (0..5).for_each(|of| mesh.issue(of, number));
+        mesh.run(MS);
+    }
+    mesh
+}
+
+#[test]
+fn a_busy_mesh_in_which_nothing_is_lost_compares_nothing_once_all_know_each_other() {
+    let copies = |mesh: &Mesh| mesh.nodes.iter().map(|node| node.copies).sum::<u64>();
+    for seed in 50..56 {
+        let mut mesh = busy(seed, 2_000);
+        let (before, mut sessions) = (copies(&mesh), 0);
+        for number in 2_001..=4_000 {
+            (0..5).for_each(|of| mesh.issue(of, number));
+            mesh.run(MS);
+            sessions = mesh.nodes.iter().map(|node| node.control.sessions()).sum::<usize>().max(sessions);
+        }
+        let copies = (copies(&mesh) - before) as f64 / (2_000 * 5 * 4) as f64;
+        let refused = |of| mesh.nodes.iter().map(|node| node.control.refusals().get(of)).sum::<u64>();
+        println!("seed {seed}: {copies:.3} copies, at most {sessions} sessions at once");
+        assert_eq!((sessions, refused(Refusal::PullsRefused), refused(Refusal::SessionTooSoon)), (0, 0, 0));
+        assert!(copies < 1.01, "{copies}");
+    }
+}
+
+#[test]
+fn what_came_while_sets_were_compared_is_not_asked_for() {
+    let mut mesh = settled(3, 42);
+    mesh.kill(2);
+    mesh.record = Some(Vec::new());
+    let say = |mesh: &mut Mesh, kind: MessageKind, body: &[u8]| {
+        let (packet, mut control_frame) = (mesh.packet(2), ControlFrame::new());
+        assert!(control_frame.push(kind as u8, body));
+        mesh.deliver(0, &packet, &control_frame);
+    };
+    let offer: Vec<u8> = (1..=OFFER_MAX as u64).flat_map(u64::to_le_bytes).collect();
+    say(&mut mesh, MessageKind::Offer, &offer);
+    // Whoever answers has taken in by then what comes here now.
+    (1..=50).for_each(|number| mesh.issue(1, number));
+    mesh.run(10 * MS);
+    let said = |mesh: &Mesh| -> Vec<Vec<u8>> {
+        let to_2 = mesh.record.iter().flatten().filter(|(to, ..)| *to == 2);
+        let messages = to_2.flat_map(|(.., control_frame)| control_frame.messages());
+        messages
+            .filter(|message| message.kind == MessageKind::Reconcile as u8)
+            .map(|m| m.body.to_vec())
+            .collect()
+    };
+    let (topic, _) = ReconcileMsg::decode(&said(&mesh)[0]).expect("it opens a session");
+    let id = |number| UpdateId::of(&mesh_key("test"), mesh.nodes[1].id, Incarnation(1), Seq(number)).0;
+    let there: Vec<u64> = (1..=60).map(id).collect();
+    say(&mut mesh, MessageKind::Reconcile, &ReconcileMsg::Far { share: 9, size: 60 }.encode(topic));
+    let list = ReconcileMsg::List { cursor: 0, next: LIST_ENDS, names: &write_names(&there) };
+    say(&mut mesh, MessageKind::Reconcile, &list.encode(topic));
+    mesh.run(100 * MS);
+    let wanted = said(&mesh).into_iter().flat_map(|body| match ReconcileMsg::decode(&body) {
+        Some((_, ReconcileMsg::Want { names })) => read_names::<u64>(names).expect("whole names"),
+        _ => Vec::new(),
+    });
+    assert_eq!(wanted.collect::<Vec<_>>(), there[50..]);
 }
 
 #[test]

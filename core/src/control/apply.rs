@@ -21,6 +21,7 @@ use crate::control::message::gossip::{Gossip, LinkOp};
 use crate::control::message::kind::MessageKind;
 use crate::control::message::membership::MembershipMsg;
 use crate::control::output::{Output, UpdateInfo};
+use crate::control::reconcile::message::still_wanted;
 use crate::control::reconcile::session;
 use crate::refusal::Refusal;
 use crate::wire::Message;
@@ -170,6 +171,9 @@ impl Control {
     fn apply_session(&mut self, now: u64, output: session::Output<MemberIndex, u64>) {
         match output {
             session::Output::Say { to, body } => {
+                // What came while the sets were compared is here by now.
+                let lacks = |name| !self.dissemination.holds(UpdateId(name));
+                let Some(body) = still_wanted::<u64>(body, lacks) else { return };
                 let message = Message { kind: MessageKind::Reconcile as u8, body: &body };
                 self.membership.send_to(to, &message, &mut self.effects);
             }
@@ -177,7 +181,7 @@ impl Control {
                 let ids: Vec<UpdateId> = names.into_iter().map(UpdateId).collect();
                 self.dissemination.serve(now, to, &ids);
             }
-            session::Output::Ended { with, how: session::End::Partly, .. } => {
+            session::Output::Again { with, .. } => {
                 if self.members().get(with).state().is_live() {
                     self.open_session(now, with);
                 }

@@ -243,6 +243,11 @@ impl Dissemination {
         self.spread.held(now, &self.spread_settings).map(|id| id.0).collect()
     }
 
+    /// Whether an update is here.
+    pub(in crate::control) fn holds(&self, id: UpdateId) -> bool {
+        self.spread.holds(id)
+    }
+
     /// Sends a member what it lacks, as far as it is here.
     pub(in crate::control) fn serve(&mut self, now: u64, to: MemberIndex, ids: &[UpdateId]) {
         self.spread.give(now, &self.spread_settings, to, ids, &mut self.actions.spread);

@@ -126,7 +126,7 @@ impl SessionRefusal {
 pub enum End {
     /// The difference is known, and was asked for and sent.
     Complete,
-    /// Most of it; another session finds the rest.
+    /// Most of it; another session finds the rest, once the peer answers one.
     Partly,
     /// The peer did not answer, or has no room.
     Silent,
@@ -162,6 +162,13 @@ pub enum Output<P, N> {
         /// The names.
         names: Vec<N>,
     },
+    /// The last session left something, and the peer answers another by now: open it.
+    Again {
+        /// With whom.
+        with: P,
+        /// About which set.
+        set: u8,
+    },
     /// A session that this node opened is over.
     Ended {
         /// With whom.
@@ -179,7 +186,7 @@ impl<P: Copy, N> Output<P, N> {
         match self {
             Self::Say { to, .. } | Self::Serve { to, .. } => *to,
             Self::Expect { from, .. } => *from,
-            Self::Ended { with, .. } => *with,
+            Self::Again { with, .. } | Self::Ended { with, .. } => *with,
         }
     }
 }

@@ -137,6 +137,14 @@ pub fn read_names<N: Name>(bytes: &[u8]) -> Option<Vec<N>> {
     bytes.len().is_multiple_of(N::LEN).then(|| bytes.chunks_exact(N::LEN).map(N::take).collect())
 }
 
+/// A body about to be said, without the names that it wants and nobody lacks by now; nothing if it wanted no others. Bodies that
+/// want nothing are as they were.
+pub fn still_wanted<N: Name>(body: Vec<u8>, lacks: impl Fn(N) -> bool) -> Option<Vec<u8>> {
+    let Some((topic, ReconcileMsg::Want { names })) = ReconcileMsg::decode(&body) else { return Some(body) };
+    let names: Vec<N> = read_names(names)?.into_iter().filter(|name| lacks(*name)).collect();
+    (!names.is_empty()).then(|| ReconcileMsg::Want { names: &write_names(&names) }.encode(topic))
+}
+
 impl<'a> ReconcileMsg<'a> {
     /// The body of the message.
     pub fn encode(&self, topic: Topic) -> Vec<u8> {
@@ -227,6 +235,18 @@ mod tests {
                 prop_assert_eq!(msg.encode(topic), body);
             }
         }
+    }
+
+    #[test]
+    fn what_came_meanwhile_is_taken_out_of_what_is_wanted_and_of_nothing_else() {
+        let topic = Topic { set: 1, session: 9 };
+        let names = write_names(&[1_u64, 2, 3, 4]);
+        let wanted = ReconcileMsg::Want { names: &names }.encode(topic);
+        let rest = ReconcileMsg::Want { names: &write_names(&[2_u64, 4]) }.encode(topic);
+        assert_eq!(still_wanted(wanted.clone(), |name: u64| name.is_multiple_of(2)), Some(rest));
+        assert_eq!(still_wanted(wanted, |_: u64| false), None, "nothing is left to say");
+        let list = ReconcileMsg::List { cursor: 0, next: 4, names: &names }.encode(topic);
+        assert_eq!(still_wanted(list.clone(), |_: u64| false), Some(list));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Reconciler<P, N> {
     sessions: BTreeMap<(P, Topic, bool), Exchange<P, N>>,
     /// The last session that a peer opened, and when it may open another.
     heard: BTreeMap<P, (u32, u64)>,
+    /// Whom this node asked last, by the set: until when it asks for no other session, and whether it then does.
+    rests: BTreeMap<(P, u8), (u64, bool)>,
     out: VecDeque<Output<P, N>>,
     refused: [u64; SessionRefusal::ALL.len()],
 }
@@ -45,6 +47,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
             random,
             sessions: BTreeMap::new(),
             heard: BTreeMap::new(),
+            rests: BTreeMap::new(),
             out: VecDeque::new(),
             refused: [0; SessionRefusal::ALL.len()],
         }
@@ -71,12 +74,17 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
     }
 
     /// Opens a session with `to` about set number `set`, of which `names` is a snapshot without repetition. Returns whether
-    /// there was room, and none with the peer about the set already.
+    /// there was room, none with the peer about the set already, and the last one over for so long that the peer answers
+    /// another. An opening that waits is compared with a set of a later time: what both took in since would seem to lack.
     pub fn open(&mut self, now: u64, to: P, set: u8, names: impl Iterator<Item = N>) -> bool {
+        if self.rests.get(&(to, set)).is_some_and(|(until, _)| now < *until) {
+            return false;
+        }
         let own = |(peer, topic, opener): &(P, Topic, bool)| *peer == to && topic.set == set && *opener;
         if self.sessions.len() >= self.settings.sessions_max || self.sessions.keys().any(own) {
             return false;
         }
+        self.rests.remove(&(to, set));
         let topic = Topic { set, session: self.random.u64() as u32 };
         let names = names.take(self.settings.set_max).collect();
         let exchange = Exchange::open(now, to, topic, self.random.u64(), names);
@@ -174,6 +182,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
     pub fn forget(&mut self, gone: P) {
         self.sessions.retain(|(peer, ..), _| *peer != gone);
         self.heard.remove(&gone);
+        self.rests.retain(|(peer, _), _| *peer != gone);
         self.out.retain(|output| output.peer() != gone);
     }
 
@@ -191,17 +200,37 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
             }
             self.bury(now, key);
         }
+        for ((with, set), (until, again)) in &mut self.rests {
+            if now >= *until && core::mem::take(again) {
+                self.out.push_back(Output::Again { with: *with, set: *set });
+            }
+        }
     }
 
     /// When [`Reconciler::tick`] has something to do: zero for at once, [`u64::MAX`] for nothing.
     pub fn next_due(&self) -> u64 {
         let due = self.sessions.values().map(|exchange| exchange.next_due());
-        due.min().unwrap_or(u64::MAX)
+        let again = self.rests.values().filter(|(_, again)| *again).map(|(until, _)| *until);
+        due.chain(again).min().unwrap_or(u64::MAX)
     }
 
     /// What to do next.
     pub fn poll(&mut self) -> Option<Output<P, N>> {
         self.out.pop_front()
+    }
+
+    /// Leaves a peer in peace after a session that this node opened.
+    fn rest(&mut self, now: u64, asked: (P, u8), again: bool) {
+        self.rests.retain(|_, (until, again)| now < *until || *again);
+        if self.rests.len() >= self.settings.peers_max
+            && let Some(first) =
+                self.rests.iter().min_by_key(|(_, (until, _))| *until).map(|(asked, _)| *asked)
+        {
+            self.rests.remove(&first);
+        }
+        // The peer counts from when it hears of the end, which takes less time than an answer is waited for.
+        self.rests.insert(asked, (now + self.settings.peer_gap + self.settings.patience, again));
+        assert!(self.rests.len() <= self.settings.peers_max.max(1), "{} peers in peace", self.rests.len());
     }
 
     /// Forgets a session that is over.
@@ -210,6 +239,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
         self.sessions.remove(&key);
         let (peer, topic, opener) = key;
         if opener {
+            self.rest(now, (peer, topic.set), how == End::Partly);
             self.out.push_back(Output::Ended { with: peer, set: topic.set, how });
         } else if let Some((_, until)) = self.heard.get_mut(&peer) {
             *until = now + self.settings.peer_gap;

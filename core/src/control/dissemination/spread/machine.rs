@@ -404,8 +404,8 @@ impl Spread {
     }
 
     /// Whether the update was accepted not long ago.
-    pub fn holds(&mut self, id: UpdateId) -> bool {
-        self.updates.named(id).is_some_and(|update| update.state == State::Held)
+    pub fn holds(&self, id: UpdateId) -> bool {
+        self.updates.view(id).is_some_and(|update| update.state == State::Held)
     }
 
     /// When [`Spread::tick`] has something to do; `u64::MAX` for nothing.

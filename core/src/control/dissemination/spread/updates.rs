@@ -122,6 +122,11 @@ impl Updates {
         self.get(ordinal)
     }
 
+    pub(in crate::control) fn view(&self, id: UpdateId) -> Option<&Update> {
+        let ordinal = self.find(id)?;
+        self.queue.get(ordinal.0.checked_sub(self.first)? as usize)
+    }
+
     pub(in crate::control) fn iter_mut(
         &mut self,
     ) -> impl DoubleEndedIterator<Item = &mut Update> + ExactSizeIterator {

@@ -25,6 +25,8 @@ struct Pair {
     control_frames: usize,
     burst: usize,
     ends: Vec<End>,
+    /// When another session was asked for.
+    again: Vec<u64>,
     /// Control frames from node 0 but those that want something: turns that it waited for.
     asked: usize,
 }
@@ -44,6 +46,7 @@ impl Pair {
             control_frames: 0,
             burst: 0,
             ends: Vec::new(),
+            again: Vec::new(),
             asked: 0,
         }
     }
@@ -75,6 +78,7 @@ impl Pair {
                         self.sets[usize::from(to)].extend(sent);
                     }
                     Output::Expect { .. } => {}
+                    Output::Again { .. } => self.again.push(self.now),
                     Output::Ended { how, .. } => self.ends.push(how),
                 }
             }
@@ -82,26 +86,30 @@ impl Pair {
         }
     }
 
-    fn run(&mut self) {
-        for _ in 0..1_000_000 {
-            self.settle();
-            let next_control_frame =
-                self.flying.iter().map(|control_frame| control_frame.0).min().unwrap_or(u64::MAX);
-            let due = self.nodes.iter().map(Reconciler::next_due).min().unwrap();
-            let next = next_control_frame.min(due);
-            if next == u64::MAX {
-                return;
-            }
-            self.now = self.now.max(next);
-            if let Some(i) = self.flying.iter().position(|control_frame| control_frame.0 <= self.now) {
-                let (_, to, body) = self.flying.swap_remove(i);
-                let set = &self.sets[usize::from(to)];
-                let _ = self.nodes[usize::from(to)]
-                    .handle(self.now, 1 - to, &body, |_| Some(set.iter().copied()));
-            }
-            self.nodes.iter_mut().for_each(|node| node.tick(self.now));
+    /// Goes on to whatever is next. Returns whether there was anything.
+    fn step(&mut self) -> bool {
+        self.settle();
+        let next_control_frame =
+            self.flying.iter().map(|control_frame| control_frame.0).min().unwrap_or(u64::MAX);
+        let due = self.nodes.iter().map(Reconciler::next_due).min().unwrap();
+        let next = next_control_frame.min(due);
+        if next == u64::MAX {
+            return false;
         }
-        panic!("no end in a million steps");
+        self.now = self.now.max(next);
+        if let Some(i) = self.flying.iter().position(|control_frame| control_frame.0 <= self.now) {
+            let (_, to, body) = self.flying.swap_remove(i);
+            let set = &self.sets[usize::from(to)];
+            let _ =
+                self.nodes[usize::from(to)].handle(self.now, 1 - to, &body, |_| Some(set.iter().copied()));
+        }
+        self.nodes.iter_mut().for_each(|node| node.tick(self.now));
+        self.settle();
+        true
+    }
+
+    fn run(&mut self) {
+        assert!((0..1_000_000).any(|_| !self.step()), "no end in a million steps");
     }
 
     /// Opens sessions until one finds all, and says how many it took.
@@ -180,6 +188,49 @@ fn a_forgotten_peer_leaves_nothing_to_whoever_bears_its_name_next() {
     nodes[0].tick(now);
     let Some(Output::Say { body, .. }) = left(&mut nodes[0]).pop() else { panic!("it opens with a word") };
     assert_eq!(nodes[1].handle(now, 0, &body, |_| Some(names())), Ok(()));
+}
+
+#[test]
+fn a_session_that_left_something_is_followed_by_one_that_is_answered_at_once() {
+    let settings = SessionSettings::default();
+    let mut pair = Pair::new(settings, sets(2_000, 0, 1_500, 4), 0, 4);
+    let names = |pair: &Pair| pair.sets[0].iter().copied().collect::<Vec<u64>>().into_iter();
+    assert!(pair.nodes[0].open(pair.now, 1, 0, names(&pair)));
+    while pair.ends.is_empty() {
+        pair.step();
+    }
+    assert_eq!((&pair.ends[..], &pair.again[..]), (&[End::Partly][..], &[][..]));
+    let over = pair.now;
+    assert!(!pair.nodes[0].open(pair.now, 1, 0, names(&pair)), "it would not be answered yet");
+    while pair.step() {}
+    assert_eq!(pair.again, [over + settings.peer_gap + settings.patience]);
+    assert!(pair.nodes[0].open(pair.now, 1, 0, names(&pair)));
+    while pair.step() {}
+    assert_eq!(pair.ends, [End::Partly, End::Complete]);
+    assert_eq!(pair.nodes[1].refused(), &[0; SessionRefusal::ALL.len()]);
+    assert_eq!(pair.again.len(), 1, "nothing was left");
+}
+
+#[test]
+fn peers_that_rest_are_remembered_up_to_a_bound_and_while_they_rest() {
+    let settings = SessionSettings { peers_max: 3, ..SessionSettings::default() };
+    let (mut node, mut now) = (Reconciler::<u8, u64>::new(settings, Random::new(1)), 0);
+    let mut ask = |peer, now| {
+        let opened = node.open(now, peer, 0, 0..9);
+        node.tick(now);
+        let Some(Output::Say { body, .. }) = node.poll() else { return (opened, node.rests.len()) };
+        let topic = ReconcileMsg::decode(&body).unwrap().0;
+        node.handle(now, peer, &ReconcileMsg::Busy.encode(topic), |_| Some(0..9)).unwrap();
+        assert!(matches!(node.poll(), Some(Output::Ended { how: End::Silent, .. })) && node.is_empty());
+        (opened, node.rests.len())
+    };
+    for peer in 0..5 {
+        now += 1;
+        assert_eq!(ask(peer, now), (true, 3.min(usize::from(peer) + 1)));
+    }
+    assert_eq!(ask(4, now), (false, 3), "it rests");
+    assert_eq!(ask(0, now), (true, 3), "its rest was the first to end, and made room");
+    assert_eq!(ask(9, now + 10 * settings.peer_gap), (true, 1), "all have rested");
 }
 
 /// `cargo test --release -p octick-core -- --nocapture away_for_an_hour`
