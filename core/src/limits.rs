@@ -157,6 +157,12 @@ bounds! {
     /// Issuers that an authority may appoint, those it dismissed included.
     ISSUERS_MAX: usize = 64, "issuers";
 
+    /// How long a member has to be here before it counts. At the default settings and among 100 members, who falls silent is probed
+    /// within 1.4 s, suspected 0.7 s later and believed gone 5.6 s after that: nobody is counted that fell silent when it had come.
+    PROBATION_SECS: u64 = 10, "seconds";
+    /// Members that are asked in half a second whether they are still here, before they count: as many probes as 20 intervals
+    /// of one node have.
+    PROBATION_CHECKS_MAX: usize = 16, "members";
     /// Members that newcomers are told of at once.
     NEWCOMER_NEWS_MAX: usize = 24, "members";
     /// Newcomers that are told at once; further ones hear broadcasts.

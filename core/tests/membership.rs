@@ -241,7 +241,7 @@ fn forged_news_is_refused() {
     let stranger = mesh::identity(99);
     let said = |change: &dyn Fn(&mut Statement), of: &Identity, by: &Identity| {
         let mut statement = mesh.nodes[4].control.me().statement().clone();
-        statement.version = Version::new(mesh::WALL + 60 * S, of.id());
+        statement.version = Version::new(mesh::WALL + mesh.now, of.id());
         change(&mut statement);
         let mut bytes = Announcement::sign(by, &mesh_key("test"), &statement).bytes().to_vec();
         bytes[..32].copy_from_slice(of.public().as_bytes());
@@ -615,6 +615,38 @@ fn an_announcement_older_than_anybodys_memory_is_refused() {
         let (packet, now) = (mesh.packet(1), mesh.now);
         let handled = mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
         assert_eq!(handled, if taken { Ok(()) } else { Err(Refusal::Stale) });
+        assert_eq!(mesh.nodes[0].control.members().find(stranger.id()).is_some(), taken);
+    }
+}
+
+#[test]
+fn an_announcement_dated_further_ahead_than_clocks_may_differ_is_refused() {
+    let mut mesh = Mesh::of(3, 23);
+    mesh.run_to(5 * S, Mesh::agrees);
+    let skew = mesh.settings.skew_max.as_micros() as u64;
+    let wall = mesh::WALL + mesh.now;
+    let cases = [(2 * skew, false), ((1 << 52) - 1 - wall, false), (skew + S, false), (skew - S, true)];
+    for (stranger, (ahead, taken)) in (77..).zip(cases) {
+        let stranger = mesh::identity(stranger);
+        let mut statement = mesh.nodes[1].control.me().statement().clone();
+        statement.version = Version::new(wall + ahead, stranger.id());
+        let said = Announcement::sign(&stranger, &mesh_key("test"), &statement);
+        for message in [MembershipMsg::Announce, MembershipMsg::Missing] {
+            let mut control_frame = ControlFrame::new();
+            assert!(message(Announced::of(&said)).write(&mut control_frame));
+            let packet = PacketInfo { to: Some(mesh.nodes[0].id), ..mesh.packet(1) };
+            let now = mesh.now;
+            let handled = mesh.nodes[0].control.handle_control_frame(now, &packet, control_frame.messages());
+            assert_eq!(handled, if taken { Ok(()) } else { Err(Refusal::Early) }, "{ahead} us ahead");
+        }
+        // Nor is it let in if it comes itself.
+        let from = mesh::address(40);
+        let mut control_frame = ControlFrame::new();
+        assert!(MembershipMsg::Announce(Announced::of(&said)).write(&mut control_frame));
+        let now = mesh.now;
+        let introduced =
+            mesh.nodes[0].control.introduce(now, from, stranger.id(), control_frame.messages()).map(|_| ());
+        assert_eq!(introduced, if taken { Ok(()) } else { Err(Refusal::Early) });
         assert_eq!(mesh.nodes[0].control.members().find(stranger.id()).is_some(), taken);
     }
 }

@@ -2,10 +2,20 @@
 
 mod mesh;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use mesh::{MS, Mesh, S};
-use octick_core::control::{Expelled, Partition, PeerState, Quorum};
+use mesh::{MS, Mesh, S, WALL, identity};
+use octick_core::control::message::announcement::mesh_key;
+use octick_core::control::message::force_leave::{ForceLeave, Removal};
+use octick_core::control::message::membership::{Announced, MembershipMsg};
+use octick_core::control::{
+    Announcement, Expelled, PacketInfo, Partition, PeerState, Quorum, Refusal, Region, Statement,
+};
+use octick_core::crypto::Identity;
+use octick_core::limits::PROBATION_SECS;
+use octick_core::stamp::{Incarnation, Seq, Version};
+use octick_core::wire::ControlFrame;
 
 fn settled(n: usize, seed: u64) -> Mesh {
     let mut mesh = Mesh::of(n, seed);
@@ -145,7 +155,9 @@ fn a_failed_member_that_is_made_to_leave_has_left_everywhere_and_lowers_the_quor
     let late = mesh.add(&[]);
     mesh.run(5 * S);
     let now = Quorum { members: 13, may_fail: 4, required: 9, reachable: 13 };
-    assert!((0..12).chain([late]).all(|i| quorum(&mesh, i) == now), "{:?}", quorum(&mesh, late));
+    assert_eq!(quorum(&mesh, late), now);
+    // To those that were here before, it is a newcomer for a while.
+    mesh.run_to(20 * S, |mesh| (0..12).all(|i| quorum(mesh, i) == now));
     // Whoever was made to leave and comes back is a member like any other.
     mesh.restart(15);
     mesh.run_to(20 * S, Mesh::agrees);
@@ -237,4 +249,177 @@ fn who_was_told_where_to_begin_and_finds_nobody_has_no_quorum() {
     }
     mesh.nodes[3].group = 0;
     mesh.run_to(30 * S, |mesh| (0..4).all(|i| is_healthy(mesh, i)));
+}
+
+/// A mesh in which nobody is new any more.
+fn grown(n: usize, seed: u64) -> Mesh {
+    let mut mesh = settled(n, seed);
+    mesh.run((PROBATION_SECS + 5) * S);
+    mesh
+}
+
+/// A key that nobody runs, and what it says of itself.
+struct MadeUp {
+    identity: Identity,
+    address: SocketAddr,
+    announcement: Announcement,
+}
+
+impl MadeUp {
+    fn new(mesh: &Mesh, key: usize) -> Self {
+        let identity = identity(9_000 + key);
+        let address = SocketAddr::from(([10, 8, (key >> 8) as u8, key as u8], 7700));
+        let statement = Statement {
+            incarnation: Incarnation(1),
+            boot: 1,
+            version: Version::new(WALL + mesh.now, identity.id()),
+            capabilities: 0,
+            region: Region(0),
+            leaves: false,
+            addresses: vec![address],
+            claims: Vec::new(),
+            serial: 0,
+        };
+        let announcement = Announcement::sign(&identity, &mesh_key("test"), &statement);
+        Self { identity, address, announcement }
+    }
+
+    /// Introduces itself to a node, and says something.
+    fn say(&self, mesh: &mut Mesh, to: usize, seq: u64, said: &[MembershipMsg<'_>]) {
+        let mut control_frame = ControlFrame::new();
+        let announce = MembershipMsg::Announce(Announced::of(&self.announcement));
+        assert!(announce.write(&mut control_frame) && said.iter().all(|said| said.write(&mut control_frame)));
+        let packet = PacketInfo {
+            from: self.address,
+            to: None,
+            origin: self.identity.id(),
+            incarnation: Incarnation(1),
+            seq: Seq(seq),
+            version: Version::new(WALL + mesh.now, self.identity.id()),
+        };
+        mesh.deliver(to, &packet, &control_frame);
+    }
+}
+
+fn refused(mesh: &Mesh, refusal: Refusal) -> u64 {
+    mesh.nodes.iter().map(|node| node.control.refusals().get(refusal)).sum()
+}
+
+/// Runs, and fails at any moment in which one of the first `n` nodes has no quorum, or counts others than those.
+fn run_undisturbed(mesh: &mut Mesh, n: usize, seconds: u64) {
+    let ours = Quorum::of(n, 0);
+    for _ in 0..2 * seconds {
+        mesh.run(500 * MS);
+        for i in 0..n {
+            assert!(is_healthy(mesh, i), "{i}: {:?} at {} ms", mesh.partition(i), mesh.now / MS);
+            assert_eq!(quorum(mesh, i), ours, "node {i} at {} ms", mesh.now / MS);
+        }
+    }
+}
+
+#[test]
+fn strangers_that_join_and_fall_silent_count_for_nothing() {
+    let mut mesh = grown(10, 11);
+    for key in 0..60 {
+        let stranger = MadeUp::new(&mesh, key);
+        stranger.say(&mut mesh, key % 10, 1, &[MembershipMsg::Hello]);
+    }
+    assert!((0..10).all(|i| quorum(&mesh, i) == Quorum::of(10, 0)));
+    mesh.run(S);
+    assert!(mesh.live(0) > 20, "they are members: {}", mesh.live(0));
+    run_undisturbed(&mut mesh, 10, 120);
+    assert_eq!(mesh.live(0), 10);
+}
+
+#[test]
+fn newcomers_that_crash_before_they_count_are_missed_by_nobody() {
+    let mut mesh = grown(10, 12);
+    mesh.add_many(60);
+    mesh.run_to(5 * S, Mesh::agrees);
+    mesh.run(3 * S);
+    (10..70).for_each(|i| mesh.kill(i));
+    run_undisturbed(&mut mesh, 10, 120);
+    // Nor by who comes later.
+    let late = mesh.add(&[]);
+    mesh.run(5 * S);
+    assert_eq!(quorum(&mesh, late), Quorum::of(11, 0));
+}
+
+#[test]
+fn who_stays_counts_everywhere_after_its_probation_and_not_before() {
+    let mut mesh = grown(10, 13);
+    mesh.add_many(20);
+    mesh.run_to(5 * S, Mesh::agrees);
+    let before = mesh.now;
+    while mesh.now < before + (PROBATION_SECS - 1) * S {
+        mesh.run(100 * MS);
+        assert!((0..10).all(|i| quorum(&mesh, i) == Quorum::of(10, 0)));
+    }
+    let took = mesh.run_to(20 * S, |mesh| (0..30).all(|i| quorum(mesh, i) == Quorum::of(30, 0)));
+    println!("twenty newcomers among ten count everywhere {} ms after that", took / MS);
+    // From then on they count, there or not, however long that takes.
+    (10..30).for_each(|i| mesh.kill(i));
+    mesh.run(3_600 * S);
+    assert!((0..10).all(|i| mesh.partition(i) == Partition::Partitioned { reachable: 10, required: 21 }));
+}
+
+#[test]
+fn a_member_that_makes_up_whom_it_misses_is_believed_one_of_them() {
+    let mut mesh = grown(10, 14);
+    let made_up: Vec<MadeUp> = (0..8).map(|key| MadeUp::new(&mesh, key)).collect();
+    for (i, lie) in made_up.iter().enumerate() {
+        let mut control_frame = ControlFrame::new();
+        assert!(MembershipMsg::Missing(Announced::of(&lie.announcement)).write(&mut control_frame));
+        for to in 1..10 {
+            let packet = mesh.packet(0);
+            mesh.deliver(to, &packet, &control_frame);
+        }
+        mesh.run(S);
+        assert!((1..10).all(|i| quorum(&mesh, i) == Quorum::of(10, 1)), "{i}: {:?}", quorum(&mesh, 4));
+    }
+    assert_eq!(refused(&mesh, Refusal::Unvouched), 7 * 9);
+    mesh.run(60 * S);
+    assert!((0..10).all(|i| is_healthy(&mesh, i)), "{:?}", mesh.partition(3));
+}
+
+#[test]
+fn who_does_not_count_yet_makes_nobody_missed_and_nobody_leave() {
+    let mut mesh = grown(10, 15);
+    mesh.kill(9);
+    mesh.run_to(20 * S, |mesh| mesh.all_miss(9));
+    let (stranger, other) = (MadeUp::new(&mesh, 0), MadeUp::new(&mesh, 1));
+    let gone = {
+        let members = mesh.nodes[3].control.members();
+        let nine = members.get(members.find(mesh.nodes[9].id).expect("a member"));
+        Removal {
+            id: nine.id(),
+            rank: nine.rank(),
+            version: Version::new(WALL + mesh.now, stranger.identity.id()),
+            prune: true,
+        }
+    };
+    let removal = ForceLeave::sign(&stranger.identity, &mesh_key("test"), &gone);
+    for to in 0..9 {
+        let missing = MembershipMsg::Missing(Announced::of(&other.announcement));
+        stranger.say(&mut mesh, to, 1, &[missing]);
+        stranger.say(&mut mesh, to, 2, &[MembershipMsg::ForceLeave(removal.bytes())]);
+    }
+    assert_eq!(refused(&mesh, Refusal::Unvouched), 2 * 9);
+    for _ in 0..60 {
+        mesh.run(S);
+        assert!((0..9).all(|i| quorum(&mesh, i) == Quorum::of(9, 1)), "{:?}", quorum(&mesh, 2));
+    }
+}
+
+#[test]
+fn a_node_that_starts_again_counts_whom_the_others_count() {
+    let mut mesh = grown(10, 16);
+    mesh.kill(8);
+    mesh.kill(9);
+    mesh.run_to(20 * S, |mesh| mesh.all_miss(8) && mesh.all_miss(9));
+    mesh.kill(4);
+    mesh.restart(4);
+    mesh.run_to(10 * S, |mesh| (0..8).all(|i| quorum(mesh, i) == Quorum::of(8, 2)));
+    mesh.run(60 * S);
+    assert!((0..8).all(|i| quorum(&mesh, i) == Quorum::of(8, 2) && is_healthy(&mesh, i)));
 }

@@ -78,8 +78,12 @@ fn statement(who: usize, input: &mut Cursor<'_>) -> Statement {
         run: Run { first: Slot(64 * i as u32 + 16 * u32::from(spread_settings & 3)), len: 32 },
         since: NOW + u64::from(spread_settings),
     });
-    // Most are of these seconds, some of the day before the last.
-    let micros = if version > 230 { NOW - 48 * 3_600_000_000 } else { NOW + version * 1_000 };
+    // Most are of these seconds, some of the day before the last, or of an hour to come.
+    let micros = match version {
+        0..=230 => NOW + version * 1_000,
+        231..=254 => NOW - 48 * 3_600_000_000,
+        _ => NOW + 3_600_000_000,
+    };
     Statement {
         incarnation: Incarnation(1 + u32::from(spread_settings >> 4 & 1)),
         boot: u32::from(spread_settings >> 3 & 1),

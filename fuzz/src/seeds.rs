@@ -23,9 +23,13 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
                 bytes[1..].chunks_mut(9).for_each(|step| step[0] |= 0x80);
                 bytes[1..]
                     .chunks_mut(67)
-                    .for_each(|steps| steps.iter_mut().skip(5).take(1).for_each(|age| *age = 0xFF));
+                    .for_each(|steps| steps.iter_mut().skip(5).take(1).for_each(|age| *age = 0xFE));
             });
-            scattered.into_iter().chain([("a-session-of-nothing".into(), proven_and_garbled())]).collect()
+            let stories = [
+                ("a-session-of-nothing".into(), proven_and_garbled()),
+                ("a-word-of-times-to-come".into(), vec![1, 0x83, 1, 0, 0, 0, 0xFF, 0, 1]),
+            ];
+            scattered.into_iter().chain(stories).collect()
         }
         "dump" => dumps(),
         "frame_parse" => frames(),

@@ -94,7 +94,8 @@ pub struct MemberView {
     pub runs: Vec<Run>,
     /// Whether it never counts for a quorum, by its own word.
     pub ephemeral: bool,
-    /// Whether a quorum of this node's region counts it: it is there, or failed, is of the region, and not ephemeral.
+    /// Whether a quorum of this node's region counts it: it is there, or failed, is of the region, not ephemeral,
+    /// and was here long enough.
     pub counts: bool,
     /// Whether it is this node itself.
     pub this_node: bool,

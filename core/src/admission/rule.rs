@@ -21,8 +21,8 @@ pub const SKEW: u64 = 120;
 /// Who may be a member of a mesh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rule {
-    /// Anyone. Strangers have no slot by right. Nothing counts them where the mesh has an authority; where it has none all
-    /// count, and whoever makes up members makes up quorums.
+    /// Anyone. Strangers have no slot by right. Nothing counts them where the mesh has an authority; where it has none, those
+    /// count that stay and answer, and whoever runs enough of them makes up quorums.
     #[default]
     Open,
     /// Whoever the configuration lists.

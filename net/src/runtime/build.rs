@@ -180,6 +180,7 @@ fn control(
     let signer = Identity::from_seed(&config.identity.seed());
     let signer = Signed::new(signer, &config.mesh, config.verify.kernel);
     membership.settings.seeds = seeds;
+    membership.settings.skew_max = config.skew_max;
     let addresses = match &membership.advertise[..] {
         [] if !local.ip().is_unspecified() => vec![local],
         advertise => advertise.to_vec(),

@@ -21,7 +21,7 @@ use crate::control::dissemination::regions::{Crossing, RegionView};
 use crate::control::dissemination::rounds::Rounds;
 use crate::control::dissemination::select::{Candidate, Strategy, choose};
 use crate::control::dissemination::spread::{Accepted, Convergence, Counts, Lane, Spread, SpreadSettings};
-use crate::control::dissemination::survey::Survey;
+use crate::control::dissemination::survey::{Survey, is_seated, seated};
 use crate::control::id::{MemberIndex, Region, UpdateId};
 use crate::control::membership::table::Members;
 use crate::control::message::gossip::{Gossip, OFFER_MAX};
@@ -387,15 +387,14 @@ impl Dissemination {
     /// The leaders of other regions, and whether this node leads its own.
     pub(in crate::control) fn leaders(&mut self, members: &Members) -> (Vec<(Region, MemberIndex)>, bool) {
         self.look(members);
-        let others = members.live().iter().map(|place| members.get(*place).id());
-        (self.survey.leaders(), self.aggregators().is_top(self.me, others, 1))
+        (self.survey.leaders(), is_seated(members, &self.aggregators(), 1))
     }
 
     /// Members of this region that another should know: its aggregators, and some at random.
     pub(in crate::control) fn delegates(&mut self, members: &Members) -> Vec<MemberIndex> {
         let live = members.live();
-        let named = live.iter().map(|place| (*place, members.get(*place).id()));
-        let mut chosen = self.aggregators().top(named, self.crossing.aggregators);
+        let (ranking, count) = (self.aggregators(), self.crossing.aggregators);
+        let mut chosen = seated(members, live.iter().copied(), &ranking, count);
         for i in self.random.choose(live.len(), self.crossing.targets) {
             if !chosen.contains(&live[i]) && chosen.len() < self.crossing.targets {
                 chosen.push(live[i]);
@@ -413,7 +412,7 @@ impl Dissemination {
     fn look(&mut self, members: &Members) {
         if !self.survey.is_fresh() {
             let ranking = self.aggregators();
-            self.survey.look(members, (self.me, self.local_region), &ranking, self.crossing.aggregators);
+            self.survey.look(members, self.local_region, &ranking, self.crossing.aggregators);
         }
     }
 

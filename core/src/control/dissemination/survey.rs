@@ -5,8 +5,6 @@
 
 use alloc::vec::Vec;
 
-use octick_crypto::NodeId;
-
 use crate::control::dissemination::rank::Ranking;
 use crate::control::dissemination::regions::RegionView;
 use crate::control::id::{MemberIndex, Region};
@@ -19,6 +17,32 @@ struct Remote {
     region: Region,
     members: Vec<MemberIndex>,
     aggregators: Vec<MemberIndex>,
+}
+
+/// The `count` of the highest rank among `places`: of members that count, and of others only where these are too few, so that a region
+/// of newcomers is heard, and none is spoken for by newcomers that others could do without.
+pub(super) fn seated(
+    members: &Members,
+    places: impl Iterator<Item = MemberIndex> + Clone,
+    ranking: &Ranking,
+    count: usize,
+) -> Vec<MemberIndex> {
+    let of = |counting: bool| {
+        let those = places.clone().filter(move |place| members.get(*place).counts() == counting);
+        those.map(|place| (place, members.get(place).id()))
+    };
+    let mut seated = ranking.top(of(true), count);
+    if seated.len() < count {
+        seated.extend(ranking.top(of(false), count - seated.len()));
+    }
+    assert!(seated.len() <= count, "{} of {count} seats", seated.len());
+    seated
+}
+
+/// Whether this node is among the `count` of its region.
+pub(super) fn is_seated(members: &Members, ranking: &Ranking, count: usize) -> bool {
+    let local = core::iter::once(Members::ME).chain(members.live().iter().copied());
+    seated(members, local, ranking, count).contains(&Members::ME)
 }
 
 /// The other regions.
@@ -67,7 +91,7 @@ impl Survey {
     pub(super) fn look(
         &mut self,
         members: &Members,
-        (me, local_region): (NodeId, Region),
+        local_region: Region,
         ranking: &Ranking,
         aggregators: usize,
     ) {
@@ -88,12 +112,10 @@ impl Survey {
             });
             self.remote[at].members.push(place);
         }
-        let named = |place: &MemberIndex| (*place, members.get(*place).id());
         for remote in &mut self.remote {
-            remote.aggregators = ranking.top(remote.members.iter().map(named), aggregators);
+            remote.aggregators = seated(members, remote.members.iter().copied(), ranking, aggregators);
         }
-        let others = members.live().iter().map(|place| members.get(*place).id());
-        self.is_aggregator = ranking.is_top(me, others, aggregators);
+        self.is_aggregator = is_seated(members, ranking, aggregators);
     }
 
     /// Regions, and how many members of each are known.
@@ -129,5 +151,35 @@ impl Survey {
         };
         let remote: usize = self.remote.iter().map(|remote| size_of::<Remote>() + places(remote)).sum();
         size_of::<Self>() + remote
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::dissemination::rank::Purpose;
+    use crate::control::membership::samples::members;
+
+    #[test]
+    fn who_does_not_count_holds_no_seat_unless_too_few_do() {
+        let mut members = members(40, 64, 0);
+        let ranking = Ranking::new(&[7; 32], Purpose::Aggregators, 1);
+        let places: Vec<MemberIndex> = members.live().to_vec();
+        let seats = |members: &Members| seated(members, places.iter().copied(), &ranking, 6);
+        let before = seats(&members);
+        // Half of those that have seats are newcomers.
+        before[..3].iter().for_each(|place| _ = members.set_established(*place, false));
+        let after = seats(&members);
+        assert!(
+            after.len() == 6 && after[..3] == before[3..] && before[..3].iter().all(|p| !after.contains(p))
+        );
+        // All but one.
+        places
+            .iter()
+            .filter(|place| **place != after[5])
+            .for_each(|p| _ = members.set_established(*p, false));
+        let few = seats(&members);
+        assert_eq!((few.len(), few[0], &few[1..4]), (6, after[5], &before[..3]));
+        assert!(is_seated(&members, &ranking, 2), "this node counts");
     }
 }

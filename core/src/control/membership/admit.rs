@@ -65,7 +65,7 @@ impl Membership {
         if standing.writes && !claims.iter().all(|claim| granted(claim.run)) {
             return Err(Refusal::Ungranted);
         }
-        Ok(MemberStanding { counts: standing.counts, writes: standing.writes })
+        Ok(MemberStanding::of(standing.counts, standing.writes))
     }
 
     fn standing<'a>(&'a self, now: u64, announcement: &'a Announcement) -> Result<Standing<'a>, Denied> {
@@ -116,11 +116,14 @@ impl Membership {
         match judged {
             Ok(standing) => {
                 if self.members.set_standing(place, standing) {
+                    if place != Members::ME {
+                        self.admit_to_count(place, false, now);
+                    }
                     self.changed(place, out);
                 }
             }
             Err(_) if place == Members::ME => {
-                if self.members.set_standing(place, MemberStanding { counts: false, writes: false }) {
+                if self.members.set_standing(place, MemberStanding::of(false, false)) {
                     self.changed(place, out);
                 }
             }
@@ -139,7 +142,7 @@ impl Membership {
         assert!(!self.members.get(place).state().is_live(), "{applied:?}");
         self.suspicions.close(place);
         self.broadcasts.stop(&mut self.members, place);
-        self.members.set_standing(place, MemberStanding { counts: false, writes: false });
+        self.members.set_standing(place, MemberStanding::of(false, false));
         self.members.prune(place);
         self.changed(place, out);
         assert!(self.claims.held_by(place).is_empty(), "who is no member holds nothing");

@@ -42,10 +42,7 @@ pub struct Member {
     pub proven: bool,
     /// Whether an operator had it forgotten: it is kept only so that nothing brings it back.
     pub(in crate::control) pruned: bool,
-    /// Whether quorums, witnesses and seats count it.
-    pub(in crate::control) counted: bool,
-    /// Whether it may write the slots that it claims.
-    pub(in crate::control) writes: bool,
+    pub(in crate::control) standing: MemberStanding,
     /// When a control frame of its own last came, microseconds; zero for never.
     pub heard_at: u64,
     /// How long its answers take.
@@ -56,6 +53,48 @@ pub struct Member {
 }
 
 const _: () = assert!(size_of::<Member>() == 128);
+
+/// What the mesh's rule makes of a member, and whether it was here long enough: each a bit of one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::control) struct MemberStanding(u8);
+
+impl MemberStanding {
+    const COUNTS: u8 = 1;
+    const WRITES: u8 = 1 << 1;
+    const ESTABLISHED: u8 = 1 << 2;
+
+    /// Of a member that was here long enough: whether the mesh's rule has it count, and whether it may write.
+    pub(in crate::control) const fn of(counts: bool, writes: bool) -> Self {
+        Self(
+            Self::ESTABLISHED | if counts { Self::COUNTS } else { 0 } | if writes { Self::WRITES } else { 0 },
+        )
+    }
+
+    /// The same by the mesh's rule, of a member that was here as long as `other`.
+    pub(in crate::control) const fn as_long_as(self, other: Self) -> Self {
+        self.established(other.is_established())
+    }
+
+    /// The same by the mesh's rule, of a member that was here long enough, or was not.
+    pub(in crate::control) const fn established(self, is: bool) -> Self {
+        Self(self.0 & !Self::ESTABLISHED | if is { Self::ESTABLISHED } else { 0 })
+    }
+
+    /// Whether the mesh's rule has it count.
+    pub(in crate::control) const fn counts(self) -> bool {
+        self.0 & Self::COUNTS != 0
+    }
+
+    /// Whether it may write the slots that it claims.
+    pub(in crate::control) const fn writes(self) -> bool {
+        self.0 & Self::WRITES != 0
+    }
+
+    /// Whether it was here long enough to count.
+    pub(in crate::control) const fn is_established(self) -> bool {
+        self.0 & Self::ESTABLISHED != 0
+    }
+}
 // An address is named by its place in a byte, and a word has 64 numbers of the window.
 const _: () = assert!(ADDRESSES_MAX <= u8::MAX as usize && Window::LEN == 4 * 64);
 
@@ -181,20 +220,30 @@ impl Member {
         true
     }
 
-    /// Whether it counts for a quorum where it is at home, whether it is there or failed: the mesh's rule has it count, and it
-    /// does not say that it is ephemeral.
+    /// Whether it counts where it is at home, whether it is there or failed: the mesh's rule has it count, it does not say
+    /// that it is ephemeral, and it was here long enough.
     pub fn counts(&self) -> bool {
-        self.counted && !self.announcement.statement().is_ephemeral()
+        self.may_count() && self.is_established()
+    }
+
+    /// Whether it counts as soon as it was here long enough.
+    pub fn may_count(&self) -> bool {
+        self.standing.counts() && !self.announcement.statement().is_ephemeral()
+    }
+
+    /// Whether it was here long enough to count.
+    pub fn is_established(&self) -> bool {
+        self.standing.is_established()
     }
 
     /// Whether the mesh's rule does not have it as a member any more: it is on record only so that nothing brings it back.
     pub fn is_denied(&self) -> bool {
-        self.pruned && !self.writes
+        self.pruned && !self.may_write()
     }
 
     /// Whether it may write the slots that it claims.
     pub fn may_write(&self) -> bool {
-        self.writes
+        self.standing.writes()
     }
 
     /// Whether an operator had it forgotten: it is shown to nobody.

@@ -26,6 +26,7 @@ use crate::control::membership::broadcasts::BroadcastQueue;
 use crate::control::membership::claims::{Claims, Title};
 use crate::control::membership::join::Joiner;
 use crate::control::membership::newcomers::Newcomers;
+use crate::control::membership::probation::Probation;
 use crate::control::membership::probe::Prober;
 use crate::control::membership::quorum::QuorumWatch;
 use crate::control::membership::settings::MembershipSettings;
@@ -40,6 +41,7 @@ use crate::control::message::membership::{Accusation, Announced, MembershipMsg};
 use crate::control::output::{NodeInit, Output, Partition, Quorum, Rights};
 use crate::limits::{CONFLICTS_MAX, DECISIONS_PER_SEC};
 use crate::random::Random;
+use crate::refusal::Refusal;
 use crate::stamp::{HybridClock, Incarnation, Run, Version};
 use crate::time::{MS, S, Wall, micros};
 use crate::token_bucket::TokenBucket;
@@ -72,6 +74,7 @@ pub struct Membership {
     pub(super) address_prover: AddressProver,
     pub(super) claims: Claims,
     pub(super) watch: QuorumWatch,
+    pub(super) probation: Probation,
     pub(super) signer: Box<dyn Signer>,
     pub(super) statement: Statement,
     pub(super) random: Random,
@@ -147,6 +150,7 @@ impl Membership {
             address_prover: AddressProver::new(init.secret, settings.strangers, now),
             claims: Claims::default(),
             watch: QuorumWatch::new(told),
+            probation: Probation::default(),
             signer,
             statement,
             random: random.fork(),
@@ -232,9 +236,26 @@ impl Membership {
         Wall(now + self.wall_lead)
     }
 
+    /// Whether an announcement is dated as it may be: not so long ago that who is gone since may be forgotten, and no further ahead
+    /// than clocks may differ.
+    pub(super) fn check_date(&self, version: Version, now: u64) -> Result<(), Refusal> {
+        // What this node said last may be ahead of its wall clock.
+        let latest = self.clock.peek(self.wall(now)).wall().later(micros(self.settings.skew_max));
+        match version.wall() {
+            dated if dated > latest => Err(Refusal::Early),
+            dated if dated.later(micros(self.settings.forget_after)) < self.wall(now) => Err(Refusal::Stale),
+            _ => Ok(()),
+        }
+    }
+
     /// When this process began, by its own hybrid clock.
     pub(super) fn born(&self) -> Version {
         self.born
+    }
+
+    /// Tells the machines that follow the members.
+    pub(super) fn follow(&mut self, change: MemberChange) {
+        self.changes.push_back(change);
     }
 
     /// The next thing that became of a member.
@@ -317,7 +338,10 @@ impl Membership {
         self.changes.push_back(MemberChange::Changed(place));
         let member = self.members.get(place);
         let (announcement, gone) = (member.announcement().clone(), !member.state().is_live());
-        let silent = member.pruned || !member.writes;
+        if gone {
+            self.probation.end(place);
+        }
+        let silent = member.pruned || !member.may_write();
         let claims = if silent { &[][..] } else { &announcement.statement().claims[..] };
         let title = Title { id: announcement.id(), gone, right: self.right_of(&announcement) };
         let affected = self.claims.set(place, title, self.is_settled(), claims);
@@ -435,6 +459,7 @@ impl Membership {
         self.prober.forget(place);
         self.sync.forget(place);
         self.newcomers.forget(place);
+        self.probation.forget(place);
         out.send_queue.forget(place);
         self.members.remove(place);
         self.changes.push_back(MemberChange::Forgotten(place, id));

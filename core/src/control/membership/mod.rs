@@ -6,6 +6,7 @@
 //! | `delivery` | a control frame is opened: whose it is |
 //! | `on_message` | a message, to the machine that it is for |
 //! | `on_announcement` | an announcement comes |
+//! | `on_probation` | whether a member counts yet |
 //! | `on_removal` | members that others miss, and those that an operator had leave |
 //! | `on_suspicion` | a suspicion is opened, confirmed, refuted, or comes true |
 //! | `on_sync` | what is asked and answered when tables are compared |
@@ -17,6 +18,7 @@
 //! | `admit` | whether a member may be one, and with which rights |
 //! | `on_decision` | what the mesh's authority decides |
 //! | [`claims`] | whose slots these are when two claim them |
+//! | `probation` | who is here, but not long enough to count |
 //! | [`probe`] | whether members answer |
 //! | [`suspicion`] | how long a silent member has to say that it is there |
 //! | [`broadcasts`] | news, piggybacked on control frames |
@@ -41,10 +43,12 @@ mod newcomers;
 mod on_announcement;
 mod on_decision;
 mod on_message;
+mod on_probation;
 mod on_removal;
 mod on_suspicion;
 mod on_sync;
 mod on_timer;
+mod probation;
 pub mod probe;
 pub mod quorum;
 pub mod rtt;

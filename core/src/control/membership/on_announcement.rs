@@ -9,7 +9,6 @@ use crate::control::message::announcement::peek;
 use crate::control::message::membership::{Announced, MembershipMsg};
 use crate::control::send_queue::Recipient;
 use crate::refusal::Refusal;
-use crate::time::micros;
 
 impl Membership {
     /// An announcement, told by `teller`, or by the member itself.
@@ -31,9 +30,7 @@ impl Membership {
         {
             return self.handle_known(now, place, announced, teller, ahead, out);
         }
-        if version.wall().later(micros(self.settings.forget_after)) < self.wall(now) {
-            return Err(Refusal::Stale);
-        }
+        self.check_date(version, now)?;
         let announcement = self.read(announced, ahead)?;
         let right = self.judge(now, &announcement)?;
         let is_local = announcement.statement().region == self.statement.region;
@@ -58,6 +55,7 @@ impl Membership {
             Applied::Old(_) | Applied::Ahead(_) | Applied::Unknown => return Ok(()),
         };
         self.members.set_standing(place, right);
+        self.admit_to_count(place, known.is_none(), now);
         if let Some(before) = twice {
             // Both number their frames alike, so they hear nothing of each other unless they are told.
             let at = before.statement().addresses.first().copied();

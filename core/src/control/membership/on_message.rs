@@ -110,6 +110,7 @@ impl Membership {
             let member = self.members.get_mut(target);
             member.proven = true;
             member.rtt.sample(trip);
+            self.count_if_due(target, now);
         }
         if self.members.get(target).state() == PeerState::Suspected {
             let note = MembershipMsg::Accuse(accusation(self.members.get(target), self.me().id()));

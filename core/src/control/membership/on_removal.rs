@@ -74,8 +74,9 @@ impl Membership {
             return Ok(());
         }
         let said = self.signer.read_force_leave(bytes).map_err(|_| Refusal::Unsound)?;
-        if self.members.find(said.by()).is_none() {
-            return Err(Refusal::Unheard);
+        let by = self.members.find(said.by()).ok_or(Refusal::Unheard)?;
+        if !self.members.get(by).counts() {
+            return Err(Refusal::Unvouched);
         }
         self.remove(now, place, said, out);
         Ok(())
@@ -134,6 +135,9 @@ impl Membership {
     ) -> Result<(), Refusal> {
         let (id, incarnation, version) = peek(announced.announcement).ok_or(Refusal::Unsound)?;
         let rank = (incarnation, version);
+        if self.check_date(version, now) == Err(Refusal::Early) {
+            return Err(Refusal::Early);
+        }
         let said = Accusation { id, rank, state: PeerState::Failed, by: self.members.get(from).id() };
         self.sync.goes_on(from, now);
         let known = self.members.find(id).filter(|place| *place != Members::ME);
@@ -148,11 +152,18 @@ impl Membership {
             }
             Some((_, member)) if rank > member.rank() => {
                 let announcement = self.read(announced, ahead)?;
-                self.miss(now, &announcement, out)?;
+                self.miss(now, from, &announcement, out)?;
+            }
+            Some((place, member))
+                if rank == member.rank()
+                    && member.state() == PeerState::Failed
+                    && !member.is_established() =>
+            {
+                self.miss_known(place, from, now, out);
             }
             None if id != self.me().id() => {
                 let announcement = self.read(announced, ahead)?;
-                self.miss(now, &announcement, out)?;
+                self.miss(now, from, &announcement, out)?;
             }
             Some(_) | None => self.handle_accusation(now, from, said, out)?,
         }
@@ -160,13 +171,24 @@ impl Membership {
     }
 
     /// Takes in a member that was gone before this node heard of it, or of its last word.
-    fn miss(&mut self, now: u64, announcement: &Arc<Announcement>, out: &mut Effects) -> Result<(), Refusal> {
+    fn miss(
+        &mut self,
+        now: u64,
+        from: MemberIndex,
+        announcement: &Arc<Announcement>,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
         let statement = announcement.statement();
         if statement.region != self.statement.region || statement.is_ephemeral() || statement.leaves {
             // Nobody here has reason to miss it.
             return Ok(());
         }
         let right = self.judge(now, announcement)?;
+        let known = self.members.find(announcement.id());
+        let counted = known.is_some_and(|place| self.members.get(place).is_established());
+        if !counted && !self.misses_as(from, now) {
+            return Err(Refusal::Unvouched);
+        }
         let mut applied = self.members.announce_as(announcement, PeerState::Failed, now);
         if applied == Applied::Full
             && let Some(place) = self.members.gone_before(u64::MAX)
@@ -177,6 +199,7 @@ impl Membership {
         match applied {
             Applied::New(place) | Applied::Changed(place, _) => {
                 self.members.set_standing(place, right);
+                self.count_in(place);
                 self.outdo(place);
                 self.changed(place, out);
                 self.look_at = self.look_at.min(now);

@@ -51,7 +51,13 @@ impl Membership {
     /// Tells newcomers who came after them.
     fn tell_newcomers(&mut self, now: u64, out: &mut Effects) {
         for (newcomer, news) in self.newcomers.give(now) {
-            news.into_iter().for_each(|place| self.say_word_of(place, newcomer, out));
+            for place in news {
+                // Who is gone before it counted is nobody whom a newcomer should miss.
+                let member = self.members.get(place);
+                if member.state() != PeerState::Failed || member.counts() {
+                    self.say_word_of(place, newcomer, out);
+                }
+            }
         }
     }
 
@@ -100,6 +106,7 @@ impl Membership {
             out.want(Output::Partition(status));
         }
         self.judge_some(now, out);
+        self.check_probation(now);
         let then = now.saturating_sub(micros(self.settings.forget_after));
         while let Some(place) = self.members.gone_before(then) {
             self.forget(place, out);

@@ -220,10 +220,13 @@ impl Prober {
         }
         if probe.due < probe.fails_at {
             probe.due = probe.fails_at;
-            let live = members.live();
-            let chosen = self.random.choose(live.len(), settings.helpers + 1);
-            let helpers = chosen.into_iter().map(|i| live[i]).filter(|helper| *helper != probe.target);
-            probe.helpers = helpers.take(settings.helpers).collect();
+            // Those that count; others only where these are too few.
+            let (mut counting, mut others): (Vec<_>, Vec<_>) = (members.live().iter().copied())
+                .filter(|helper| *helper != probe.target)
+                .partition(|helper| members.get(*helper).counts());
+            self.random.shuffle(&mut counting);
+            self.random.shuffle(&mut others);
+            probe.helpers = counting.into_iter().chain(others).take(settings.helpers).collect();
             assert!(probe.helpers.len() <= HELPERS_MAX && probe.nacks == 0, "{probe:?}");
             self.actions
                 .extend(probe.helpers.iter().map(|helper| ProbeAction::Help(*helper, nonce, probe.target)));

@@ -58,6 +58,9 @@ pub struct MembershipSettings {
     /// made to leave. Members announce themselves anew in a third of it, and an announcement
     /// that is older is refused: so old gossip brings nobody back after that either.
     pub forget_after: Duration,
+    /// How far ahead of this node's clock an announcement may be dated, as a frame may: one that is dated later is refused, for it
+    /// could never be outdone, and would never be too old.
+    pub skew_max: Duration,
     /// Strangers a second whose announcement and control frame are verified; others must wait.
     pub strangers: u32,
 }
@@ -82,6 +85,7 @@ impl Default for MembershipSettings {
             members_max: 1 << 17,
             remote_max: 4_096,
             forget_after: Duration::from_secs(24 * 3_600),
+            skew_max: Duration::from_secs(10),
             strangers: 1_000,
         }
     }
@@ -116,6 +120,7 @@ impl MembershipSettings {
             ("members_max", self.members_max as u64, 2, MEMBERS_MAX as u64),
             ("remote_max", self.remote_max as u64, 0, MEMBERS_MAX as u64),
             ("forget_after", micros(self.forget_after), MINUTE, YEAR),
+            ("skew_max", micros(self.skew_max), 1, HOUR),
         ])
     }
 }

@@ -18,6 +18,7 @@ use octick_crypto::NodeId;
 use crate::control::id::{MemberIndex, PeerState, Rank, Region};
 use crate::control::membership::buckets::{BucketIndex, bucket_of};
 pub use crate::control::membership::member::Member;
+pub(in crate::control) use crate::control::membership::member::MemberStanding;
 use crate::control::membership::member::{NOWHERE, Window, fold, halves};
 use crate::control::membership::rtt::Rtt;
 use crate::control::message::announcement::Announcement;
@@ -53,13 +54,6 @@ pub struct Counted {
     pub reachable: usize,
     /// Those that failed, whenever that was.
     pub missing: usize,
-}
-
-/// What the mesh's rule makes of a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::control) struct MemberStanding {
-    pub(in crate::control) counts: bool,
-    pub(in crate::control) writes: bool,
 }
 
 /// All members, this node among them.
@@ -310,13 +304,21 @@ impl Members {
 
     /// What the mesh's rule makes of a member: whether it counts, and whether it writes. Returns whether that is new.
     pub(in crate::control) fn set_standing(&mut self, place: MemberIndex, standing: MemberStanding) -> bool {
-        let member = self.get(place);
-        let MemberStanding { counts, writes } = standing;
-        let changed = (member.counted, member.writes) != (counts, writes);
+        let known = self.get(place).standing;
+        self.stand(place, standing.as_long_as(known))
+    }
+
+    /// A member was here long enough, or was not. Returns whether that is new.
+    pub(in crate::control) fn set_established(&mut self, place: MemberIndex, is: bool) -> bool {
+        let known = self.get(place).standing;
+        self.stand(place, known.established(is))
+    }
+
+    fn stand(&mut self, place: MemberIndex, standing: MemberStanding) -> bool {
+        let changed = self.get(place).standing != standing;
         if changed {
             self.weigh(place, false);
-            let member = self.get_mut(place);
-            (member.counted, member.writes) = (counts, writes);
+            self.get_mut(place).standing = standing;
             self.weigh(place, true);
             self.requeue(place);
         }
@@ -443,8 +445,7 @@ impl Members {
             via: 0,
             proven: false,
             pruned: false,
-            counted: true,
-            writes: true,
+            standing: MemberStanding::of(true, true),
         };
         let place = match self.free.pop() {
             Some(place) => {

@@ -16,7 +16,6 @@ use crate::control::message::membership::{Announced, MembershipMsg};
 use crate::control::send_queue::Recipient;
 use crate::limits::CREDENTIAL_MAX;
 use crate::refusal::Refusal;
-use crate::time::micros;
 use crate::wire::{Message, Messages};
 
 /// What the control frame at hand announces, as far as it was verified together, and before the rest of it: each is
@@ -80,6 +79,8 @@ impl Membership {
             return Err(Refusal::Stranger);
         };
         self.may_speak(announced)?;
+        let (_, _, version) = peek(announced.announcement).ok_or(Refusal::Unsound)?;
+        self.check_date(version, now)?;
         if !self.address_prover.may_introduce(proven, now) {
             if !proven {
                 self.challenge(from, origin, true, now, out);
@@ -137,8 +138,7 @@ impl Membership {
     fn is_news(&self, now: u64, bytes: &[u8]) -> bool {
         let Some((id, incarnation, version)) = peek(bytes) else { return false };
         let known = self.members.find(id).map(|place| self.members.get(place).rank());
-        let fresh = version.wall().later(micros(self.settings.forget_after)) >= self.wall(now);
-        fresh && known.is_none_or(|known| (incarnation, version) > known)
+        self.check_date(version, now).is_ok() && known.is_none_or(|known| (incarnation, version) > known)
     }
 
     /// Verifies an announcement, or finds that it was just verified; with the credential that it names, if that is shown or known.

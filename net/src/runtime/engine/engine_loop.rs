@@ -443,7 +443,7 @@ impl EngineLoop {
             address: member.address(),
             round_trip: member.rtt.micros().map(|micros| Duration::from_micros(micros.into())),
             runs: member.announcement().statement().claims.iter().map(|claim| claim.run).collect(),
-            ephemeral: !member.counts(),
+            ephemeral: member.announcement().statement().is_ephemeral(),
             counts: member.counts()
                 && member.region() == own_region
                 && (member.state().is_live() || member.state() == PeerState::Failed),
