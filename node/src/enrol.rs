@@ -44,7 +44,7 @@ impl Enrol {
         let enrolled = token
             .verify(&answer, identity.id())
             .map_err(|why| Failure::new(format!("{}: {why}; nothing was written", self.authority)))?;
-        self.write(&enrolled)?;
+        self.write(&enrolled, answer.slots)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -78,7 +78,7 @@ impl Enrol {
         }
     }
 
-    fn write(&self, enrolled: &Enrolled) -> Result<(), Failure> {
+    fn write(&self, enrolled: &Enrolled, table: u32) -> Result<(), Failure> {
         let Enrolled { mesh, root, decisions, credential } = enrolled;
         let Grant { serial, member, name, until, runs, .. } = credential.grant();
         let beside = |extension: &str| self.key_file.with_extension(extension);
@@ -94,6 +94,6 @@ impl Enrol {
         say(wrap(&format!("  serial {serial}: {}; until {}", slots(runs), day((*until).into())), 2))?;
         say(format_args!("credential  {}", beside("credential").display()))?;
         say(format_args!("decisions   {}", beside("decisions").display()))?;
-        say(format_args!("\n{}", configuration(mesh, None, root)))
+        say(format_args!("\n{}", configuration(mesh, table, root)))
     }
 }

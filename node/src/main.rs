@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use octick_node::authority::AuthorityCommand;
+use octick_node::authority::mesh::InitMesh;
 use octick_node::counters::Counters;
 use octick_node::decide::Decide;
 use octick_node::demo::Demo;
@@ -37,6 +38,7 @@ struct Octick {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(InitMesh),
     Keygen(Keygen),
     #[command(subcommand)]
     Authority(AuthorityCommand),
@@ -60,6 +62,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Octick::parse().command {
+        Command::Init(init) => init.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Authority(authority) => authority.run(),
         Command::Enrol(enrol) => enrol.run(),

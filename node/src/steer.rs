@@ -121,15 +121,22 @@ impl ForceLeave {
             }
             None => "/api/v1/members/leave".into(),
         };
+        // Who is forgotten has no name any more.
+        let before: view::Members = client::get(&admin, "/api/v1/members")?;
+        let name = |id: &String| {
+            let member = before.members.iter().find(|member| member.id == *id);
+            named(member.and_then(|member| member.name.as_deref()), id)
+        };
         let order = view::ForceLeave { prune: self.prune, state };
         let removed = client::post::<view::Removed>(&admin, &path, &order)?;
         let how = if self.prune { "has left and is forgotten" } else { "has left" };
         for id in &removed.left {
-            say(format_args!("{id} {how}"))?;
+            say(format_args!("{} {how}", name(id)))?;
         }
         for id in &removed.suspected {
             say(format_args!(
-                "{id} was believed live: it leaves in some seconds, unless it says that it is there"
+                "{} was believed live: it leaves in some seconds, unless it says that it is there",
+                name(id)
             ))?;
         }
         if removed.left.is_empty() && removed.suspected.is_empty() {

@@ -4,6 +4,7 @@ mod command;
 mod rig;
 
 use std::fs;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -307,6 +308,93 @@ fn decisions_in_the_file_are_passed_on_by_sighup() {
     assert_eq!(seed.says("credential renewed")["serial"], 3);
     until(&dir, &other, &counts(2, 0, 0));
     assert_eq!(names(&dir, &other), ["node-0", "node-1"]);
+}
+
+/// Two ports, one behind the other, that nobody has just now.
+fn two_ports() -> u16 {
+    let bind = |port: u16| UdpSocket::bind(("127.0.0.1", port));
+    let free = std::iter::repeat_with(|| bind(0).unwrap().local_addr().unwrap().port());
+    free.take(1_000).find(|port| *port < u16::MAX && bind(*port).is_ok() && bind(port + 1).is_ok()).unwrap()
+}
+
+#[test]
+fn one_command_makes_a_mesh_that_is_ready_to_run_and_takes_in_who_is_invited() {
+    let dir = directory("admission_init");
+    let port = two_ports();
+    let listen = format!("127.0.0.1:{port}");
+    let says = done(
+        &dir,
+        &["init", "farm", "--nodes", "2", "--listen", &listen, "--cells", "20", "--slots", "1024"],
+    );
+    assert!(says.contains("node-2") && says.contains("32 slots, 32 to 63"), "{says}");
+    assert!(says.lines().all(|line| line.chars().count() <= 110), "{says}");
+    for n in 1..=2 {
+        let file = format!("farm/node-{n}/node.toml");
+        let checked = done(&dir, &["config", "check", &file]);
+        assert!(checked.contains(&format!("granted  node-{n}, serial {n}: 32 slots")), "{checked}");
+        // The test asks over TCP, too.
+        let config = fs::read_to_string(dir.join(&file)).unwrap();
+        fs::write(dir.join(&file), config + "\n[admin]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    }
+    let again = failure(&dir, &["init", "farm"]);
+    assert!(again.starts_with("farm: there is something in it"), "{again}");
+    let nodes = [start(&dir, "farm/node-1/node.toml"), start(&dir, "farm/node-2/node.toml")];
+    nodes.iter().for_each(|node| drop(until(&dir, node, &counts(2, 0, 0))));
+    assert_eq!(names(&dir, &nodes[0]), ["node-1", "node-2"]);
+
+    // A third one by credential, whose configuration is what was printed.
+    fs::write(dir.join("node.pub"), done(&dir, &["keygen"])).unwrap();
+    done(
+        &dir,
+        &[
+            "authority",
+            "issue",
+            "--dir",
+            "farm/authority",
+            "--name",
+            "late",
+            "--key-file",
+            "node.pub",
+            "--out",
+            "node.credential",
+        ],
+    );
+    let config = fs::read_to_string(dir.join("farm/node-2/node.toml")).unwrap();
+    fs::write(dir.join("node.toml"), config.replace(&format!(":{}\"\n", port + 1), ":0\"\n")).unwrap();
+    let late = start(&dir, "node.toml");
+    until(&dir, &late, &counts(3, 0, 0));
+    assert_eq!(names(&dir, &nodes[1]), ["late", "node-1", "node-2"]);
+
+    // A member goes by its name.
+    let (code, _, why) = run(&dir, &["force-leave", "nobody", "--admin", &late.admin]);
+    assert!(code == 1 && why.contains("no member goes by nobody"), "{why}");
+    let gone = nodes.into_iter().next().unwrap();
+    drop(gone);
+    until(&dir, &late, &counts(2, 1, 0));
+    let missing = done(&dir, &["members", "--admin", &late.admin]);
+    assert!(missing.contains("missing: node-1;"), "{missing}");
+    assert!(done(&dir, &["force-leave", "node-1", "--admin", &late.admin]).contains("node-1"));
+    until(&dir, &late, &counts(2, 0, 1));
+    assert!(done(&dir, &["get", "32", "--admin", &late.admin]).contains("node-2 ("));
+}
+
+#[test]
+fn a_mesh_whose_numbers_do_not_fit_is_refused_before_anything_is_made() {
+    let dir = directory("admission_init_refused");
+    for (args, code, says) in [
+        (&["init", "farm", "--slots", "100"][..], 2, "--slots 100: want a multiple of 16"),
+        (&["init", "a/b"], 2, "is no name for a folder"),
+        (&["init", "farm", "--nodes", "2", "--listen", "127.0.0.1:0"], 2, "want as many ports"),
+        (
+            &["init", "farm", "--nodes", "3", "--cells", "512", "--slots", "1024"],
+            1,
+            "node-3: no room for 512 slots",
+        ),
+    ] {
+        let (exit, _, why) = run(&dir, args);
+        assert!(exit == code && why.contains(says), "{args:?}: {exit} {why}");
+    }
+    assert!(!dir.join("farm").exists());
 }
 
 #[test]

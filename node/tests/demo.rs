@@ -148,11 +148,12 @@ fn the_demo_for_people_fits_a_terminal_and_says_who_died() {
     let socket = until("0.sock").split_whitespace().last().unwrap().to_owned();
     let (code, table, error) = command::run(&dir, &["members", "--admin", &socket]);
     assert!(code == 0 && table.contains("3 alive; healthy"), "{table}{error}");
+    assert!(table.contains("node-2 (") && table.contains("admission: issued"), "{table}");
     until("offered   merged");
     until("   1s ");
     signal("KILL", pid);
     let died = until("killed by signal 9");
-    assert!(died.contains(&format!("node 0 ({}, pid {pid}): killed", &row[6..14])), "{died}");
+    assert!(died.contains(&format!("node-0 ({}, pid {pid}): killed", &row[9..17])), "{died}");
     signal("INT", process.id());
     until("all 2 tables are equal");
     assert!(process.wait().unwrap().success());

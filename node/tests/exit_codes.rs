@@ -10,6 +10,7 @@ use command::{directory, failure, octick, run};
 fn a_wrong_command_line_is_2_for_every_command() {
     let dir = directory("exit_usage");
     for command in [
+        "init",
         "keygen",
         "config",
         "run",

@@ -51,6 +51,8 @@ pub(crate) struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) mesh: String,
+    /// Of the mesh's tables; who lies about it has a node that others have no use for.
+    pub(crate) slots: u32,
     pub(crate) threshold: usize,
     pub(crate) keys: Vec<String>,
     pub(crate) decisions: Vec<String>,
@@ -137,6 +139,7 @@ impl Answer {
         let key = |key: &PublicKey| hex(key.as_bytes());
         Self {
             mesh: register.mesh.clone(),
+            slots: register.slots,
             threshold: register.root.threshold(),
             keys: register.root.keys().iter().map(key).collect(),
             decisions: register.decisions.iter().map(|decided| hex(decided.signed.bytes())).collect(),

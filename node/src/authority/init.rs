@@ -39,7 +39,7 @@ impl Init {
     /// # Errors
     /// A number that makes no authority, or files that are there already; they were not touched.
     pub fn run(&self) -> Result<ExitCode, Failure> {
-        self.check()?;
+        check_mesh("--mesh", &self.mesh, "--slots", self.slots)?;
         let identities = generate(self.keys)?;
         let authority = authority_of(&identities, self.threshold)?;
         let store = Store::create(&self.folder.dir)?;
@@ -50,21 +50,21 @@ impl Init {
         say_made(&store, &register)?;
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    fn check(&self) -> Result<(), Failure> {
-        let (mesh, slots) = (&self.mesh, self.slots);
-        if mesh.is_empty() || mesh.len() > MESH_NAME_MAX || mesh.chars().any(char::is_control) {
-            return Err(Failure::usage(format!(
-                "--mesh {mesh:?}: want a name of 1 to {MESH_NAME_MAX} bytes without control characters"
-            )));
-        }
-        if !(RUN_ALIGN..=SLOTS_MAX).contains(&slots) || !slots.is_multiple_of(RUN_ALIGN) {
-            return Err(Failure::usage(format!(
-                "--slots {slots}: want a multiple of {RUN_ALIGN}, at most {SLOTS_MAX}"
-            )));
-        }
-        Ok(())
+/// Whether a mesh may be called so, and its tables have so many slots.
+pub(super) fn check_mesh(of_mesh: &str, mesh: &str, of_slots: &str, slots: u32) -> Result<(), Failure> {
+    if mesh.is_empty() || mesh.len() > MESH_NAME_MAX || mesh.chars().any(char::is_control) {
+        return Err(Failure::usage(format!(
+            "{of_mesh} {mesh:?}: want a name of 1 to {MESH_NAME_MAX} bytes without control characters"
+        )));
     }
+    if !(RUN_ALIGN..=SLOTS_MAX).contains(&slots) || !slots.is_multiple_of(RUN_ALIGN) {
+        return Err(Failure::usage(format!(
+            "{of_slots} {slots}: want a multiple of {RUN_ALIGN}, at most {SLOTS_MAX}"
+        )));
+    }
+    Ok(())
 }
 
 /// New keys.
@@ -110,15 +110,21 @@ fn say_made(store: &Store, register: &Register) -> Result<(), Failure> {
     let advice = "Keys and register stay off the nodes: whoever has them says who belongs to the mesh. Keep copies; without the register slots \
                   would be given out twice, and a lost key cannot be made again. Every node's configuration gets this, and seeds: docs/admission.md.";
     say(format_args!("{}\n", wrap(advice, 0)))?;
-    say(configuration(&register.mesh, Some(register.slots), root))
+    say(configuration(&register.mesh, register.slots, root))
 }
 
-/// What the configuration of a node says about its mesh and its authority; the slots of its tables, if they are known.
-pub(crate) fn configuration(mesh: &str, slots: Option<u32>, root: &Authority) -> String {
-    let keys: String = root.keys().iter().map(|key| format!("    \"{}\",\n", hex(key.as_bytes()))).collect();
-    let (mesh, threshold) = (toml::Value::from(mesh), root.threshold());
-    let table = slots.map(|slots| format!("[table]\nslots = {slots}\n\n")).unwrap_or_default();
+/// What the configuration of a node says about its mesh and its authority.
+pub(crate) fn configuration(mesh: &str, slots: u32, root: &Authority) -> String {
+    let mesh = toml::Value::from(mesh);
     format!(
-        "mesh = {mesh}\n\n{table}[membership]\nenabled = true\n\n[admission]\nrule = \"issued\"\nauthority = {{ threshold = {threshold}, keys = [\n{keys}] }}"
+        "mesh = {mesh}\n\n[table]\nslots = {slots}\n\n[membership]\nenabled = true\n\n{}",
+        admission(root)
     )
+}
+
+/// The part of that that says whom to trust.
+pub(super) fn admission(root: &Authority) -> String {
+    let keys: String = root.keys().iter().map(|key| format!("    \"{}\",\n", hex(key.as_bytes()))).collect();
+    let threshold = root.threshold();
+    format!("[admission]\nrule = \"issued\"\nauthority = {{ threshold = {threshold}, keys = [\n{keys}] }}")
 }

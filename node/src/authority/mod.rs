@@ -7,6 +7,7 @@
 //! | file | idea |
 //! |---|---|
 //! | [`init`], [`issue`], [`revoke`], [`rotate`], [`list`], [`show`] | a command each |
+//! | [`mesh`] | `octick init`: an authority and its first nodes, ready to run |
 //! | [`invite`], [`serve`] | a node is let in by a token: made, served; it is used by [`enrol`](crate::enrol) |
 //! | `enrolment` | what the two sides of that say to each other |
 //! | `invited` | a node that is expected |
@@ -27,6 +28,7 @@ pub mod invite;
 mod invited;
 pub mod issue;
 pub mod list;
+pub mod mesh;
 mod register;
 pub mod revoke;
 pub mod rotate;

@@ -64,9 +64,10 @@ impl fmt::Display for Second {
 pub(super) fn nodes(mesh: &Mesh) -> String {
     let mut text =
         format!("{} nodes on this machine, each a process with a key of its own:\n\n", mesh.members.len());
-    text += "node  id            pid  listens on\n";
-    for (i, member) in mesh.members.iter().enumerate() {
-        text += &format!("{i:>4}  {}  {:>7}  {}\n", member.short(), member.pid(), member.about.listen);
+    text += "name     id            pid  listens on\n";
+    for member in &mesh.members {
+        let (name, id, pid, listen) = (&member.name, member.short(), member.pid(), &member.about.listen);
+        text += &format!("{name:<7}  {id}  {pid:>7}  {listen}\n");
     }
     let about = &mesh.members[0].about;
     let runs_on = format!(
@@ -74,11 +75,13 @@ pub(super) fn nodes(mesh: &Mesh) -> String {
         about.kernel, about.verify, about.backend, about.why
     );
     let met = format!(
-        "All {} found each other through node 0, {:.2} s after the first was started.",
+        "All {} found each other through node-0, {:.2} s after the first was started.",
         mesh.members.len(),
         mesh.met.as_secs_f64()
     );
-    text + &wrap(&runs_on, 0) + "\n" + &wrap(&met, 0)
+    let admission = "The mesh is issued: an authority that was made for it has signed a credential for each, with its name and its slots, and is gone. Nobody \
+                     else can join.";
+    text + &wrap(&runs_on, 0) + "\n" + &wrap(&met, 0) + "\n" + &wrap(admission, 0)
 }
 
 /// How to see and steer the nodes while the demo runs.
@@ -149,8 +152,8 @@ pub(super) fn legend(agents: u32, rate: u64, nodes: usize, pace: Pace, alone: f6
 pub(super) fn deaths(mesh: &Mesh, told: &mut [bool]) -> Vec<String> {
     let mut lines = Vec::new();
     let (alive, nodes) = (mesh.alive(), mesh.members.len());
-    for ((i, member), told) in mesh.members.iter().enumerate().zip(told) {
-        let name = format!("node {i} ({}, pid {})", member.short(), member.pid());
+    for (member, told) in mesh.members.iter().zip(told) {
+        let name = format!("{} ({}, pid {})", member.name, member.short(), member.pid());
         match &member.end {
             Some((how, _)) if !*told => {
                 let words =

@@ -36,6 +36,8 @@ pub(super) struct Mesh {
 /// What the parent knows of one node.
 pub(super) struct Member {
     pub(super) id: String,
+    /// What the mesh's authority calls it.
+    pub(super) name: String,
     pub(super) about: About,
     node: Node,
     /// How it ended and after how many seconds, if it did.
@@ -85,6 +87,7 @@ impl Mesh {
         let member = |(i, id): (usize, &String)| {
             Ok(Member {
                 id: id.clone(),
+                name: plan.name(i),
                 about: About::default(),
                 node: Node::start(i, &plan.config(i), agents, rate, plan.ids.len(), &to_parent)?,
                 end: None,

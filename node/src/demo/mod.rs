@@ -92,7 +92,7 @@ impl Demo {
     fn introduce(&self, mesh: &Mesh, plan: &Plan, alone: f64) -> Result<(), Failure> {
         if self.json {
             let nodes: Vec<_> = mesh.members.iter().enumerate().map(|(i, member)| {
-                json!({ "pid": member.pid(), "admin": plan.admin(i), "about": member.about })
+                json!({ "name": member.name, "pid": member.pid(), "admin": plan.admin(i), "about": member.about })
             }).collect();
             let met_ms = mesh.met.as_millis() as u64;
             return say(json!({ "started": nodes, "met_ms": met_ms, "ticks_per_cell_alone": alone }));

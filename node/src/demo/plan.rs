@@ -1,4 +1,4 @@
-//! Keys, ports and configurations for the nodes of a demo, in a directory of their own that goes away with it.
+//! Keys, credentials, ports and configurations for the nodes of a demo, in a directory of their own that goes away with it.
 
 use std::fs::{self, DirBuilder};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -6,11 +6,21 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use octick_core::admission::endorsement::authority_key;
+use octick_core::admission::grant::{ANY_REGION, WRITE_CELLS};
+use octick_core::admission::{Credential, Grant};
 use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
-use octick_crypto::{Identity, key_file};
+use octick_core::stamp::{Run, Slot};
+use octick_crypto::{Identity, NodeId, key_file};
 
-use crate::config::{AdminKeys, Config, LimitKeys, MembershipKeys, PushKeys, RunKeys, SocketKeys, TableKeys};
+use crate::authority::document;
+use crate::config::{
+    AdminKeys, AdmissionKeys, AuthorityKeys, Config, LimitKeys, MembershipKeys, PushKeys, Rule, SocketKeys,
+    TableKeys,
+};
 use crate::failure::Failure;
+use crate::keygen::hex;
+use crate::trust;
 
 /// Signature checks a second that all nodes together should not go far beyond: they share this machine's cores, and
 /// each check costs about 111,000 ticks.
@@ -21,6 +31,8 @@ const FLUSH: (Duration, Duration) = (Duration::from_millis(10), Duration::from_m
 
 /// Bytes of tables that this machine is trusted to hash in a second: a tenth of what one core does.
 const HASH_BYTES_PER_S: u64 = 200 << 20;
+/// How long the credentials of a demo hold, seconds: a year.
+const CREDENTIAL_SECS: u32 = 365 * 86_400;
 /// Bytes of a slot in a demo's one table.
 const SLOT_BYTES: u64 = 16;
 
@@ -61,11 +73,13 @@ impl Plan {
         let directory = Directory::new()?;
         let identities = (0..nodes).map(|_| Identity::generate()).collect::<Result<Vec<_>, _>>()?;
         let ports = free_ports(nodes)?;
-        let runs = |i: usize| vec![RunKeys { first: i as u32 * run as u32, count: run as u32 }];
+        let mesh = format!("octick demo {}", std::process::id());
+        // It signs here and now, and nobody has its secret half after that.
+        let authority = Identity::generate()?;
         for (i, identity) in identities.iter().enumerate() {
             key_file::create(&directory.0.join(format!("{i}.key")), identity)?;
             let config = Config {
-                mesh: format!("octick demo {}", std::process::id()),
+                mesh: mesh.clone(),
                 key_file: format!("{i}.key").into(),
                 listen: ports[i],
                 table: TableKeys { slots: slots as u32, cells8: true, cells4: false, rows: false },
@@ -79,7 +93,11 @@ impl Plan {
                 },
                 socket: SocketKeys { backend, ..SocketKeys::default() },
                 limits: LimitKeys { changes_ring: 2, ..LimitKeys::default() },
-                agents: runs(i),
+                admission: AdmissionKeys {
+                    rule: Rule::Issued,
+                    authority: AuthorityKeys { threshold: 1, keys: vec![hex(authority.public().as_bytes())] },
+                    ..AdmissionKeys::default()
+                },
                 // All that a node is told of the others is where the first one is.
                 membership: MembershipKeys {
                     enabled: true,
@@ -90,11 +108,19 @@ impl Plan {
                 ..Config::default()
             };
             fs::write(directory.0.join(format!("{i}.toml")), toml::to_string(&config)?)?;
+            let granted = Run { first: Slot(i as u32 * run as u32), len: run as u32 };
+            let credential = credential(&mesh, name(i), identity.id(), granted, &authority)?;
+            fs::write(directory.0.join(format!("{i}.credential")), document::credential(&credential, &mesh))?;
         }
         let ids = identities.iter().map(|identity| identity.id().to_string()).collect();
         let bytes = slots * SLOT_BYTES * nodes as u64;
         let hashing = Duration::from_millis(bytes * 1_000 / HASH_BYTES_PER_S);
         Ok(Self { directory, ids, pace: Pace { flush, hashing } })
+    }
+
+    /// What the mesh's authority calls node `i`.
+    pub(super) fn name(&self, i: usize) -> String {
+        name(i)
     }
 
     /// The configuration of node `i`.
@@ -107,13 +133,14 @@ impl Plan {
         self.directory.0.join(format!("{i}.sock"))
     }
 
-    /// Removes keys and configurations, once every node has read its own: whatever ends the demo, no key stays behind.
+    /// Removes keys, credentials and configurations, once every node has read its own: whatever ends the demo, no key stays behind.
     ///
     /// # Errors
     /// One line that names what could not be removed.
     pub(super) fn remove_keys(&self) -> Result<(), Failure> {
         for i in 0..self.ids.len() {
-            for file in [self.directory.0.join(format!("{i}.key")), self.config(i)] {
+            let credential = self.directory.0.join(format!("{i}.credential"));
+            for file in [self.directory.0.join(format!("{i}.key")), credential, self.config(i)] {
                 fs::remove_file(&file).map_err(|error| {
                     Failure::new(format!("{}: {error}; a demo's key is left there", file.display()))
                 })?;
@@ -121,6 +148,35 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+fn name(i: usize) -> String {
+    format!("node-{i}")
+}
+
+/// What the authority of a demo grants a node: its slots, for longer than anybody watches.
+fn credential(
+    mesh: &str,
+    name: String,
+    member: NodeId,
+    granted: Run,
+    authority: &Identity,
+) -> Result<Credential, Failure> {
+    let now =
+        u32::try_from(trust::now()).map_err(|_| Failure::new("the clock of this machine is after 2106"))?;
+    let grant = Grant {
+        serial: 1 + u64::from(granted.first.0 / granted.len),
+        member,
+        from: now,
+        until: now.saturating_add(CREDENTIAL_SECS),
+        grace: 0,
+        region: ANY_REGION,
+        roles: 0,
+        rights: WRITE_CELLS,
+        name,
+        runs: vec![granted],
+    };
+    Ok(Credential::issue(&grant, &authority_key(mesh), &[authority])?)
 }
 
 /// Loopback ports that nobody has just now, each another one.
