@@ -5,7 +5,8 @@ mod patience;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use octick::{Config, Handle, Identity, Layout, Membership, Mode, Run, Slot, Update};
+use octick::limits::FRAME_CACHE_MIN;
+use octick::{Config, Counter, Handle, Identity, Layout, Membership, Mode, Run, Slot, Update};
 use patience::until;
 
 const LAYOUT: Layout = Layout { slots: 1_024, cells8: true, cells4: false, rows: false };
@@ -23,6 +24,10 @@ fn run(n: usize) -> Run {
 }
 
 fn start(round: usize, n: usize, seed: Option<SocketAddr>) -> Handle {
+    start_with(round, n, seed, 1 << 20)
+}
+
+fn start_with(round: usize, n: usize, seed: Option<SocketAddr>, frame_cache: usize) -> Handle {
     let mut config = Config::new(identity(round, n), (Ipv4Addr::LOCALHOST, 0).into());
     config.layout = LAYOUT;
     config.runs = vec![run(n)];
@@ -30,7 +35,7 @@ fn start(round: usize, n: usize, seed: Option<SocketAddr>) -> Handle {
     if round % 4 == 3 {
         config.threads.mode = Mode::Split { ingress: 1 };
     }
-    let mut membership = Membership { frame_cache: 1 << 20, ..Membership::default() };
+    let mut membership = Membership { frame_cache, ..Membership::default() };
     membership.settings.seeds = seed.into_iter().collect();
     config.membership = Some(membership);
     octick::start(config.check().expect("the configuration holds together")).expect("the node starts")
@@ -74,4 +79,20 @@ fn writes_made_right_after_start_arrive_at_once() {
     );
     // A loaded machine may keep a thread waiting for a while, and not in every round.
     assert!(2 * late < rounds, "{took:?}");
+}
+
+/// The first node writes far more frames than its frame cache holds; then another comes and compares what there is.
+#[test]
+fn a_newcomer_is_told_of_no_frame_that_nobody_can_send_it() {
+    let first = start_with(0, 0, None, FRAME_CACHE_MIN);
+    let made = || first.tally().get(Counter::FramesMade);
+    while made() < 1_000 {
+        let before = made();
+        first.writer().write(Update::Cell8(run(0).first, before)).expect("its own cell");
+        until("the write is a frame", || made() > before);
+    }
+    let second = start_with(0, 1, Some(first.local_addr()), FRAME_CACHE_MIN);
+    // More than one offer names: they have compared their sets.
+    until("the newcomer has what there is", || second.tally().get(Counter::FramesFresh) >= 150);
+    assert_eq!(first.tally().get(Counter::CacheMisses), 0);
 }

@@ -42,6 +42,12 @@ impl Control {
         id
     }
 
+    /// The bytes of updates that were laid down before this reference are gone: what cannot be served is not named to anybody
+    /// as what can.
+    pub fn forget_bytes(&mut self, before: FrameRef) {
+        self.dissemination.forget_bytes(before);
+    }
+
     /// A further copy of a frame came. Nobody need have verified it: whoever sends the like in another's name makes that one
     /// wait for an announcement now and then.
     pub fn handle_duplicate(&mut self, now: u64, update: &UpdateInfo) {

@@ -65,8 +65,8 @@ impl UpdateId {
     }
 }
 
-/// Where the caller has laid an update's bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Where the caller has laid an update's bytes; of two, the lesser was laid first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FrameRef(pub u64);
 
 /// Bytes of a return-address token.

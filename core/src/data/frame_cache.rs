@@ -64,6 +64,11 @@ impl FrameCache {
         rest.get(..usize::from(u16::from_le_bytes(*head)))
     }
 
+    /// References below this one find nothing any more.
+    pub fn oldest(&self) -> u64 {
+        self.end.saturating_sub(self.ring.len() as u64)
+    }
+
     fn at(&self, frame_ref: u64) -> usize {
         (frame_ref & (self.ring.len() as u64 - 1)) as usize
     }
@@ -88,6 +93,9 @@ mod tests {
                     Some(found) => { assert_eq!(found, frame); true }
                     None => false,
                 }).collect();
+                for ((frame_ref, _), found) in spots.iter().zip(&found) {
+                    prop_assert_eq!(*frame_ref >= frame_cache.oldest(), *found);
+                }
                 // Whoever is gone stays gone, and went before all that are there.
                 prop_assert!(found.is_sorted() && found[i]);
                 let kept: usize = spots.iter().zip(&found).filter(|(_, there)| **there).map(|((_, f), _)| f.len()).sum();

@@ -381,6 +381,7 @@ fn update(header: &Header, frame_ref: FrameRef, from: Option<SocketAddr>) -> Upd
 impl Mesh {
     fn set_out(&mut self, now: u64, bytes: &[u8], from: Option<SocketAddr>) -> UpdateId {
         let frame_ref = FrameRef(self.frame_cache.put(bytes));
+        self.control.forget_bytes(FrameRef(self.frame_cache.oldest()));
         let update = update(Frame::reopen(bytes).header(), frame_ref, from);
         let critical = self.critical && from.is_none();
         self.control.handle_update(now, &UpdateInfo { critical, ..update })

@@ -22,7 +22,7 @@ use crate::control::dissemination::rounds::Rounds;
 use crate::control::dissemination::select::{Candidate, Strategy, choose};
 use crate::control::dissemination::spread::{Accepted, Convergence, Counts, Lane, Spread, SpreadSettings};
 use crate::control::dissemination::survey::{Survey, is_seated, seated};
-use crate::control::id::{MemberIndex, Region, UpdateId};
+use crate::control::id::{FrameRef, MemberIndex, Region, UpdateId};
 use crate::control::membership::table::Members;
 use crate::control::message::gossip::{Gossip, OFFER_MAX};
 use crate::control::message::id_lists::IdLists;
@@ -238,7 +238,12 @@ impl Dissemination {
         self.actions.spread.len() > before
     }
 
-    /// Updates that are here, but for those that came only just.
+    /// See [`Spread::forget_bytes`].
+    pub(in crate::control) fn forget_bytes(&mut self, before: FrameRef) {
+        self.spread.forget_bytes(before);
+    }
+
+    /// Updates that can be served, but for those that came only just.
     pub(in crate::control) fn held(&self, now: u64) -> Vec<u64> {
         self.spread.held(now, &self.spread_settings).map(|id| id.0).collect()
     }

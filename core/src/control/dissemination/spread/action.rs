@@ -91,6 +91,8 @@ pub struct Counts {
     pub ids_refused: u32,
     /// Pulls refused: more than a link may ask for in a second.
     pub pulls_refused: u32,
+    /// Updates that offers, or sessions, showed to be lacking and that were not sent: more than a link gets so in a second.
+    pub pushes_refused: u32,
     /// Pulls of what is not here.
     pub pulls_unknown: u32,
     /// Updates forgotten before their time, for want of room.

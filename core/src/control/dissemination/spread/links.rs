@@ -29,8 +29,10 @@ struct Link {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Second {
-    /// Updates served.
+    /// Updates served to whoever asked.
     served: u16,
+    /// Updates sent because an offer, or a session, showed that they are lacking.
+    pushed: u16,
     /// Updates announced that nobody had announced before.
     missed: u16,
 }
@@ -107,6 +109,15 @@ impl Links {
         let served = &mut self.in_second(bit, now).served;
         let may = *served < most;
         *served += u16::from(may);
+        may
+    }
+
+    /// Whether a neighbour, or anybody else, may be sent another update in this second because its offer, or a session, showed that
+    /// it lacks it.
+    pub(in crate::control) fn may_be_pushed(&mut self, bit: u32, most: u16, now: u64) -> bool {
+        let pushed = &mut self.in_second(bit, now).pushed;
+        let may = *pushed < most;
+        *pushed += u16::from(may);
         may
     }
 

@@ -26,6 +26,15 @@ const PASSED: u32 = 1;
 /// When an update that was heard of here should be everywhere, microseconds: twice the slowest way to another region.
 const SETTLED: u64 = 250 * MS;
 
+/// Why an update is sent to one that is not known to have it. Each has a budget of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// It asked.
+    Pull,
+    /// Its offer, or a session, showed that it lacks it.
+    Push,
+}
+
 /// Disseminates updates at one node.
 #[derive(Debug)]
 pub struct Spread {
@@ -50,6 +59,8 @@ pub struct Spread {
     /// The first update that has not converged yet.
     unsettled: u64,
     round: u16,
+    /// Bytes that were laid down before this are gone.
+    bytes_from: FrameRef,
     /// The neighbour that was drawn last, and when: what comes together goes on together.
     drawn: (u64, u32),
     pub(in crate::control) random: Random,
@@ -77,6 +88,7 @@ impl Spread {
             prunes: Vec::new(),
             unsettled: 0,
             round: 0,
+            bytes_from: FrameRef::default(),
             drawn: (u64::MAX, 0),
             random,
             counts: Counts::default(),
@@ -297,7 +309,7 @@ impl Spread {
     ) {
         let bit = self.links.bit(from);
         for id in ids.iter().take(PULL_MAX) {
-            self.serve(now, spread_settings, *id, (bit, from), actions);
+            self.serve(now, spread_settings, *id, (bit, from, Cause::Pull), actions);
             if let Some(update) = self.updates.named(*id).filter(|_| bit != 0) {
                 // It has no better source.
                 self.trees.graft(update.origin, bit);
@@ -342,7 +354,6 @@ impl Spread {
         ids: &[UpdateId],
         actions: &mut VecDeque<SpreadAction>,
     ) -> bool {
-        let bit = self.links.bit(from);
         let mut offered = self.lists.fill(ids.iter().take(OFFER_MAX).copied());
         offered.sort_unstable();
         // A full offer names only the newest, so what is older here than all of them may well be there. One of them that
@@ -362,19 +373,18 @@ impl Spread {
             "from {first} and {most} of {}",
             self.updates.len()
         );
+        let bytes_from = self.bytes_from;
         let missed = self.updates.iter().skip(most).filter(|update| {
-            update.state == State::Held
+            update.can_be_served(bytes_from)
                 && update.heard_at + SETTLED <= now
                 && offered.binary_search(&update.id).is_err()
         });
         let misses_much = missed.take(PULL_MAX + 1).count() > PULL_MAX;
         let rested = |update: &&Update| update.heard_at + micros(spread_settings.pull_timeout) <= now;
-        let since = self.updates.iter().skip(first).rev().filter(|update| update.state == State::Held);
+        let since = self.updates.iter().skip(first).rev().filter(|update| update.can_be_served(bytes_from));
         let lacking = since.filter(rested).filter(|update| offered.binary_search(&update.id).is_err());
         let lacking = self.lists.fill(lacking.map(|update| update.id).take(PULL_MAX));
-        for id in &lacking {
-            self.serve(now, spread_settings, *id, (bit, from), actions);
-        }
+        self.give(now, spread_settings, from, &lacking, actions);
         let unknown = ids.iter().filter(|id| self.updates.find(**id).is_none()).count();
         self.handle_ids(now, spread_settings, from, ids, actions);
         let behind = misses_much || offered.len() == OFFER_MAX && unknown > OFFER_MAX / 2;
@@ -383,14 +393,21 @@ impl Spread {
         behind
     }
 
-    /// What is here, but for what was heard of only just.
+    /// What can be served, but for what was heard of only just.
     pub fn held(&self, now: u64, spread_settings: &SpreadSettings) -> impl Iterator<Item = UpdateId> {
         let rested = now.saturating_sub(micros(spread_settings.pull_timeout));
         let held = self.updates.iter().filter(move |update| update.heard_at <= rested);
-        held.filter(|update| update.state == State::Held).map(|update| update.id)
+        held.filter(|update| update.can_be_served(self.bytes_from)).map(|update| update.id)
     }
 
-    /// Sends `to` what it lacks of these, as far as it is here, and as much of it as a link may have in a second.
+    /// The bytes of what was laid down before this reference are gone.
+    pub fn forget_bytes(&mut self, before: FrameRef) {
+        debug_assert!(self.bytes_from <= before, "bytes do not come back: {:?}, {before:?}", self.bytes_from);
+        self.bytes_from = before;
+    }
+
+    /// Sends `to` what it lacks of these, as found by its offer or in a session, as far as it is here, and as much of it as a
+    /// link may have in a second, whatever it asks for besides.
     pub fn give(
         &mut self,
         now: u64,
@@ -400,7 +417,7 @@ impl Spread {
         actions: &mut VecDeque<SpreadAction>,
     ) {
         let bit = self.links.bit(to);
-        ids.iter().for_each(|id| self.serve(now, spread_settings, *id, (bit, to), actions));
+        ids.iter().for_each(|id| self.serve(now, spread_settings, *id, (bit, to, Cause::Push), actions));
     }
 
     /// Whether the update was accepted not long ago.
@@ -473,14 +490,17 @@ impl Spread {
         now: u64,
         spread_settings: &SpreadSettings,
         id: UpdateId,
-        (bit, from): (u32, MemberIndex),
+        (bit, from, cause): (u32, MemberIndex, Cause),
         actions: &mut VecDeque<SpreadAction>,
     ) {
-        let update = self.updates.named(id);
+        let (update, most) = (self.updates.named(id), spread_settings.served_max);
         match update.filter(|update| update.state == State::Held) {
             None => self.counts.pulls_unknown += 1,
-            Some(_) if !self.links.may_ask(bit, spread_settings.served_max, now) => {
+            Some(_) if cause == Cause::Pull && !self.links.may_ask(bit, most, now) => {
                 self.counts.pulls_refused += 1
+            }
+            Some(_) if cause == Cause::Push && !self.links.may_be_pushed(bit, most, now) => {
+                self.counts.pushes_refused += 1
             }
             Some(update) => {
                 update.told |= bit;

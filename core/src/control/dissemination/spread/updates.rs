@@ -45,6 +45,11 @@ pub(in crate::control) struct Update {
 }
 
 impl Update {
+    /// Whether it is here, and was laid down no earlier than the bytes that are left.
+    pub(in crate::control) fn can_be_served(&self, bytes_from: FrameRef) -> bool {
+        self.state == State::Held && self.frame_ref >= bytes_from
+    }
+
     /// Takes note that a link was found to lack it, or to have it.
     pub(in crate::control) fn touch(&mut self, now: u64, round: u16) {
         self.active_for = now.saturating_sub(self.heard_at).min(u64::from(u32::MAX)) as u32;

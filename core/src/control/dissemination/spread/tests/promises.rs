@@ -1,6 +1,7 @@
 //! What one node promises its neighbours, those included that mean it harm.
 
 use alloc::collections::VecDeque;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::control::Random;
@@ -9,7 +10,7 @@ use crate::control::dissemination::spread::{
     Accepted, LINKS_MAX, Lane, Spread, SpreadAction, SpreadSettings,
 };
 use crate::control::id::{FrameRef, MemberIndex, UpdateId};
-use crate::control::message::gossip::PULL_MAX;
+use crate::control::message::gossip::{OFFER_MAX, PULL_MAX};
 use crate::time::{MS, S, micros};
 
 const OUTSIDER: MemberIndex = MemberIndex(99);
@@ -374,4 +375,53 @@ fn updates_that_were_crowded_out_do_not_keep_others_from_converging() {
     bench.wait();
     bench.spread.tick(5 * S, &bench.spread_settings, &mut bench.actions);
     assert_eq!((bench.spread.counts.crowded_out, bench.spread.convergence.count), (3, 2));
+}
+
+#[test]
+fn what_cannot_be_served_is_not_named_nor_held_against_anybody() {
+    let mut bench = Bench::new(2);
+    (1..=300).for_each(|id| _ = bench.accept(id, id, None, Lane::Normal));
+    bench.wait();
+    let held = |bench: &Bench| bench.spread.held(S, &bench.spread_settings).count();
+    assert_eq!(held(&bench), 300);
+    let offer: Vec<UpdateId> = (101..).take(OFFER_MAX).map(UpdateId).collect();
+    // Of what was offered half is here since the 149th: more is lacking there than one answer brings.
+    let behind = |bench: &mut Bench| {
+        let spread_settings = bench.spread_settings;
+        let behind = bench.spread.handle_offer(S, &spread_settings, OUTSIDER, &offer, &mut bench.actions);
+        let sent = core::mem::take(&mut bench.actions).into_iter().filter_map(|action| match action {
+            SpreadAction::Forward { frame_ref, .. } => Some(frame_ref.0),
+            _ => None,
+        });
+        (behind, sent.collect::<Vec<_>>())
+    };
+    assert_eq!(behind(&mut bench), (true, (269..=300).rev().collect()));
+    bench.spread.forget_bytes(FrameRef(281));
+    assert_eq!(held(&bench), 20);
+    assert_eq!(behind(&mut bench), (false, (281..=300).rev().collect()));
+    bench.spread.forget_bytes(FrameRef(301));
+    assert_eq!((held(&bench), behind(&mut bench)), (0, (false, vec![])));
+    assert!(bench.spread.holds(UpdateId(1)), "it is here all the same, and not asked for");
+}
+
+#[test]
+fn what_is_pushed_leaves_who_asks_its_pulls() {
+    let mut bench = Bench::new(2);
+    let most = u64::from(bench.spread_settings.served_max);
+    (0..2 * most).for_each(|id| _ = bench.accept(0, id, None, Lane::Normal));
+    bench.wait();
+    let ids: Vec<UpdateId> = (0..2 * most).map(UpdateId).collect();
+    for _ in 0..2 {
+        bench.spread.give(S, &bench.spread_settings, MemberIndex(1), &ids, &mut bench.actions);
+    }
+    assert_eq!(forwards(core::mem::take(&mut bench.actions).make_contiguous()).len() as u64, most);
+    let counts = bench.spread.counts;
+    assert_eq!((u64::from(counts.pushes_refused), counts.pulls_refused), (3 * most, 0));
+    for first in (0..most).step_by(PULL_MAX) {
+        let asked = first..(first + PULL_MAX as u64).min(most);
+        assert_eq!(bench.asked(S, MemberIndex(1), asked.clone()).len() as u64, asked.end - asked.start);
+    }
+    assert!(bench.asked(S, MemberIndex(1), [1]).is_empty() && bench.spread.counts.pulls_refused == 1);
+    bench.spread.give(2 * S, &bench.spread_settings, MemberIndex(1), &ids[..1], &mut bench.actions);
+    assert_eq!(bench.actions.len(), 1, "and again in the next second");
 }
