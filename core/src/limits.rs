@@ -177,6 +177,14 @@ bounds! {
     CONFLICTS_MAX: usize = 64, "members";
     /// Broadcasts on their way at once; the most often told gives way.
     BROADCASTS_MAX: usize = 1 << 16, "broadcasts";
+    /// Accusations of one member that are open or were refuted lately: as many as who dies around it in half a minute at worst. One
+    /// comes back each second, and each that proves true.
+    ACCUSATIONS_MAX: u64 = 32, "accusations";
+    /// Times that a node contradicts one member at once, by an announcement that everybody hears. One comes back in twenty seconds, or in
+    /// as many as there are members.
+    REFUTATIONS_MAX: u64 = 2, "announcements";
+    /// Members on whose last word one accuser is corrected, or to whom its word is passed on, at once; twenty come back each second.
+    ANSWERS_TO_ACCUSERS_MAX: u64 = 64, "answers";
     /// Confirmations that are kept of one suspicion: the accuser and as many as settings may ask for.
     CONFIRMERS_MAX: usize = 9, "members";
     /// Members that settings may let a table hold: 128 bytes each, and an announcement of at most 464, a credential of at most 384.

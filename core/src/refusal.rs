@@ -93,6 +93,8 @@ listed! {
     Unvouched = "control_unvouched",
     /// An announcement dated further ahead than clocks may differ.
     Early = "control_early",
+    /// An accusation by a member whose accusations were refuted too often lately.
+    AccuserSpent = "control_accuser_spent",
 }
 
 /// How often each was counted.

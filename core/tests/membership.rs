@@ -268,6 +268,7 @@ fn forged_news_is_refused() {
         rank: mesh.nodes[4].control.me().rank(),
         state: PeerState::Failed,
         by: stranger.id(),
+        signature: None,
     };
     let mut control_frame = ControlFrame::new();
     assert!(MembershipMsg::Accuse(accused).write(&mut control_frame));
@@ -300,7 +301,7 @@ fn an_accusation_where_nobody_else_lives_is_looked_into() {
     mesh.run(S);
     let rank = mesh.nodes[2].control.me().rank();
     let (id, by) = (mesh.nodes[2].id, mesh.nodes[1].id);
-    let accused = Accusation { id, rank, state: PeerState::Suspected, by };
+    let accused = Accusation { id, rank, state: PeerState::Suspected, by, signature: None };
     let mut control_frame = ControlFrame::new();
     assert!(MembershipMsg::Accuse(accused).write(&mut control_frame));
     let packet = mesh.packet(1);
@@ -405,7 +406,8 @@ fn no_accusation_makes_a_node_believe_that_it_was_outlived() {
     mesh.run_to(5 * S, Mesh::agrees);
     let id = mesh.nodes[0].id;
     let later = (Incarnation(u32::MAX - 1), Version::new(u64::MAX >> 13, id));
-    let accused = Accusation { id, rank: later, state: PeerState::Failed, by: mesh.nodes[1].id };
+    let accused =
+        Accusation { id, rank: later, state: PeerState::Failed, by: mesh.nodes[1].id, signature: None };
     let mut control_frame = ControlFrame::new();
     assert!(MembershipMsg::Accuse(accused).write(&mut control_frame));
     let packet = mesh.packet(1);
@@ -699,8 +701,13 @@ fn a_suspected_member_that_writes_is_told_and_suspected_no_longer() {
     mesh.run_to(5 * S, Mesh::agrees);
     mesh.run(2 * S);
     let rank = mesh.nodes[4].control.me().rank();
-    let accused =
-        Accusation { id: mesh.nodes[4].id, rank, state: PeerState::Suspected, by: mesh.nodes[2].id };
+    let accused = Accusation {
+        id: mesh.nodes[4].id,
+        rank,
+        state: PeerState::Suspected,
+        by: mesh.nodes[2].id,
+        signature: None,
+    };
     let mut control_frame = ControlFrame::new();
     assert!(MembershipMsg::Accuse(accused).write(&mut control_frame));
     // Long enough ago that it is not known to live from what it wrote a moment ago.

@@ -76,7 +76,7 @@ fn without_a_recipient_only_greetings_are_taken() {
     mesh.run(2 * S);
     let rank = mesh.nodes[2].control.me().rank();
     let id = mesh.nodes[2].id;
-    let accusation = Accusation { id, rank, state: PeerState::Failed, by: mesh.nodes[1].id };
+    let accusation = Accusation { id, rank, state: PeerState::Failed, by: mesh.nodes[1].id, signature: None };
     let packet = PacketInfo { to: None, ..mesh.packet(1) };
     mesh.arrive(0, &packet, &saying(&[MembershipMsg::Hello, MembershipMsg::Accuse(accusation)]));
     assert_eq!(mesh.nodes[0].control.refusals().get(Refusal::Unaddressed), 1);

@@ -24,7 +24,7 @@ use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
 use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
 use octick_core::wire::control_frame::BODY_MAX;
-use octick_crypto::NodeId;
+use octick_crypto::{NodeId, PublicKey};
 
 use crate::cursor::Cursor;
 use crate::world::{NOW, World};
@@ -64,6 +64,14 @@ impl Signer for Memory {
 
     fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound> {
         ForceLeave::verify(bytes, &mesh_key("fuzz")).map(Arc::new)
+    }
+
+    fn accuse(&mut self, accusation: &Accusation) -> Accusation {
+        accusation.sign(&World::get().people[0], &mesh_key("fuzz"))
+    }
+
+    fn is_accused(&mut self, accusation: &Accusation, key: &PublicKey) -> bool {
+        accusation.is_signed(key, &mesh_key("fuzz"))
     }
 }
 
@@ -283,7 +291,15 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
             };
             let state = if input.u8() & 1 == 0 { PeerState::Suspected } else { PeerState::Failed };
             let by = World::get().people[usize::from(input.u8()) % 6].id();
-            let _ = MembershipMsg::Accuse(Accusation { id, rank, state, by }).write(&mut control_frame);
+            let signer = usize::from(input.u8());
+            let said = Accusation { id, rank, state, by, signature: None };
+            // Some are signed by whom they name, and some by another.
+            let said = match World::get().people.iter().find(|person| person.id() == by) {
+                Some(by) if signer < 0x60 => said.sign(by, &mesh_key("fuzz")),
+                _ if signer < 0x80 => Accusation { signature: Some([signer as u8; 64]), ..said },
+                _ => said,
+            };
+            let _ = MembershipMsg::Accuse(said).write(&mut control_frame);
         }
         4 => {
             let (digest, nonce) = (input.u32(), u32::from(input.u8()));

@@ -28,6 +28,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             let stories = [
                 ("a-session-of-nothing".into(), proven_and_garbled()),
                 ("a-word-of-times-to-come".into(), vec![1, 0x83, 1, 0, 0, 0, 0xFF, 0, 1]),
+                ("accused-too-often".into(), accused_too_often()),
             ];
             scattered.into_iter().chain(stories).collect()
         }
@@ -54,6 +55,16 @@ fn proven_and_garbled() -> Vec<u8> {
     let shows = [7, 1, 0, 0, 0];
     let garbles = [1, 1, 0, 0, 0x0C, 3, 9, 9, 9];
     [&[1][..], &asks, &shows, &garbles].concat()
+}
+
+/// Two members; one accuses the node under test again and again, and then the other one with a signature that is none.
+fn accused_too_often() -> Vec<u8> {
+    let members = [0x83, 1, 0, 0, 0, 10, 0, 1, 0x83, 2, 0, 0, 0, 11, 0, 1];
+    let accuses = [3, 1, 0, 0, 1, 0, 1, 0xFF];
+    let waits = [0, 0, 0, 0, 0xE8, 3];
+    let forges = [3, 1, 0, 2, 1, 0, 1, 0x70];
+    let again = [&accuses[..], &waits].concat().repeat(4);
+    [&[1][..], &members, &again, &forges].concat()
 }
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): enough to scatter bytes, the same ones every time.

@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
+use octick_core::control::message::accusation::Accusation;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::{PacketInfo, Random, Signer, Statement};
@@ -159,6 +160,7 @@ pub struct Identities {
     keys: MeshKeys,
     sealer: RefCell<Sealer>,
     archive: Archive,
+    accusations: Accusations,
     /// Hashes of the frames that were signed, to hold real verdicts against.
     issued: RefCell<HashSet<u128>>,
 }
@@ -168,6 +170,8 @@ struct Person {
     secret: u64,
 }
 
+/// Accusations that were judged, by a hash.
+type Accusations = Arc<Mutex<HashMap<u128, bool>>>;
 /// Announcements that were judged.
 type Archive = Arc<Mutex<HashMap<Box<[u8]>, Result<Arc<Announcement>, Unsound>>>>;
 
@@ -187,6 +191,7 @@ impl Identities {
             keys: MeshKeys::derive(MESH),
             sealer: RefCell::new(Sealer::new()),
             archive: Archive::default(),
+            accusations: Accusations::default(),
             issued: RefCell::default(),
         }
     }
@@ -209,7 +214,8 @@ impl Identities {
     /// Judges announcements for a node, each once for all.
     pub fn signer(&self, node: u32) -> Box<dyn Signer> {
         let identity = self.people[node as usize].identity.clone();
-        Box::new(Shared { identity, archive: self.archive.clone() })
+        let (archive, accusations) = (self.archive.clone(), self.accusations.clone());
+        Box::new(Shared { identity, archive, accusations })
     }
 
     /// Signs a control frame of `node`.
@@ -301,6 +307,7 @@ fn fold(a: u64, b: u64) -> u64 {
 struct Shared {
     identity: Arc<Identity>,
     archive: Archive,
+    accusations: Accusations,
 }
 
 impl Signer for Shared {
@@ -324,6 +331,17 @@ impl Signer for Shared {
 
     fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound> {
         ForceLeave::verify(bytes, &mesh_key(MESH)).map(Arc::new)
+    }
+
+    fn accuse(&mut self, accusation: &Accusation) -> Accusation {
+        accusation.sign(&self.identity, &mesh_key(MESH))
+    }
+
+    fn is_accused(&mut self, accusation: &Accusation, key: &PublicKey) -> bool {
+        let (said, signature) = accusation.parts();
+        let name = name_of(&[&key.as_bytes()[..], &said, signature].concat());
+        let mut judged = self.accusations.lock().expect("nobody panics with it");
+        *judged.entry(name).or_insert_with(|| accusation.is_signed(key, &mesh_key(MESH)))
     }
 }
 

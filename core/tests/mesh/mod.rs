@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use octick_core::admission::{Admission, Credential};
 use octick_core::control::id::FrameRef;
+use octick_core::control::message::accusation::Accusation;
 use octick_core::control::message::announcement::{Announcement, EPHEMERAL, Unsound, mesh_key};
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::output::Rights;
@@ -17,7 +18,7 @@ use octick_core::control::{
     Config, Control, MembershipSettings, NodeInit, Output, PacketInfo, Partition, PeerState, Random, Region,
     Signer, Statement, UpdateInfo,
 };
-use octick_core::crypto::{Identity, NodeId};
+use octick_core::crypto::{Identity, NodeId, PublicKey};
 use octick_core::stamp::{Incarnation, Run, Seq, Version};
 use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
@@ -54,6 +55,14 @@ impl Signer for Shared {
 
     fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound> {
         ForceLeave::verify(bytes, &mesh_key("test")).map(Arc::new)
+    }
+
+    fn accuse(&mut self, accusation: &Accusation) -> Accusation {
+        accusation.sign(&self.identity, &mesh_key("test"))
+    }
+
+    fn is_accused(&mut self, accusation: &Accusation, key: &PublicKey) -> bool {
+        accusation.is_signed(key, &mesh_key("test"))
     }
 }
 

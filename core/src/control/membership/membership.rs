@@ -21,6 +21,7 @@ use octick_crypto::NodeId;
 use crate::admission::{Admission, Credential};
 use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState, Region};
+use crate::control::membership::accusers::Accusers;
 use crate::control::membership::address_proof::AddressProver;
 use crate::control::membership::broadcasts::BroadcastQueue;
 use crate::control::membership::claims::{Claims, Title};
@@ -68,6 +69,9 @@ pub struct Membership {
     pub(super) broadcasts: BroadcastQueue,
     pub(super) prober: Prober,
     pub(super) suspicions: Suspicions,
+    pub(super) accusers: Accusers,
+    /// What this node signed of members that failed.
+    pub(super) failures: BTreeMap<MemberIndex, Accusation>,
     pub(super) sync: Sync,
     pub(super) newcomers: Newcomers,
     pub(super) joiner: Joiner,
@@ -144,6 +148,8 @@ impl Membership {
             broadcasts: BroadcastQueue::default(),
             prober: Prober::new(&settings, random.fork(), now),
             suspicions: Suspicions::default(),
+            accusers: Accusers::default(),
+            failures: BTreeMap::new(),
             sync: Sync::new(&settings, random.fork(), now),
             newcomers: Newcomers::new(&settings, now),
             joiner: Joiner::new(random.fork(), now),
@@ -455,6 +461,8 @@ impl Membership {
         }
         self.broadcasts.stop(&mut self.members, place);
         self.suspicions.close(place);
+        self.accusers.forget(place);
+        self.failures.remove(&place);
         self.force_leaves.remove(&place);
         self.prober.forget(place);
         self.sync.forget(place);
@@ -510,15 +518,21 @@ fn news(
         PeerState::Alive | PeerState::Left => {
             MembershipMsg::Announce(Announced::of(member.announcement())).write(control_frame)
         }
-        PeerState::Suspected | PeerState::Failed => {
-            let by = suspicions.author(place).unwrap_or(members.get(Members::ME).id());
-            MembershipMsg::Accuse(accusation(member, by)).write(control_frame)
+        PeerState::Suspected => {
+            // What nobody signed is passed on as what it is: somebody else's word.
+            let author = suspicions.authors(place).next().unwrap_or(members.get(Members::ME).id());
+            let said = suspicions.signed(place).unwrap_or(accusation(member, author));
+            MembershipMsg::Accuse(said).write(control_frame)
+        }
+        PeerState::Failed => {
+            let me = members.get(Members::ME).id();
+            MembershipMsg::Accuse(accusation(member, me)).write(control_frame)
         }
     }
 }
 
 pub(super) fn accusation(member: &Member, by: NodeId) -> Accusation {
-    Accusation { id: member.id(), rank: member.rank(), state: member.state(), by }
+    Accusation { id: member.id(), rank: member.rank(), state: member.state(), by, signature: None }
 }
 
 /// Signs what this node says of itself, and puts its credential to it.

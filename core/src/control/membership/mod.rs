@@ -21,6 +21,7 @@
 //! | `probation` | who is here, but not long enough to count |
 //! | [`probe`] | whether members answer |
 //! | [`suspicion`] | how long a silent member has to say that it is there |
+//! | [`accusers`] | what members may still say against others |
 //! | [`broadcasts`] | news, piggybacked on control frames |
 //! | [`sync`] | comparing tables |
 //! | `newcomers` | telling newcomers who came after them |
@@ -29,6 +30,7 @@
 //! | [`quorum`] | whether enough of the mesh is reachable |
 //! | [`rtt`] | how far peers are |
 
+pub mod accusers;
 pub mod address_proof;
 mod admit;
 pub mod broadcasts;

@@ -2,7 +2,7 @@
 
 use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState};
-use crate::control::membership::membership::{Membership, accusation};
+use crate::control::membership::membership::Membership;
 use crate::control::membership::table::{Applied, Members};
 use crate::control::membership::verified::Ahead;
 use crate::control::message::announcement::peek;
@@ -115,7 +115,7 @@ impl Membership {
         {
             match state {
                 PeerState::Failed => {
-                    let note = MembershipMsg::Accuse(accusation(self.members.get(place), self.me().id()));
+                    let note = MembershipMsg::Accuse(self.signed_failure(place));
                     self.send_to(teller, &note, out);
                 }
                 PeerState::Left if self.force_leaves.contains_key(&place) => {

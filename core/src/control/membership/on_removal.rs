@@ -12,7 +12,7 @@ use octick_crypto::NodeId;
 
 use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState};
-use crate::control::membership::membership::Membership;
+use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::table::{Applied, Members};
 use crate::control::membership::verified::Ahead;
 use crate::control::message::announcement::{Announcement, peek};
@@ -57,7 +57,7 @@ impl Membership {
         let by = self.members.get(from).id();
         if id == self.me().id() {
             // It lives.
-            let said = Accusation { id, rank, state: PeerState::Failed, by };
+            let said = Accusation { id, rank, state: PeerState::Failed, by, signature: None };
             return self.refute(now, from, &said, out);
         }
         let place = self.members.find(id).ok_or(Refusal::Unheard)?;
@@ -86,8 +86,7 @@ impl Membership {
     fn remove(&mut self, now: u64, place: MemberIndex, said: Arc<ForceLeave>, out: &mut Effects) {
         let member = self.members.get(place);
         debug_assert_eq!(said.removal().rank, member.rank(), "it is about this announcement");
-        let accusation =
-            Accusation { id: member.id(), rank: member.rank(), state: PeerState::Failed, by: said.by() };
+        let accusation = Accusation { state: PeerState::Failed, ..accusation(member, said.by()) };
         let live = member.state().is_live();
         self.force_leaves.insert(place, said);
         self.spread(place, now);
@@ -122,6 +121,7 @@ impl Membership {
     /// A member announced itself anew: what was said of its last announcement holds no longer.
     pub(super) fn outdo(&mut self, place: MemberIndex) {
         self.force_leaves.remove(&place);
+        self.failures.remove(&place);
     }
 
     /// Somebody misses a member.
@@ -138,7 +138,8 @@ impl Membership {
         if self.check_date(version, now) == Err(Refusal::Early) {
             return Err(Refusal::Early);
         }
-        let said = Accusation { id, rank, state: PeerState::Failed, by: self.members.get(from).id() };
+        let by = self.members.get(from).id();
+        let said = Accusation { id, rank, state: PeerState::Failed, by, signature: None };
         self.sync.goes_on(from, now);
         let known = self.members.find(id).filter(|place| *place != Members::ME);
         match known.map(|place| (place, self.members.get(place))) {

@@ -2,6 +2,7 @@
 
 use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState};
+use crate::control::membership::accusers::Charge;
 use crate::control::membership::membership::{Membership, accusation};
 use crate::control::membership::suspicion::terms;
 use crate::control::membership::table::{Applied, Members};
@@ -35,7 +36,7 @@ impl Membership {
         }
         if said.rank < member.rank() {
             // Who says so has not heard the latest.
-            if member.state().is_live() {
+            if member.state().is_live() && self.accusers.charge(from, Charge::Answer, now) {
                 self.say_word_of(place, from, out);
             }
             return Ok(());
@@ -43,30 +44,79 @@ impl Membership {
         let heard = member.heard_at > 0 && now < member.heard_at + micros(self.settings.probe_interval);
         match member.state() {
             PeerState::Left if self.force_leaves.contains_key(&place) => {
-                self.say_word_of(place, from, out);
+                if self.accusers.charge(from, Charge::Answer, now) {
+                    self.say_word_of(place, from, out);
+                }
                 return Ok(());
             }
             PeerState::Failed | PeerState::Left => return Ok(()),
             PeerState::Alive if heard && self.settings.lifeguard => {
                 // It was just here. Whoever else may think otherwise, it had better say so itself.
-                let note = MembershipMsg::Accuse(said);
-                self.send_to(place, &note, out);
+                if said.signature.is_some() && self.accusers.charge(from, Charge::Answer, now) {
+                    self.send_to(place, &MembershipMsg::Accuse(said), out);
+                }
                 return Ok(());
             }
-            PeerState::Alive => self.suspect(place, said, now, out),
-            PeerState::Suspected => {
-                if self.suspicions.confirm(place, said.by) {
-                    self.spread(place, now);
-                }
+            // This node thought so once, and has heard of it since.
+            PeerState::Alive if said.by == self.me().id() => {}
+            PeerState::Alive => {
+                let (author, said) = self.author_of(from, said)?;
+                self.charge_accusation(author, now)?;
+                self.suspect(place, said, now, out);
             }
+            PeerState::Suspected => self.hear_opinion(now, from, place, said)?,
         }
-        if said.state == PeerState::Failed && self.settings.lifeguard {
-            // Nobody is declared dead on another's word alone; but there is no need to wait for more opinions.
-            self.suspicions.wake_by(place);
-        } else if said.state == PeerState::Failed {
+        if said.state == PeerState::Failed && !self.settings.lifeguard {
             self.fail(place, now, out);
         }
         Ok(())
+    }
+
+    /// Another word on a suspected member, *failed* included: nobody is declared dead on it, and a suspicion is shorter only for the
+    /// opinion of one more member. What is merely passed on without its author's signature is no opinion.
+    fn hear_opinion(
+        &mut self,
+        now: u64,
+        from: MemberIndex,
+        place: MemberIndex,
+        said: Accusation,
+    ) -> Result<(), Refusal> {
+        let own = said.by == self.members.get(from).id();
+        if (own || said.signature.is_some()) && self.suspicions.wants(place, said.by) {
+            let (author, said) = self.author_of(from, said)?;
+            self.charge_accusation(author, now)?;
+            if self.suspicions.confirm(place, &said) {
+                self.spread(place, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whose opinion an accusation is: that of the member that signed it, or of who brings it.
+    fn author_of(
+        &mut self,
+        from: MemberIndex,
+        said: Accusation,
+    ) -> Result<(MemberIndex, Accusation), Refusal> {
+        if said.signature.is_none() {
+            return Ok((from, Accusation { by: self.members.get(from).id(), ..said }));
+        }
+        let author = self.members.find(said.by).ok_or(Refusal::Unheard)?;
+        let announcement = self.members.get(author).announcement().clone();
+        if !self.signer.is_accused(&said, announcement.key()) {
+            return Err(Refusal::Unsound);
+        }
+        assert_eq!(announcement.id(), said.by, "who signed is on record");
+        Ok((author, said))
+    }
+
+    /// Only who is there has an opinion.
+    fn charge_accusation(&mut self, author: MemberIndex, now: u64) -> Result<(), Refusal> {
+        if !self.members.get(author).state().is_live() {
+            return Err(Refusal::Unheard);
+        }
+        let may = author == Members::ME || self.accusers.charge(author, Charge::Accusation, now);
+        if may { Ok(()) } else { Err(Refusal::AccuserSpent) }
     }
 
     /// Opens a suspicion, tells it, and perhaps looks for itself.
@@ -77,7 +127,7 @@ impl Membership {
         }
         let live = self.members.live().len();
         let terms = terms(&self.settings, live, self.suspicions.len());
-        self.suspicions.open(place, said.by, terms, now);
+        self.suspicions.open(place, &said, terms, now);
         self.changed(place, out);
         self.spread(place, now);
         // Where fewer live than should look, all do; this node may be the only one there is.
@@ -86,6 +136,18 @@ impl Membership {
         if witness && self.settings.lifeguard {
             self.prober.probe(place, now, &self.settings);
         }
+    }
+
+    /// That a member failed, signed by this node, once: who hears of it may pass it on to the member, far away perhaps.
+    pub(super) fn signed_failure(&mut self, place: MemberIndex) -> Accusation {
+        let said = accusation(self.members.get(place), self.me().id());
+        debug_assert!(said.state == PeerState::Failed, "{:?} is no failure", said.state);
+        if let Some(known) = self.failures.get(&place).filter(|known| known.rank == said.rank) {
+            return *known;
+        }
+        let said = self.signer.accuse(&said);
+        self.failures.insert(place, said);
+        said
     }
 
     /// A suspicion proves unfounded.
@@ -100,6 +162,12 @@ impl Membership {
     /// A member is gone, as far as this node is concerned.
     pub(super) fn fail(&mut self, place: MemberIndex, now: u64, out: &mut Effects) {
         let rank = self.members.get(place).rank();
+        for author in self.suspicions.authors(place) {
+            // It was right, as far as this node can tell.
+            if let Some(author) = self.members.find(author) {
+                self.accusers.give_back(author);
+            }
+        }
         self.suspicions.close(place);
         if let Applied::Changed(..) = self.members.report_at(place, rank, PeerState::Failed, now) {
             self.changed(place, out);
@@ -119,17 +187,48 @@ impl Membership {
     ) -> Result<(), Refusal> {
         let rank = self.members.get(Members::ME).rank();
         if said.rank > rank {
-            if said.rank.0 > rank.0 {
+            if said.rank.0 > rank.0 && self.accusers.charge(from, Charge::Answer, now) {
                 // Anybody may say so. Whoever has the announcement that it speaks of sends it to one who is behind it.
                 self.say_word_of(Members::ME, from, out);
             }
             return Err(Refusal::Unheard);
         }
-        if said.rank == rank && self.refute_now(now, out) {
+        let refuted = match said.rank == rank {
+            true => self.refute_accuser(now, from, said, out),
+            false => Ok(()),
+        };
+        // Whoever said so may be on the far side of a cut, where no broadcast of this node arrives.
+        if self.accusers.charge(from, Charge::Answer, now) {
+            self.say_word_of(Members::ME, from, out);
+        }
+        refuted
+    }
+
+    /// Announces this node anew at the expense of its accuser. Who has accused it too often is answered, and nobody else need hear of
+    /// it: what others believe, they say themselves.
+    fn refute_accuser(
+        &mut self,
+        now: u64,
+        from: MemberIndex,
+        said: &Accusation,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
+        if self.statement.leaves || now < self.refuted_at + REFUTE_GAP {
+            return Ok(());
+        }
+        let own = said.by == self.members.get(from).id();
+        if !own && said.signature.is_none() {
+            // Somebody is said to have said so. Who believes it says it itself.
+            return Ok(());
+        }
+        let (author, _) = self.author_of(from, *said)?;
+        let members = self.members.live().len();
+        if !self.accusers.charge(author, Charge::Refutation { members }, now) {
+            return Err(Refusal::AccuserSpent);
+        }
+        if self.refute_now(now, out) {
             self.prober.adjust_health(&self.settings, 1);
         }
-        // Whoever said so may be on the far side of a cut, where no broadcast of this node arrives.
-        self.say_word_of(Members::ME, from, out);
         Ok(())
     }
 

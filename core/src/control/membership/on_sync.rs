@@ -3,7 +3,7 @@
 use crate::control::effects::Effects;
 use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::delivery::{Delivery, Handled};
-use crate::control::membership::membership::{Membership, accusation};
+use crate::control::membership::membership::Membership;
 use crate::control::membership::sync;
 use crate::control::message::membership::{BUCKETS, MembershipMsg};
 use crate::control::send_queue::Recipient;
@@ -96,7 +96,7 @@ impl Membership {
 
     /// What a comparison found is said to the member that was asked.
     pub(super) fn hold_against(
-        &self,
+        &mut self,
         from: MemberIndex,
         bucket: u8,
         found: sync::Differences,
@@ -105,10 +105,9 @@ impl Membership {
         if !found.wanted.is_empty() {
             self.send_to(from, &MembershipMsg::SyncWant { bucket, names: &found.wanted }, out);
         }
-        let by = self.me().id();
         for place in found.accused {
-            let note = MembershipMsg::Accuse(accusation(self.members.get(place), by));
             if self.members.get(place).state() == PeerState::Failed {
+                let note = MembershipMsg::Accuse(self.signed_failure(place));
                 self.send_to(from, &note, out);
             } else {
                 self.say_word_of(place, from, out);

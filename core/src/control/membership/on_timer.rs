@@ -112,6 +112,7 @@ impl Membership {
             self.forget(place, out);
         }
         self.conflicts.retain(|_, at| now < *at + CONFLICT_GAP);
+        self.accusers.sweep(now);
     }
 
     /// Whether this node knows whom its region counts: it has compared that with others there or, where there are none, has been
@@ -156,14 +157,18 @@ impl Membership {
     /// A member answered neither this node nor any helper.
     fn handle_silence(&mut self, now: u64, target: MemberIndex, out: &mut Effects) {
         let (member, by) = (self.members.get(target), self.me().id());
-        let said = Accusation { id: member.id(), rank: member.rank(), state: PeerState::Suspected, by };
+        let said = Accusation { state: PeerState::Suspected, ..accusation(member, by) };
         match member.state() {
-            PeerState::Alive => self.suspect(target, said, now, out),
-            PeerState::Suspected => {
-                if self.suspicions.confirm(target, by) {
-                    self.spread(target, now);
-                }
+            PeerState::Alive => {
+                let said = self.signer.accuse(&said);
+                self.suspect(target, said, now, out);
             }
+            PeerState::Suspected if self.suspicions.wants(target, by) => {
+                let said = self.signer.accuse(&said);
+                self.suspicions.confirm(target, &said);
+                self.spread(target, now);
+            }
+            PeerState::Suspected => {}
             PeerState::Failed | PeerState::Left => {}
         }
     }

@@ -4,10 +4,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use octick_crypto::lanes::{Base, Kernel, Settings};
-use octick_crypto::{Identity, NodeId, Verifier, verify_many};
+use octick_crypto::{Identity, NodeId, PublicKey, Verifier, verify_many};
 
 use crate::admission::log::Appended;
 use crate::admission::{AuthorityLog, Credential, Invalid, SignedDecision};
+use crate::control::message::accusation::Accusation;
 use crate::control::message::announcement::{Announcement, Statement, Unsound, mesh_key};
 use crate::control::message::force_leave::{ForceLeave, Removal};
 
@@ -30,6 +31,12 @@ pub trait Signer: Send {
     /// # Errors
     /// The first rule that the bytes break.
     fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound>;
+
+    /// Signs this node's own opinion of another member.
+    fn accuse(&mut self, accusation: &Accusation) -> Accusation;
+
+    /// Whether a member, of whom `key` is the key, signed an opinion of another.
+    fn is_accused(&mut self, accusation: &Accusation, key: &PublicKey) -> bool;
 
     /// Reads and verifies credentials, each by itself, against whom `trust` trusts.
     fn read_credentials(
@@ -89,6 +96,14 @@ impl Signer for Signed {
 
     fn read_force_leave(&mut self, bytes: &[u8]) -> Result<Arc<ForceLeave>, Unsound> {
         ForceLeave::verify(bytes, &self.mesh).map(Arc::new)
+    }
+
+    fn accuse(&mut self, accusation: &Accusation) -> Accusation {
+        accusation.sign(&self.identity, &self.mesh)
+    }
+
+    fn is_accused(&mut self, accusation: &Accusation, key: &PublicKey) -> bool {
+        accusation.is_signed(key, &self.mesh)
     }
 
     fn read_credentials(

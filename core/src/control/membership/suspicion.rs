@@ -11,6 +11,7 @@ use octick_crypto::NodeId;
 
 use crate::control::id::MemberIndex;
 use crate::control::membership::settings::MembershipSettings;
+use crate::control::message::accusation::Accusation;
 use crate::limits::{CONFIRMERS_MAX, MEMBERS_MAX};
 use crate::time::micros;
 
@@ -30,6 +31,8 @@ struct Suspicion {
     deadline: u64,
     confirmers: [NodeId; CONFIRMERS_MAX],
     count: u8,
+    /// The last of them that signed its opinion: what is passed on.
+    signed: Option<Accusation>,
 }
 
 /// How long a suspicion lasts among so many members, of which so many are suspected: from, to, and how many
@@ -83,28 +86,44 @@ impl Suspicions {
         self.open.is_empty()
     }
 
-    /// Begins a suspicion of `place`, noticed `by` somebody.
-    pub fn open(&mut self, place: MemberIndex, by: NodeId, (min, max, needed): (u64, u64, u32), now: u64) {
+    /// Begins a suspicion of `place`, on somebody's word.
+    pub fn open(
+        &mut self,
+        place: MemberIndex,
+        said: &Accusation,
+        (min, max, needed): (u64, u64, u32),
+        now: u64,
+    ) {
         self.close(place);
         let mut confirmers = [NodeId([0; 16]); CONFIRMERS_MAX];
-        confirmers[0] = by;
-        let mut suspicion = Suspicion { since: now, min, max, needed, deadline: 0, confirmers, count: 1 };
+        confirmers[0] = said.by;
+        let signed = Some(*said).filter(|said| said.signature.is_some());
+        let mut suspicion =
+            Suspicion { since: now, min, max, needed, deadline: 0, confirmers, count: 1, signed };
         suspicion.recompute();
         self.due.insert((suspicion.deadline, place));
         self.open.insert(place, suspicion);
         self.assert_sound();
     }
 
-    /// Another opinion on `place`. Returns whether it counts: its author had none yet, and more are wanted.
-    pub fn confirm(&mut self, place: MemberIndex, by: NodeId) -> bool {
-        let Some(suspicion) = self.open.get_mut(&place) else { return false };
-        let count = usize::from(suspicion.count);
-        let known = suspicion.confirmers[..count].contains(&by);
-        if known || count > suspicion.needed as usize || count == CONFIRMERS_MAX {
+    /// Whether an opinion of `by` on `place` would count: it had none yet, and more are wanted.
+    pub fn wants(&self, place: MemberIndex, by: NodeId) -> bool {
+        self.open.get(&place).is_some_and(|suspicion| {
+            let count = usize::from(suspicion.count);
+            let known = suspicion.confirmers[..count].contains(&by);
+            !known && count <= suspicion.needed as usize && count < CONFIRMERS_MAX
+        })
+    }
+
+    /// Another opinion on `place`. Returns whether it counts.
+    pub fn confirm(&mut self, place: MemberIndex, said: &Accusation) -> bool {
+        if !self.wants(place, said.by) {
             return false;
         }
+        let Some(suspicion) = self.open.get_mut(&place) else { return false };
         let before = suspicion.deadline;
-        suspicion.confirmers[count] = by;
+        suspicion.confirmers[usize::from(suspicion.count)] = said.by;
+        suspicion.signed = Some(*said).filter(|said| said.signature.is_some()).or(suspicion.signed);
         suspicion.count += 1;
         self.due.remove(&(suspicion.deadline, place));
         suspicion.recompute();
@@ -132,9 +151,16 @@ impl Suspicions {
         self.assert_sound();
     }
 
-    /// Who began the suspicion of `place`.
-    pub fn author(&self, place: MemberIndex) -> Option<NodeId> {
-        self.open.get(&place).map(|suspicion| suspicion.confirmers[usize::from(suspicion.count) - 1])
+    /// The opinion on `place` that can be passed on: the last that its author signed.
+    pub fn signed(&self, place: MemberIndex) -> Option<Accusation> {
+        self.open.get(&place).and_then(|suspicion| suspicion.signed)
+    }
+
+    /// Whose opinions the suspicion of `place` rests on.
+    pub fn authors(&self, place: MemberIndex) -> impl Iterator<Item = NodeId> + '_ {
+        let open = self.open.get(&place);
+        open.into_iter()
+            .flat_map(|suspicion| suspicion.confirmers[..usize::from(suspicion.count)].iter().copied())
     }
 
     /// When the first of them runs out.
@@ -142,7 +168,8 @@ impl Suspicions {
         self.due.first().map_or(u64::MAX, |(deadline, _)| *deadline)
     }
 
-    /// Takes a suspicion that has run out. By now more may be suspected than when it began: it lasts at least `least`.
+    /// A suspicion that has run out; whoever takes it closes it. By now more may be suspected than when it began: it lasts at least
+    /// `least`.
     pub fn expire(&mut self, now: u64, least: u64) -> Option<MemberIndex> {
         loop {
             let (deadline, place) = *self.due.first()?;
@@ -152,7 +179,6 @@ impl Suspicions {
             let suspicion = self.open.get_mut(&place).expect("what is due is open");
             let later = suspicion.since + least;
             if later <= now {
-                self.close(place);
                 return Some(place);
             }
             self.due.remove(&(deadline, place));
@@ -194,14 +220,24 @@ mod tests {
         NodeId([byte; 16])
     }
 
+    fn by(byte: u8) -> Accusation {
+        let rank = (crate::stamp::Incarnation(1), crate::stamp::Version(1 << 40));
+        let state = crate::control::id::PeerState::Suspected;
+        Accusation { id: id(99), rank, state, by: id(byte), signature: None }
+    }
+
     #[test]
     fn confirmations_shorten_a_suspicion_and_repeated_ones_do_not() {
         let mut suspicions = Suspicions::default();
-        suspicions.open(A, id(1), (100, 400, 2), 1_000);
+        suspicions.open(A, &by(1), (100, 400, 2), 1_000);
         assert_eq!(suspicions.next_due(), 1_400);
-        assert!(!suspicions.confirm(A, id(1)) && suspicions.confirm(A, id(2)));
+        assert!(!suspicions.confirm(A, &by(1)) && suspicions.confirm(A, &by(2)));
+        assert_eq!(suspicions.signed(A), None);
         assert!((1_150..1_250).contains(&suspicions.next_due()), "{}", suspicions.next_due());
-        assert!(suspicions.confirm(A, id(3)) && !suspicions.confirm(A, id(4)));
+        let signed = Accusation { signature: Some([7; 64]), ..by(3) };
+        assert!(suspicions.confirm(A, &signed) && !suspicions.confirm(A, &by(4)));
+        assert_eq!(suspicions.signed(A), Some(signed));
+        assert_eq!(suspicions.authors(A).collect::<alloc::vec::Vec<_>>(), [id(1), id(2), id(3)]);
         assert_eq!((suspicions.next_due(), suspicions.expire(1_099, 0)), (1_100, None));
         assert_eq!(
             (suspicions.expire(1_100, 150), suspicions.next_due()),
@@ -209,13 +245,14 @@ mod tests {
             "many are suspected by now"
         );
         assert_eq!(suspicions.expire(1_150, 150), Some(A));
+        suspicions.close(A);
         assert!(suspicions.is_empty());
     }
 
     #[test]
     fn a_sleep_of_this_node_is_held_against_nobody() {
         let mut suspicions = Suspicions::default();
-        suspicions.open(A, id(1), (100, 400, 2), 0);
+        suspicions.open(A, &by(1), (100, 400, 2), 0);
         suspicions.postpone(5_000);
         assert_eq!(suspicions.expire(5_399, 0), None);
         assert_eq!(suspicions.expire(5_400, 0), Some(A));

@@ -7,12 +7,12 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use crate::control::id::{PeerState, Rank, Token};
+use crate::control::id::Token;
+pub use crate::control::message::accusation::Accusation;
 use crate::control::message::announcement::{Announcement, put_address, split, take_address};
 use crate::control::message::kind::MessageKind;
 use crate::control::message::malformed::Malformed;
 use crate::list::List;
-use crate::stamp::{Incarnation, Version};
 use crate::wire::ControlFrame;
 use crate::wire::control_frame::BODY_MAX;
 
@@ -174,26 +174,12 @@ impl Listed {
     }
 }
 
-/// Says that a member, as announced, is suspected or failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accusation {
-    /// The member.
-    pub id: NodeId,
-    /// The announcement that the member would have to outdo.
-    pub rank: Rank,
-    /// What it is said to be.
-    pub state: PeerState,
-    /// Who noticed.
-    pub by: NodeId,
-}
-
 const ASK: u8 = 0;
 const LIST: u8 = 1;
 const WANT: u8 = 2;
 const DONE: u8 = 3;
 // A bucket, or the end of them, is a byte; the digests of all of them fit a control frame.
-const _: () =
-    assert!(BUCKETS < u8::MAX as usize && 2 + 4 * BUCKETS <= BODY_MAX && Accusation::LEN <= BODY_MAX);
+const _: () = assert!(BUCKETS < u8::MAX as usize && 2 + 4 * BUCKETS <= BODY_MAX);
 
 impl<'a> MembershipMsg<'a> {
     /// Reads a message.
@@ -294,7 +280,10 @@ impl<'a> MembershipMsg<'a> {
                 push(control_frame, MessageKind::PingReq as u8, &[&nonce.to_le_bytes(), &target.0])
             }
             Self::Nack { nonce } => control_frame.push(MessageKind::Nack as u8, &nonce.to_le_bytes()),
-            Self::Accuse(accusation) => control_frame.push(MessageKind::Accuse as u8, &accusation.encode()),
+            Self::Accuse(accusation) => {
+                let (said, signature) = accusation.parts();
+                push(control_frame, MessageKind::Accuse as u8, &[&said, signature])
+            }
             Self::Challenge { token, seen_at } => {
                 let mut body: List<u8, BODY_MAX> = token.into_iter().collect();
                 put_address(&mut body, seen_at);
@@ -309,44 +298,6 @@ impl<'a> MembershipMsg<'a> {
             }
             Self::Decision(bytes) => control_frame.push(MessageKind::Decision as u8, bytes),
         }
-    }
-}
-
-impl Accusation {
-    /// Bytes of an accusation.
-    pub const LEN: usize = 48;
-
-    fn encode(&self) -> [u8; Self::LEN] {
-        debug_assert!(
-            matches!(self.state, PeerState::Suspected | PeerState::Failed),
-            "{:?} is no accusation",
-            self.state
-        );
-        let mut body = [0; Self::LEN];
-        body[..16].copy_from_slice(&self.id.0);
-        body[16..20].copy_from_slice(&self.rank.0.0.to_le_bytes());
-        body[20] = self.state as u8;
-        body[24..32].copy_from_slice(&self.rank.1.0.to_le_bytes());
-        body[32..].copy_from_slice(&self.by.0);
-        body
-    }
-
-    fn decode(body: &[u8]) -> Result<Self, Malformed> {
-        let body: [u8; Self::LEN] = exact(body)?;
-        let (id, rest) = body.split_first_chunk::<16>().ok_or(Malformed::Length)?;
-        let (incarnation, rest) = rest.split_first_chunk().ok_or(Malformed::Length)?;
-        let (&[state, zeros @ ..], rest) = rest.split_first_chunk::<4>().ok_or(Malformed::Length)?;
-        let (version, by) = rest.split_first_chunk().ok_or(Malformed::Length)?;
-        let state = match state {
-            1 => PeerState::Suspected,
-            2 => PeerState::Failed,
-            _ => return Err(Malformed::Value),
-        };
-        if zeros != [0; 3] {
-            return Err(Malformed::Value);
-        }
-        let rank = (Incarnation(u32::from_le_bytes(*incarnation)), Version(u64::from_le_bytes(*version)));
-        Ok(Self { id: NodeId(*id), rank, state, by: NodeId(exact(by)?) })
     }
 }
 
@@ -373,7 +324,9 @@ mod tests {
     use octick_crypto::SIGNATURE_LEN;
     use proptest::prelude::*;
 
+    use crate::control::id::PeerState;
     use crate::limits::ANNOUNCEMENT_FIXED;
+    use crate::stamp::{Incarnation, Version};
 
     fn id(byte: u8) -> NodeId {
         NodeId([byte; 16])
@@ -397,6 +350,7 @@ mod tests {
             rank: (Incarnation(9), Version(77)),
             state: PeerState::Suspected,
             by: id(2),
+            signature: None,
         };
         roundtrip(&[
             MembershipMsg::Hello,
@@ -411,6 +365,7 @@ mod tests {
             MembershipMsg::Nack { nonce: 8 },
             MembershipMsg::Accuse(accusation),
             MembershipMsg::Accuse(Accusation { state: PeerState::Failed, ..accusation }),
+            MembershipMsg::Accuse(Accusation { signature: Some([5; SIGNATURE_LEN]), ..accusation }),
             MembershipMsg::Challenge { token: [3; 16], seen_at: "127.0.0.1:9".parse().unwrap() },
             MembershipMsg::Response([4; 16]),
             MembershipMsg::Announce(Announced::bare(&[0; ANNOUNCEMENT_FIXED + SIGNATURE_LEN])),
@@ -418,9 +373,12 @@ mod tests {
                 announcement: &[0; ANNOUNCEMENT_FIXED + SIGNATURE_LEN],
                 credential: &[4, 5],
             }),
-            MembershipMsg::DecisionsAsk(7),
         ]);
-        roundtrip(&[MembershipMsg::ForceLeave(&[6; 144]), MembershipMsg::Decision(&[8; 136])]);
+        roundtrip(&[
+            MembershipMsg::DecisionsAsk(7),
+            MembershipMsg::ForceLeave(&[6; 144]),
+            MembershipMsg::Decision(&[8; 136]),
+        ]);
     }
 
     #[test]

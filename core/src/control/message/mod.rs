@@ -12,6 +12,7 @@
 //! | [`descriptor`] | refers to a member's announcement |
 //! | [`malformed`] | why a body is not what its kind requires |
 
+pub mod accusation;
 pub mod announcement;
 pub mod control_msg;
 pub mod descriptor;
