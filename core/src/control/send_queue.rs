@@ -127,6 +127,10 @@ impl SendQueue {
             return None;
         }
         let mut control_frame = self.control_frame();
+        assert!(
+            control_frame.is_empty() && control_frame.recipient().is_none(),
+            "a frame that was used before"
+        );
         control_frame.address(to.id);
         Some(Addressed { to: to.address, member, control_frame })
     }

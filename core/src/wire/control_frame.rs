@@ -131,6 +131,7 @@ impl ControlFrame {
 
     /// Names the recipient, or nobody: for whoever is there.
     pub fn address(&mut self, recipient: Option<NodeId>) {
+        assert!(self.len >= START, "the mark stands before all messages");
         self.recipient = recipient;
         self.bytes[..START].copy_from_slice(&RecipientMark::of_any(recipient).to_bytes());
     }

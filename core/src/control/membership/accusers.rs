@@ -63,6 +63,7 @@ impl Accusers {
         if enough {
             *until = after;
         }
+        assert!(!enough || *until > now && *until - now <= most * each, "an account of {until} at {now}");
         enough
     }
 

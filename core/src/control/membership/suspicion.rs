@@ -125,6 +125,8 @@ impl Suspicions {
         suspicion.confirmers[usize::from(suspicion.count)] = said.by;
         suspicion.signed = Some(*said).filter(|said| said.signature.is_some()).or(suspicion.signed);
         suspicion.count += 1;
+        assert!(usize::from(suspicion.count) <= CONFIRMERS_MAX, "{} opinions", suspicion.count);
+        assert!(suspicion.confirmers[0] != said.by, "a member has one opinion");
         self.due.remove(&(suspicion.deadline, place));
         suspicion.recompute();
         self.due.insert((suspicion.deadline, place));
