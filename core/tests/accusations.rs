@@ -93,13 +93,13 @@ fn a_flood_of_accusations_makes_nobody_announce_anew_all_the_time() {
     let (mut sent, mut bytes, mut anew) = (0, 0, vec![0_u64; n]);
     let start = mesh.now;
     while mesh.now < start + 30 * S {
-        for i in 1..n {
+        for (i, count) in anew.iter_mut().enumerate().skip(1) {
             let before = rank(&mesh, i);
             let said =
                 Accusation { id: mesh.nodes[i].id, rank: before, ..suspected(&mesh, i, mesh.nodes[0].id) };
             let packet = mesh.packet(0);
             mesh.deliver(i, &packet, &saying(said));
-            anew[i] += u64::from(rank(&mesh, i) != before);
+            *count += u64::from(rank(&mesh, i) != before);
             (sent, bytes) = (sent + 1, bytes + 40 + 64 + 64);
         }
         mesh.run(210 * MS);
