@@ -34,7 +34,7 @@ pub fn create(path: &Path, identity: &Identity) -> Result<(), KeyFileError> {
 /// Reads an identity, refusing a file that others can read.
 ///
 /// # Errors
-/// [`KeyFileError::NotAFile`], [`KeyFileError::Open`] to others, [`KeyFileError::Malformed`] content, or
+/// [`KeyFileError::NotAFile`], [`KeyFileError::Open`] to others, [`KeyFileError::Foreign`], [`KeyFileError::Malformed`] content, or
 /// [`KeyFileError::Io`].
 pub fn read(path: &Path) -> Result<Identity, KeyFileError> {
     let io_error = |error| KeyFileError::Io { path: path.into(), error };
@@ -44,7 +44,11 @@ pub fn read(path: &Path) -> Result<Identity, KeyFileError> {
         return Err(KeyFileError::NotAFile { path: path.into() });
     }
     let mut file = File::open(path).map_err(io_error)?;
-    let mode = file.metadata().map_err(io_error)?.mode() & 0o777;
+    let metadata = file.metadata().map_err(io_error)?;
+    if let Some(owner) = foreign_owner(&metadata) {
+        return Err(KeyFileError::Foreign { path: path.into(), owner });
+    }
+    let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Open { path: path.into(), mode });
     }
@@ -60,6 +64,20 @@ pub fn read(path: &Path) -> Result<Identity, KeyFileError> {
     let line = text[..len].strip_suffix(b"\n").unwrap_or(&text[..len]);
     let seed = decode(line).ok_or_else(|| KeyFileError::Malformed { path: path.into(), len })?;
     Ok(Identity::from_seed(&seed))
+}
+
+/// The owner of a file that is neither this process's user nor root: whoever owns a file may change what is in it. Nothing where the
+/// system does not say who this process runs as.
+pub fn foreign_owner(metadata: &fs::Metadata) -> Option<u32> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let user = effective_user(&status)?;
+    Some(metadata.uid()).filter(|owner| ![0, user].contains(owner))
+}
+
+/// The second number of the line `Uid:` (proc(5)): the user by whose rights files are opened.
+fn effective_user(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Reads the identity at `path`, or creates one there if nothing is.
@@ -117,6 +135,13 @@ pub enum KeyFileError {
         /// The file's permission bits.
         mode: u32,
     },
+    /// The file is another user's, who may change it.
+    Foreign {
+        /// Where.
+        path: PathBuf,
+        /// The number of that user.
+        owner: u32,
+    },
     /// The content is not 64 hex digits.
     Malformed {
         /// Where.
@@ -149,6 +174,13 @@ impl fmt::Display for KeyFileError {
             Self::Open { path, mode } => {
                 write!(f, "{0}: mode {mode:04o} lets others read the key; run: chmod 600 {0}", path.display())
             }
+            Self::Foreign { path, owner } => {
+                write!(
+                    f,
+                    "{0}: it is user {owner}'s, who may read and change the key; use a key of this user's own, or run: chown $USER {0}",
+                    path.display()
+                )
+            }
             Self::Malformed { path, len } => {
                 write!(
                     f,
@@ -176,3 +208,20 @@ impl fmt::Display for KeyFileError {
 }
 
 impl std::error::Error for KeyFileError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_of_a_process_is_the_one_by_whose_rights_it_opens_files() {
+        assert_eq!(effective_user("Name:\tx\nUid:\t1000\t0\t1000\t0\nGid:\t1\t2\t3\t4\n"), Some(0));
+        assert_eq!(effective_user("Name:\tx\n"), None);
+        let own = std::env::temp_dir().join(format!("octick-owner-{}", std::process::id()));
+        fs::write(&own, "").unwrap();
+        let metadata = fs::metadata(&own).unwrap();
+        fs::remove_file(&own).unwrap();
+        assert_eq!(foreign_owner(&metadata), None, "what this process made is its own");
+        assert_eq!(effective_user(&fs::read_to_string("/proc/self/status").unwrap()), Some(metadata.uid()));
+    }
+}

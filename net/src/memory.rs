@@ -113,6 +113,18 @@ impl Drop for Mapping {
     }
 }
 
+/// Has the kernel write no core dump of this process, and lets no other process of the same user look into its memory: keys are in it.
+///
+/// # Errors
+/// The kernel does not do so.
+pub fn forbid_core_dumps() -> io::Result<()> {
+    // SAFETY: takes no pointers, and changes no memory.
+    match unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Asks for huge pages under memory that nothing has touched yet, such as
 /// [`Verifier::table_memory`](octick_crypto::Verifier::table_memory).
 pub fn advise_huge(memory: std::ops::Range<*const u8>) {

@@ -1,9 +1,12 @@
 //! `octick enrol`: gets a node its credential, by a token.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::io::BufRead;
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use octick_core::admission::Grant;
 use octick_crypto::key_file;
@@ -24,10 +27,28 @@ pub struct Enrol {
     #[arg(value_name = "HOST:PORT")]
     authority: String,
     /// The token; "-" reads it from standard input, where no other user of this machine sees it
-    token: String,
+    token: Given,
     /// The node's key, which is made if it is not there. The credential and decisions are written beside it
     #[arg(long, value_name = "FILE", default_value = "node.key")]
     key_file: PathBuf,
+}
+
+/// A secret on the command line: it is shown to nobody.
+#[derive(Clone)]
+struct Given(String);
+
+impl FromStr for Given {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Given")
+    }
 }
 
 impl Enrol {
@@ -49,7 +70,7 @@ impl Enrol {
     }
 
     fn token(&self) -> Result<Token, Failure> {
-        let mut text = self.token.clone();
+        let Given(mut text) = self.token.clone();
         if text == "-" {
             text.clear();
             std::io::stdin().lock().read_line(&mut text)?;
@@ -62,7 +83,7 @@ impl Enrol {
         let found = name
             .to_socket_addrs()
             .map_err(|error| Failure::new(format!("{name}: {error}; want host:port")))?;
-        Ok(Address::Tcp(found.collect(), name.clone()))
+        Ok(Address::Tcp { found: found.collect(), name: name.clone(), token: None })
     }
 
     fn failed(&self, error: client::CallError) -> Failure {

@@ -61,6 +61,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Where it cannot be had, a core dump is the lesser evil than a command that does not run.
+    let _ = octick::memory::forbid_core_dumps();
     let done = match Octick::parse().command {
         Command::Init(init) => init.run(),
         Command::Keygen(keygen) => keygen.run(),

@@ -116,7 +116,7 @@ fn a_node_whose_seeds_are_down_says_so_and_finds_them_later() {
     alone.says("no seed answers: this node works alone");
     let (ready, why) = alone.ready();
     assert!(!ready && why["message"].as_str().unwrap().contains("no seed answers"), "{why}");
-    let health = raw(&alone.tcp, &format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n", alone.tcp), "");
+    let health = alone.raw(&format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n", alone.tcp), "");
     assert!(health.0.contains("200"));
     // Somebody comes to live where the seed should have been.
     let config = fs::read_to_string(dir.join("0.toml")).unwrap();
@@ -187,7 +187,7 @@ fn every_refusal_says_what_was_wrong_and_what_to_do() {
         (format!("GET /api/v1/cells/9..3 HTTP/1.1\r\n{host}"), "", "400", "bad_range"),
         (format!("GET /api/v1/cells/0-1024 HTTP/1.1\r\n{host}"), "", "400", "bad_range"),
     ] {
-        let (line, answer) = raw(&node.tcp, &head, body);
+        let (line, answer) = node.raw(&head, body);
         assert!(line.lines().next().unwrap().contains(status), "{head}: {line} {answer}");
         let error = &serde_json::from_str::<Value>(&answer).unwrap()["error"];
         assert_eq!(error["code"], code, "{head}: {answer}");
@@ -225,7 +225,7 @@ fn an_address_that_others_reach_must_be_meant() {
     let why = failure(&dir, &["config", "check", "node.toml"]);
     assert_eq!(
         why,
-        "node.toml:2: admin.listen = \"0.0.0.0:7780\" lets other machines steer this node without a password, but \
+        "node.toml:2: admin.listen = \"0.0.0.0:7780\" is reached by other machines, to which the token travels in the clear, but \
          admin.allow_remote = false"
     );
 }
@@ -245,7 +245,7 @@ fn every_other_method_is_told_which_are_allowed() {
             ["DELETE", "PUT", "PATCH", "OPTIONS", if allow.ends_with("post") { "GET" } else { "POST" }]
         {
             let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", node.tcp);
-            let (line, answer) = raw(&node.tcp, &head, "");
+            let (line, answer) = node.raw(&head, "");
             assert!(line.contains(" 405 ") && line.contains(allow), "{method} {path}: {line}");
             assert_eq!(
                 serde_json::from_str::<Value>(&answer).unwrap()["error"]["code"],
@@ -294,8 +294,13 @@ fn a_host_may_be_called_by_its_name() {
     let dir = directory("admin_localhost");
     let node = node(&dir, 0, &[]);
     let by_name = node.tcp.replace("127.0.0.1", "localhost");
-    let (code, says, error) = run(&dir, &["members", "--admin", &by_name]);
+    let why = failure(&dir, &["members", "--admin", &by_name]);
+    assert!(why.contains("this address asks for a token") && why.contains("--token-file FILE"), "{why}");
+    let (code, says, error) = run(&dir, &["members", "--admin", &by_name, "--token-file", "0.token"]);
     assert!(code == 0 && says.contains("1 alive; healthy"), "{says}{error}");
+    // In the directory of a node, the token that is beside its key is found.
+    fs::copy(dir.join("0.token"), dir.join("node.token")).unwrap();
+    assert_eq!(run(&dir, &["members", "--admin", &by_name]).0, 0);
     let why = failure(&dir, &["members", "--admin", "nowhere.invalid"]);
     assert!(why.starts_with("--admin nowhere.invalid does not resolve ("), "{why}");
 }
@@ -444,4 +449,45 @@ fn every_counter_has_a_name_and_a_meaning() {
             && text.lines().count() < all.lines().count()
     );
     assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
+}
+
+#[test]
+fn a_tcp_address_asks_for_the_token_whatever_is_asked() {
+    let dir = directory("admin_token");
+    let node = node(&dir, 0, &[]);
+    let mode = fs::metadata(&node.token_file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let token = fs::read_to_string(&node.token_file).unwrap().trim_end().to_owned();
+    let host = format!("Host: {}\r\n", node.tcp);
+    let json = "Content-Type: application/json\r\n";
+    let wrong = "Authorization: Bearer 00000000000000000000000000000000\r\n";
+    for head in [
+        format!("GET /api/v1/info HTTP/1.1\r\n{host}"),
+        format!("GET /api/v1/info HTTP/1.1\r\n{host}{wrong}"),
+        format!("GET /api/v1/info?token= HTTP/1.1\r\n{host}"),
+        format!("GET /healthz HTTP/1.1\r\n{host}"),
+        format!("GET /nothing HTTP/1.1\r\n{host}"),
+        format!("POST /api/v1/leave HTTP/1.1\r\n{host}{json}"),
+    ] {
+        let (line, answer) = raw(&node.tcp, &head, "{}");
+        assert!(line.contains(" 401 ") && line.contains("www-authenticate: bearer"), "{head}: {line}");
+        assert!(answer.contains("no_token") && !answer.contains(&token), "{answer}");
+    }
+    let (line, _) = raw(&node.tcp, &format!("GET /api/v1/info?token={token} HTTP/1.1\r\n{host}"), "");
+    assert!(line.contains(" 200 "), "{line}");
+    let url = format!("http://{}/api/v1/members?token={token}", node.tcp);
+    assert_eq!(run(&dir, &["members", "--admin", &url]).0, 0);
+    assert!(members(&dir, &node)["counts"]["alive"] == 1, "and the socket asks for none");
+    // A file that others read is no secret.
+    let (mut first, file) = (node, dir.join("0.token"));
+    signal("TERM", first.process.id());
+    assert!(first.process.wait().unwrap().success());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    for args in [["run", "--config", "0.toml"].as_slice(), &["config", "check", "0.toml"]] {
+        let why = failure(&dir, args);
+        assert!(
+            why.contains("0.token: mode 0644 lets others read the token; run: chmod 600 0.token"),
+            "{why}"
+        );
+    }
 }

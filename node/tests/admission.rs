@@ -368,7 +368,7 @@ fn one_command_makes_a_mesh_that_is_ready_to_run_and_takes_in_who_is_invited() {
     // A member goes by its name.
     let (code, _, why) = run(&dir, &["force-leave", "nobody", "--admin", &late.admin]);
     assert!(code == 1 && why.contains("no member goes by nobody"), "{why}");
-    let gone = nodes.into_iter().next().unwrap();
+    let [gone, _other] = nodes;
     drop(gone);
     until(&dir, &late, &counts(2, 1, 0));
     let missing = done(&dir, &["members", "--admin", &late.admin]);

@@ -144,6 +144,9 @@ fn the_demo_for_people_fits_a_terminal_and_says_who_died() {
     };
     let row = until("127.0.0.1:");
     let pid: u32 = row.split_whitespace().nth(2).unwrap().parse().unwrap();
+    let url = until("http://").trim().to_owned();
+    let (code, table, error) = command::run(&dir, &["members", "--admin", &url]);
+    assert!(code == 0 && table.contains("3 alive; healthy"), "{table}{error}");
     // The path of a test's binary is long, so that the command is broken before the path of the socket.
     let socket = until("0.sock").split_whitespace().last().unwrap().to_owned();
     let (code, table, error) = command::run(&dir, &["members", "--admin", &socket]);

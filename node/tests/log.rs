@@ -51,7 +51,8 @@ impl Unheard {
         while before.elapsed() < Duration::from_secs(4) {
             // A node that did not answer its probes would be suspected within one second and failed within three.
             assert_eq!(members(dir, first)["counts"]["failed"], 0);
-            let (code, out, error) = run(dir, &["members", "--json", "--admin", &self.admin]);
+            let (code, out, error) =
+                run(dir, &["members", "--json", "--admin", &self.admin, "--token-file", "1.token"]);
             assert_eq!(code, 0, "{error}");
             assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["counts"]["failed"], 0, "{out}");
         }
@@ -120,7 +121,8 @@ fn lines_that_were_lost_are_counted_once_the_output_takes_lines_again() {
     // Nobody reads, and the node has something to say every second.
     drop(reader);
     let dropped = || -> u64 {
-        let (code, out, error) = run(&dir, &["counters", "--json", "--admin", &unheard.admin]);
+        let (code, out, error) =
+            run(&dir, &["counters", "--json", "--admin", &unheard.admin, "--token-file", "1.token"]);
         assert_eq!(code, 0, "{error}");
         let log = &serde_json::from_str::<Value>(&out).unwrap()["log"][0];
         assert_eq!(log["name"], "log_lines_dropped");

@@ -14,8 +14,8 @@ use crate::stamp::{Incarnation, Run, Seq, Version};
 use crate::time::Wall;
 use crate::wire::{ControlFrame, Frame};
 
-/// How a node begins: what only the embedder can know.
-#[derive(Clone, Debug)]
+/// How a node begins: what only the embedder can know. It has no `Debug`, for a secret is in it.
+#[derive(Clone)]
 pub struct NodeInit {
     /// The mesh's key: [`mesh_key`](crate::control::message::announcement::mesh_key) of its name.
     pub mesh: [u8; 32],

@@ -53,13 +53,15 @@ fn call<T: DeserializeOwned>(
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
         tokio::spawn(connection);
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, "localhost")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .map_err(|error| broken(&error))?;
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = admin.token() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
+        }
+        let request = request.body(body).map_err(|error| broken(&error))?;
         let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
         let status = response.status();
         let body = to_bytes(Body::new(response.into_body()), ANSWER_BYTES).await;
@@ -84,7 +86,7 @@ impl Stream for TcpStream {}
 async fn connect(admin: &Address) -> io::Result<Box<dyn Stream>> {
     match admin {
         Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-        Address::Tcp(addresses, _) => Ok(Box::new(TcpStream::connect(&addresses[..]).await?)),
+        Address::Tcp { found, .. } => Ok(Box::new(TcpStream::connect(&found[..]).await?)),
     }
 }
 

@@ -5,20 +5,51 @@
 //! itself away: requests to a name other than `localhost` are refused.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::refusal::Refusal;
+use super::token::Token;
 
-/// Lets a request pass, or says why not.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
-    match check(request.headers()) {
+/// Lets a request pass, or says why not. Over TCP there is a token to be shown; a socket's mode says who may.
+pub(super) async fn guard(State(token): State<Option<Arc<Token>>>, request: Request, next: Next) -> Response {
+    let checked = check(request.headers())
+        .and_then(|()| token.map_or(Ok(()), |token| ask(&token, request.headers(), request.uri())));
+    match checked {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            let mut response = refusal.into_response();
+            if response.status() == StatusCode::UNAUTHORIZED {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            response
+        }
     }
+}
+
+/// Whether the token was shown: as a bearer (RFC 6750 2.1) or, for addresses that are typed into a browser, as `?token=`.
+fn ask(token: &Token, headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, word) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(word.trim())
+    });
+    let mut of_query =
+        uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("token="));
+    let (message, help) = match bearer.or_else(|| of_query.next()) {
+        Some(given) if token.is(given) => return Ok(()),
+        Some(_) => {
+            ("the token is another one", "it is in the node's admin.token_file, node.token beside its key")
+        }
+        None => (
+            "this address asks for a token",
+            "it is in the node's admin.token_file, node.token beside its key: octick --token-file FILE, or curl -H \"Authorization: Bearer $(cat FILE)\"",
+        ),
+    };
+    Err(Refusal::new(StatusCode::UNAUTHORIZED, "no_token", message, help))
 }
 
 fn check(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -64,6 +95,27 @@ mod tests {
         for origin in ["https://evil.example", "http://127.0.0.1:80", "null"] {
             let headers = [host.clone(), (header::ORIGIN, origin)];
             assert_eq!(verdict(&headers), Some(StatusCode::FORBIDDEN), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_shown_as_a_bearer_or_in_the_address() {
+        let token = Token::new("0123456789abcdef").unwrap();
+        let ask = |authorization: &str, uri: &str| {
+            let headers = [(header::AUTHORIZATION, authorization.parse().unwrap())].into_iter();
+            ask(&token, &headers.collect(), &uri.parse().unwrap()).is_ok()
+        };
+        assert!(ask("Bearer 0123456789abcdef", "/"));
+        assert!(ask("bearer 0123456789abcdef", "/"));
+        assert!(ask("", "/api/v1/info?a=b&token=0123456789abcdef"));
+        for (authorization, uri) in [
+            ("", "/"),
+            ("Basic 0123456789abcdef", "/"),
+            ("Bearer 0123456789abcdeg", "/?token=0123456789abcdef"),
+            ("", "/?token="),
+            ("", "/?xtoken=0123456789abcdef"),
+        ] {
+            assert!(!ask(authorization, uri), "{authorization} {uri}");
         }
     }
 

@@ -2,7 +2,7 @@
 //! scripts on this machine.
 //!
 //! ```text
-//! serve (connections, bounded) > guard (who may ask) > routes (one function a route) > octick::Handle
+//! serve (connections, bounded) > guard (who may ask: by TCP, whoever has the token) > routes (one function a route) > octick::Handle
 //! client (the commands' side)  > the same words as in `view`
 //! ```
 //!
@@ -19,6 +19,7 @@ mod locate;
 mod refusal;
 mod routes;
 mod serve;
+mod token;
 mod unix;
 pub mod view;
 
@@ -26,3 +27,4 @@ pub use address::Address;
 pub use locate::Locate;
 pub use refusal::Refused;
 pub use serve::Admin;
+pub use token::Token;

@@ -16,6 +16,7 @@ use octick_core::limits::DECISION_MAX;
 use super::body::Body;
 use super::facts::Facts;
 use super::refusal::Refusal;
+use super::token::Token;
 use super::view::{self, DECISIONS_AT_ONCE, Decide, Done, ForceLeave, Join, Nothing, Removed};
 use super::{find, guard};
 use crate::authority::words::unhex;
@@ -36,8 +37,8 @@ pub(super) struct Shared {
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
-/// All routes.
-pub(super) fn router(shared: Shared) -> Router {
+/// All routes; with a token, only for whoever shows it.
+pub(super) fn router(shared: Shared, token: Option<Token>) -> Router {
     let api = Router::new()
         .route("/info", get(info))
         .route("/cells/{range}", get(cells))
@@ -55,7 +56,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(otherwise)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(token.map(Arc::new), guard::guard))
         .with_state(shared)
 }
 

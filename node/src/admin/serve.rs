@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::facts::Facts;
 use super::routes::{Shared, router};
+use super::token::Token;
 use super::{Address, unix};
 use crate::config::Settings;
 
@@ -54,6 +55,8 @@ impl Admin {
         let facts = Arc::new(Facts::of(settings));
         let settings = &settings.admin;
         let path = &settings.socket;
+        let token = settings.listen.map(|_| Token::read_or_create(&settings.token_file)).transpose();
+        let token = token.map_err(|why| AdminError::Token(why.to_string()))?;
         let refused = |error| AdminError::Socket { path: path.clone(), error };
         let (listener, bound) = patiently(|| unix::listen(path)).map_err(refused)?;
         let mut addresses = vec![Address::unix(path)];
@@ -74,7 +77,8 @@ impl Admin {
             .build()
             .map_err(refused)?;
         let thread = thread::Builder::new().name("octick-admin".into()).spawn(move || {
-            let routes = router(Shared { node, facts, leave: asked });
+            let shared = Shared { node, facts, leave: asked };
+            let routes = Routes { unix: router(shared.clone(), None), tcp: router(shared, token) };
             runtime.block_on(async {
                 tokio::select! {
                     () = serve(listener, tcp, routes) => {}
@@ -129,17 +133,24 @@ fn bind(listen: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
     Ok((listener, local))
 }
 
-async fn serve(unix: std::os::unix::net::UnixListener, tcp: Option<std::net::TcpListener>, routes: Router) {
+/// What is served where.
+struct Routes {
+    unix: Router,
+    /// They ask for the token.
+    tcp: Router,
+}
+
+async fn serve(unix: std::os::unix::net::UnixListener, tcp: Option<std::net::TcpListener>, routes: Routes) {
     let Ok(unix) = UnixListener::from_std(unix) else { return };
     let Ok(tcp) = tcp.map(TcpListener::from_std).transpose() else { return };
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let place = room.clone().acquire_owned().await.expect("nobody closes it");
         let accepted = tokio::select! {
-            stream = unix.accept() => stream.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
-            stream = accept(tcp.as_ref()) => stream,
+            stream = unix.accept() => stream.map(|(stream, _)| (Box::new(stream) as Box<dyn Stream>, &routes.unix)),
+            stream = accept(tcp.as_ref()) => stream.map(|stream| (stream, &routes.tcp)),
         };
-        let Ok(stream) = accepted else {
+        let Ok((stream, routes)) = accepted else {
             // Out of descriptors, say: others may give some back.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
@@ -187,6 +198,8 @@ pub enum AdminError {
         /// What the system says.
         error: io::Error,
     },
+    /// The token for the port could not be had: in words.
+    Token(String),
 }
 
 impl fmt::Display for AdminError {
@@ -198,6 +211,7 @@ impl fmt::Display for AdminError {
                 "admin.listen = \"{listen}\" is taken, by another node perhaps: give each node of a machine another port"
             ),
             Self::Port { listen, error } => write!(f, "admin.listen = \"{listen}\": {error}"),
+            Self::Token(why) => f.write_str(why),
         }
     }
 }

@@ -15,11 +15,13 @@ pub struct AdminSettings {
     pub socket: PathBuf,
     /// The TCP address besides, if one is wanted.
     pub listen: Option<SocketAddr>,
+    /// The token that it asks for, relative to the configuration file.
+    pub token_file: PathBuf,
 }
 
 impl AdminSettings {
     pub(super) fn check(keys: &AdminKeys, key_file: &Path) -> Checked<Self> {
-        let AdminKeys { enabled, socket, listen, allow_remote } = keys;
+        let AdminKeys { enabled, socket, listen, token_file, allow_remote } = keys;
         require(*enabled || listen.is_empty(), "admin.listen", || {
             format!("admin.listen = \"{listen}\", but admin.enabled = false")
         })?;
@@ -37,14 +39,24 @@ impl AdminSettings {
             "admin.listen",
             || {
                 format!(
-                    "admin.listen = \"{listen}\" lets other machines steer this node without a password, but \
+                    "admin.listen = \"{listen}\" is reached by other machines, to which the token travels in the clear, but \
                  admin.allow_remote = false"
                 )
             },
         )?;
-        let beside_the_key = || key_file.with_extension("sock");
-        let socket = if socket.as_os_str().is_empty() { beside_the_key() } else { socket.clone() };
-        Ok(Self { enabled: *enabled, socket, listen: parsed })
+        require(!listen.is_empty() || token_file.as_os_str().is_empty(), "admin.token_file", || {
+            format!("admin.token_file = \"{}\", but admin.listen is empty", token_file.display())
+        })?;
+        let beside_the_key = |path: &PathBuf, extension: &str| match path.as_os_str().is_empty() {
+            true => key_file.with_extension(extension),
+            false => path.clone(),
+        };
+        Ok(Self {
+            enabled: *enabled,
+            socket: beside_the_key(socket, "sock"),
+            listen: parsed,
+            token_file: beside_the_key(token_file, "token"),
+        })
     }
 }
 
@@ -68,6 +80,7 @@ mod tests {
     fn where_it_listens_must_hold_together() {
         for (keys, says) in [
             (AdminKeys { listen: "localhost".into(), ..AdminKeys::default() }, "is not an address"),
+            (AdminKeys { token_file: "t".into(), ..AdminKeys::default() }, "admin.listen is empty"),
             (AdminKeys { listen: "10.0.0.1:1".into(), ..AdminKeys::default() }, "admin.allow_remote = false"),
             (
                 AdminKeys { enabled: false, listen: "[::1]:1".into(), ..AdminKeys::default() },

@@ -32,6 +32,7 @@ pub fn read_file(path: &Path) -> Result<(Config, Settings), Failure> {
     settings.admission.credential = directory.join(&settings.admission.credential);
     settings.admission.decisions = directory.join(&settings.admission.decisions);
     settings.admin.socket = directory.join(&settings.admin.socket);
+    settings.admin.token_file = directory.join(&settings.admin.token_file);
     Ok((config, settings))
 }
 

@@ -150,18 +150,20 @@ section! {
 }
 
 section! {
-    /// It is HTTP with JSON, and what `octick members`, `info`, `get`, `counters`, `join`, `leave` and `force-leave` use. It asks
-    /// for no password: whoever can connect can steer this node.
+    /// It is HTTP with JSON, and what `octick members`, `info`, `get`, `counters`, `join`, `leave`, `force-leave` and `decide` use. Whoever
+    /// can open the socket, or knows the token, can steer this node.
     pub struct AdminKeys {
         /// Whether there is one.
         enabled: bool = true,
         /// Unix socket to listen on; its mode, 0600, lets in the user that runs the node and nobody else. Empty is beside the
         /// key (node.key: node.sock). A relative path starts at this file's directory.
         socket: PathBuf = PathBuf::new(),
-        /// TCP address to listen on besides, as in "127.0.0.1:7780": all users of this machine can then steer this node.
-        /// Empty is none.
+        /// TCP address to listen on besides, as in "127.0.0.1:7780"; it asks for the token. Empty is none.
         listen: String = String::new(),
-        /// Whether `listen` may be an address that other machines reach; all of them can then steer this node.
+        /// The token for `listen`, one line; made at the start if it is not there, mode 0600. Empty is beside the key (node.key: node.token). A
+        /// relative path starts at this file's directory.
+        token_file: PathBuf = PathBuf::new(),
+        /// Whether `listen` may be an address that other machines reach: the token travels to it in the clear.
         allow_remote: bool = false,
     }
 }

@@ -85,13 +85,13 @@ pub(super) fn nodes(mesh: &Mesh) -> String {
 }
 
 /// How to see and steer the nodes while the demo runs.
-pub(super) fn commands(mesh: &Mesh, socket: &Path) -> String {
+pub(super) fn commands(mesh: &Mesh, socket: &Path, url: &str) -> String {
     let octick = program();
     let admin = socket.display().to_string();
     let command = |words: &[&str]| command_line(&[&[octick.as_str()], words, &["--admin", &admin]].concat());
     let victim = mesh.members.last().expect("a demo has nodes");
     format!(
-        "See and steer a node from another terminal; for node N put N in place of the 0:\n{}\n{}\n{}\n  kill -9 {}    # this node dies, the others go on\n",
+        "Look at the mesh in a browser; this address carries the token that it asks for:\n  {url}\nSee and steer a node from another terminal; for node-N put N in place of the 0:\n{}\n{}\n{}\n  kill -9 {}    # this node dies, the others go on\n",
         command(&["members"]),
         command(&["info"]),
         command(&["get", "0..8"]),

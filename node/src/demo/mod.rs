@@ -99,7 +99,7 @@ impl Demo {
         }
         say(lines::nodes(mesh))?;
         say("")?;
-        say(lines::commands(mesh, &plan.admin(0)))?;
+        say(lines::commands(mesh, &plan.admin(0), &plan.url()))?;
         let until = if self.secs.is_some() { "" } else { " Ctrl-C ends it." };
         let load = format!(
             "On each node {} agents change {} cells/s.{until} What the columns mean:",

@@ -1,7 +1,7 @@
 //! Keys, credentials, ports and configurations for the nodes of a demo, in a directory of their own that goes away with it.
 
 use std::fs::{self, DirBuilder};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use octick_core::limits::{RUN_ALIGN, SLOTS_MAX};
 use octick_core::stamp::{Run, Slot};
 use octick_crypto::{Identity, NodeId, key_file};
 
+use crate::admin::Token;
 use crate::authority::document;
 use crate::config::{
     AdminKeys, AdmissionKeys, AuthorityKeys, Config, LimitKeys, MembershipKeys, PushKeys, Rule, SocketKeys,
@@ -42,6 +43,8 @@ pub(super) struct Plan {
     directory: Directory,
     /// Each node's id.
     pub(super) ids: Vec<String>,
+    /// Where the admin API of the first node listens besides, and what it asks for.
+    tcp: (SocketAddr, Token),
     pub(super) pace: Pace,
 }
 
@@ -73,6 +76,7 @@ impl Plan {
         let directory = Directory::new()?;
         let identities = (0..nodes).map(|_| Identity::generate()).collect::<Result<Vec<_>, _>>()?;
         let ports = free_ports(nodes)?;
+        let tcp = (free_tcp_port()?, Token::read_or_create(&directory.0.join("0.token"))?);
         let mesh = format!("octick demo {}", std::process::id());
         // It signs here and now, and nobody has its secret half after that.
         let authority = Identity::generate()?;
@@ -104,7 +108,11 @@ impl Plan {
                     seeds: if i == 0 { Vec::new() } else { vec![ports[0].to_string()] },
                     ..MembershipKeys::default()
                 },
-                admin: AdminKeys { socket: format!("{i}.sock").into(), ..AdminKeys::default() },
+                admin: AdminKeys {
+                    socket: format!("{i}.sock").into(),
+                    listen: if i == 0 { tcp.0.to_string() } else { String::new() },
+                    ..AdminKeys::default()
+                },
                 ..Config::default()
             };
             fs::write(directory.0.join(format!("{i}.toml")), toml::to_string(&config)?)?;
@@ -115,7 +123,7 @@ impl Plan {
         let ids = identities.iter().map(|identity| identity.id().to_string()).collect();
         let bytes = slots * SLOT_BYTES * nodes as u64;
         let hashing = Duration::from_millis(bytes * 1_000 / HASH_BYTES_PER_S);
-        Ok(Self { directory, ids, pace: Pace { flush, hashing } })
+        Ok(Self { directory, ids, tcp, pace: Pace { flush, hashing } })
     }
 
     /// What the mesh's authority calls node `i`.
@@ -133,17 +141,27 @@ impl Plan {
         self.directory.0.join(format!("{i}.sock"))
     }
 
+    /// The members of the mesh as the first node sees them, for a browser: the address carries its token.
+    pub(super) fn url(&self) -> String {
+        let (address, token) = &self.tcp;
+        format!("http://{address}/api/v1/members?token={}", token.expose())
+    }
+
     /// Removes keys, credentials and configurations, once every node has read its own: whatever ends the demo, no key stays behind.
     ///
     /// # Errors
     /// One line that names what could not be removed.
     pub(super) fn remove_keys(&self) -> Result<(), Failure> {
+        let remove = |file: PathBuf| {
+            fs::remove_file(&file).map_err(|error| {
+                Failure::new(format!("{}: {error}; a demo's key is left there", file.display()))
+            })
+        };
+        remove(self.directory.0.join("0.token"))?;
         for i in 0..self.ids.len() {
             let credential = self.directory.0.join(format!("{i}.credential"));
             for file in [self.directory.0.join(format!("{i}.key")), credential, self.config(i)] {
-                fs::remove_file(&file).map_err(|error| {
-                    Failure::new(format!("{}: {error}; a demo's key is left there", file.display()))
-                })?;
+                remove(file)?;
             }
         }
         Ok(())
@@ -185,6 +203,11 @@ fn free_ports(count: usize) -> Result<Vec<SocketAddr>, Failure> {
     // All are held until the last is found.
     let sockets = (0..count).map(bind).collect::<Result<Vec<_>, _>>()?;
     Ok(sockets.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?)
+}
+
+/// A loopback port for TCP that nobody has just now.
+fn free_tcp_port() -> Result<SocketAddr, Failure> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// A directory for this user only, removed when dropped.

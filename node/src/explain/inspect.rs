@@ -14,6 +14,7 @@ use octick::admission::grant::Validity;
 use octick::pool::Pool;
 use octick::socket::{Backend, Choice, Filter, Socket, SocketSettings, Why};
 
+use crate::admin::Token;
 use crate::authority::words::slots;
 use crate::config::{AdmissionSettings, Backend as WantedBackend, Mode, Rule, Settings};
 use crate::output::{counted, wrap};
@@ -236,7 +237,16 @@ fn admin(settings: &Settings) -> Finding {
     {
         return finding("admin", Err(format!("admin.listen = \"{listen}\": {error}")));
     }
-    let tcp = admin.listen.map_or_else(String::new, |listen| format!(" and TCP {listen}, which is free"));
+    if admin.listen.is_some()
+        && admin.token_file.exists()
+        && let Err(why) = Token::read(&admin.token_file)
+    {
+        return finding("admin", Err(why.to_string()));
+    }
+    let token = admin.token_file.display();
+    let tcp = admin.listen.map_or_else(String::new, |listen| {
+        format!(" and TCP {listen}, which is free and asks for the token in {token}")
+    });
     finding("admin", Ok(format!("Unix socket {at}{tcp}")))
 }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ pub(crate) struct Node {
     pub(crate) admin: String,
     /// The TCP address of the same API.
     pub(crate) tcp: String,
+    /// The file of the token that it asks for.
+    pub(crate) token_file: PathBuf,
     /// What it logs from now on.
     pub(crate) lines: Box<dyn Iterator<Item = Value>>,
 }
@@ -46,10 +48,16 @@ impl Node {
 
     /// What `/readyz` answers: whether the node is ready, and the code of what stands in the way.
     pub(crate) fn ready(&self) -> (bool, Value) {
-        let (head, body) = raw(&self.tcp, &format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n", self.tcp), "");
+        let (head, body) = self.raw(&format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n", self.tcp), "");
         let status = head.split(' ').nth(1).unwrap().to_owned();
         assert!(["200", "503"].contains(&&status[..]), "{head}");
         (status == "200", serde_json::from_str::<Value>(&body).unwrap()["error"].clone())
+    }
+
+    /// One HTTP exchange with its token, as a program without manners would do it: all headers, and the body.
+    pub(crate) fn raw(&self, head: &str, body: &str) -> (String, String) {
+        let token = fs::read_to_string(&self.token_file).unwrap();
+        raw(&self.tcp, &format!("{head}Authorization: Bearer {}\r\n", token.trim_end()), body)
     }
 
     /// Waits until it is ready.
@@ -103,7 +111,11 @@ pub(crate) fn start(dir: &Path, file: &str) -> Node {
     let started = lines.find(|line| line["message"] == "node started").expect("it starts");
     let [id, listen, admin, tcp] =
         ["id", "listen", "admin", "admin_tcp"].map(|key| started[key].as_str().unwrap().to_owned());
-    Node { process, id, listen, admin, tcp, lines: Box::new(lines) }
+    let file = dir.join(file);
+    let config: toml::Table = fs::read_to_string(&file).unwrap().parse().unwrap();
+    let key = config.get("key_file").map_or("node.key", |key| key.as_str().unwrap());
+    let token_file = file.parent().unwrap().join(key).with_extension("token");
+    Node { process, id, listen, admin, tcp, token_file, lines: Box::new(lines) }
 }
 
 pub(crate) fn members(dir: &Path, node: &Node) -> Value {
@@ -128,7 +140,7 @@ pub(crate) fn counts(alive: u32, failed: u32, left: u32) -> Value {
     json!({ "alive": alive, "suspected": 0, "failed": failed, "left": left })
 }
 
-/// One HTTP exchange, as a program without manners would do it: status line and body.
+/// The same without a token.
 pub(crate) fn raw(admin: &str, head: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(admin).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

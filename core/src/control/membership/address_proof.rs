@@ -14,8 +14,7 @@ use crate::token_bucket::TokenBucket;
 
 const SLOT: u64 = 10 * S;
 
-/// Makes and recognises tokens.
-#[derive(Debug)]
+/// Makes and recognises tokens. It has no `Debug`, for its secret would be in it.
 pub struct AddressProver {
     secret: [u8; 32],
     /// Strangers whose proof of identity may be looked at.
