@@ -99,7 +99,7 @@ impl Crowd {
         let directory =
             Directory::new((0..count).map(origin).collect(), [0x243F_6A88_85A3_08D3, 0x1319_8A2E])
                 .expect("keys of different seeds differ, and the senders share without overlap");
-        let ids = directory.origins().iter().map(|origin| origin.key.id()).collect();
+        let ids = directory.origins().map(|origin| origin.key.id()).collect();
         Self { directory, ids, next_seqs: vec![1; senders], slots_each }
     }
 }

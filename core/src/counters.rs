@@ -55,6 +55,10 @@ listed! {
     ControlFramesMade = "control_frames_made",
     /// Frames that a member wanted, or that should have gone on, and that had been overwritten in the frame cache by then.
     CacheMisses = "cache_misses",
+    /// Origins that made room in a full directory: gone, or never heard, or known by no right.
+    OriginsEvicted = "origins_evicted",
+    /// Members that found no room in a full directory, for nobody in it was worth less.
+    OriginsRefused = "origins_refused",
 }
 
 const REJECTS: usize = Reject::ALL.len();

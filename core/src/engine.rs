@@ -7,6 +7,7 @@
 mod audit;
 mod issue;
 mod router;
+mod settle;
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -101,6 +102,8 @@ pub struct Engine {
     windows: Windows,
     /// Version of the last question of each origin.
     last_queries: Vec<Version>,
+    /// Whether an origin is one of the configuration, by its index: it is never forgotten.
+    pinned: Vec<bool>,
     state: State,
     outbox: Outbox,
     train: Sealer,
@@ -114,6 +117,9 @@ impl Engine {
     /// An engine that has merged nothing. All memory that it needs is taken here.
     pub fn new(parts: Parts) -> Self {
         let own = parts.directory.find(&parts.identity.id());
+        let origins_max = parts.origins_max.max(parts.directory.len());
+        let mut pinned = vec![false; origins_max];
+        pinned[..parts.directory.places()].fill(true);
         let outbox = Outbox::new(&parts.runs, &parts.state.layout());
         assert!(parts.directory.len() <= ORIGINS_MAX, "{} origins", parts.directory.len());
         Self {
@@ -126,8 +132,9 @@ impl Engine {
             last_unit: 0,
             last_unit_at: 0,
             own,
-            windows: Windows::new(parts.origins_max.max(parts.directory.len())),
-            last_queries: vec![Version::NEVER; parts.origins_max.max(parts.directory.len())],
+            windows: Windows::new(origins_max),
+            last_queries: vec![Version::NEVER; origins_max],
+            pinned,
             directory: parts.directory,
             state: parts.state,
             outbox,
@@ -144,17 +151,32 @@ impl Engine {
         &self.directory
     }
 
-    /// Takes origins that became known, or whose rights changed, into the directory. Ingress must be given the new
-    /// one; until then it refuses what they say.
+    /// Takes origins that the configuration names, or whose rights it changed, into the directory. Members that are worth less make
+    /// room for them. Ingress must be given the new directory; until then it refuses what they say.
     ///
     /// # Errors
-    /// [`NotLearnt`]; the directory is as it was.
+    /// [`NotLearnt`]; nobody was learnt.
     pub fn learn(&mut self, changed: impl IntoIterator<Item = Origin>) -> Result<(), NotLearnt> {
+        let changed: Vec<Origin> = changed.into_iter().collect();
+        let new = changed.iter().filter(|origin| self.directory.find(&origin.key.id()).is_none()).count();
+        if new > self.room() {
+            self.make_room(new - self.room(), new);
+        }
+        self.replace(changed.iter().cloned())?;
+        for origin in &changed {
+            let index = self.directory.find(&origin.key.id()).expect("it was learnt just now");
+            self.pinned[index.0 as usize] = true;
+        }
+        Ok(())
+    }
+
+    /// Takes origins into the directory, if they fit.
+    fn replace(&mut self, changed: impl IntoIterator<Item = Origin>) -> Result<(), NotLearnt> {
         let directory = self.directory.with(changed).map_err(NotLearnt::Rule)?;
         if directory.len() > self.last_queries.len() {
             return Err(NotLearnt::Full { origins: directory.len(), max: self.last_queries.len() });
         }
-        assert!(directory.len() >= self.directory.len(), "every index of the old one stays true");
+        assert!(directory.places() <= self.last_queries.len(), "free places are taken first");
         self.directory = directory;
         debug_assert!(self.own.is_none_or(|own| self.directory.origin(own).key.id() == self.identity.id()));
         Ok(())

@@ -163,6 +163,11 @@ bounds! {
     /// Members that are asked in half a second whether they are still here, before they count: as many probes as 20 intervals
     /// of one node have.
     PROBATION_CHECKS_MAX: usize = 16, "members";
+    /// A full directory, or table of members of other regions, lets go of one of so many places at once: a search of all for
+    /// each newcomer would cost more than checking its signature.
+    EVICTED_AT_ONCE: usize = 16, "parts";
+    /// How long nobody is looked for in a full directory after nobody was found who would make room.
+    EVICTION_GAP_MS: u64 = 100, "milliseconds";
     /// Members that newcomers are told of at once.
     NEWCOMER_NEWS_MAX: usize = 24, "members";
     /// Newcomers that are told at once; further ones hear broadcasts.

@@ -5,7 +5,9 @@ mod mesh;
 use mesh::{MS, Mesh, S};
 use octick_core::control::message::announcement::mesh_key;
 use octick_core::control::message::membership::{Accusation, Announced, BUCKETS, MembershipMsg};
-use octick_core::control::{Announcement, Output, PacketInfo, Partition, PeerState, Refusal, Statement};
+use octick_core::control::{
+    Announcement, Output, PacketInfo, Partition, PeerState, Refusal, Region, Statement,
+};
 use octick_core::crypto::Identity;
 use octick_core::limits::CONTROL_FRAME_MAX;
 use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
@@ -651,6 +653,54 @@ fn an_announcement_dated_further_ahead_than_clocks_may_differ_is_refused() {
         assert_eq!(introduced, if taken { Ok(()) } else { Err(Refusal::Early) });
         assert_eq!(mesh.nodes[0].control.members().find(stranger.id()).is_some(), taken);
     }
+}
+
+#[test]
+fn made_up_members_of_other_regions_keep_no_real_one_out() {
+    let mut mesh = Mesh::new(24);
+    mesh.settings.remote_max = 64;
+    mesh.add_many(2);
+    mesh.run_to(5 * S, Mesh::agrees);
+    let said = |mesh: &Mesh, key: usize, region: u16| {
+        let mut statement = mesh.nodes[1].control.me().statement().clone();
+        let identity = mesh::identity(key);
+        statement.version = Version::new(mesh::WALL + mesh.now, identity.id());
+        (statement.region, statement.addresses) = (Region(region), vec![mesh::address(key)]);
+        Announcement::sign(&identity, &mesh_key("test"), &statement)
+    };
+    let tell = |mesh: &mut Mesh, keys: std::ops::Range<usize>| {
+        for some in keys.collect::<Vec<_>>().chunks(4) {
+            let mut control_frame = ControlFrame::new();
+            for key in some {
+                let said = said(mesh, *key, 9);
+                assert!(MembershipMsg::Announce(Announced::of(&said)).write(&mut control_frame));
+            }
+            let packet = mesh.packet(1);
+            mesh.deliver(0, &packet, &control_frame);
+        }
+    };
+    let remote = |mesh: &Mesh| mesh.nodes[0].control.members().remote_len();
+    tell(&mut mesh, 1_000..1_200);
+    assert!((60..=64).contains(&remote(&mesh)), "{}", remote(&mesh));
+    let real = said(&mesh, 500, 3);
+    let mut control_frame = ControlFrame::new();
+    assert!(MembershipMsg::Announce(Announced::of(&real)).write(&mut control_frame));
+    let packet = PacketInfo {
+        from: mesh::address(500),
+        to: None,
+        origin: real.id(),
+        incarnation: real.statement().incarnation,
+        seq: Seq(1),
+        version: real.statement().version,
+    };
+    mesh.deliver(0, &packet, &control_frame);
+    let knows = |mesh: &Mesh| {
+        let members = mesh.nodes[0].control.members();
+        members.find(real.id()).is_some_and(|place| members.get(place).state().is_live())
+    };
+    assert!(knows(&mesh), "who comes itself finds room");
+    tell(&mut mesh, 1_200..1_500);
+    assert!(knows(&mesh) && (60..=64).contains(&remote(&mesh)), "and keeps it");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use octick_core::data::accept::Terms;
 use octick_core::data::{Directory, Ingress, Origin, Run, Sender, Update};
 use octick_core::engine::{Engine, Parts};
 use octick_core::reject::Reject;
-use octick_core::stamp::{Incarnation, Seq, Slot, Version};
+use octick_core::stamp::{Incarnation, OriginIndex, Seq, Slot, Version};
 use octick_core::state::{Layout, Regions, State};
 use octick_core::table::{Kernel, Region, Snapshot};
 use octick_core::wire::{Block8, Entries, Frame, Kind, Sealer, Stamp};
@@ -361,7 +361,7 @@ impl Actor for EngineNode {
 impl Common {
     /// The number of the node at a place of the directory.
     fn number_of(&self, place: u32) -> u32 {
-        let runs = &self.directory.origins()[place as usize].runs;
+        let runs = &self.directory.origin(OriginIndex(place)).runs;
         runs.first().map_or(0, |run| run.first.0 / RUN)
     }
 }

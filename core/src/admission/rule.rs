@@ -106,6 +106,11 @@ impl Admission {
         self.banned.contains(&member)
     }
 
+    /// Whether this node's configuration lists a member.
+    pub fn lists(&self, member: NodeId) -> bool {
+        self.listed.contains_key(&member)
+    }
+
     /// Whether this node's configuration gives a member slots of its own.
     pub fn is_listed_with_runs(&self, member: NodeId) -> bool {
         self.listed.get(&member).is_some_and(|runs| !runs.is_empty())

@@ -32,6 +32,7 @@ use crate::control::membership::delivery::Delivery;
 use crate::control::membership::membership::Membership;
 use crate::control::membership::signer::Signer;
 use crate::control::membership::table::Members;
+use crate::control::membership::worth::Worth;
 use crate::control::message::announcement::Announcement;
 use crate::control::message::control_msg::ControlMsg;
 use crate::control::message::gossip::Gossip;
@@ -421,6 +422,18 @@ impl Control {
     /// What this node may do in its mesh, by its own reckoning.
     pub fn rights(&self) -> Rights {
         self.membership.rights
+    }
+
+    /// What a member is worth keeping where room is short; `spoke` if it was heard elsewhere than here.
+    pub fn worth(&self, id: NodeId, spoke: bool) -> Worth {
+        self.membership.worth(id, spoke)
+    }
+
+    /// Says again what is known of a member, if it is on record, for whoever may not have kept that.
+    pub fn tell_again(&mut self, id: NodeId) {
+        if let Some(place) = self.members().find(id) {
+            self.membership.tell(place, &mut self.effects);
+        }
     }
 
     /// Who may be a member.

@@ -2,7 +2,8 @@
 //!
 //! In go the origins that an operator (or the control plane) knows; out come answers to two questions of the hot
 //! path: at which index does this node id stand, and does that origin speak for these slots. What can never happen:
-//! two live origins that speak for one slot.
+//! two live origins that speak for one slot, or an index that stands for another origin before the first was
+//! [forgotten](Directory::without).
 //!
 //! **Finding, in words**: a hash map from id to index. Departures from it: (1) The table is a flat array of 4-byte
 //! entries in pairs, at most a sixth full, each a tag of 15 bits and an index. Both entries of a pair are looked at
@@ -12,12 +13,17 @@
 //! multiplication folded onto itself (as in wyhash and foldhash), keyed by a secret seed: it is weak as hashes
 //! go, but who does not know the seed cannot aim ids at one place.
 //!
+//! **Changing, in words**: a new snapshot of the whole list. Departures: what a successor does not change it shares with the
+//! snapshot before it (keys and runs, in chunks) or copies as plain bytes, and only runs that change are held against
+//! those of others. So a change among 4,000 origins costs two to four copies of 50 to 130 KB, and no look at any other origin.
+//!
 //! Budget: 10 ticks an id in batches, among 10,000.
+
+mod successor;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use octick_crypto::NodeId;
@@ -27,8 +33,8 @@ use crate::limits::{BATCH_MAX, ORIGINS_MAX, RUNS_MAX};
 use crate::prefetch::prefetch;
 use crate::stamp::{OriginIndex, Slot};
 
-/// The known origins, each at the index where it stood in the list. Clones share one allocation; a successor that
-/// keeps the order (and appends) keeps every [`OriginIndex`].
+/// The known origins, each at its index. Clones share one allocation; a successor keeps every [`OriginIndex`] of those that it
+/// does not forget.
 #[derive(Clone, Debug)]
 pub struct Directory {
     inner: Arc<Inner>,
@@ -36,19 +42,31 @@ pub struct Directory {
 
 #[derive(Debug)]
 struct Inner {
-    origins: Vec<Origin>,
+    /// Keys and runs by index; nothing where an origin was forgotten.
+    origins: Vec<Arc<Chunk>>,
     /// What the hot path wants to know of `origins`, close together.
     members: Box<[Member]>,
     /// Hash table, a power of two long, and never full. An entry is a tag in the high 16 bits and an index in the
     /// others, or [`EMPTY`].
-    pairs: Box<[Pair]>,
+    pairs: Arc<[Pair]>,
     seed: [u64; 2],
-    /// The runs past the lowest of every origin, those of one origin together and rising.
-    spans: Box<[Span]>,
+    /// The runs past the lowest of every origin, those of one origin together and rising; between them those that are no longer.
+    spans: Vec<Span>,
+    /// Which slots are spoken for, rising.
+    held: Vec<Held>,
+    /// Indices that stand for nobody.
+    vacant: Vec<u32>,
 }
 
+/// Origins whose memory snapshots share until one of them changes.
+const CHUNK: usize = 64;
+type Chunk = [Option<Arc<Origin>>; CHUNK];
+
+/// What becomes of the origins at some indices: nothing for those that are forgotten.
+type Plan = BTreeMap<u32, Option<Origin>>;
+
 /// One origin in half a cache line: its name, and what it owns.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(32))]
 struct Member {
     id: NodeId,
@@ -58,11 +76,24 @@ struct Member {
     others: u32,
     others_len: u8,
     revoked: bool,
+    vacant: bool,
 }
 
 const _: () = assert!(size_of::<Member>() == 32 && RUNS_MAX <= u8::MAX as usize);
-// All runs of all origins together still have numbers.
-const _: () = assert!((ORIGINS_MAX as u64) * (RUNS_MAX as u64) <= u32::MAX as u64);
+// All runs of all origins together still have numbers, and as many that are no longer.
+const _: () = assert!(2 * (ORIGINS_MAX as u64) * (RUNS_MAX as u64) <= u32::MAX as u64);
+
+impl Member {
+    /// At an index that stands for nobody.
+    const VACANT: Self = Self {
+        id: NodeId([0; 16]),
+        lowest: Span::NONE,
+        others: 0,
+        others_len: 0,
+        revoked: false,
+        vacant: true,
+    };
+}
 
 /// A run as its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,67 +103,110 @@ struct Span {
     last: u32,
 }
 
+/// A run, and the index of who speaks for it.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    first: u32,
+    last: u32,
+    owner: u32,
+}
+
 impl Directory {
-    /// A snapshot of `origins`. `seed` should be random and secret; it decides nothing but where ids fall in
-    /// memory.
+    /// A snapshot of `origins`, each at its place in the list. `seed` should be random and secret; it decides nothing but where ids
+    /// fall in memory.
     ///
     /// # Errors
     /// The first rule that the list breaks; see [`DirectoryError`].
     pub fn new(origins: Vec<Origin>, seed: [u64; 2]) -> Result<Self, DirectoryError> {
         roster::check(&origins)?;
-        let (members, spans) = lay_out(&origins);
-        let pairs = vec![[EMPTY; 2]; (3 * origins.len()).next_power_of_two()].into_boxed_slice();
-        let mut inner = Inner { origins, members, pairs, seed, spans };
-        inner.fill()?;
-        assert!(inner.members.len() == inner.origins.len(), "a place for each origin");
-        assert!(inner.pairs.len() >= 3 * inner.origins.len(), "at most a sixth full, so that probing ends");
+        let count = origins.len();
+        let plan: Plan = (0..).zip(origins.into_iter().map(Some)).collect();
+        let inner = Inner::empty(seed).after(plan)?;
+        assert!(inner.members.len() == count && inner.vacant.is_empty(), "a place for each origin");
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The snapshot that follows when `changed` take the places of their namesakes, or the next free ones: every
-    /// index of this one stays true. Costs in proportion to all origins, so changes are best taken together.
+    /// The snapshot that follows when `changed` take the places of their namesakes, or free ones: every index of this one stays
+    /// true.
     ///
     /// # Errors
     /// The first rule that the new list breaks.
     pub fn with(&self, changed: impl IntoIterator<Item = Origin>) -> Result<Self, DirectoryError> {
-        let mut origins = self.inner.origins.clone();
-        let mut added = BTreeMap::new();
+        let (mut plan, mut added) = (Plan::new(), BTreeMap::new());
+        let places = self.inner.members.len() as u32;
+        let mut free = self.inner.vacant.iter().copied().chain(places..);
         for origin in changed {
+            roster::check_runs(&origin)?;
             let id = origin.key.id();
-            match self.find(&id).map(|index| index.0 as usize).or_else(|| added.get(&id).copied()) {
-                Some(place) => origins[place] = origin,
-                None => {
-                    added.insert(id, origins.len());
-                    origins.push(origin);
-                }
+            let known = self.find(&id).map(|index| index.0).or_else(|| added.get(&id).copied());
+            let place = known.unwrap_or_else(|| free.next().expect("places without end"));
+            if known.is_none() {
+                added.insert(id, place);
             }
+            plan.insert(place, Some(origin));
         }
-        assert!(origins.len() == self.len() + added.len(), "every index of this one stays true");
-        Self::new(origins, self.inner.seed)
+        let given = self.len() + added.len();
+        if given > ORIGINS_MAX {
+            return Err(DirectoryError::TooManyOrigins { given });
+        }
+        let after = Self { inner: Arc::new(self.inner.after(plan)?) };
+        debug_assert!(after.keeps_indices_of(self), "every index of this one stays true");
+        Ok(after)
+    }
+
+    /// The snapshot that follows when `forgotten` are known no more, and their indices free for others.
+    ///
+    /// # Panics
+    /// When one of them is of another directory.
+    pub fn without(&self, forgotten: impl IntoIterator<Item = OriginIndex>) -> Self {
+        let plan: Plan = forgotten.into_iter().map(|origin| (origin.0, None)).collect();
+        assert!(plan.keys().all(|place| self.inner.get(*place).is_some()), "who is forgotten was known");
+        let inner = self.inner.after(plan).expect("what held without change holds with less");
+        Self { inner: Arc::new(inner) }
     }
 
     /// Number of origins, revoked ones included.
     pub fn len(&self) -> usize {
-        self.inner.origins.len()
+        self.places() - self.inner.vacant.len()
     }
 
     /// Whether nobody is known.
     pub fn is_empty(&self) -> bool {
-        self.inner.origins.is_empty()
+        self.len() == 0
     }
 
-    /// All origins, each at its index.
-    pub fn origins(&self) -> &[Origin] {
-        &self.inner.origins
+    /// Indices that are in use, or were: each is below this number.
+    pub fn places(&self) -> usize {
+        self.inner.members.len()
+    }
+
+    /// Whether every index of `before` stands for the same origin here. If not, what was remembered by index is to be forgotten.
+    pub fn keeps_indices_of(&self, before: &Self) -> bool {
+        let after = self.inner.members.iter().map(Some).chain(core::iter::repeat(None));
+        let mut both = before.inner.members.iter().zip(after);
+        both.all(|(before, after)| {
+            before.vacant || after.is_some_and(|after| !after.vacant && after.id == before.id)
+        })
+    }
+
+    /// All origins, by rising index.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.indexed().map(|(_, origin)| origin)
+    }
+
+    /// All origins and their indices, which rise.
+    pub fn indexed(&self) -> impl Iterator<Item = (OriginIndex, &Origin)> {
+        let all = self.inner.origins.iter().flat_map(|chunk| chunk.iter());
+        (0..).zip(all).filter_map(|(index, origin)| Some((OriginIndex(index), &**origin.as_ref()?)))
     }
 
     /// The origin at an index.
     ///
     /// # Panics
-    /// When the index is of another directory, and past the end of this one.
+    /// When the index is of another directory, past the end of this one, or stands for nobody.
     #[inline]
     pub fn origin(&self, index: OriginIndex) -> &Origin {
-        &self.inner.origins[index.0 as usize]
+        self.inner.get(index.0).expect("an index of this directory")
     }
 
     /// Where the origin called `id` stands.
@@ -211,25 +285,21 @@ impl Directory {
 }
 
 impl Inner {
-    /// Enters every id into the hash table.
-    fn fill(&mut self) -> Result<(), DirectoryError> {
-        for (index, Member { id, .. }) in self.members.iter().enumerate() {
-            if let Some(first) = self.find(id) {
-                return Err(DirectoryError::SameKey { id: *id, first: first.0 as usize, second: index });
-            }
-            let hash = self.hash(id);
-            let free = probe(hash, &self.pairs).find_map(|at| {
-                let side = self.pairs[at].iter().position(|entry| *entry == EMPTY)?;
-                Some((at, side))
-            });
-            let (at, side) = free.expect("the table is never full");
-            debug_assert!(
-                index >> INDEX_BITS == 0 && tag(hash) != EMPTY,
-                "origin {index} would read as none"
-            );
-            self.pairs[at][side] = tag(hash) | index as u32;
+    fn empty(seed: [u64; 2]) -> Self {
+        Self {
+            origins: Vec::new(),
+            members: Box::new([]),
+            pairs: Arc::new([[EMPTY; 2]]),
+            seed,
+            spans: Vec::new(),
+            held: Vec::new(),
+            vacant: Vec::new(),
         }
-        Ok(())
+    }
+
+    fn get(&self, place: u32) -> Option<&Origin> {
+        let chunk = self.origins.get(place as usize / CHUNK)?;
+        chunk[place as usize % CHUNK].as_deref()
     }
 
     #[inline]
@@ -240,11 +310,16 @@ impl Inner {
 
     #[inline]
     fn hash(&self, id: &NodeId) -> u64 {
-        let number = u128::from_le_bytes(id.0);
-        let (low, high) = (number as u64 ^ self.seed[0], (number >> 64) as u64 ^ self.seed[1]);
-        let product = u128::from(low) * u128::from(high);
-        product as u64 ^ (product >> 64) as u64
+        hash(self.seed, id)
     }
+}
+
+#[inline]
+fn hash(seed: [u64; 2], id: &NodeId) -> u64 {
+    let number = u128::from_le_bytes(id.0);
+    let (low, high) = (number as u64 ^ seed[0], (number >> 64) as u64 ^ seed[1]);
+    let product = u128::from(low) * u128::from(high);
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// Two entries side by side, looked at as one.
@@ -298,205 +373,14 @@ fn elsewhere(hash: u64, pairs: &[Pair]) -> u32 {
 }
 
 impl Span {
+    /// No slot is at or past the number u32::MAX and at or before 0.
+    const NONE: Self = Self { first: u32::MAX, last: 0 };
+
     #[inline]
     fn holds(self, first: Slot, last: Slot) -> bool {
         self.first <= first.0 && last.0 <= self.last && first.0 <= last.0
     }
 }
 
-/// Every origin as the hot path sees it, and the runs past the first of each.
-fn lay_out(origins: &[Origin]) -> (Box<[Member]>, Box<[Span]>) {
-    let mut spans = Vec::new();
-    let members = origins.iter().map(|origin| {
-        let live = if origin.revoked { &[][..] } else { &origin.runs[..] };
-        let mut rising: Vec<Span> =
-            live.iter().map(|run| Span { first: run.first.0, last: run.last() }).collect();
-        rising.sort_by_key(|span| span.first);
-        assert!(rising.is_sorted_by(|a, b| a.last < b.first), "runs of one origin overlap: {rising:?}");
-        // No slot is at or past the number u32::MAX and at or before 0.
-        let lowest = rising.first().copied().unwrap_or(Span { first: u32::MAX, last: 0 });
-        let (others, runs) = (spans.len(), rising.len());
-        spans.extend(rising.into_iter().skip(1));
-        assert!(
-            spans.len() - others == runs.saturating_sub(1) && runs <= RUNS_MAX,
-            "{runs} runs of one origin"
-        );
-        Member {
-            id: origin.key.id(),
-            lowest,
-            others: others as u32,
-            others_len: (spans.len() - others) as u8,
-            revoked: origin.revoked,
-        }
-    });
-    (members.collect(), spans.into_boxed_slice())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::crypto::{Identity, PublicKey};
-    use crate::data::Run;
-    use crate::limits::SLOTS_MAX;
-    use proptest::prelude::*;
-    use std::string::ToString;
-    use std::sync::OnceLock;
-
-    /// A hundred admitted keys.
-    fn keys() -> &'static [PublicKey] {
-        static KEYS: OnceLock<Vec<PublicKey>> = OnceLock::new();
-        KEYS.get_or_init(|| (0..100).map(|i| Identity::from_seed(&[i; 32]).public().clone()).collect())
-    }
-
-    fn origin(key: usize, runs: &[(u32, u32)]) -> Origin {
-        let runs = runs.iter().map(|&(first, len)| Run { first: Slot(first), len }).collect();
-        Origin { key: keys()[key].clone(), runs, revoked: false }
-    }
-
-    fn directory(origins: Vec<Origin>) -> Result<Directory, DirectoryError> {
-        Directory::new(origins, [3, 5])
-    }
-
-    fn refused(origins: Vec<Origin>) -> DirectoryError {
-        directory(origins).expect_err("the list breaks a rule")
-    }
-
-    #[test]
-    fn members_are_found_alone_and_in_batches_and_strangers_are_not() {
-        for seed in [[0, 0], [1, 2], [u64::MAX, 0x9E37_79B9_7F4A_7C15]] {
-            let members = Directory::new((0..80).map(|key| origin(key, &[])).collect(), seed).unwrap();
-            let ids: Vec<NodeId> = keys().iter().map(PublicKey::id).collect();
-            let expected = |key: usize| (key < 80).then_some(OriginIndex(key as u32));
-            for (key, id) in ids.iter().enumerate() {
-                assert_eq!(members.find(id), expected(key));
-            }
-            for from in [0, 36] {
-                let mut found = [None; BATCH_MAX];
-                let mut likely = Vec::new();
-                members.find_many(&ids[from..from + BATCH_MAX], &mut found, |origin| likely.push(origin));
-                for (i, found) in found.into_iter().enumerate() {
-                    assert_eq!(found, expected(from + i));
-                    assert!(found.is_none_or(|origin| likely.contains(&origin)));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_successor_keeps_every_index_and_takes_what_changed() {
-        let before = directory(alloc::vec![origin(0, &[(0, 16)]), origin(1, &[(16, 16)])]).unwrap();
-        let changed = [origin(2, &[(0, 16)]), origin(0, &[(32, 16)]), origin(2, &[(0, 32)])];
-        let gone = Origin { revoked: true, ..origin(1, &[(16, 16)]) };
-        let after = before.with(changed.into_iter().chain([gone])).unwrap();
-        assert_eq!(after.len(), 3);
-        for key in 0..3 {
-            assert_eq!(after.find(&keys()[key].id()), Some(OriginIndex(key as u32)));
-        }
-        assert!(after.owns(OriginIndex(2), Slot(0), Slot(31)), "the last word on an origin counts");
-        assert!(after.owns(OriginIndex(0), Slot(32), Slot(47)) && after.is_revoked(OriginIndex(1)));
-        let overlap = after.with([origin(3, &[(0, 16)])]);
-        assert!(matches!(overlap, Err(DirectoryError::Overlap { .. })), "{overlap:?}");
-    }
-
-    #[test]
-    fn nobody_is_found_in_an_empty_directory() {
-        let empty = directory(Vec::new()).unwrap();
-        assert!(empty.is_empty());
-        assert_eq!(empty.find(&keys()[0].id()), None);
-    }
-
-    /// Two ids whose whole hashes are equal: the tag cannot tell them apart, the id must.
-    #[test]
-    fn ids_with_one_hash_stay_apart() {
-        let (id, seed) = (keys()[0].id(), [7, 11]);
-        let number = u128::from_le_bytes(id.0);
-        // The hash multiplies the two seeded halves, so swapping those leaves it as it is.
-        let (low, high) = (number as u64 ^ seed[0], (number >> 64) as u64 ^ seed[1]);
-        let twin = NodeId((u128::from(high ^ seed[0]) | u128::from(low ^ seed[1]) << 64).to_le_bytes());
-        let members = Directory::new(vec![origin(0, &[])], seed).unwrap();
-        assert_eq!(members.inner.hash(&id), members.inner.hash(&twin));
-        let mut found = [None; 2];
-        members.find_many(&[twin, id], &mut found, |_| ());
-        assert_eq!((members.find(&twin), found), (None, [None, Some(OriginIndex(0))]));
-    }
-
-    #[test]
-    fn a_revoked_origin_is_found_and_owns_nothing() {
-        let revoked = Origin { revoked: true, ..origin(0, &[(0, 64)]) };
-        let heir = origin(1, &[(32, 64)]);
-        let members = directory(vec![revoked, heir]).unwrap();
-        let (revoked, heir) = (OriginIndex(0), OriginIndex(1));
-        assert_eq!(members.find(&keys()[0].id()), Some(revoked));
-        assert!(members.is_revoked(revoked) && !members.is_revoked(heir));
-        assert!(!members.owns(revoked, Slot(0), Slot(1)));
-        assert!(members.owns(heir, Slot(32), Slot(95)));
-        assert!(!members.owns(heir, Slot(31), Slot(95)));
-    }
-
-    #[test]
-    fn neighbouring_runs_of_one_origin_do_not_join() {
-        let members = directory(vec![origin(0, &[(64, 16), (48, 16)])]).unwrap();
-        assert!(members.owns(OriginIndex(0), Slot(48), Slot(63)));
-        assert!(members.owns(OriginIndex(0), Slot(64), Slot(79)));
-        assert!(!members.owns(OriginIndex(0), Slot(63), Slot(64)));
-    }
-
-    #[test]
-    fn each_broken_rule_names_its_operands() {
-        let (a, b) = (keys()[0].id(), keys()[1].id());
-        let run = |first, len| Run { first: Slot(first), len };
-        let many: Vec<(u32, u32)> = (0..65).map(|i| (i * 16, 16)).collect();
-        let cases = [
-            (vec![origin(0, &many)], DirectoryError::TooManyRuns { id: a, given: 65 }),
-            (vec![origin(0, &[(16, 0)])], DirectoryError::EmptyRun { id: a, run: run(16, 0) }),
-            (vec![origin(0, &[(8, 16)])], DirectoryError::UnalignedRun { id: a, run: run(8, 16) }),
-            (vec![origin(0, &[(16, 24)])], DirectoryError::UnalignedRun { id: a, run: run(16, 24) }),
-            (
-                vec![origin(0, &[(SLOTS_MAX - 16, 32)])],
-                DirectoryError::PastTheEnd { id: a, run: run(SLOTS_MAX - 16, 32) },
-            ),
-            (vec![origin(0, &[(!15, !15)])], DirectoryError::PastTheEnd { id: a, run: run(!15, !15) }),
-            (
-                vec![origin(0, &[(64, 16)]), origin(1, &[(0, 80)])],
-                DirectoryError::Overlap { id: b, run: run(0, 80), other: a, other_run: run(64, 16) },
-            ),
-            (
-                vec![origin(0, &[]), origin(1, &[]), origin(0, &[])],
-                DirectoryError::SameKey { id: a, first: 0, second: 2 },
-            ),
-        ];
-        for (list, error) in cases {
-            assert_eq!(refused(list), error, "{error}");
-        }
-        let crowd = vec![origin(0, &[]); ORIGINS_MAX + 1];
-        assert_eq!(refused(crowd).to_string(), "65537 origins, where at most 65536 fit");
-    }
-
-    proptest! {
-        /// The dull twin asks every run of every live origin.
-        #[test]
-        fn ownership_equals_the_dull_twin(
-            lens in prop::collection::vec((0..6_u32, 0..3_u32, 0..4_usize), 1..40),
-            asks in prop::collection::vec((0..4_u32, 0..800_u32, 0..40_u32), 100),
-        ) {
-            let mut origins: Vec<Origin> = (0..4).map(|key| origin(key, &[])).collect();
-            let mut at = 0;
-            for (len, gap, owner) in lens {
-                if len > 0 {
-                    origins[owner].runs.push(Run { first: Slot(at * 16), len: len * 16 });
-                }
-                at += len + gap;
-            }
-            origins[3].revoked = true;
-            origins[0].runs.reverse();
-            let members = directory(origins.clone()).unwrap();
-            for (owner, first, more) in asks {
-                let last = first + more;
-                let expected = owner != 3 && origins[owner as usize].runs.iter().any(|run| {
-                    (first..=last).all(|slot| (run.first.0..run.first.0 + run.len).contains(&slot))
-                });
-                prop_assert_eq!(members.owns(OriginIndex(owner), Slot(first), Slot(last)), expected);
-            }
-        }
-    }
-}
+mod tests;

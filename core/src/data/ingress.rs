@@ -97,10 +97,12 @@ impl Ingress {
         self.verifier.build_step()
     }
 
-    /// Takes another directory into use, and forgets what was verified under the old one.
+    /// Takes another directory into use, and forgets what was verified under the old one if its indices stood for others.
     pub fn set_directory(&mut self, directory: Directory) {
+        if !directory.keeps_indices_of(&self.directory) {
+            self.verifier.forget();
+        }
         self.directory = directory;
-        self.verifier.forget();
     }
 
     /// What senders may still cause, and how they behaved.

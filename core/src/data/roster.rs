@@ -30,7 +30,7 @@ pub(super) fn check(origins: &[Origin]) -> Result<(), DirectoryError> {
 }
 
 /// The rules that one origin's runs can break by themselves.
-fn check_runs(origin: &Origin) -> Result<(), DirectoryError> {
+pub(super) fn check_runs(origin: &Origin) -> Result<(), DirectoryError> {
     let id = origin.key.id();
     if origin.runs.len() > RUNS_MAX {
         return Err(DirectoryError::TooManyRuns { id, given: origin.runs.len() });

@@ -12,7 +12,8 @@
 //! `(top - 384, top]`. All are atomics with one writer. A view reads `incarnation`, `top` and the bit in this order, the
 //! first two with acquire. For a frame (i, s) it can refuse for three reasons:
 //!
-//! 1. **i < incarnation.** Lives only rise, so the owner refuses it too.
+//! 1. **i < incarnation.** Lives only rise, so the owner refuses it too. (But for an index that is [given back](Windows::forget): the
+//!    one for whom it stands next becomes known to a view only after that.)
 //! 2. **i = incarnation, s <= top - 384.** Within an incarnation `top` only rises. The owner empties the bits and zeroes `top`
 //!    *before* it publishes a new incarnation (release), so who has read that incarnation reads a `top` of that incarnation, or of a
 //!    later one, and then the owner refuses the frame as one of an old incarnation.
@@ -108,6 +109,22 @@ impl Windows {
             Seen::OldIncarnation => return Err(Reject::OldIncarnation),
         }
         Ok(())
+    }
+
+    /// Whether anything of this origin was accepted.
+    pub fn is_used(&self, origin: OriginIndex) -> bool {
+        self.lines[origin.0 as usize].incarnation.load(Relaxed) > 0
+    }
+
+    /// Forgets all numbers of an origin whose index is given back. Whoever learns for whom it stands next must do so after this: what a
+    /// view says of the index before is of no use, and of no harm, for the owner takes nothing more of the old origin.
+    ///
+    /// # Panics
+    /// When there is no such origin.
+    pub fn forget(&mut self, origin: OriginIndex) {
+        let line = &self.lines[origin.0 as usize];
+        line.begin(Incarnation(0));
+        assert!(!self.is_used(origin));
     }
 
     /// Begins to fetch an origin's line; call it a batch ahead of [`Windows::insert`].

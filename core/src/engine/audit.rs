@@ -92,7 +92,7 @@ impl Engine {
     /// Has the owners of cells in `runs` send them again, this node itself if it is one.
     fn ask_owners(&mut self, table: TableKind, runs: &[Run]) {
         let mut wanted: BTreeMap<NodeId, List<Run, AUDIT_RUNS_MAX>> = BTreeMap::new();
-        for origin in self.directory.origins().iter().filter(|origin| !origin.revoked) {
+        for origin in self.directory.origins().filter(|origin| !origin.revoked) {
             let touches = |run: &&Run| {
                 let meets =
                     |own: &Run| u64::from(own.first.0) < run.end() && u64::from(run.first.0) < own.end();

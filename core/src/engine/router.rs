@@ -20,7 +20,7 @@ use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState,
 use crate::counters::Counter;
 use crate::data::audit::Audit;
 use crate::data::frame_cache::FrameCache;
-use crate::data::roster::{DirectoryError, Origin};
+use crate::data::roster::Origin;
 use crate::engine::{Engine, NotLearnt};
 use crate::limits::{AUDIT_INBOX_MAX, BATCH_MAX, CONCERNED_MAX, EVENTS_MAX};
 use crate::refusal::Refusals;
@@ -95,6 +95,12 @@ pub enum MeshEvent {
 /// Messages about tables that were not looked at yet, each alone in a control frame.
 type Inbox = VecDeque<(NodeId, Box<ControlFrame>)>;
 
+/// A member's rights, and whether it is there.
+pub(super) struct Settled {
+    pub(super) origin: Origin,
+    pub(super) is_live: bool,
+}
+
 /// The control plane, and what it wants that is not done yet.
 pub(super) struct Mesh {
     pub(super) control: Control,
@@ -119,9 +125,17 @@ pub(super) struct Mesh {
     /// The latest incarnation that others remember of this node, if it is not before this one.
     pub(super) outlived: Option<Incarnation>,
     /// Members whose rights changed, in the order of the news.
-    changed: Vec<Origin>,
+    pub(super) changed: Vec<Settled>,
     /// Where members are to be written to from now on.
-    aims: Vec<(NodeId, Option<SocketAddr>)>,
+    pub(super) aims: Vec<(NodeId, Option<SocketAddr>)>,
+    /// Members that were forgotten.
+    pub(super) forgotten: Vec<NodeId>,
+    /// Places of the directory that were given back.
+    pub(super) vacated: Vec<OriginIndex>,
+    /// The monotonic clock, as last heard.
+    pub(super) now: u64,
+    /// Until when nobody is looked for who would make room in the directory.
+    pub(super) barren_until: u64,
     events: VecDeque<MeshEvent>,
     /// Events that gave way to later ones before anybody took them.
     events_lost: u64,
@@ -148,6 +162,10 @@ impl Engine {
             outlived: None,
             changed: Vec::new(),
             aims: Vec::new(),
+            forgotten: Vec::new(),
+            vacated: Vec::new(),
+            now: 0,
+            barren_until: 0,
             events: VecDeque::new(),
             events_lost: 0,
         });
@@ -167,6 +185,7 @@ impl Engine {
     /// Takes a control frame that was verified, from a known origin. `now` is the monotonic clock.
     pub fn handle_control_frame(&mut self, now: u64, from: SocketAddr, frame: &Frame<'_>) {
         let (Some(mesh), Entries::Control(messages)) = (&mut self.mesh, frame.entries()) else { return };
+        mesh.now = now;
         // Refusals are counted by the control plane.
         let packet = PacketInfo::of(from, frame, self.identity.id());
         let _ = mesh.control.handle_control_frame(now, &packet, messages);
@@ -181,6 +200,8 @@ impl Engine {
             return self.counters.reject(if revoked { Reject::RevokedOrigin } else { Reject::UnknownOrigin });
         };
         let (header, Entries::Control(messages)) = (frame.header(), frame.entries()) else { return };
+        mesh.now = now;
+        let was_known = mesh.control.members().find(header.origin()).is_some();
         let Ok(announcement) = mesh.control.introduce(now, from, header.origin(), messages.clone()) else {
             return;
         };
@@ -196,6 +217,10 @@ impl Engine {
             return self.counters.reject(Reject::BadSignature);
         }
         let _ = mesh.control.handle_introduced(now, &packet, announcement, messages);
+        if was_known {
+            // It made room for others in the directory, and is heard now.
+            mesh.control.tell_again(header.origin());
+        }
         self.compare(now);
     }
 
@@ -278,6 +303,7 @@ impl Engine {
     /// Lets the control plane do what is due.
     pub fn tick(&mut self, now: u64) {
         if let Some(mesh) = &mut self.mesh {
+            mesh.now = now;
             if mesh.control.next_due() <= now {
                 mesh.control.tick(now);
             }
@@ -318,43 +344,6 @@ impl Engine {
         assert!(self.train.len() == 1, "a control frame is a train by itself");
         self.counters.add(Counter::ControlFramesMade, 1);
         self.train.frames().next().map(|frame| (to, frame))
-    }
-
-    /// Takes members whose rights changed into the directory. Returns where to write to them, nothing if there were none;
-    /// ingress must then be given the new directory.
-    pub fn settle_members(&mut self) -> Option<Vec<(OriginIndex, Option<SocketAddr>)>> {
-        let mesh = self.mesh.as_mut().filter(|mesh| !mesh.changed.is_empty())?;
-        let (mut changed, aims) = (core::mem::take(&mut mesh.changed), core::mem::take(&mut mesh.aims));
-        // A member that is suspected, or no longer, keeps its rights: only others make a new directory.
-        changed.retain(|origin| {
-            let known = self.directory.find(&origin.key.id()).map(|index| self.directory.origin(index));
-            known.is_none_or(|known| known.revoked != origin.revoked || known.runs != origin.runs)
-        });
-        if !changed.is_empty() && self.learn(changed.iter().cloned()).is_err() {
-            // One spoils it for all; the others are taken, and that one is named.
-            changed.into_iter().for_each(|origin| self.learn_alone(origin));
-        }
-        assert!(self.mesh.as_ref().is_some_and(|mesh| mesh.changed.is_empty() && mesh.aims.is_empty()));
-        let aim = |(id, address): &(NodeId, Option<SocketAddr>)| Some((self.directory.find(id)?, *address));
-        Some(aims.iter().filter_map(aim).collect())
-    }
-
-    /// A member whose slots cannot be, because a peer of the configuration has them, is known without any.
-    fn learn_alone(&mut self, origin: Origin) {
-        let id = origin.key.id();
-        if let Err(why) = self.learn([origin.clone()]) {
-            let known = self.learn([Origin { runs: Vec::new(), ..origin }]);
-            let full = |error: &NotLearnt| {
-                matches!(
-                    error,
-                    NotLearnt::Full { .. } | NotLearnt::Rule(DirectoryError::TooManyOrigins { .. })
-                )
-            };
-            assert!(known.as_ref().err().is_none_or(full), "a key without slots breaks no rule: {known:?}");
-            if let Some(mesh) = &mut self.mesh {
-                mesh.tell(MeshEvent::NotLearnt { id, why });
-            }
-        }
     }
 
     /// What the control plane found out since, oldest first.
@@ -400,7 +389,8 @@ impl Mesh {
                 let id = announcement.id();
                 let address = self.address(id);
                 // This node's own rights, too: slots that it lost are then the other's here as everywhere.
-                self.changed.push(Origin { key: announcement.key().clone(), runs, revoked });
+                let origin = Origin { key: announcement.key().clone(), runs, revoked };
+                self.changed.push(Settled { origin, is_live: state.is_live() });
                 if id != own {
                     self.aims.push((id, address.filter(|_| state.is_live())));
                 }
@@ -408,7 +398,10 @@ impl Mesh {
                     (announcement.statement().region, announcement.credential().cloned());
                 MeshEvent::Member { id, state, region, address, credential }
             }
-            Output::Forgotten(id) => MeshEvent::Forgotten(id),
+            Output::Forgotten(id) => {
+                self.forgotten.push(id);
+                MeshEvent::Forgotten(id)
+            }
             Output::SlotsLost { run, to } => MeshEvent::SlotsLost { run, to },
             Output::Conflict { id, other, .. } => MeshEvent::Conflict { id, other },
             Output::Superseded { incarnation, at } => MeshEvent::Superseded { incarnation, at },
@@ -428,13 +421,18 @@ impl Mesh {
         self.tell(event);
     }
 
+    /// Whether the directory is behind.
+    pub(super) fn has_news(&self) -> bool {
+        !(self.changed.is_empty() && self.forgotten.is_empty() && self.vacated.is_empty())
+    }
+
     fn address(&self, id: NodeId) -> Option<SocketAddr> {
         let members = self.control.members();
         members.find(id).and_then(|place| members.get(place).address())
     }
 
     /// Nobody may be watching: the oldest gives way.
-    fn tell(&mut self, event: MeshEvent) {
+    pub(super) fn tell(&mut self, event: MeshEvent) {
         if self.events.len() == EVENTS_MAX {
             self.events.pop_front();
             self.events_lost += 1;

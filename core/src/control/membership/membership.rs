@@ -365,7 +365,7 @@ impl Membership {
         }
     }
 
-    fn tell(&self, place: MemberIndex, out: &mut Effects) {
+    pub(in crate::control) fn tell(&self, place: MemberIndex, out: &mut Effects) {
         let member = self.members.get(place);
         let (announcement, state) = (member.announcement().clone(), member.state());
         let runs = self.claims.held_by(place);

@@ -17,6 +17,7 @@
 //! | [`table`] | everybody on record; [`member`] is one record, `buckets` what tables are compared by |
 //! | `admit` | whether a member may be one, and with which rights |
 //! | `on_decision` | what the mesh's authority decides |
+//! | [`worth`] | what members are worth keeping where room is short |
 //! | [`claims`] | whose slots these are when two claim them |
 //! | `probation` | who is here, but not long enough to count |
 //! | [`probe`] | whether members answer |
@@ -62,3 +63,4 @@ pub mod suspicion;
 pub mod sync;
 pub mod table;
 mod verified;
+pub mod worth;

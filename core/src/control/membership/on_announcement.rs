@@ -35,7 +35,10 @@ impl Membership {
         let right = self.judge(now, &announcement)?;
         let is_local = announcement.statement().region == self.statement.region;
         if !is_local && known.is_none() && self.members.remote_len() >= self.settings.remote_max {
-            return Err(Refusal::Full);
+            self.make_room_for_remote(now, out);
+            if self.members.remote_len() >= self.settings.remote_max {
+                return Err(Refusal::Full);
+            }
         }
         let twice = known.map(|place| self.members.get(place).announcement().clone()).filter(|before| {
             // At one address there is one process: it was started again, sooner than incarnations are told apart.

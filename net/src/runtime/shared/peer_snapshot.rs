@@ -58,7 +58,7 @@ impl PeerSnapshot {
         let holds = |origin: &&Origin| {
             !origin.revoked && origin.runs.iter().any(|run| slot.0.wrapping_sub(run.first.0) < run.len)
         };
-        directory.origins().iter().find(holds).map(|origin| origin.key.id())
+        directory.origins().find(holds).map(|origin| origin.key.id())
     }
 
     /// What was posted since this clone last looked, if anything was.
