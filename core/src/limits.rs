@@ -163,6 +163,8 @@ bounds! {
     /// Members that are asked in half a second whether they are still here, before they count: as many probes as 20 intervals
     /// of one node have.
     PROBATION_CHECKS_MAX: usize = 16, "members";
+    /// Changes of what it claims that a member may make at once, and one a second: each may have others decided again.
+    CLAIM_CHANGES_AT_ONCE: u64 = 16, "changes";
     /// A full directory, or table of members of other regions, lets go of one of so many places at once: a search of all for
     /// each newcomer would cost more than checking its signature.
     EVICTED_AT_ONCE: usize = 16, "parts";

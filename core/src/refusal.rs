@@ -11,7 +11,7 @@ listed! {
     Stranger = "control_stranger",
     /// A stranger that has not shown that it receives what is sent to its address; it was asked to.
     Unproven = "control_unproven",
-    /// More strangers, or questions, than may be looked at in a second.
+    /// More strangers, questions, or changes of what a member claims, than may be looked at in a second.
     Budget = "control_budget",
     /// An announcement that breaks a rule, or that its member did not sign for this mesh.
     Unsound = "control_unsound",

@@ -459,6 +459,7 @@ impl Membership {
         for other in self.claims.set(place, title, true, &[]).into_iter().filter(|other| *other != place) {
             self.tell(other, out);
         }
+        self.claims.forget(place);
         self.broadcasts.stop(&mut self.members, place);
         self.suspicions.close(place);
         self.accusers.forget(place);

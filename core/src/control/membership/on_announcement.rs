@@ -33,6 +33,12 @@ impl Membership {
         self.check_date(version, now)?;
         let announcement = self.read(announced, ahead)?;
         let right = self.judge(now, &announcement)?;
+        if let Some(place) = known
+            && !self.members.get(place).announcement().claims_like(&announcement)
+            && !self.claims.may_change(place, now)
+        {
+            return Err(Refusal::Budget);
+        }
         let is_local = announcement.statement().region == self.statement.region;
         if !is_local && known.is_none() && self.members.remote_len() >= self.settings.remote_max {
             self.make_room_for_remote(now, out);

@@ -222,6 +222,12 @@ impl Announcement {
         (self.statement.incarnation, self.statement.version)
     }
 
+    /// Whether it claims the slots that `other` claims.
+    pub fn claims_like(&self, other: &Self) -> bool {
+        let runs = |said: &Self| said.statement.claims.iter().map(|claim| claim.run).collect::<Vec<_>>();
+        runs(self) == runs(other)
+    }
+
     /// The bytes that prove it.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
