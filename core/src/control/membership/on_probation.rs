@@ -1,7 +1,7 @@
 //! Whether a member counts yet: when it comes, when it answers, and when another misses it.
 
 use crate::control::effects::Effects;
-use crate::control::id::MemberIndex;
+use crate::control::id::{MemberIndex, PeerState};
 use crate::control::membership::membership::{MemberChange, Membership};
 use crate::control::membership::table::Members;
 use crate::limits::PROBATION_CHECKS_MAX;
@@ -69,6 +69,7 @@ impl Membership {
         now: u64,
         out: &mut Effects,
     ) {
+        debug_assert!(self.members.get(place).state() == PeerState::Failed, "only who failed is missed");
         let may = self.members.get(place).may_count();
         if may && self.misses_as(teller, now) {
             self.count_in(place);

@@ -79,6 +79,7 @@ impl Probation {
             return None;
         }
         self.due.remove(&(at, place));
+        assert!(self.is_over(place, now), "{place:?} is asked before its time is over");
         self.due.insert((now + AGAIN, place));
         self.on.get_mut(&place).expect("who is due is on probation").1 = now + AGAIN;
         self.assert_sound();
