@@ -1,8 +1,51 @@
-//! The control plane's randomness: small, fast, seeded by the embedder, the same in every run.
+//! The control plane's randomness, seeded by the embedder, the same in every run: [`Random`], small and fast, for choices that nobody
+//! else is shown as numbers; [`Nonces`] for numbers that others see and must not foretell.
+//!
+//! What can never happen: a number on the wire from which the next one, or any other, could be worked out.
 
 use alloc::vec::Vec;
+use core::fmt;
 
-/// SplitMix64 (Steele, Lea, Flood, 2014). Predictable to who knows the seed, so it never makes secrets.
+/// Numbers that go on the wire: session ids, shares, the nonces of probes. Each is a keyed BLAKE3 hash of how many came before it, so
+/// whoever has seen any of them knows nothing of the others but that they differ by chance.
+pub struct Nonces {
+    key: [u8; 32],
+    drawn: u64,
+}
+
+impl Nonces {
+    /// Those for one purpose of a process that began with `seed`, and knows a `secret` that nobody else does. The same numbers for the
+    /// same three.
+    pub fn new(secret: &[u8; 32], seed: u64, purpose: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(secret);
+        hasher.update(b"octick nonces ");
+        hasher.update(&seed.to_le_bytes());
+        hasher.update(purpose.as_bytes());
+        Self { key: *hasher.finalize().as_bytes(), drawn: 0 }
+    }
+
+    /// The next number.
+    pub fn u64(&mut self) -> u64 {
+        self.drawn += 1;
+        debug_assert!(self.drawn > 0, "no number is drawn twice");
+        let hash = blake3::keyed_hash(&self.key, &self.drawn.to_le_bytes());
+        u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has eight bytes"))
+    }
+
+    /// The next number, of half the length.
+    pub fn u32(&mut self) -> u32 {
+        self.u64() as u32
+    }
+}
+
+impl fmt::Debug for Nonces {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nonces").field("drawn", &self.drawn).finish_non_exhaustive()
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood, 2014). One number of it gives away its state, so none of them is ever said.
 #[derive(Clone, Debug)]
 pub struct Random {
     state: u64,
@@ -79,6 +122,39 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_secret_is_one_run_of_nonces_and_each_purpose_has_its_own() {
+        let draw = |secret, purpose| -> Vec<u64> {
+            let mut nonces = Nonces::new(&[secret; 32], 1, purpose);
+            (0..10).map(|_| nonces.u64()).collect()
+        };
+        assert_eq!(draw(1, "a"), draw(1, "a"));
+        let mut all = [draw(1, "a"), draw(2, "a"), draw(1, "b")].concat();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 30, "no two of them are the same");
+    }
+
+    /// SplitMix64 backwards: what one number of it says of its state, and so of all that follow.
+    fn state_after(number: u64) -> u64 {
+        let unshift = |number: u64, by: u32| (0..64 / by).fold(number, |z, _| number ^ (z >> by));
+        let inverse =
+            |odd: u64| (0..6).fold(odd, |x, _| x.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(x))));
+        let z = unshift(number, 31).wrapping_mul(inverse(0x94D0_49BB_1331_11EB));
+        let z = unshift(z, 27).wrapping_mul(inverse(0xBF58_476D_1CE4_E5B9));
+        unshift(z, 30)
+    }
+
+    #[test]
+    fn a_nonce_says_nothing_of_the_next_where_a_random_number_says_all() {
+        let mut random = Random::new(7);
+        let mut foretold = Random::new(state_after(random.u64()));
+        assert!((0..10).all(|_| random.u64() == foretold.u64()), "so it is never said");
+        let mut nonces = Nonces::new(&[7; 32], 1, "test");
+        let mut foretold = Random::new(state_after(nonces.u64()));
+        assert!((0..1_000).all(|_| nonces.u64() != foretold.u64()));
+    }
 
     #[test]
     fn one_seed_is_one_run() {

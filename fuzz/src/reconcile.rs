@@ -1,9 +1,9 @@
 //! A node that reconciles with an honest peer over a bad link while another says whatever it likes: nothing panics,
 //! sessions and memory keep their bounds, and what was sent keeps to what a session may send.
 
-use octick_core::control::Random;
 use octick_core::control::reconcile::message::{ReconcileMsg, Topic};
 use octick_core::control::reconcile::session::{Output, Reconciler, SessionRefusal, SessionSettings};
+use octick_core::control::{Nonces, Random};
 use octick_core::wire::control_frame::BODY_MAX;
 
 use crate::cursor::Cursor;
@@ -33,7 +33,8 @@ pub fn play(data: &[u8]) -> [u64; SessionRefusal::ALL.len()] {
         ..SessionSettings::default()
     };
     let mut random = Random::new(input.u8().into());
-    let mut nodes = [0, 1].map(|_| Reconciler::<u8, u64>::new(settings, random.fork()));
+    let mut nodes =
+        [0, 1].map(|_| Reconciler::<u8, u64>::new(settings, Nonces::new(&[1; 32], random.u64(), "fuzz")));
     let mut flying: Vec<(u8, Vec<u8>)> = Vec::new();
     let (mut now, mut heard, mut shares) = (1_000_000_u64, Topic { set: 0, session: 0 }, (0, 0));
     for _ in 0..STEPS_MAX {

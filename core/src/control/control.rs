@@ -39,7 +39,7 @@ use crate::control::message::gossip::Gossip;
 use crate::control::message::kind::{Addressing, MessageKind};
 use crate::control::message::malformed::Malformed;
 use crate::control::output::{Expelled, NodeInit, Output, PacketInfo, Partition, Quorum, Rights};
-use crate::random::Random;
+use crate::random::{Nonces, Random};
 use crate::refusal::{Refusal, Refusals};
 use crate::stamp::{Incarnation, Run};
 use crate::wire::{ControlFrame, Message, Messages};
@@ -68,7 +68,10 @@ impl Control {
             membership,
             dissemination: Dissemination::new((spread, selection), init.mesh, me, random.fork(), now),
             cross_region: Scout::new(Sampling::new(init.id, random.fork()), random.fork()),
-            reconciler: Reconciler::new(session::SessionSettings::default(), random.fork()),
+            reconciler: Reconciler::new(
+                session::SessionSettings::default(),
+                Nonces::new(&init.secret, random.u64(), "sessions"),
+            ),
             mesh: init.mesh,
             effects,
             refusals: Refusals::default(),

@@ -31,7 +31,7 @@ pub mod output;
 pub mod reconcile;
 pub mod send_queue;
 
-pub use crate::random::Random;
+pub use crate::random::{Nonces, Random};
 pub use crate::refusal::{Refusal, Refusals};
 pub use config::{Config, Settings};
 pub use control::Control;

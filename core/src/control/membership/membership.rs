@@ -41,7 +41,7 @@ use crate::control::message::force_leave::ForceLeave;
 use crate::control::message::membership::{Accusation, Announced, MembershipMsg};
 use crate::control::output::{NodeInit, Output, Partition, Quorum, Rights};
 use crate::limits::{CONFLICTS_MAX, DECISIONS_PER_SEC};
-use crate::random::Random;
+use crate::random::{Nonces, Random};
 use crate::refusal::Refusal;
 use crate::stamp::{HybridClock, Incarnation, Run, Version};
 use crate::time::{MS, S, Wall, micros};
@@ -129,7 +129,7 @@ impl Membership {
             init.runs.iter().map(|run| Claim { run: *run, since: init.wall.0 }).collect();
         let statement = Statement {
             incarnation: init.incarnation,
-            boot: random.u64() as u32,
+            boot: Nonces::new(&init.secret, random.u64(), "boot").u32(),
             version: born,
             capabilities: init.capabilities,
             region: init.region,
@@ -146,7 +146,12 @@ impl Membership {
         let mut membership = Self {
             members: Members::new(me, settings.members_max, random.fork()),
             broadcasts: BroadcastQueue::default(),
-            prober: Prober::new(&settings, random.fork(), now),
+            prober: Prober::new(
+                &settings,
+                random.fork(),
+                Nonces::new(&init.secret, init.seed, "probes"),
+                now,
+            ),
             suspicions: Suspicions::default(),
             accusers: Accusers::default(),
             failures: BTreeMap::new(),

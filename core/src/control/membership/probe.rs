@@ -13,7 +13,7 @@ use crate::control::membership::settings::MembershipSettings;
 use crate::control::membership::table::Members;
 use crate::limits::HELPERS_MAX;
 pub use crate::limits::PROBES_MAX;
-use crate::random::Random;
+use crate::random::{Nonces, Random};
 use crate::time::{MS, micros};
 
 /// The worst health: intervals and waits are this many times longer, and one.
@@ -49,6 +49,7 @@ pub struct Prober {
     neighbour: Option<(u64, MemberIndex)>,
     health: u32,
     random: Random,
+    nonces: Nonces,
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +69,7 @@ struct Probe {
 
 impl Prober {
     /// Begins within the first interval, so that nodes that start together do not probe together.
-    pub fn new(settings: &MembershipSettings, mut random: Random, now: u64) -> Self {
+    pub fn new(settings: &MembershipSettings, mut random: Random, nonces: Nonces, now: u64) -> Self {
         Self {
             pending: BTreeMap::new(),
             actions: VecDeque::new(),
@@ -78,6 +79,7 @@ impl Prober {
             neighbour: None,
             health: 0,
             random,
+            nonces,
         }
     }
 
@@ -204,7 +206,7 @@ impl Prober {
         assert!(self.pending.len() <= PROBES_MAX, "{} probes under way", self.pending.len());
         assert!(probe.asked_at <= probe.due && probe.due <= probe.fails_at, "{probe:?}");
         if self.pending.len() < PROBES_MAX {
-            let nonce = self.random.u64() as u32;
+            let nonce = self.nonces.u32();
             self.actions.push_back(ProbeAction::Probe(probe.target, nonce));
             self.pending.insert(nonce, probe);
         }

@@ -22,13 +22,13 @@ pub use super::context::{End, Output, SessionRefusal, SessionSettings};
 use super::exchange::Exchange;
 use super::key::Name;
 use super::message::{ReconcileMsg, Topic};
-use crate::random::Random;
+use crate::random::Nonces;
 
 /// All sessions of a node with its peers `P` about sets of names `N`.
 #[derive(Debug)]
 pub struct Reconciler<P, N> {
     settings: SessionSettings,
-    random: Random,
+    nonces: Nonces,
     sessions: BTreeMap<(P, Topic, bool), Exchange<P, N>>,
     /// The last session that a peer opened, and when it may open another.
     heard: BTreeMap<P, (u32, u64)>,
@@ -39,12 +39,12 @@ pub struct Reconciler<P, N> {
 }
 
 impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
-    /// No sessions. The randomness draw the shares of keys: seed them with a secret, or keys can be guessed.
-    pub fn new(settings: SessionSettings, random: Random) -> Self {
+    /// No sessions. The `nonces` name them and draw the shares of their keys.
+    pub fn new(settings: SessionSettings, nonces: Nonces) -> Self {
         assert!(settings.set_max <= u32::MAX as usize && settings.names_per_turn > 0, "{settings:?}");
         Self {
             settings,
-            random,
+            nonces,
             sessions: BTreeMap::new(),
             heard: BTreeMap::new(),
             rests: BTreeMap::new(),
@@ -85,9 +85,9 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
             return false;
         }
         self.rests.remove(&(to, set));
-        let topic = Topic { set, session: self.random.u64() as u32 };
+        let topic = Topic { set, session: self.nonces.u32() };
         let names = names.take(self.settings.set_max).collect();
-        let exchange = Exchange::open(now, to, topic, self.random.u64(), names);
+        let exchange = Exchange::open(now, to, topic, self.nonces.u64(), names);
         self.sessions.insert((to, topic, true), exchange);
         assert!(self.sessions.len() <= self.settings.sessions_max, "{} sessions", self.sessions.len());
         true
@@ -127,7 +127,7 @@ impl<P: Copy + Ord, N: Name> Reconciler<P, N> {
             let names =
                 names(topic.set).ok_or(SessionRefusal::Unknown)?.take(self.settings.set_max).collect();
             let exchange =
-                Exchange::answer(now, from, topic, self.random.u64(), names, (share, size, *sketch));
+                Exchange::answer(now, from, topic, self.nonces.u64(), names, (share, size, *sketch));
             self.sessions.insert((from, topic, false), exchange);
             assert!(self.sessions.len() <= self.settings.sessions_max, "{} sessions", self.sessions.len());
             return Ok(());

@@ -18,7 +18,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let settings = MembershipSettings::default();
-        let mut prober = Prober::new(&settings, Random::new(7), T);
+        let mut prober = Prober::new(&settings, Random::new(7), Nonces::new(&[7; 32], 1, "test"), T);
         prober.next_at = T + 10_000 * MS;
         Self { settings, members: members(10, 64, T), prober }
     }

@@ -1,6 +1,7 @@
 use super::super::message::PAGE_LEN;
 use super::super::sketch;
 use super::*;
+use crate::random::Random;
 use alloc::collections::BTreeSet;
 use alloc::vec;
 use proptest::prelude::*;
@@ -31,10 +32,14 @@ struct Pair {
     asked: usize,
 }
 
+fn nonces(seed: u64) -> Nonces {
+    Nonces::new(&[3; 32], seed, "test")
+}
+
 impl Pair {
     fn new(settings: SessionSettings, sets: [Set; 2], loss: u32, seed: u64) -> Self {
         let mut weather = Random::new(seed);
-        let nodes = [0, 1].map(|_| Reconciler::new(settings, weather.fork()));
+        let nodes = [0, 1].map(|_| Reconciler::new(settings, nonces(weather.u64())));
         Self {
             nodes,
             sets,
@@ -163,8 +168,7 @@ fn a_session_costs_what_its_difference_does() {
 
 #[test]
 fn a_forgotten_peer_leaves_nothing_to_whoever_bears_its_name_next() {
-    let mut nodes =
-        [0, 1].map(|seed| Reconciler::<u8, u64>::new(SessionSettings::default(), Random::new(seed)));
+    let mut nodes = [0, 1].map(|seed| Reconciler::<u8, u64>::new(SessionSettings::default(), nonces(seed)));
     let (names, mut now) = (|| 0..500_u64, 1_000_000);
     assert!(nodes[0].open(now, 1, 0, names()) && nodes[0].open(now, 2, 0, names()));
     nodes[0].tick(now);
@@ -214,7 +218,7 @@ fn a_session_that_left_something_is_followed_by_one_that_is_answered_at_once() {
 #[test]
 fn peers_that_rest_are_remembered_up_to_a_bound_and_while_they_rest() {
     let settings = SessionSettings { peers_max: 3, ..SessionSettings::default() };
-    let (mut node, mut now) = (Reconciler::<u8, u64>::new(settings, Random::new(1)), 0);
+    let (mut node, mut now) = (Reconciler::<u8, u64>::new(settings, nonces(1)), 0);
     let mut ask = |peer, now| {
         let opened = node.open(now, peer, 0, 0..9);
         node.tick(now);
@@ -283,7 +287,7 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let settings = SessionSettings { names_per_turn: 50, symbols_max: 256, ..SessionSettings::default() };
-        let mut node = Reconciler::<u8, u64>::new(settings, Random::new(seed));
+        let mut node = Reconciler::<u8, u64>::new(settings, nonces(seed));
         node.open(0, 1, 0, 0..100);
         let mut session = 0;
         for (now, (op, known, mut body)) in bodies.into_iter().enumerate() {
@@ -308,7 +312,7 @@ proptest! {
 
 /// A node that was asked by peer 1 in session 7, and says what it answered.
 fn asked(settings: SessionSettings, size: u32) -> (Reconciler<u8, u64>, Vec<Vec<u8>>) {
-    let mut node = Reconciler::new(settings, Random::new(1));
+    let mut node = Reconciler::new(settings, nonces(1));
     let open = ReconcileMsg::Open { share: 3, size, sketch: &[0; sketch::LEN] }.encode(TOPIC);
     assert_eq!(node.handle(10, 1, &open, |_| Some(0..1_000)), Ok(()));
     let said = work(&mut node, 10);
@@ -352,7 +356,7 @@ fn a_session_is_opened_once_and_not_too_soon() {
 #[test]
 fn sessions_are_bounded_and_expire() {
     let settings = SessionSettings { sessions_max: 3, ..SessionSettings::default() };
-    let mut node = Reconciler::<u8, u64>::new(settings, Random::new(1));
+    let mut node = Reconciler::<u8, u64>::new(settings, nonces(1));
     let open = ReconcileMsg::Open { share: 3, size: 9, sketch: &[0; sketch::LEN] }.encode(TOPIC);
     let ends: Vec<_> = (0..5).map(|peer| node.handle(10, peer, &open, |_| Some(0..9))).collect();
     assert_eq!(ends, [Ok(()), Ok(()), Ok(()), Err(SessionRefusal::Full), Err(SessionRefusal::Full)]);
@@ -394,7 +398,7 @@ fn who_asks_for_everything_pays() {
 
 /// A node that opened a session with peer 1, and its topic.
 fn opener(settings: SessionSettings) -> (Reconciler<u8, u64>, Topic) {
-    let mut node = Reconciler::new(settings, Random::new(1));
+    let mut node = Reconciler::new(settings, nonces(1));
     assert!(node.open(0, 1, 0, 0..1_000));
     let said = work(&mut node, 1);
     (node, ReconcileMsg::decode(&said[0]).unwrap().0)
@@ -466,7 +470,7 @@ fn filters_and_lists_past_their_bounds_are_refused() {
 #[test]
 fn a_peer_that_says_nothing_is_asked_as_often_as_the_settings_say() {
     let settings = SessionSettings { lifetime: 3_600_000_000, ..SessionSettings::default() };
-    let (mut node, mut asks) = (Reconciler::<u8, u64>::new(settings, Random::new(1)), 0);
+    let (mut node, mut asks) = (Reconciler::<u8, u64>::new(settings, nonces(1)), 0);
     assert!(node.open(0, 1, 0, 0..1_000));
     let mut now = 0;
     loop {
