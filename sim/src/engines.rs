@@ -321,7 +321,6 @@ impl Actor for EngineNode {
 
     fn misbehave(&mut self, role: Role, packet: Rc<[u8]>, random: &mut Random) -> Option<Rc<[u8]>> {
         match role {
-            Role::Honest => Some(packet),
             Role::Silent => None,
             Role::Garbage => {
                 let mut bytes = packet.to_vec();
@@ -354,6 +353,7 @@ impl Actor for EngineNode {
                 sealer.seal(&self.common.identities[self.node as usize], &MeshKeys::derive(MESH), &stamp);
                 sealer.frames().next().map(Rc::from)
             }
+            _ => Some(packet),
         }
     }
 }

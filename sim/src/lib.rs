@@ -24,6 +24,7 @@
 
 pub mod checkers;
 pub mod engines;
+pub mod hostile;
 pub mod link;
 pub mod members;
 pub mod memory;

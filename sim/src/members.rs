@@ -4,10 +4,13 @@
 //! hand over. What a control plane says of others is compared with what is true, which only a simulator knows.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use octick_core::admission::Admission;
+use octick_core::admission::endorsement::authority_key;
+use octick_core::admission::grant::{ANY_REGION, WRITE_CELLS};
+use octick_core::admission::{Admission, Authority, AuthorityLog, Credential, Grant};
 use octick_core::control::id::Rank;
 use octick_core::control::message::announcement::{EPHEMERAL, mesh_key};
 use octick_core::control::message::kind::MessageKind;
@@ -15,15 +18,17 @@ use octick_core::control::{
     Announcement, Config, Control, MembershipSettings, NodeInit, Output, Partition, PeerState, Quorum,
     Random, Region,
 };
-use octick_core::stamp::{Incarnation, Seq, Version};
+use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
 use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
+use octick_crypto::NodeId;
 
-use crate::WALL;
+use crate::hostile::{Hand, Hostile};
 use crate::scenario::QuorumOf;
-use crate::seal::{Identities, MESH, Packet, address, node_at};
+use crate::seal::{Identities, MESH, Packet, address, identity, node_at};
 use crate::trace::Mark;
 use crate::world::{Actor, Out, Role};
+use crate::{S, WALL};
 
 /// What is true of the nodes, and how what they believe compares with it. Times are the world's.
 #[derive(Debug, Default)]
@@ -50,12 +55,26 @@ pub struct Truth {
     pub forged: u64,
     /// Most members on one node's record.
     pub records_max: usize,
+    /// Members that were believed in without a credential, where one is needed.
+    pub strangers: u64,
+    /// Times that somebody held a running node without slots which its credential grants.
+    pub robbed: u64,
+    /// Announcements from the far future that were believed.
+    pub postdated: u64,
 }
 
 /// What all members of a run share.
 pub struct Common {
     /// Everybody's keys.
     pub cast: Identities,
+    /// Whom all admit.
+    pub admission: Admission,
+    /// Each node's, where credentials are needed.
+    pub credentials: Vec<Arc<Credential>>,
+    /// How each node behaves.
+    pub roles: Vec<Role>,
+    /// When hostile nodes end their doings.
+    pub hostile_until: u64,
     /// Where each node is at home.
     pub regions: Vec<u16>,
     /// What is true.
@@ -82,6 +101,10 @@ pub struct MemberNode {
     met: Vec<u64>,
     /// The word of each member that is gone, by number.
     gone: BTreeMap<u32, Rank>,
+    /// Whom this node has seen hold all slots that its credential grants.
+    owners: BTreeSet<u32>,
+    /// What it does besides, if it is hostile.
+    hostile: Option<Box<Hostile>>,
 }
 
 impl MemberNode {
@@ -108,6 +131,7 @@ impl MemberNode {
         let every = common.ephemeral_every;
         let is_ephemeral = every > 0 && node % every == every - 1;
         let mut rng = Random::new(common.seed ^ u64::from(node) << 24 ^ u64::from(incarnation.0));
+        let credential = common.credentials.get(node as usize).cloned();
         let init = NodeInit {
             mesh: mesh_key(MESH),
             now,
@@ -117,15 +141,18 @@ impl MemberNode {
             region: Region(region),
             capabilities: if is_ephemeral { EPHEMERAL } else { 0 },
             addresses: vec![address(node)],
-            runs: Vec::new(),
+            runs: credential.iter().map(|_| run_of(node)).collect(),
             seed: rng.u64(),
             secret: std::array::from_fn(|_| rng.u64() as u8),
-            admission: Admission::default(),
-            credential: None,
+            admission: common.admission.clone(),
+            credential,
         };
         let control = Control::new(settings, init, common.cast.signer(node));
         let met = vec![0; common.regions.len().div_ceil(64)];
-        Self { control, node, incarnation, seq: 0, common, met, gone: BTreeMap::new() }
+        let (role, until) = (common.roles[node as usize], common.hostile_until);
+        let hostile = Hostile::new(role, until, Random::new(common.seed ^ u64::from(node) << 20 ^ 0xBAD));
+        let (gone, owners) = (BTreeMap::new(), BTreeSet::new());
+        Self { control, node, incarnation, seq: 0, common, met, gone, owners, hostile }
     }
 
     /// Numbers of the members that this node believes live, itself left out.
@@ -158,7 +185,10 @@ impl MemberNode {
                         out.send.push((to, post));
                     }
                 }
-                Output::Member { announcement, state, .. } => self.believe(now, &announcement, state, out),
+                Output::Member { announcement, state, runs, .. } => {
+                    self.believe(now, &announcement, state, out);
+                    self.look_at_slots(announcement.id(), state, &runs);
+                }
                 Output::Forgotten(id) => {
                     if let Some(node) = self.common.cast.find(id) {
                         self.gone.remove(&node);
@@ -187,11 +217,16 @@ impl MemberNode {
 
     /// This node says what it believes of a member; the truth is set beside it.
     fn believe(&mut self, now: u64, announcement: &Announcement, state: PeerState, out: &mut Out<Packet>) {
-        let Some(node) = self.common.cast.find(announcement.id()) else { return };
+        let Some(node) = self.common.cast.find(announcement.id()) else {
+            self.common.truth.borrow_mut().strangers += u64::from(!self.common.credentials.is_empty());
+            return;
+        };
         if node == self.node {
             return;
         }
         let mut truth = self.common.truth.borrow_mut();
+        let dated = announcement.statement().version.micros();
+        truth.postdated += u64::from(dated > WALL + now + POSTDATED);
         let up_since = truth.up_since[node as usize];
         // What is said of an earlier incarnation is no mistake about this one.
         let is_this_life = announcement.statement().incarnation.0 >= truth.life[node as usize];
@@ -232,6 +267,69 @@ impl MemberNode {
     }
 }
 
+impl MemberNode {
+    /// Slots of a member that runs are what its credential grants, once this node has seen them so.
+    fn look_at_slots(&mut self, id: NodeId, state: PeerState, runs: &[Run]) {
+        let Some(node) = self.common.cast.find(id) else { return };
+        let is_honest = self.common.roles[node as usize] == Role::Honest;
+        if self.common.credentials.is_empty() || !state.is_live() || !is_honest {
+            return;
+        }
+        let is_whole = *runs == [run_of(node)];
+        if is_whole {
+            self.owners.insert(node);
+        } else if self.owners.contains(&node) {
+            let mut truth = self.common.truth.borrow_mut();
+            truth.robbed += u64::from(truth.up_since[node as usize].is_some());
+        }
+    }
+
+    /// Lets a hostile node act.
+    fn act(&mut self, now: u64, out: &mut Out<Packet>, f: impl FnOnce(&mut Hostile, &mut Hand<'_>)) {
+        let Some(mut hostile) = self.hostile.take() else { return };
+        let Self { control, node, incarnation, seq, common, .. } = self;
+        let mut seal = |control_frame| {
+            *seq += 1;
+            let version = Version::new(WALL + now, common.cast.ids()[*node as usize]);
+            common.cast.seal(*node, *incarnation, Seq(*seq), version, control_frame)
+        };
+        f(&mut hostile, &mut Hand { now, node: *node, common, control, seal: &mut seal, out });
+        self.hostile = Some(hostile);
+    }
+}
+
+/// How far ahead an announcement is from the far future, microseconds.
+const POSTDATED: u64 = 600 * S;
+
+/// The slots of a node where credentials are needed.
+pub fn run_of(node: u32) -> Run {
+    Run { first: Slot(16 * node), len: 16 }
+}
+
+/// Whom to admit where credentials are needed, and everybody's credential.
+pub fn credentials(cast: &Identities, seed: u64) -> (Admission, Vec<Arc<Credential>>) {
+    let authority = identity(seed, u32::MAX);
+    let root = Authority::new(vec![authority.public().clone()], 1).expect("one key, one signature");
+    let now = (WALL / S) as u32;
+    let issue = |node: u32| {
+        let grant = Grant {
+            serial: 1 + u64::from(node),
+            member: cast.ids()[node as usize],
+            from: now - 3_600,
+            until: now + 86_400,
+            grace: 3_600,
+            region: ANY_REGION,
+            roles: 0,
+            rights: WRITE_CELLS,
+            name: format!("node-{node}"),
+            runs: vec![run_of(node)],
+        };
+        Arc::new(Credential::issue(&grant, &authority_key(MESH), &[&authority]).expect("a sound grant"))
+    };
+    let log = AuthorityLog::new(authority_key(MESH), root);
+    (Admission::issued(log), (0..cast.ids().len() as u32).map(issue).collect())
+}
+
 impl Actor for MemberNode {
     type Packet = Packet;
 
@@ -240,6 +338,7 @@ impl Actor for MemberNode {
     }
 
     fn handle(&mut self, now: u64, from: u32, packet: &Packet, out: &mut Out<Packet>) {
+        self.act(now, out, |hostile, hand| hostile.hear(from, packet, hand));
         let me = self.common.cast.ids()[self.node as usize];
         let Some(arrived) = packet.open(address(from), me) else { return };
         let packet = arrived.packet;
@@ -268,10 +367,11 @@ impl Actor for MemberNode {
     fn tick(&mut self, now: u64, out: &mut Out<Packet>) {
         self.control.tick(now);
         self.after(now, out);
+        self.act(now, out, Hostile::strike);
     }
 
     fn next_due(&self) -> u64 {
-        self.control.next_due()
+        self.hostile.as_ref().map_or(u64::MAX, |hostile| hostile.next_due()).min(self.control.next_due())
     }
 
     fn restart(&mut self, now: u64, disk: bool, out: &mut Out<Packet>) {
@@ -296,7 +396,6 @@ impl Actor for MemberNode {
 
     fn misbehave(&mut self, role: Role, packet: Packet, random: &mut Random) -> Option<Packet> {
         match role {
-            Role::Honest => Some(packet),
             Role::Silent => None,
             Role::Garbage => Some(packet.garble(self.common.cast.ids(), random)),
             Role::Equivocator => {
@@ -315,6 +414,7 @@ impl Actor for MemberNode {
                     packet
                 })
             }
+            _ => Some(packet),
         }
     }
 }

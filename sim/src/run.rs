@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
+use octick_core::admission::Admission;
 use octick_core::control::{MembershipSettings, Random};
 
 use crate::checkers::quorum::{LOOK, OneQuorum};
@@ -12,7 +13,7 @@ use crate::engines::{self, EngineNode, Workload};
 use crate::link::{Links, Who};
 use crate::members::{self, MemberNode, Truth};
 use crate::report::Report;
-use crate::scenario::{Fault, Scenario, What};
+use crate::scenario::{Admit, Fault, Scenario, What};
 use crate::seal::{Identities, Signatures};
 use crate::updates::{self, Repair, SpreadNode};
 use crate::world::{Actor, Host, Role, World};
@@ -65,11 +66,10 @@ fn run_engines(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         missed: report.missed,
         unsigned: ledger.unsigned,
         resurrected: ledger.went_back,
-        split: Vec::new(),
         agreed_after,
-        records_max: 0,
         micros: world.now(),
         totals: world.totals,
+        ..Evidence::default()
     };
     end(scenario, &world, report, &evidence)
 }
@@ -86,8 +86,17 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         crashed_at: vec![0; nodes],
         ..Truth::default()
     };
+    let cast = Identities::new(scenario.nodes, scenario.seed, scenario.signatures());
+    let (admission, credentials) = match scenario.admission {
+        Admit::Anyone => (Admission::default(), Vec::new()),
+        Admit::Credentialed => members::credentials(&cast, scenario.seed),
+    };
     let common = Rc::new(members::Common {
-        cast: Identities::new(scenario.nodes, scenario.seed, scenario.signatures()),
+        cast,
+        admission,
+        credentials,
+        roles: roles.clone(),
+        hostile_until: scenario.millis * MS,
         regions: (0..scenario.nodes).map(|node| scenario.region(node)).collect(),
         truth: truth.into(),
         quorum_of: scenario.quorum_of,
@@ -147,6 +156,9 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
         missed: report.missed,
         unsigned: truth.unsigned,
         resurrected: truth.resurrected,
+        strangers: truth.strangers,
+        robbed: truth.robbed,
+        postdated: truth.postdated,
         split: one_quorum.faults,
         agreed_after,
         records_max: truth.records_max,
@@ -204,12 +216,10 @@ fn run_updates(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     let evidence = Evidence {
         missed: report.missed,
         unsigned: ledger.unsigned,
-        resurrected: 0,
-        split: Vec::new(),
         agreed_after,
-        records_max: 0,
         micros: world.now(),
         totals: world.totals,
+        ..Evidence::default()
     };
     end(scenario, &world, report, &evidence)
 }
@@ -266,6 +276,7 @@ fn roles(scenario: &Scenario) -> Vec<Role> {
     let evil = (f64::from(scenario.nodes) * scenario.byzantine) as usize;
     // An update has one origin, the first node: nobody else could equivocate about it.
     let kinds: &[Role] = match scenario.what {
+        _ if !scenario.roles.is_empty() => &scenario.roles,
         What::Updates => &[Role::Silent, Role::Garbage],
         What::Engines | What::Members => &[Role::Silent, Role::Garbage, Role::Equivocator],
     };

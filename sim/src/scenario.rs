@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::link::{LinkConditions, Who};
 use crate::seal::Signatures;
+use crate::world::Role;
 
 /// What runs on the nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -28,6 +29,17 @@ pub enum QuorumOf {
     All,
     /// More than two thirds of whom it believes live: the rule is off, and a run with a cut must fail.
     Live,
+}
+
+/// Whom members admit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admit {
+    /// Everybody; nobody claims slots.
+    #[default]
+    Anyone,
+    /// Whoever has a credential of the run's authority: every node has, with sixteen slots.
+    Credentialed,
 }
 
 /// A run, in full. Every key of a scenario file is one of these; what is left out is as in the default.
@@ -58,8 +70,12 @@ pub struct Scenario {
     pub ephemeral_every: u32,
     /// What members take for a quorum.
     pub quorum_of: QuorumOf,
-    /// Share of nodes that are evil: silent, garbage and equivocating ones in turn.
+    /// Share of nodes that are evil, of `roles` in turn.
     pub byzantine: f64,
+    /// What evil nodes do; without any they are silent, send garbage or equivocate.
+    pub roles: Vec<Role>,
+    /// Whom members admit.
+    pub admission: Admit,
     /// Clocks are up to so far apart, milliseconds.
     pub skew_millis: u32,
     /// Every so many-th node is slow; zero for none.
@@ -160,6 +176,8 @@ pub struct Bars {
     pub false_deaths: Option<u64>,
     /// Bytes sent by a node on average.
     pub bytes_per_node: Option<f64>,
+    /// Bytes sent by an honest node on average.
+    pub bytes_per_honest_node: Option<f64>,
     /// Copies of an update that come to a node on average.
     pub copies_per_node: Option<f64>,
     /// Rounds until all was there.
@@ -194,6 +212,8 @@ impl Default for Scenario {
             ephemeral_every: 0,
             quorum_of: QuorumOf::All,
             byzantine: 0.0,
+            roles: Vec::new(),
+            admission: Admit::Anyone,
             skew_millis: 0,
             slow_every: 0,
             slow_micros: 200,
@@ -238,6 +258,15 @@ impl Scenario {
             (
                 self.what == What::Members || !self.acts.iter().any(|act| act.fault.is_of_members()),
                 "leave or force_leave is for members",
+            ),
+            (
+                self.roles.iter().all(|role| role.is_for(self.what) && *role != Role::Honest),
+                "roles has one that is not for what runs",
+            ),
+            (
+                self.signatures() == Signatures::Real
+                    || !self.roles.iter().any(|role| role.signs_for_others()),
+                "roles has one that makes keys up, which stand-in signatures do not know",
             ),
         ];
         rules.iter().find(|(holds, _)| !holds).map(|(_, rule)| *rule)

@@ -230,21 +230,35 @@ impl Identities {
         let stamp = Stamp { incarnation, first_seq: seq, version };
         let person = &self.people[node as usize];
         match self.method {
-            Signatures::Real => {
-                let mut sealer = self.sealer.borrow_mut();
-                sealer.clear();
-                sealer.frame(Kind::Control, |draft| draft.control_frame(&control_frame));
-                sealer.seal(&person.identity, &self.keys, &stamp);
-                let bytes = sealer.frames().next().expect("one frame was made");
-                self.issued.borrow_mut().insert(name_of(bytes));
-                Packet::Frame(bytes.into())
-            }
+            Signatures::Real => self.sign(&person.identity, &stamp, &control_frame),
             Signatures::StandIn => {
                 let origin = self.ids[node as usize];
                 let code = code(person.secret, origin, &stamp, &control_frame);
                 Packet::Coded(Rc::new(Coded { origin, stamp, control_frame, code }))
             }
         }
+    }
+
+    /// Signs a control frame by a key that may be nobody's of the run.
+    pub fn seal_as(
+        &self,
+        identity: &Identity,
+        incarnation: Incarnation,
+        seq: Seq,
+        version: Version,
+        control_frame: &ControlFrame,
+    ) -> Packet {
+        self.sign(identity, &Stamp { incarnation, first_seq: seq, version }, control_frame)
+    }
+
+    fn sign(&self, identity: &Identity, stamp: &Stamp, control_frame: &ControlFrame) -> Packet {
+        let mut sealer = self.sealer.borrow_mut();
+        sealer.clear();
+        sealer.frame(Kind::Control, |draft| draft.control_frame(control_frame));
+        sealer.seal(identity, &self.keys, stamp);
+        let bytes = sealer.frames().next().expect("one frame was made");
+        self.issued.borrow_mut().insert(name_of(bytes));
+        Packet::Frame(bytes.into())
     }
 
     /// Whether a control frame's origin signed it; `key` is that which the receiver knows the origin by.

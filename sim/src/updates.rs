@@ -372,7 +372,6 @@ impl Actor for SpreadNode {
 
     fn misbehave(&mut self, role: Role, packet: Packet, random: &mut Random) -> Option<Packet> {
         match (role, packet) {
-            (Role::Honest, packet) => Some(packet),
             (Role::Silent, _) => None,
             (Role::Garbage, Packet::Update(mut update)) => {
                 update.code ^= 1 << random.below(64);
@@ -381,6 +380,7 @@ impl Actor for SpreadNode {
             // It announces what it has, and what it does not, and sends nothing of either.
             (Role::Garbage, Packet::Ids(gossip)) => Some(Packet::Ids(gossip)),
             (Role::Garbage | Role::Equivocator, _) => Some(Packet::Noise),
+            (_, packet) => Some(packet),
         }
     }
 }

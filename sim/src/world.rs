@@ -5,8 +5,10 @@
 //! clone of a pointer.
 
 use octick_core::control::Random;
+use serde::Deserialize;
 
 use crate::link::{End, Links, Who};
+use crate::scenario::What;
 use crate::trace::{Mark, Trace};
 use crate::wheel::Wheel;
 
@@ -44,7 +46,8 @@ pub trait Actor {
 }
 
 /// How a node behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// As the code says.
     #[default]
@@ -55,6 +58,34 @@ pub enum Role {
     Garbage,
     /// Says one thing to some and another to others, both signed.
     Equivocator,
+    /// Joins under many keys; this and what follows is in [`hostile`](crate::hostile).
+    Sybil,
+    /// Accuses members that run, in its own and in made-up names.
+    Accuser,
+    /// Sends what others said again, later and to others.
+    Replayer,
+    /// Asks in a victim's name, so that answers go to the victim.
+    Reflector,
+    /// Claims the slots of others.
+    Claimant,
+    /// Dates what it says of itself far ahead.
+    Postdater,
+}
+
+impl Role {
+    /// Whether nodes that run this may play it.
+    pub fn is_for(self, what: What) -> bool {
+        match self {
+            Self::Honest | Self::Silent | Self::Garbage => true,
+            Self::Equivocator => what != What::Updates,
+            _ => what == What::Members,
+        }
+    }
+
+    /// Whether it signs by keys that are no node's.
+    pub fn signs_for_others(self) -> bool {
+        matches!(self, Self::Sybil | Self::Reflector)
+    }
 }
 
 /// What an actor wants done.
@@ -62,13 +93,15 @@ pub enum Role {
 pub struct Out<P> {
     /// Packets and where to.
     pub send: Vec<(u32, P)>,
+    /// Packets with a made-up sender: whose address they bear, where to, and what.
+    pub forged: Vec<(u32, u32, P)>,
     /// What people should read: what, and about whom.
     pub marks: Vec<(Mark, u32)>,
 }
 
 impl<P> Default for Out<P> {
     fn default() -> Self {
-        Self { send: Vec::new(), marks: Vec::new() }
+        Self { send: Vec::new(), forged: Vec::new(), marks: Vec::new() }
     }
 }
 
@@ -105,8 +138,18 @@ pub struct Process {
 }
 
 enum Event<P> {
-    Wake { node: u32, life: u32 },
-    Arrive { to: u32, from: u32, waited: bool, packet: P },
+    Wake {
+        node: u32,
+        life: u32,
+    },
+    /// `forged`: from whom it really comes, if not from `from`.
+    Arrive {
+        to: u32,
+        from: u32,
+        forged: Option<u32>,
+        waited: bool,
+        packet: P,
+    },
 }
 
 /// Counts of a run.
@@ -126,6 +169,10 @@ pub struct Totals {
     pub queue_max: usize,
     /// Longest packet, bytes.
     pub longest: usize,
+    /// Bytes that came from reflectors with a victim's address.
+    pub spent_on_reflection: u64,
+    /// Bytes that their receivers sent to the victims in answer.
+    pub reflected: u64,
 }
 
 /// All nodes, and the time.
@@ -144,6 +191,8 @@ pub struct World<A: Actor> {
     wheel: Wheel<Event<A::Packet>>,
     random: Random,
     out: Out<A::Packet>,
+    /// The victim of the packet that is being handled, if a reflector sent it.
+    victim: Option<u32>,
 }
 
 impl<A: Actor> World<A> {
@@ -159,6 +208,7 @@ impl<A: Actor> World<A> {
             wheel: Wheel::default(),
             random,
             out: Out::default(),
+            victim: None,
         }
     }
 
@@ -182,7 +232,9 @@ impl<A: Actor> World<A> {
             self.now = self.now.max(at);
             match event {
                 Event::Wake { node, life } => self.wake(node, life),
-                Event::Arrive { to, from, waited, packet } => self.arrive(to, from, waited, packet),
+                Event::Arrive { to, from, forged, waited, packet } => {
+                    self.arrive(to, from, forged, waited, packet);
+                }
             }
             self.totals.queue_max = self.totals.queue_max.max(self.wheel.len());
         }
@@ -198,8 +250,15 @@ impl<A: Actor> World<A> {
         for (mark, about) in out.marks.drain(..) {
             self.trace.mark(self.now, mark, node, about);
         }
+        let victim = self.victim.take();
         for (to, packet) in out.send.drain(..) {
+            if victim == Some(to) {
+                self.totals.reflected += A::len(&packet) as u64;
+            }
             self.send(node, to, packet);
+        }
+        for (claimed, to, packet) in out.forged.drain(..) {
+            self.put_on_the_way(node, Some(claimed), to, packet);
         }
         self.out = out;
         self.schedule(node);
@@ -282,7 +341,7 @@ impl<A: Actor> World<A> {
         self.call(node, |actor, now, out| actor.tick(now, out));
     }
 
-    fn arrive(&mut self, to: u32, from: u32, waited: bool, packet: A::Packet) {
+    fn arrive(&mut self, to: u32, from: u32, forged: Option<u32>, waited: bool, packet: A::Packet) {
         let host = &mut self.hosts[to as usize];
         host.process.waiting -= u32::from(waited);
         if host.down {
@@ -295,11 +354,15 @@ impl<A: Actor> World<A> {
                 return;
             }
             host.process.waiting += 1;
-            self.wheel.push(busy_until, Event::Arrive { to, from, waited: true, packet });
+            self.wheel.push(busy_until, Event::Arrive { to, from, forged, waited: true, packet });
             return;
         }
         host.process.busy_until = self.now + u64::from(host.slow);
         self.trace.event(self.now, to, u64::from(from) << 16 | A::len(&packet) as u64);
+        if forged.is_some_and(|sender| self.hosts[sender as usize].role == Role::Reflector) {
+            self.totals.spent_on_reflection += A::len(&packet) as u64;
+            self.victim = Some(from);
+        }
         self.call(to, |actor, now, out| actor.handle(now, from, &packet, out));
     }
 
@@ -312,6 +375,11 @@ impl<A: Actor> World<A> {
             let Some(packet) = twisted else { return };
             packet
         };
+        self.put_on_the_way(from, None, to, packet);
+    }
+
+    /// Sends a packet of `from` as it is; `claimed` is the address that it bears, if not its own.
+    fn put_on_the_way(&mut self, from: u32, claimed: Option<u32>, to: u32, packet: A::Packet) {
         let len = A::len(&packet);
         let host = &mut self.hosts[from as usize];
         host.bytes += len as u64;
@@ -322,12 +390,18 @@ impl<A: Actor> World<A> {
         let ends = [from, to].map(|node| End { node, region: self.hosts[node as usize].region });
         let fate = self.links.send(ends[0], ends[1], len);
         self.totals.lost += u64::from(fate.first.is_none());
+        let arrive = |packet| Event::Arrive {
+            to,
+            from: claimed.unwrap_or(from),
+            forged: claimed.map(|_| from),
+            waited: false,
+            packet,
+        };
         if let Some(after) = fate.second {
-            self.wheel
-                .push(self.now + after, Event::Arrive { to, from, waited: false, packet: packet.clone() });
+            self.wheel.push(self.now + after, arrive(packet.clone()));
         }
         if let Some(after) = fate.first {
-            self.wheel.push(self.now + after, Event::Arrive { to, from, waited: false, packet });
+            self.wheel.push(self.now + after, arrive(packet));
         }
     }
 

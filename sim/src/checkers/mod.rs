@@ -7,6 +7,10 @@
 //! | no_resurrection | no cell went back to an older version; no member came back without a word of its own |
 //! | agreement | after the last act nodes came to agree within the quiet time |
 //! | one_quorum | at no moment do two sides of a cut believe that they have a quorum |
+//! | no_strangers | nobody without a credential is on record, or changes a quorum, where credentials are needed |
+//! | ownership | no running node lost slots that its credential grants |
+//! | no_postdating | nobody believes what is dated far ahead |
+//! | no_reflection | victims of made-up senders got no more bytes than were sent in their names |
 //! | bounds | records, queues, packets and bytes stayed within their bounds |
 //! | bars | the figures that the scenario asks for |
 
@@ -29,6 +33,12 @@ pub struct Evidence {
     pub unsigned: u64,
     /// What came back from the dead, or went back in time.
     pub resurrected: u64,
+    /// Members on record that have no credential, where they need one.
+    pub strangers: u64,
+    /// Times that a node held another without slots which that one's credential grants.
+    pub robbed: u64,
+    /// Announcements from the far future that were believed.
+    pub postdated: u64,
     /// Why two sides of a cut had a quorum at once, as far as they had.
     pub split: Vec<String>,
     /// After how long all agreed, microseconds.
@@ -64,6 +74,17 @@ pub fn judge(report: &mut Report, evidence: &Evidence, bars: &Bars) {
         none(evidence.unsigned, "items were taken in that their origin did not issue"),
     );
     verdict("no_resurrection", none(evidence.resurrected, "items came back from the dead"));
+    verdict("no_strangers", none(evidence.strangers, "records of members without a credential"));
+    verdict(
+        "ownership",
+        none(evidence.robbed, "times a running node was held to have lost slots that are its own"),
+    );
+    verdict("no_postdating", none(evidence.postdated, "announcements from the far future were believed"));
+    let Totals { spent_on_reflection: spent, reflected, .. } = evidence.totals;
+    verdict(
+        "no_reflection",
+        none(reflected.saturating_sub(spent), "bytes more reached victims than were sent in their names"),
+    );
     verdict("agreement", none(evidence.agreed_after.is_none().into(), "quiet time was not enough to agree"));
     verdict("one_quorum", evidence.split.clone());
     verdict("bounds", bounds(evidence, report.nodes));
@@ -94,6 +115,7 @@ fn beyond(report: &Report, bars: &Bars) -> Vec<String> {
         ("agreed_ms", report.agreed_ms, bars.agreed_ms),
         ("false_deaths", Some(report.false_deaths as f64), bars.false_deaths.map(|most| most as f64)),
         ("bytes_per_node", Some(report.bytes_per_node), bars.bytes_per_node),
+        ("bytes_per_honest_node", Some(report.bytes_per_honest_node), bars.bytes_per_honest_node),
         ("copies_per_node", Some(report.copies_per_node), bars.copies_per_node),
         ("rounds", Some(report.rounds as f64), bars.rounds.map(|most| most as f64)),
         ("ns_per_event", Some(report.ns_per_event), bars.ns_per_event.filter(|_| !cfg!(debug_assertions))),

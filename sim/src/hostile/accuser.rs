@@ -1,0 +1,28 @@
+//! Says of members that run that they are suspected or failed, and that others noticed.
+
+use octick_core::control::PeerState;
+use octick_core::control::message::membership::{Accusation, MembershipMsg};
+
+use super::{Hand, Hostile, control_frame};
+
+/// Accusations in one strike.
+const AT_ONCE: usize = 4;
+
+impl Hostile {
+    /// One victim, in several names, told to several members.
+    pub(super) fn accuse(&mut self, hand: &mut Hand<'_>) {
+        let victim = self.somebody(hand);
+        let ids = hand.common.cast.ids();
+        let members = hand.control.members();
+        let Some(place) = members.find(ids[victim as usize]) else { return };
+        let rank = members.get(place).rank();
+        for i in 0..AT_ONCE {
+            let (to, by) = (self.somebody(hand), self.somebody(hand));
+            let state = if self.random.permille(500) { PeerState::Suspected } else { PeerState::Failed };
+            let by = ids[if i == 0 { hand.node } else { by } as usize];
+            let said = Accusation { id: ids[victim as usize], rank, state, by };
+            let packet = (hand.seal)(control_frame(&[MembershipMsg::Accuse(said)]));
+            hand.out.send.push((to, packet));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! One node, a dozen keys: each greets, announces itself, and answers what it is asked, so that it looks like a member.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use octick_core::control::Random;
+use octick_core::control::message::announcement::{Announcement, mesh_key};
+use octick_core::control::message::kind::MessageKind;
+use octick_core::control::message::membership::{Announced, MembershipMsg};
+use octick_crypto::Identity;
+
+use super::{Hand, Hostile};
+use crate::seal::{MESH, Packet, address};
+
+/// Keys of one node.
+const KEYS: usize = 12;
+
+/// A made-up member.
+pub(super) struct Sybil {
+    identity: Rc<Identity>,
+    /// Whom it greeted.
+    greeted: BTreeMap<u32, u64>,
+}
+
+/// A dozen keys that no authority has seen.
+pub(super) fn of(random: &mut Random) -> Vec<Sybil> {
+    let key =
+        |random: &mut Random| Rc::new(Identity::from_seed(&std::array::from_fn(|_| random.u64() as u8)));
+    (0..KEYS).map(|_| Sybil { identity: key(random), greeted: BTreeMap::new() }).collect()
+}
+
+impl Hostile {
+    /// One of the keys greets somebody.
+    pub(super) fn join_as_sybil(&mut self, hand: &mut Hand<'_>) {
+        let to = self.somebody(hand);
+        let which = self.random.index(KEYS);
+        let identity = self.sybils[which].identity.clone();
+        self.sybils[which].greeted.insert(to, hand.now);
+        let announcement =
+            Announcement::sign(&identity, &mesh_key(MESH), &self.statement(&identity, hand.node, hand));
+        let says = [MembershipMsg::Announce(Announced::of(&announcement)), MembershipMsg::Hello];
+        let packet = self.seal_as(&identity, &says, hand);
+        hand.out.send.push((to, packet));
+    }
+
+    /// Proves its address and answers pings, as the key that greeted `from` last.
+    pub(super) fn answer_as_sybil(&mut self, from: u32, packet: &Packet, hand: &mut Hand<'_>) {
+        let last = self.sybils.iter().filter_map(|sybil| Some((*sybil.greeted.get(&from)?, sybil)));
+        let Some((_, sybil)) = last.max_by_key(|(at, _)| *at) else { return };
+        let identity = sybil.identity.clone();
+        let Some(arrived) = packet.open(address(from), identity.id()) else { return };
+        let announcement =
+            Announcement::sign(&identity, &mesh_key(MESH), &self.statement(&identity, hand.node, hand));
+        for message in arrived.messages {
+            let Some(kind) = MessageKind::of(message.kind) else { continue };
+            let answer = match MembershipMsg::decode(kind, message.body) {
+                Ok(MembershipMsg::Challenge { token, .. }) => MembershipMsg::Response(token),
+                Ok(MembershipMsg::Ping { nonce, digest }) => MembershipMsg::Ack { nonce, digest },
+                _ => continue,
+            };
+            let says = [answer, MembershipMsg::Announce(Announced::of(&announcement))];
+            let packet = self.seal_as(&identity, &says, hand);
+            hand.out.send.push((from, packet));
+        }
+    }
+}
