@@ -34,6 +34,9 @@ fn every_promise_of_the_threat_model_has_its_test() {
         assert!(there, "{file} has no test {test}");
         let before = text.split(&format!("fn {test}(")).next().unwrap_or_default();
         let attributes = before.trim_end().rsplit("\n\n").next().unwrap_or_default();
-        assert!(attributes.contains("#[test]") || attributes.contains("proptest!") || file.starts_with("fuzz"), "{file}: {test} is no test");
+        assert!(
+            attributes.contains("#[test]") || attributes.contains("proptest!") || file.starts_with("fuzz"),
+            "{file}: {test} is no test"
+        );
     }
 }

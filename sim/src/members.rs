@@ -340,7 +340,7 @@ impl Actor for MemberNode {
     fn handle(&mut self, now: u64, from: u32, packet: &Packet, out: &mut Out<Packet>) {
         self.act(now, out, |hostile, hand| hostile.hear(from, packet, hand));
         let me = self.common.cast.ids()[self.node as usize];
-        let Some(arrived) = packet.open(address(from), me) else { return };
+        let Some(arrived) = packet.open(address(from), me, WALL + now) else { return };
         let packet = arrived.packet;
         let members = self.control.members();
         let announcement = match members.find(packet.origin) {

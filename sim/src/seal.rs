@@ -16,18 +16,26 @@ use octick_core::control::message::accusation::Accusation;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::{PacketInfo, Random, Signer, Statement};
+use octick_core::data::accept::{Terms, check_control};
+use octick_core::limits::CONTROL_FRAME_AGE_MAX;
 use octick_core::stamp::{Incarnation, Seq, Version};
+use octick_core::state::Layout;
 use octick_core::wire::recipient::root_for;
 use octick_core::wire::{ControlFrame, Entries, Frame, Kind, Messages, Sealer, Stamp};
 use octick_crypto::train::{message, root_of};
 use octick_crypto::{Identity, Item, MeshKeys, NodeId, PublicKey, verify_many};
 use serde::{Deserialize, Serialize};
 
+use crate::S;
+
 /// The mesh of all simulations.
 pub const MESH: &str = "simulation";
 /// Bytes of a frame around its entries, the signature included.
 const AROUND: usize = 40 + 64;
 const PORT: u16 = 7_700;
+/// By how much clocks may differ, as for a node that is told nothing else; there are no tables here.
+const TERMS: Terms =
+    Terms { layout: Layout { slots: 0, cells8: false, cells4: false, rows: false }, skew_micros_max: 5 * S };
 
 /// How control frames are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -101,21 +109,27 @@ impl Packet {
         self.len() == 0
     }
 
-    /// Reads it, as far as it is a control frame for node `me`.
-    pub fn open(&self, from: SocketAddr, me: NodeId) -> Option<Arrived<'_>> {
+    /// Reads it, as far as it is a control frame for node `me`, made not long before `wall`, microseconds since 1970.
+    pub fn open(&self, from: SocketAddr, me: NodeId, wall: u64) -> Option<Arrived<'_>> {
         match self {
             Self::Frame(bytes) => {
                 let frame = Frame::parse(bytes).ok()?;
                 let Entries::Control(messages) = frame.entries() else { return None };
                 let packet = PacketInfo::of(from, &frame, me);
-                frame.recipient().admits(me).then_some(Arrived { packet, messages, post: self })
+                check_control(&frame, me, &TERMS, wall).is_ok().then_some(Arrived {
+                    packet,
+                    messages,
+                    post: self,
+                })
             }
             Self::Coded(coded) => {
                 let Stamp { incarnation, first_seq: seq, version } = coded.stamp;
                 let (to, origin) = (coded.control_frame.recipient(), coded.origin);
                 let packet = PacketInfo { from, to, origin, incarnation, seq, version };
                 let messages = coded.control_frame.messages();
-                to.is_none_or(|to| to == me).then_some(Arrived { packet, messages, post: self })
+                let age_max = TERMS.skew_micros_max + CONTROL_FRAME_AGE_MAX;
+                let holds = to.is_none_or(|to| to == me) && version.micros() + age_max >= wall;
+                holds.then_some(Arrived { packet, messages, post: self })
             }
         }
     }
@@ -372,12 +386,12 @@ mod tests {
             let version = Version::new(crate::WALL, cast.ids()[1]);
             let post = cast.seal(1, Incarnation(1), Seq(9), version, Box::new(control_frame));
             let verdict = |post: &Packet| {
-                let arrived = post.open(address(1), cast.ids()[0])?;
+                let arrived = post.open(address(1), cast.ids()[0], crate::WALL)?;
                 let node = cast.find(arrived.packet.origin)?;
                 Some(cast.verify(&arrived, cast.identity(node).public()))
             };
             assert_eq!(verdict(&post), Some(true), "{method:?}");
-            assert!(cast.was_issued(&post.open(address(1), cast.ids()[0]).unwrap()));
+            assert!(cast.was_issued(&post.open(address(1), cast.ids()[0], crate::WALL).unwrap()));
             let mut random = Random::new(5);
             for _ in 0..200 {
                 let garbled = post.garble(&[cast.ids()[0], cast.ids()[2]], &mut random);

@@ -21,7 +21,7 @@ impl Hostile {
             let state = if self.random.permille(500) { PeerState::Suspected } else { PeerState::Failed };
             let by = ids[if i == 0 { hand.node } else { by } as usize];
             let said = Accusation { id: ids[victim as usize], rank, state, by };
-            let packet = (hand.seal)(control_frame(&[MembershipMsg::Accuse(said)]));
+            let packet = (hand.seal)(control_frame(ids[to as usize], &[MembershipMsg::Accuse(said)]));
             hand.out.send.push((to, packet));
         }
     }

@@ -26,7 +26,10 @@ impl Hostile {
         let said = Announcement::sign(hand.common.cast.identity(hand.node), &mesh_key(MESH), &statement);
         let credential = me.credential().map_or(&[][..], |credential| credential.bytes());
         let announced = Announced { announcement: said.bytes(), credential };
-        let packet = (hand.seal)(control_frame(&[MembershipMsg::Announce(announced)]));
+        let packet = (hand.seal)(control_frame(
+            hand.common.cast.ids()[to as usize],
+            &[MembershipMsg::Announce(announced)],
+        ));
         hand.out.send.push((to, packet));
     }
 }

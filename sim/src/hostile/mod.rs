@@ -26,7 +26,7 @@ use octick_core::control::message::membership::MembershipMsg;
 use octick_core::control::{Control, Random, Statement};
 use octick_core::stamp::{Incarnation, Seq, Version};
 use octick_core::wire::ControlFrame;
-use octick_crypto::Identity;
+use octick_crypto::{Identity, NodeId};
 
 use crate::members::Common;
 use crate::seal::Packet;
@@ -145,17 +145,24 @@ impl Hostile {
         }
     }
 
-    /// A control frame that `identity` signs.
-    fn seal_as(&mut self, identity: &Identity, says: &[MembershipMsg<'_>], hand: &Hand<'_>) -> Packet {
+    /// A control frame for node `to` that `identity` signs.
+    fn seal_as(
+        &mut self,
+        identity: &Identity,
+        to: u32,
+        says: &[MembershipMsg<'_>],
+        hand: &Hand<'_>,
+    ) -> Packet {
         self.seq += 1;
         let version = Version::new(WALL + hand.now, identity.id());
-        hand.common.cast.seal_as(identity, Incarnation(1), Seq(self.seq), version, &control_frame(says))
+        let says = control_frame(hand.common.cast.ids()[to as usize], says);
+        hand.common.cast.seal_as(identity, Incarnation(1), Seq(self.seq), version, &says)
     }
 }
 
-/// The messages, in one control frame.
-fn control_frame(says: &[MembershipMsg<'_>]) -> Box<ControlFrame> {
-    let mut control_frame = Box::new(ControlFrame::new());
+/// The messages, in one control frame for `to`.
+fn control_frame(to: NodeId, says: &[MembershipMsg<'_>]) -> Box<ControlFrame> {
+    let mut control_frame = Box::new(ControlFrame::to(to));
     for message in says {
         assert!(message.write(&mut control_frame), "a few messages fit a control frame");
     }

@@ -30,7 +30,7 @@ impl Hostile {
                 // Many questions in one packet.
                 _ => vec![MembershipMsg::Hello; 200],
             };
-            let packet = self.seal_as(&identity, &asks, hand);
+            let packet = self.seal_as(&identity, to, &asks, hand);
             hand.out.forged.push((victim, to, packet));
         }
     }

@@ -10,6 +10,7 @@ use octick_core::control::message::membership::{Announced, MembershipMsg};
 use octick_crypto::Identity;
 
 use super::{Hand, Hostile};
+use crate::WALL;
 use crate::seal::{MESH, Packet, address};
 
 /// Keys of one node.
@@ -39,7 +40,7 @@ impl Hostile {
         let announcement =
             Announcement::sign(&identity, &mesh_key(MESH), &self.statement(&identity, hand.node, hand));
         let says = [MembershipMsg::Announce(Announced::of(&announcement)), MembershipMsg::Hello];
-        let packet = self.seal_as(&identity, &says, hand);
+        let packet = self.seal_as(&identity, to, &says, hand);
         hand.out.send.push((to, packet));
     }
 
@@ -48,7 +49,7 @@ impl Hostile {
         let last = self.sybils.iter().filter_map(|sybil| Some((*sybil.greeted.get(&from)?, sybil)));
         let Some((_, sybil)) = last.max_by_key(|(at, _)| *at) else { return };
         let identity = sybil.identity.clone();
-        let Some(arrived) = packet.open(address(from), identity.id()) else { return };
+        let Some(arrived) = packet.open(address(from), identity.id(), WALL + hand.now) else { return };
         let announcement =
             Announcement::sign(&identity, &mesh_key(MESH), &self.statement(&identity, hand.node, hand));
         for message in arrived.messages {
@@ -59,7 +60,7 @@ impl Hostile {
                 _ => continue,
             };
             let says = [answer, MembershipMsg::Announce(Announced::of(&announcement))];
-            let packet = self.seal_as(&identity, &says, hand);
+            let packet = self.seal_as(&identity, from, &says, hand);
             hand.out.send.push((from, packet));
         }
     }
