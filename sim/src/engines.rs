@@ -20,9 +20,10 @@ use octick_core::table::{Kernel, Region, Snapshot};
 use octick_core::wire::{Block8, Entries, Frame, Kind, Sealer, Stamp};
 use octick_crypto::{Identity, MeshKeys};
 
+use crate::role::Role;
 use crate::seal::{MESH, identity};
 use crate::trace::Mark;
-use crate::world::{Actor, Out, Role};
+use crate::world::{Actor, Out};
 use crate::{S, WALL};
 
 /// Slots of an origin: a run's shortest length. The first eight are written.

@@ -18,6 +18,7 @@
 //! | [`run`] | a scenario from its beginning to its verdict |
 //! | [`checkers`] | what must hold in every run |
 //! | [`memory`] | what a run takes, and whether it is there |
+//! | [`population`], [`role`], [`hostile`] | who the nodes are, what is true of them, and how those that lie behave |
 //! | [`report`] | what a run showed |
 
 #![forbid(unsafe_code)]
@@ -28,7 +29,9 @@ pub mod hostile;
 pub mod link;
 pub mod members;
 pub mod memory;
+pub mod population;
 pub mod report;
+pub mod role;
 pub mod run;
 pub mod scenario;
 pub mod seal;

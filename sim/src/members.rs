@@ -3,14 +3,9 @@
 //! The edge that a real node has around [`Control`] is here in short: sign and send control frames, introduce strangers, verify,
 //! hand over. What a control plane says of others is compared with what is true, which only a simulator knows.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
 
-use octick_core::admission::endorsement::authority_key;
-use octick_core::admission::grant::{ANY_REGION, WRITE_CELLS};
-use octick_core::admission::{Admission, Authority, AuthorityLog, Credential, Grant};
 use octick_core::control::id::Rank;
 use octick_core::control::message::announcement::{EPHEMERAL, mesh_key};
 use octick_core::control::message::kind::MessageKind;
@@ -18,76 +13,19 @@ use octick_core::control::{
     Announcement, Config, Control, MembershipSettings, NodeInit, Output, Partition, PeerState, Quorum,
     Random, Region,
 };
-use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
+use octick_core::stamp::{Incarnation, Run, Seq, Version};
 use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
 use octick_crypto::NodeId;
 
 use crate::hostile::{Hand, Hostile};
+use crate::population::{Common, run_of};
+use crate::role::Role;
 use crate::scenario::QuorumOf;
-use crate::seal::{Identities, MESH, Packet, address, identity, node_at};
+use crate::seal::{MESH, Packet, address, node_at};
 use crate::trace::Mark;
-use crate::world::{Actor, Out, Role};
+use crate::world::{Actor, Out};
 use crate::{S, WALL};
-
-/// What is true of the nodes, and how what they believe compares with it. Times are the world's.
-#[derive(Debug, Default)]
-pub struct Truth {
-    /// Since when each node runs; nothing if it does not.
-    pub up_since: Vec<Option<u64>>,
-    /// The life that each node is in, or was in last.
-    pub life: Vec<u32>,
-    /// When each node last crashed.
-    pub crashed_at: Vec<u64>,
-    /// From the start of the later of two nodes to the moment one first believes the other live, microseconds.
-    pub met_after: Vec<u32>,
-    /// From a crash to the moment somebody declares the node dead, microseconds.
-    pub missed_after: Vec<u32>,
-    /// Running nodes that somebody suspected.
-    pub false_suspicions: u64,
-    /// Running nodes that somebody declared dead.
-    pub false_deaths: u64,
-    /// Members that came back without a new word of their own.
-    pub resurrected: u64,
-    /// Control frames that were heeded and that nobody had issued.
-    pub unsigned: u64,
-    /// Control frames that were refused for their signature.
-    pub forged: u64,
-    /// Most members on one node's record.
-    pub records_max: usize,
-    /// Members that were believed in without a credential, where one is needed.
-    pub strangers: u64,
-    /// Times that somebody held a running node without slots which its credential grants.
-    pub robbed: u64,
-    /// Announcements from the far future that were believed.
-    pub postdated: u64,
-}
-
-/// What all members of a run share.
-pub struct Common {
-    /// Everybody's keys.
-    pub cast: Identities,
-    /// Whom all admit.
-    pub admission: Admission,
-    /// Each node's, where credentials are needed.
-    pub credentials: Vec<Arc<Credential>>,
-    /// How each node behaves.
-    pub roles: Vec<Role>,
-    /// When hostile nodes end their doings.
-    pub hostile_until: u64,
-    /// Where each node is at home.
-    pub regions: Vec<u16>,
-    /// What is true.
-    pub truth: RefCell<Truth>,
-    /// What is taken for a quorum.
-    pub quorum_of: QuorumOf,
-    /// Every so many-th node is ephemeral.
-    pub ephemeral_every: u32,
-    /// The settings of all, but for their seeds.
-    pub settings: MembershipSettings,
-    /// Decides all randomness.
-    pub seed: u64,
-}
 
 /// A node with a control plane.
 pub struct MemberNode {
@@ -300,35 +238,6 @@ impl MemberNode {
 
 /// How far ahead an announcement is from the far future, microseconds.
 const POSTDATED: u64 = 600 * S;
-
-/// The slots of a node where credentials are needed.
-pub fn run_of(node: u32) -> Run {
-    Run { first: Slot(16 * node), len: 16 }
-}
-
-/// Whom to admit where credentials are needed, and everybody's credential.
-pub fn credentials(cast: &Identities, seed: u64) -> (Admission, Vec<Arc<Credential>>) {
-    let authority = identity(seed, u32::MAX);
-    let root = Authority::new(vec![authority.public().clone()], 1).expect("one key, one signature");
-    let now = (WALL / S) as u32;
-    let issue = |node: u32| {
-        let grant = Grant {
-            serial: 1 + u64::from(node),
-            member: cast.ids()[node as usize],
-            from: now - 3_600,
-            until: now + 86_400,
-            grace: 3_600,
-            region: ANY_REGION,
-            roles: 0,
-            rights: WRITE_CELLS,
-            name: format!("node-{node}"),
-            runs: vec![run_of(node)],
-        };
-        Arc::new(Credential::issue(&grant, &authority_key(MESH), &[&authority]).expect("a sound grant"))
-    };
-    let log = AuthorityLog::new(authority_key(MESH), root);
-    (Admission::issued(log), (0..cast.ids().len() as u32).map(issue).collect())
-}
 
 impl Actor for MemberNode {
     type Packet = Packet;

@@ -11,12 +11,14 @@ use crate::checkers::quorum::{LOOK, OneQuorum};
 use crate::checkers::{self, Evidence, judge};
 use crate::engines::{self, EngineNode, Workload};
 use crate::link::{Links, Who};
-use crate::members::{self, MemberNode, Truth};
+use crate::members::MemberNode;
+use crate::population::{self, Truth};
 use crate::report::Report;
+use crate::role::Role;
 use crate::scenario::{Admit, Fault, Scenario, What};
 use crate::seal::{Identities, Signatures};
 use crate::updates::{self, Repair, SpreadNode};
-use crate::world::{Actor, Host, Role, World};
+use crate::world::{Actor, Host, World};
 use crate::{MS, S};
 
 /// What a run leaves.
@@ -89,9 +91,9 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     let cast = Identities::new(scenario.nodes, scenario.seed, scenario.signatures());
     let (admission, credentials) = match scenario.admission {
         Admit::Anyone => (Admission::default(), Vec::new()),
-        Admit::Credentialed => members::credentials(&cast, scenario.seed),
+        Admit::Credentialed => population::credentials(&cast, scenario.seed),
     };
-    let common = Rc::new(members::Common {
+    let common = Rc::new(population::Common {
         cast,
         admission,
         credentials,

@@ -4,8 +4,8 @@ use octick_core::control::Random;
 use serde::Deserialize;
 
 use crate::link::{LinkConditions, Who};
+use crate::role::Role;
 use crate::seal::Signatures;
-use crate::world::Role;
 
 /// What runs on the nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -260,7 +260,7 @@ impl Scenario {
                 "leave or force_leave is for members",
             ),
             (
-                self.roles.iter().all(|role| role.is_for(self.what) && *role != Role::Honest),
+                self.roles.iter().all(|role| fits(*role, self.what) && *role != Role::Honest),
                 "roles has one that is not for what runs",
             ),
             (
@@ -336,5 +336,14 @@ impl Scenario {
             acts,
             ..Self::default()
         }
+    }
+}
+
+/// Whether nodes that run this may play the role.
+fn fits(role: Role, what: What) -> bool {
+    match role {
+        Role::Honest | Role::Silent | Role::Garbage => true,
+        Role::Equivocator => what != What::Updates,
+        _ => what == What::Members,
     }
 }

@@ -17,8 +17,9 @@ use octick_core::control::message::gossip::Gossip;
 use octick_core::control::{Random, Region};
 use octick_crypto::NodeId;
 
+use crate::role::Role;
 use crate::trace::Mark;
-use crate::world::{Actor, Out, Role};
+use crate::world::{Actor, Out};
 
 /// Bytes of an update, its frame included.
 pub const UPDATE_LEN: usize = 200;

@@ -5,10 +5,9 @@
 //! clone of a pointer.
 
 use octick_core::control::Random;
-use serde::Deserialize;
 
 use crate::link::{End, Links, Who};
-use crate::scenario::What;
+use crate::role::Role;
 use crate::trace::{Mark, Trace};
 use crate::wheel::Wheel;
 
@@ -43,49 +42,6 @@ pub trait Actor {
 
     /// What a node of an evil role sends instead of `packet`.
     fn misbehave(&mut self, role: Role, packet: Self::Packet, random: &mut Random) -> Option<Self::Packet>;
-}
-
-/// How a node behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// As the code says.
-    #[default]
-    Honest,
-    /// Takes everything in and sends nothing but what makes it known.
-    Silent,
-    /// Damages what it sends.
-    Garbage,
-    /// Says one thing to some and another to others, both signed.
-    Equivocator,
-    /// Joins under many keys; this and what follows is in [`hostile`](crate::hostile).
-    Sybil,
-    /// Accuses members that run, in its own and in made-up names.
-    Accuser,
-    /// Sends what others said again, later and to others.
-    Replayer,
-    /// Asks in a victim's name, so that answers go to the victim.
-    Reflector,
-    /// Claims the slots of others.
-    Claimant,
-    /// Dates what it says of itself far ahead.
-    Postdater,
-}
-
-impl Role {
-    /// Whether nodes that run this may play it.
-    pub fn is_for(self, what: What) -> bool {
-        match self {
-            Self::Honest | Self::Silent | Self::Garbage => true,
-            Self::Equivocator => what != What::Updates,
-            _ => what == What::Members,
-        }
-    }
-
-    /// Whether it signs by keys that are no node's.
-    pub fn signs_for_others(self) -> bool {
-        matches!(self, Self::Sybil | Self::Reflector)
-    }
 }
 
 /// What an actor wants done.

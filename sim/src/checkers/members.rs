@@ -33,6 +33,6 @@ fn there(world: &World<MemberNode>, node: u32) -> impl Fn(u32) -> bool + '_ {
     let region = world.hosts[node as usize].region;
     move |other| {
         let host = &world.hosts[other as usize];
-        other != node && !host.down && host.region == region && host.role == crate::world::Role::Honest
+        other != node && !host.down && host.region == region && host.role == crate::role::Role::Honest
     }
 }

@@ -7,7 +7,8 @@
 
 use crate::link::End;
 use crate::members::MemberNode;
-use crate::world::{Role, World};
+use crate::role::Role;
+use crate::world::World;
 use crate::{MS, S};
 
 /// How often to look, microseconds.

@@ -3,7 +3,7 @@
 use octick_core::control::PeerState;
 use octick_core::control::message::membership::{Accusation, MembershipMsg};
 
-use super::{Hand, Hostile, control_frame};
+use super::hostile::{Hand, Hostile, control_frame};
 
 /// Accusations in one strike.
 const AT_ONCE: usize = 4;

@@ -5,9 +5,9 @@ use octick_core::control::message::announcement::{Announcement, Claim, mesh_key}
 use octick_core::control::message::membership::{Announced, MembershipMsg};
 use octick_core::stamp::Version;
 
-use super::{Hand, Hostile, control_frame};
+use super::hostile::{Hand, Hostile, control_frame};
 use crate::WALL;
-use crate::members::run_of;
+use crate::population::run_of;
 use crate::seal::MESH;
 
 impl Hostile {

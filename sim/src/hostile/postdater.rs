@@ -5,7 +5,7 @@ use octick_core::control::message::announcement::{Announcement, mesh_key};
 use octick_core::control::message::membership::{Announced, MembershipMsg};
 use octick_core::stamp::Version;
 
-use super::{Hand, Hostile, control_frame};
+use super::hostile::{Hand, Hostile, control_frame};
 use crate::seal::MESH;
 use crate::{S, WALL};
 

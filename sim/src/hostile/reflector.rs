@@ -4,7 +4,7 @@ use octick_core::control::message::announcement::{Announcement, mesh_key};
 use octick_core::control::message::membership::{Announced, MembershipMsg};
 use octick_crypto::Identity;
 
-use super::{Hand, Hostile};
+use super::hostile::{Hand, Hostile};
 use crate::seal::MESH;
 
 /// Questions in one strike.

@@ -1,6 +1,6 @@
 //! Sends what it heard again, from the address that it came from: at once and late, to whom it was meant for and to others.
 
-use super::{Hand, Heard, Hostile};
+use super::hostile::{Hand, Heard, Hostile};
 
 /// Packets in one strike.
 const AT_ONCE: usize = 6;

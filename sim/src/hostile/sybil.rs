@@ -1,34 +1,13 @@
 //! One node, a dozen keys: each greets, announces itself, and answers what it is asked, so that it looks like a member.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
-use octick_core::control::Random;
 use octick_core::control::message::announcement::{Announcement, mesh_key};
 use octick_core::control::message::kind::MessageKind;
 use octick_core::control::message::membership::{Announced, MembershipMsg};
-use octick_crypto::Identity;
 
-use super::{Hand, Hostile};
+use super::hostile::{Hand, Hostile};
+use super::keys::KEYS;
 use crate::WALL;
 use crate::seal::{MESH, Packet, address};
-
-/// Keys of one node.
-const KEYS: usize = 12;
-
-/// A made-up member.
-pub(super) struct Sybil {
-    identity: Rc<Identity>,
-    /// Whom it greeted.
-    greeted: BTreeMap<u32, u64>,
-}
-
-/// A dozen keys that no authority has seen.
-pub(super) fn of(random: &mut Random) -> Vec<Sybil> {
-    let key =
-        |random: &mut Random| Rc::new(Identity::from_seed(&std::array::from_fn(|_| random.u64() as u8)));
-    (0..KEYS).map(|_| Sybil { identity: key(random), greeted: BTreeMap::new() }).collect()
-}
 
 impl Hostile {
     /// One of the keys greets somebody.
