@@ -13,6 +13,7 @@
 //! | [`merge_twin`] | frames for the three tables | every kernel equals a `BTreeMap` |
 //! | [`config`] | a configuration file | refused with a reason, or settings that contradict nothing |
 //! | [`control`] | control frames of honest, lying and garbling members | no panic, bounds hold, nobody is believed who did not sign |
+//! | [`issued`] | the same where credentials decide who belongs: grants, revocations, time | nobody lives or writes but by a credential that holds |
 //! | [`dump`] | a capture, or frames | no panic, and every byte is accounted for |
 //! | [`reconcile`] | control frames of an honest and a lying peer about sets | no panic, sessions, memory and bytes keep their bounds |
 //! | [`verify_vs_reference`] | signatures, honest and bent | every kernel gives the verdicts of `verify_strict` |
@@ -30,6 +31,7 @@ pub mod cursor;
 pub mod dump;
 pub mod frame_parse;
 pub mod ingress;
+pub mod issued;
 pub mod merge_twin;
 pub mod reconcile;
 pub mod script;
@@ -42,7 +44,7 @@ pub mod world;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name: of its wrapper, its corpus and its module.
-pub const TARGETS: [(&str, Body); 10] = [
+pub const TARGETS: [(&str, Body); 11] = [
     ("admission", admission::run),
     ("build_parse", build_parse::run),
     ("config", config::run),
@@ -50,6 +52,7 @@ pub const TARGETS: [(&str, Body); 10] = [
     ("dump", dump::run),
     ("frame_parse", frame_parse::run),
     ("ingress", ingress::run),
+    ("issued", issued::run),
     ("merge_twin", merge_twin::run),
     ("reconcile", reconcile::run),
     ("verify_vs_reference", verify_vs_reference::run),

@@ -38,6 +38,14 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             let scattered = structured(20, 600, |bytes| bytes[0] &= 0x0F);
             script::stories().into_iter().chain(scattered).collect()
         }
+        // Most steps begin with an announcement, and most of those with a credential that holds.
+        "issued" => structured(32, 400, |bytes| {
+            bytes[1..].chunks_mut(6).for_each(|step| {
+                step[0] |= 0x80;
+                step.iter_mut().skip(2).take(1).for_each(|how| *how &= 0x0C);
+                step.iter_mut().skip(4).take(1).for_each(|shown| *shown &= 0x4E);
+            });
+        }),
         "merge_twin" => structured(40, 400, |_| ()),
         // Most steps open, answer and deliver; the others lie.
         "reconcile" => structured(40, 700, |bytes| {

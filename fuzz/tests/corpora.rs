@@ -73,6 +73,11 @@ fn ingress() {
 }
 
 #[test]
+fn issued() {
+    replay("issued");
+}
+
+#[test]
 fn merge_twin() {
     replay("merge_twin");
 }
@@ -133,4 +138,24 @@ fn the_generated_seeds_are_the_committed_ones() {
             assert!(same, "{target}/{name} differs; run: cargo run -p octick-fuzz --example seed");
         }
     }
+}
+
+/// The sum over the corpus: what the open mesh of `control` never meets, this one does.
+#[test]
+fn the_issued_corpus_meets_every_refusal_of_admission() {
+    let mut met = Vec::new();
+    for (_, bytes) in corpus("issued") {
+        let refusals = octick_fuzz::issued::play(&bytes);
+        met.extend(Refusal::ALL.into_iter().filter(|refusal| refusals.get(*refusal) > 0));
+    }
+    let wanted = [
+        Refusal::NoCredential,
+        Refusal::CredentialUnsound,
+        Refusal::CredentialExpired,
+        Refusal::Revoked,
+        Refusal::Ungranted,
+        Refusal::DecisionUnsound,
+    ];
+    let missed: Vec<Refusal> = wanted.into_iter().filter(|refusal| !met.contains(refusal)).collect();
+    assert!(missed.is_empty(), "never met: {missed:?}; met {met:?}");
 }
