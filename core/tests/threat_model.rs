@@ -5,10 +5,9 @@ use std::path::Path;
 
 /// Every `file.rs`: `test_name` pair of the page: paths and names in backticks, a colon between.
 fn named(page: &str) -> Vec<(String, String)> {
-    let mut quoted = page.split('`').skip(1).step_by(2).peekable();
     let mut file = None;
     let mut pairs = Vec::new();
-    while let Some(word) = quoted.next() {
+    for word in page.split('`').skip(1).step_by(2) {
         if word.ends_with(".rs") || word.ends_with(".toml") {
             file = Some(word.to_owned());
         } else if let Some(file) = &file

@@ -342,7 +342,14 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
             let rank = members.find(id(about)).map(|place| members.get(place).rank());
             let rank = rank.unwrap_or((Incarnation(1), Version(input.u64())));
             let state = if op & 0x40 == 0 { PeerState::Suspected } else { PeerState::Failed };
-            let said = Accusation { id: id(about), rank, state, by: id(who) };
+            let said = Accusation { id: id(about), rank, state, by: id(who), signature: None };
+            // By itself, by another that it names, or by nobody.
+            let said = match input.u8() % 4 {
+                0 => said,
+                1 => Accusation { signature: Some([7; 64]), ..said },
+                2 => Accusation { by: id(1), ..said },
+                _ => said.sign(&World::get().people[who], &mesh_key("fuzz")),
+            };
             let _ = MembershipMsg::Accuse(said).write(&mut control_frame);
         }
         _ => {

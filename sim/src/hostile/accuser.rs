@@ -1,9 +1,11 @@
 //! Says of members that run that they are suspected or failed, and that others noticed.
 
 use octick_core::control::PeerState;
+use octick_core::control::message::announcement::mesh_key;
 use octick_core::control::message::membership::{Accusation, MembershipMsg};
 
 use super::hostile::{Hand, Hostile, control_frame};
+use crate::seal::MESH;
 
 /// Accusations in one strike.
 const AT_ONCE: usize = 4;
@@ -19,8 +21,19 @@ impl Hostile {
         for i in 0..AT_ONCE {
             let (to, by) = (self.somebody(hand), self.somebody(hand));
             let state = if self.random.permille(500) { PeerState::Suspected } else { PeerState::Failed };
-            let by = ids[if i == 0 { hand.node } else { by } as usize];
-            let said = Accusation { id: ids[victim as usize], rank, state, by };
+            let said = |by: u32, signature| Accusation {
+                id: ids[victim as usize],
+                rank,
+                state,
+                by: ids[by as usize],
+                signature,
+            };
+            // In its own name, which it signs; in another's, which it cannot; and in nobody's but the frame's.
+            let said = match i {
+                0 => said(hand.node, None).sign(hand.common.cast.identity(hand.node), &mesh_key(MESH)),
+                1 => said(by, Some([i as u8; 64])),
+                _ => said(by, None),
+            };
             let packet = (hand.seal)(control_frame(ids[to as usize], &[MembershipMsg::Accuse(said)]));
             hand.out.send.push((to, packet));
         }
