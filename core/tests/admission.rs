@@ -322,3 +322,16 @@ fn an_open_mesh_with_an_authority_counts_only_whom_it_knows() {
     let healthy = octick_core::control::Partition::Healthy;
     assert!((0..4).all(|i| mesh.partition(i) == healthy), "whether they are there or not");
 }
+
+#[test]
+fn a_member_that_was_granted_nothing_to_write_has_all_its_rights() {
+    let mut mesh = Mesh::new(11);
+    mesh.admission = Admission::issued(log());
+    mesh.credentials = vec![issue(&grant(0, 1)), issue(&Grant { rights: 0, runs: vec![], ..grant(1, 2) })];
+    mesh.add(&[run_of(0)]);
+    mesh.add(&[]);
+    mesh.run_to(5 * S, Mesh::agrees);
+    mesh.run(3 * S);
+    assert_eq!(mesh.nodes[1].rights, Rights::Full, "nothing of it is over");
+    assert!(knows(&mesh, 0, 1));
+}

@@ -71,7 +71,7 @@ fn rights(admission: &Admission) -> String {
     let granted = admission.credential.as_ref();
     match (&admission.denied, granted) {
         (Some(why), _) => format!("NONE: this node is no member of its mesh: {why}"),
-        (None, Some(granted)) => format!("{}; {}", granted.summary(), granted.says),
+        (None, Some(granted)) => granted.summary(),
         (None, None) if admission.rule == "open" => "no credential: slots that nobody else has".into(),
         (None, None) => "by configuration".into(),
     }

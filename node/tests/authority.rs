@@ -372,7 +372,7 @@ fn a_file_says_what_it_grants_and_whether_to_believe_it() {
     for part in [
         "credential  serial 1 of worker-1\n",
         "16 slots, 0 to 15; it may write their cells; any region",
-        "trusted     yes, ",
+        "trusted     yes: its one key signs, after ",
     ] {
         assert!(says.contains(part), "{says}");
     }
@@ -429,7 +429,7 @@ fn the_list_fits_a_terminal() {
     assert!(lines[1].contains("0+16") && lines[1].ends_with("valid"), "{says}");
     assert!(lines[2].starts_with("b ") && lines[2].ends_with("revoked"), "{says}");
     assert_eq!(lines[3], "2 members, 1 of them revoked; 16 of 64 slots are given");
-    assert_eq!(lines[4], "1 decision; 1 of 1 key sign");
+    assert_eq!(lines[4], "1 decision; its one key signs");
 }
 
 #[test]
@@ -444,7 +444,7 @@ fn more_slots_than_were_asked_for_are_explained_and_what_was_revoked_does_not_ho
     authority(&dir, "revoke a", &[]);
     let (code, shown, _) = run(&dir, &["authority", "show", "authority/a.credential"]);
     assert!(code == 1 && shown.contains("void: it was revoked") && !shown.contains("it holds"), "{shown}");
-    assert!(shown.contains("by 1 of 1 key, after 1 decision"), "{shown}");
+    assert!(shown.contains("no: its one key signs, after 1 decision"), "{shown}");
     let why = refusal(&dir, "show nope", &[]);
     assert_eq!(
         why,

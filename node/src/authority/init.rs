@@ -10,6 +10,7 @@ use octick_crypto::{Identity, key_file};
 use super::folder::Folder;
 use super::register::Register;
 use super::store::Store;
+use super::words::signing;
 use crate::failure::Failure;
 use crate::keygen::hex;
 use crate::output::{say, wrap};
@@ -98,11 +99,7 @@ pub(super) fn write_keys(store: &Store, files: &[String], identities: &[Identity
 
 fn say_made(store: &Store, register: &Register) -> Result<(), Failure> {
     let root = &register.root;
-    let (threshold, keys) = (root.threshold(), root.keys().len());
-    say(format_args!(
-        "authority  mesh {:?}, {} slots; {threshold} of {keys} keys sign",
-        register.mesh, register.slots
-    ))?;
+    say(format_args!("authority  mesh {:?}, {} slots; {}", register.mesh, register.slots, signing(root)))?;
     for name in &register.key_files {
         say(format_args!("key        {}", store.path(name).display()))?;
     }

@@ -12,7 +12,7 @@ use super::folder::Folder;
 use super::issue::now;
 use super::register::{Decided, Member, Register, short};
 use super::store;
-use super::words::{day, total};
+use super::words::{day, signing, total};
 use crate::failure::Failure;
 use crate::keygen::hex;
 use crate::output::{COLUMNS, Column, columns, counted, say};
@@ -118,12 +118,11 @@ fn sums(register: &Register) -> String {
     let revoked = register.members.len() - register.holders().count();
     let given = u64::from(register.slots) - total(&register.free());
     format!(
-        "{}, {revoked} of them revoked; {given} of {} slots are given\n{}; {} of {} sign",
+        "{}, {revoked} of them revoked; {given} of {} slots are given\n{}; {}",
         counted(register.members.len(), "member"),
         register.slots,
         counted(register.decisions.len(), "decision"),
-        authority.threshold(),
-        counted(authority.keys().len(), "key")
+        signing(authority)
     )
 }
 

@@ -14,7 +14,7 @@ use super::document::{self, Document, read_decisions};
 use super::issue::now;
 use super::register::short;
 use super::store;
-use super::words::{moment, slots, unhex};
+use super::words::{moment, signing, slots, unhex};
 use crate::failure::Failure;
 use crate::output::{counted, say, wrap};
 
@@ -124,13 +124,8 @@ fn credential(bytes: &[u8], trust: Option<&AuthorityLog>, now: u64) -> Result<Be
         },
     };
     let (authority, decided) = (trust.authority(), trust.len());
-    let after = format!(
-        "by {} of {}, after {}",
-        authority.threshold(),
-        counted(authority.keys().len(), "key"),
-        counted(decided as usize, "decision")
-    );
-    field("trusted", &format!("{}, {after}", if believed.is_ok() { "yes" } else { "no" }))?;
+    let after = format!("{}, after {}", signing(authority), counted(decided as usize, "decision"));
+    field("trusted", &format!("{}: {after}", if believed.is_ok() { "yes" } else { "no" }))?;
     Ok(believed)
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use octick_core::admission::Authority;
 use octick_core::stamp::Run;
 
 use crate::log::rfc3339;
@@ -27,6 +28,15 @@ pub(crate) fn slots(runs: &[Run]) -> String {
     match &each[..] {
         [] => "no slots".into(),
         each => format!("{} slots, {}", total(runs), each.join(" and ")),
+    }
+}
+
+/// Whose signatures it takes, as in `its one key signs` and `2 of its 3 keys sign`.
+pub(crate) fn signing(authority: &Authority) -> String {
+    match (authority.threshold(), authority.keys().len()) {
+        (_, 1) => "its one key signs".into(),
+        (1, keys) => format!("1 of its {keys} keys signs"),
+        (threshold, keys) => format!("{threshold} of its {keys} keys sign"),
     }
 }
 

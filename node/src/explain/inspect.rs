@@ -15,7 +15,7 @@ use octick::pool::Pool;
 use octick::socket::{Backend, Choice, Filter, Socket, SocketSettings, Why};
 
 use crate::admin::Token;
-use crate::authority::words::slots;
+use crate::authority::words::{signing, slots};
 use crate::config::{AdmissionSettings, Backend as WantedBackend, Mode, Rule, Settings};
 use crate::output::{counted, wrap};
 use crate::run::{library_settings, read_key};
@@ -104,11 +104,7 @@ fn rule(settings: &Settings) -> Finding {
         (Rule::Listed, _) => "listed: this node and the peers of its file".into(),
         (Rule::Issued, None) => unreachable!("the file was checked"),
         (Rule::Issued, Some(root)) => {
-            format!(
-                "issued: whoever has a credential that {} of {} sign",
-                root.threshold(),
-                counted(root.keys().len(), "key")
-            )
+            format!("issued: whoever has a credential of the mesh's authority; {}", signing(root))
         }
     };
     finding("rule", Ok(line))

@@ -60,7 +60,7 @@ fn summary(f: &mut fmt::Formatter<'_>, members: &Members) -> fmt::Result {
     writeln!(f, "{}", wrap(&format!("admission: {}", members.admission), 2))?;
     match (&members.admission.denied, &members.admission.credential) {
         (Some(why), _) => {
-            writeln!(f, "{}", wrap(&format!("NO MEMBER: of this node others hold that {why}"), 2))
+            writeln!(f, "{}", wrap(&format!("NO MEMBER: others do not take this node for one: {why}"), 2))
         }
         (None, Some(granted)) if members.admission.rights != "full" => {
             writeln!(f, "{}", wrap(&format!("this node's credential: {}", granted.says), 2))

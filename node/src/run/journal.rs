@@ -6,17 +6,26 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use octick::{MeshEvent, NextEvent, NodeId, Partition, PeerState, Region, Rights};
+use octick::admission::Decision;
+use octick::{Credential, MeshEvent, NextEvent, NodeId, Partition, PeerState, Region, Rights};
 use tracing::field::display;
 use tracing::{debug, error, info, warn};
+
+/// What was told last of a member.
+struct Known {
+    state: PeerState,
+    /// With its name.
+    credential: Option<Arc<Credential>>,
+}
 
 /// Turns events into lines.
 pub(super) struct Journal {
     own: NodeId,
     /// Whether the node was told where to begin: the first node of a mesh is not alone, it is early.
     seeded: bool,
-    states: HashMap<NodeId, PeerState>,
+    members: HashMap<NodeId, Known>,
     partitioned: bool,
     /// Whether it was said that the state is not saved.
     unsaved: bool,
@@ -24,7 +33,7 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn new(own: NodeId, seeded: bool) -> Self {
-        Self { own, seeded, states: HashMap::new(), partitioned: false, unsaved: false }
+        Self { own, seeded, members: HashMap::new(), partitioned: false, unsaved: false }
     }
 
     /// Logs that the node's state cannot be saved, once, and that it can again.
@@ -52,21 +61,24 @@ impl Journal {
     fn event(&mut self, event: &MeshEvent) {
         match event {
             MeshEvent::Member { id, state, region, address, credential } => {
-                let name = credential.as_ref().map(|credential| credential.grant().name.as_str());
-                self.member(*id, name, *state, *region, *address);
+                let known = Known { state: *state, credential: credential.clone() };
+                let before = self.members.insert(*id, known).map(|before| before.state);
+                self.member(*id, before, *state, *region, *address);
             }
             MeshEvent::Forgotten(id) => {
-                self.states.remove(id);
-                debug!(id = %id, "member forgotten");
+                debug!(id = %id, name = self.name(*id), "member forgotten");
+                self.members.remove(id);
             }
             MeshEvent::SlotsLost { run, to } => warn!(
                 first = run.first.0,
                 count = run.len,
                 to = %to,
+                name = self.name(*to),
                 "slots belong to another member, whose claim is older: give this node others in [[agents]]"
             ),
             MeshEvent::Conflict { id, other } => error!(
                 id = %id,
+                name = self.name(*id),
                 other = other.map(display),
                 "two processes use one key, and the earlier one ends: give each a key of its own"
             ),
@@ -84,16 +96,21 @@ impl Journal {
                 warn!("no seed answers: this node works alone and keeps trying; see membership.seeds");
             }
             MeshEvent::Alone => {}
-            MeshEvent::Decided(decision) => {
-                info!(number = decision.number(), decision = %decision.decision(), "the mesh's authority decided");
+            MeshEvent::Decided(signed) => {
+                let name = match signed.decision() {
+                    Decision::Revoke { member, .. } => self.name(*member),
+                    Decision::Rotate { .. } | Decision::Appoint { .. } | Decision::Dismiss { .. } => None,
+                };
+                info!(number = signed.number(), name, decision = %signed.decision(), "the mesh's authority decided");
             }
             MeshEvent::AuthorityContradicts(number) => error!(
                 number,
                 "two decisions of the mesh's authority bear one number: its keys are used twice, and nodes may differ in whom they trust"
             ),
             MeshEvent::Rights(Rights::Full) => info!("this node's credential holds"),
+            // That it ends is warned of before, and all the while.
             MeshEvent::Rights(Rights::Grace) => {
-                warn!("this node's credential is over and holds a little longer: renew it");
+                debug!("this node's credential is over and holds a little longer")
             }
             MeshEvent::Rights(Rights::ReadOnly) => {
                 error!("this node's credential is over: it reads, and may not write");
@@ -101,23 +118,31 @@ impl Journal {
             MeshEvent::Rights(Rights::Denied(why)) => {
                 error!(why = %why, "this node is no member of its mesh");
             }
-            MeshEvent::NotLearnt { id, why } => warn!(id = %id, why = %why, "member not taken as it is"),
+            MeshEvent::NotLearnt { id, why } => {
+                warn!(id = %id, name = self.name(*id), why = %why, "member not taken as it is");
+            }
         }
+    }
+
+    /// What the mesh's authority calls a member.
+    fn name(&self, id: NodeId) -> Option<&str> {
+        let credential = self.members.get(&id)?.credential.as_ref()?;
+        Some(&credential.grant().name)
     }
 
     /// That this node itself is there goes without saying.
     fn member(
-        &mut self,
+        &self,
         id: NodeId,
-        name: Option<&str>,
+        before: Option<PeerState>,
         state: PeerState,
         region: Region,
         address: Option<SocketAddr>,
     ) {
-        let before = self.states.insert(id, state);
         if id == self.own {
             return;
         }
+        let name = self.name(id);
         let (region, address) = (region.0, address.map(display));
         match (before, state) {
             (before, after) if before == Some(after) => {

@@ -152,7 +152,10 @@ impl Membership {
         let me = self.me().clone();
         let rights = match self.standing(now, &me) {
             Ok(standing) if standing.in_grace => Rights::Grace,
-            Ok(standing) if !standing.writes && me.credential().is_some() => Rights::ReadOnly,
+            // A credential that holds and grants nothing to write is all that it says.
+            Ok(standing) if !standing.writes && !standing.counts && me.credential().is_some() => {
+                Rights::ReadOnly
+            }
             Ok(_) => Rights::Full,
             Err(denied) => Rights::Denied(denied),
         };

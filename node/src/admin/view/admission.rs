@@ -6,7 +6,6 @@ use octick::admission::Grant;
 use octick::{Credential, MeshView, Rights, Rule};
 use serde::{Deserialize, Serialize};
 
-use crate::authority::words::day;
 use crate::trust::{now, reach};
 
 /// By which rule a node admits members, and what it may do itself.
@@ -100,8 +99,8 @@ impl fmt::Display for Admission {
 }
 
 impl Granted {
-    /// The name, the serial and the last day, in words for people.
+    /// Name and serial, how far it reaches, and what there is to do, in words for people.
     pub fn summary(&self) -> String {
-        format!("{}, serial {}, until {}", self.name, self.serial, day(self.until))
+        format!("{}, serial {}; {}", self.name, self.serial, self.says)
     }
 }
