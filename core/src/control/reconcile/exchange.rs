@@ -263,7 +263,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         }
         let key = Key::of("symbols", their_share, self.share);
         let coder = Coder::of(key, self.names.iter().copied());
-        self.stage = Stage::Coding { coder, end: symbols.max(4), sent: 0 };
+        self.stage = Stage::Coding { coder, end: symbols, sent: 0 };
     }
 
     fn handle_want(&mut self, ctx: &mut Context<'_, P, N>, names: &[u8]) -> Result<(), SessionRefusal> {

@@ -1,3 +1,5 @@
+mod bounds;
+
 use super::super::message::PAGE_LEN;
 use super::super::sketch;
 use super::*;
