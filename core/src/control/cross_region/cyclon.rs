@@ -313,4 +313,55 @@ mod tests {
         node.handle_ask(WALL, id(9), &[moved]);
         assert_eq!(node.view(), [descriptor(2, WALL)]);
     }
+
+    #[test]
+    fn an_exchange_gives_away_the_oldest_and_keeps_no_more_than_a_view() {
+        let mut node = sampling(1);
+        (2..40).for_each(|i| node.meet(descriptor(i, Wall(WALL.0 - u64::from(i) * S))));
+        let held = |node: &Sampling| node.view().iter().map(|known| known.id).collect::<BTreeSet<_>>();
+        assert_eq!(held(&node), (2..12).map(id).collect(), "there was room for ten");
+        let own = descriptor(1, WALL);
+        let (partner, offered) = node.begin(S, own).unwrap();
+        assert_eq!((partner.id, node.view().len()), (id(11), VIEW - 1), "it is gone if it does not answer");
+        let ids: BTreeSet<_> = offered.iter().map(|offered| offered.id).collect();
+        assert_eq!((ids.len(), offered.len(), offered.last()), (SHUFFLE, SHUFFLE, Some(&own)));
+        assert!(!ids.contains(&partner.id));
+        // One place is free; what was sent makes room for the others, and nothing else does.
+        let theirs: Vec<Descriptor> = (50..50 + SHUFFLE as u32).map(|i| descriptor(i, WALL)).collect();
+        let kept: BTreeSet<_> = held(&node).difference(&ids).copied().collect();
+        assert!(node.handle_answer(2 * S, WALL, partner.id, &theirs));
+        let after = held(&node);
+        assert!(node.view().len() == VIEW && kept.is_subset(&after));
+        assert!(theirs.iter().all(|descriptor| after.contains(&descriptor.id)));
+        assert!(!node.handle_answer(2 * S, WALL, partner.id, &theirs), "once");
+    }
+
+    #[test]
+    fn who_asks_is_answered_with_others_and_never_with_itself() {
+        let mut node = sampling(1);
+        assert_eq!(node.handle_ask(WALL, id(9), &[descriptor(9, WALL), descriptor(1, WALL)]), None);
+        assert_eq!(node.view(), [descriptor(9, WALL)], "this node is not in its own view");
+        assert_eq!(node.handle_ask(WALL, id(9), &[]), None, "there is nobody else to tell it of");
+        node.meet(descriptor(8, WALL));
+        assert_eq!(node.handle_ask(WALL, id(9), &[]), Some(Vec::from([descriptor(8, WALL)])));
+    }
+
+    #[test]
+    fn a_member_that_is_gone_is_forgotten_and_no_other_and_a_later_word_of_one_replaces_the_earlier() {
+        let mut node = sampling(1);
+        [2, 3].iter().for_each(|i| node.meet(descriptor(*i, WALL)));
+        node.forget(id(2));
+        assert_eq!(node.view(), [descriptor(3, WALL)]);
+        let later = descriptor(3, WALL.later(S));
+        node.meet(later);
+        assert_eq!(node.view(), [later]);
+    }
+
+    #[test]
+    fn descriptors_are_taken_up_to_the_age_and_the_lead_that_a_member_may_have() {
+        let (old, ahead) = (Wall(WALL.0 - AGE_MAX), WALL.later(AHEAD_MAX));
+        let mut node = sampling(1);
+        node.handle_ask(WALL, id(9), &[descriptor(2, old), descriptor(3, ahead)]);
+        assert_eq!((node.view().len(), node.refused.misdated), (2, 0));
+    }
 }

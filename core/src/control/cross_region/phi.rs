@@ -197,4 +197,63 @@ mod tests {
             assert!((ours - theirs).abs() <= 1e-6 * theirs, "e to {z}: {ours}, not {theirs}");
         }
     }
+
+    /// The detector in words: mean and deviation of the last 64 intervals, and a logistic tail.
+    fn twin(pace: Pace, intervals: &[u64], silent: u64) -> f64 {
+        let last = &intervals[intervals.len().saturating_sub(64)..];
+        let count = last.len() as u64;
+        let mean = last.iter().sum::<u64>() / count;
+        let squares: u128 = last.iter().map(|interval| u128::from(*interval).pow(2)).sum();
+        let variance = (squares / u128::from(count)) as f64 - (mean as f64).powi(2);
+        let deviation = variance.max(0.0).sqrt().floor().max(f64::from(pace.deviation_min));
+        let y = (silent as f64 - mean as f64 - f64::from(pace.pause)) / deviation;
+        let z = y * (1.5976 + 0.070_566 * y * y);
+        (1.0 + z.exp()).log10()
+    }
+
+    #[test]
+    fn phi_is_the_tail_of_the_last_intervals_whatever_they_are() {
+        let paces = [
+            Pace::default(),
+            Pace { interval: 200_000, deviation_min: 20_000, pause: 300_000 },
+            Pace { interval: 800_000, deviation_min: 1, pause: 0 },
+        ];
+        for pace in paces {
+            let interval = u64::from(pace.interval);
+            let (mut phi, mut random, mut now) = (Phi::new(pace, 5 * S), Random::new(7), 5 * S);
+            let mut intervals = std::vec![interval - interval / 4, interval + interval / 4];
+            for beat in 0..200 {
+                for tenths in [0, 8, 10, 13, 17] {
+                    let silent = interval * tenths / 10;
+                    let (ours, twin) = (phi.phi(now + silent), twin(pace, &intervals, silent));
+                    assert!((ours - twin).abs() <= 1e-4 * (1.0 + twin), "beat {beat}: {ours}, not {twin}");
+                }
+                intervals.push(interval / 2 + random.below(interval));
+                now += intervals[intervals.len() - 1];
+                phi.heartbeat(now);
+            }
+        }
+    }
+
+    #[test]
+    fn an_interval_of_a_minute_is_believed_and_a_longer_one_is_an_absence() {
+        let after = |interval| {
+            let (mut phi, now) = listened(&mut Random::new(4), 0);
+            phi.heartbeat(now + interval);
+            phi.phi(now + interval + 3 * S)
+        };
+        let unmoved = after(INTERVAL_MAX + 1);
+        assert!(unmoved > 8.0 && after(INTERVAL_MAX) < 1.0, "{unmoved}");
+    }
+
+    #[test]
+    fn a_timer_set_for_a_threshold_goes_off_when_it_is_reached_and_within_a_millisecond() {
+        let (phi, now) = listened(&mut Random::new(5), S / 5);
+        for threshold in [0.5, 1.0, 3.0, 8.0] {
+            let at = phi.reaches(threshold);
+            assert!(phi.phi(at) >= threshold && phi.phi(at - 1_001) < threshold, "{threshold} at {at}");
+        }
+        let never = phi.reaches(f64::INFINITY);
+        assert_eq!(never, now + 4 * INTERVAL_MAX, "four minutes are for ever");
+    }
 }

@@ -358,4 +358,246 @@ mod tests {
         scout.beat(301 * S, &RegionView { leaders: &[], ..view });
         assert_eq!((scout.poll(), scout.phis(301 * S).count()), (None, 0));
     }
+
+    use crate::control::membership::samples::members_of;
+    use crate::stamp::Version;
+
+    fn address(n: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, n], 7_700))
+    }
+
+    /// Members of which the first `local` are of this node's region, and the others of another.
+    fn two_regions(local: u8, others: u8, now: u64) -> Members {
+        members_of(others, 64, now, |key, statement| {
+            statement.addresses.push(address(key));
+            statement.region = Region(u16::from(key > local));
+        })
+    }
+
+    fn scout(members: &Members) -> Scout {
+        Scout::new(Sampling::new(members.get(Members::ME).id(), Random::new(3)), Random::new(4))
+    }
+
+    fn view_of(members: &Members) -> RegionView<'_> {
+        let own = members.get(Members::ME).descriptor();
+        RegionView { members, lacking: &[], leaders: &[], leads: false, own }
+    }
+
+    fn actions(scout: &mut Scout) -> Vec<ScoutAction> {
+        core::iter::from_fn(|| scout.poll()).collect()
+    }
+
+    fn place_of(members: &Members, key: u8) -> MemberIndex {
+        members.iter().find(|(_, member)| member.address() == Some(address(key))).unwrap().0
+    }
+
+    #[test]
+    fn a_mesh_of_one_region_has_nothing_due_and_another_region_wakes_it_once() {
+        let members = two_regions(3, 3, 0);
+        let mut scout = scout(&members);
+        assert_eq!(scout.next_due(), u64::MAX);
+        scout.wake(100 * S);
+        let first = scout.next_at;
+        assert!((100 * S + GAP.0 / 2..100 * S + GAP.0 / 2 + GAP.0).contains(&first), "{first}");
+        assert_eq!(scout.beat_at, 100 * S + BEAT);
+        scout.wake(101 * S);
+        assert_eq!(scout.next_at, first, "it is awake");
+        scout.tick(first, &view_of(&members));
+        assert_eq!((scout.next_due(), actions(&mut scout).len()), (u64::MAX, 0), "there is nobody after all");
+    }
+
+    #[test]
+    fn who_still_comes_to_know_members_looks_around_twice_a_second_and_at_rest_every_ten() {
+        let members = two_regions(1, 6, 0);
+        let mut scout = scout(&members);
+        scout.wake(0);
+        let mut gaps = Vec::new();
+        for turn in 0..12 {
+            // As if members had come to be known since the last turn, for the first three.
+            if turn < 3 {
+                scout.known = 0;
+            }
+            let now = scout.next_at;
+            scout.tick(now, &view_of(&members));
+            let wait = scout.next_at - now;
+            assert!((scout.gap / 2..scout.gap / 2 + scout.gap).contains(&wait), "{wait} of {}", scout.gap);
+            gaps.push(scout.gap);
+        }
+        assert_eq!(gaps[..3], [GAP.0; 3]);
+        assert!(gaps[3..].is_sorted() && gaps[3] == 2 * GAP.0 && gaps[11] == GAP.1, "{gaps:?}");
+    }
+
+    #[test]
+    fn of_regions_of_which_too_few_are_known_four_are_asked_in_a_turn() {
+        let members = two_regions(1, 9, 0);
+        let lacking: Vec<MemberIndex> = members.iter().map(|(place, _)| place).skip(2).collect();
+        let mut scout = scout(&members);
+        scout.wake(0);
+        scout.tick(scout.next_at, &RegionView { lacking: &lacking, ..view_of(&members) });
+        let asked = |action: &ScoutAction| match action {
+            ScoutAction::Ask(place) => Some(*place),
+            _ => None,
+        };
+        let mut asked: Vec<MemberIndex> = actions(&mut scout).iter().filter_map(asked).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        assert_eq!(asked.len(), ASKS);
+        assert!(asked.iter().all(|place| lacking.contains(place)));
+    }
+
+    #[test]
+    fn samples_are_exchanged_with_a_live_member_that_is_not_this_node() {
+        let members = two_regions(1, 6, 0);
+        let mut scout = scout(&members);
+        scout.shuffle(S, &RegionView { own: None, ..view_of(&members) });
+        assert_eq!(actions(&mut scout), [], "not before it knows its own address");
+        scout.shuffle(S, &view_of(&members));
+        let said = actions(&mut scout);
+        let [ScoutAction::Shuffle { to, answer: false, descriptors }] = &said[..] else { panic!("{said:?}") };
+        assert!(*to != Members::ME && members.get(*to).state().is_live());
+        assert_eq!(descriptors.last(), members.get(Members::ME).descriptor().as_ref());
+        let begun = crate::control::cross_region::cyclon::VIEW / 2;
+        assert_eq!(scout.sampling.view().len(), begun - 1, "it began with five of those on record");
+        assert!(scout.sampling.view().iter().all(|known| known.id != members.get(Members::ME).id()));
+    }
+
+    #[test]
+    fn who_is_sampled_and_not_known_is_greeted_and_so_is_who_failed() {
+        let mut members = two_regions(1, 2, 0);
+        let place = place_of(&members, 2);
+        let (id, rank) = (members.get(place).id(), members.get(place).rank());
+        members.report(id, rank, crate::control::PeerState::Failed, 1);
+        let gone = members.get(place).descriptor().unwrap();
+        let mut scout = scout(&members);
+        scout.sampling.meet(gone);
+        scout.shuffle(S, &view_of(&members));
+        assert_eq!(actions(&mut scout), [ScoutAction::Greet(gone.address)]);
+        let stranger = |n: u8| {
+            let id = NodeId([n; 16]);
+            Descriptor { id, version: Version::new(1_700_000_000_000_000, id), address: address(n) }
+        };
+        let theirs: Vec<Descriptor> =
+            (50..54).map(stranger).chain(members.get(place_of(&members, 1)).descriptor()).collect();
+        let wall = Wall(1_700_000_000_000_000);
+        let from = place_of(&members, 1);
+        let greeted = |scout: &mut Scout, members: &Members| {
+            scout.handle_shuffle(2 * S, wall, from, (false, &theirs), members);
+            let greet = |action: &ScoutAction| matches!(action, ScoutAction::Greet(_));
+            let known = ScoutAction::Greet(address(1));
+            let actions = actions(scout);
+            assert!(!actions.contains(&known), "who is known is not greeted");
+            actions.iter().filter(|action| greet(action)).count()
+        };
+        assert_eq!(greeted(&mut scout, &members), GREETINGS);
+        scout.gap = GAP.1;
+        let times: Vec<usize> = (0..800).map(|_| greeted(&mut scout, &members)).collect();
+        let met = times.iter().filter(|count| **count == GREETINGS).count();
+        assert!(times.iter().all(|count| [0, GREETINGS].contains(count)));
+        assert!((60..140).contains(&met), "one time in eight at rest: {met} of 800");
+    }
+
+    #[test]
+    fn an_answer_that_nobody_asked_for_leads_nowhere() {
+        let members = two_regions(1, 2, 0);
+        let mut scout = scout(&members);
+        let id = NodeId([50; 16]);
+        let version = Version::new(1_700_000_000_000_000, id);
+        let theirs = [Descriptor { id, version, address: address(50) }];
+        let wall = Wall(1_700_000_000_000_000);
+        scout.handle_shuffle(S, wall, place_of(&members, 1), (true, &theirs), &members);
+        assert_eq!((actions(&mut scout), scout.sampling.view().len()), (Vec::new(), 0));
+        assert!(scout.next_due() < u64::MAX, "but there is another region");
+    }
+
+    #[test]
+    fn who_is_silent_for_a_minute_is_asked_three_times_and_the_longest_silent_first() {
+        let mut members = two_regions(1, 4, S);
+        let places = [2, 3, 4].map(|key| place_of(&members, key));
+        for (at, place) in [30 * S, 10 * S, 20 * S].into_iter().zip(places) {
+            let from = members.get(place).address().unwrap();
+            members.get_mut(place).heard_from(from, at);
+        }
+        let mut scout = scout(&members);
+        let turn = |scout: &mut Scout, now, members: &Members| {
+            scout.ping(now, members);
+            actions(scout)
+        };
+        assert_eq!(turn(&mut scout, 10 * S + SILENCE - 1, &members), []);
+        let [a, b, c] = places;
+        assert_eq!(turn(&mut scout, 10 * S + SILENCE, &members), [ScoutAction::Ping(b)]);
+        let all = 90 * S;
+        let second = turn(&mut scout, all, &members);
+        let both = [ScoutAction::Ping(b), ScoutAction::Ping(c)];
+        assert!(
+            second.len() == 2 && both.iter().all(|ping| second.contains(ping)),
+            "one more each turn: {second:?}"
+        );
+        assert_eq!(turn(&mut scout, all, &members).len(), 3);
+        let lost = turn(&mut scout, all, &members);
+        assert!(lost.contains(&ScoutAction::Lost(b)) && lost.contains(&ScoutAction::Ping(a)), "{lost:?}");
+        // Who writes is asked no more, and this region's members are watched by others.
+        let from = members.get(b).address().unwrap();
+        members.get_mut(b).heard_from(from, all);
+        let after = turn(&mut scout, all, &members);
+        assert!(
+            !after.contains(&ScoutAction::Lost(b)) && !after.contains(&ScoutAction::Ping(b)),
+            "{after:?}"
+        );
+        let local = place_of(&members, 1);
+        assert!((0..9).all(|_| !turn(&mut scout, 900 * S, &members).contains(&ScoutAction::Ping(local))));
+    }
+
+    #[test]
+    fn a_heartbeat_counts_from_the_leader_of_its_region() {
+        let members = two_regions(1, 4, 0);
+        let (leader, other) = (place_of(&members, 2), place_of(&members, 3));
+        let leaders = [(Region(1), leader)];
+        let view = RegionView { leaders: &leaders, leads: true, ..view_of(&members) };
+        let mut scout = scout(&members);
+        scout.beat(0, &view);
+        (1..=20).for_each(|second| scout.handle_heartbeat(second * S, Region(1), leader));
+        let sure = |scout: &Scout, now| scout.phis(now).next().unwrap().2;
+        let before = sure(&scout, 23 * S);
+        scout.handle_heartbeat(22 * S, Region(1), other);
+        scout.handle_heartbeat(22 * S, Region(2), leader);
+        assert_eq!(sure(&scout, 23 * S), before, "another's, or of another region");
+        scout.handle_heartbeat(22 * S, Region(1), leader);
+        assert!(sure(&scout, 23 * S) < before);
+        let next = [(Region(1), other)];
+        scout.beat(23 * S, &RegionView { leaders: &next, ..view_of_leader(&view) });
+        assert_eq!(scout.phis(23 * S).map(|(_, place, _)| place).collect::<Vec<_>>(), [other]);
+        scout.forget(leader, members.get(leader).id());
+        assert_eq!(scout.phis(23 * S).count(), 1, "it led no longer");
+        scout.forget(other, members.get(other).id());
+        assert_eq!(scout.phis(23 * S).count(), 0);
+    }
+
+    fn view_of_leader<'a>(view: &RegionView<'a>) -> RegionView<'a> {
+        RegionView { members: view.members, lacking: view.lacking, leaders: &[], leads: true, own: view.own }
+    }
+
+    #[test]
+    fn a_leader_that_was_heard_of_late_is_not_asked_though_its_heartbeats_go_elsewhere() {
+        let mut members = two_regions(1, 2, 0);
+        let leader = place_of(&members, 2);
+        let leaders = [(Region(1), leader)];
+        let mut scout = scout(&members);
+        for second in 1..=60 {
+            // It writes to this node every other second, and takes another one for its leader.
+            if second % 2 == 0 {
+                let from = members.get(leader).address().unwrap();
+                members.get_mut(leader).heard_from(from, second * S);
+            }
+            scout.beat(second * S, &RegionView { leaders: &leaders, leads: true, ..view_of(&members) });
+        }
+        let asked = actions(&mut scout);
+        assert!(asked.iter().all(|action| matches!(action, ScoutAction::Beat(..))), "{asked:?}");
+        scout.beat(
+            60 * S + PINGS_FOR - 1,
+            &RegionView { leaders: &leaders, leads: true, ..view_of(&members) },
+        );
+        assert_eq!(actions(&mut scout).len(), 1);
+        scout.beat(60 * S + PINGS_FOR, &RegionView { leaders: &leaders, leads: true, ..view_of(&members) });
+        assert!(actions(&mut scout).contains(&ScoutAction::Ping(leader)));
+    }
 }

@@ -448,4 +448,122 @@ mod tests {
                 && !overlay.passes_over(MemberIndex(1), now + PASSED_OVER)
         );
     }
+
+    /// What is told to `peer`.
+    fn told(changes: &[LinkChange], peer: MemberIndex) -> Vec<LinkOp> {
+        let told = |change: &LinkChange| match *change {
+            LinkChange::Tell(to, op) if to == peer => Some(op),
+            _ => None,
+        };
+        changes.iter().filter_map(told).collect()
+    }
+
+    #[test]
+    fn a_link_is_asked_for_four_times_each_after_twice_as_long() {
+        let (mut overlay, mut changes, peer) = (Overlay::default(), Vec::new(), MemberIndex(1));
+        overlay.want(S, &[peer], &mut changes);
+        assert_eq!(changes, [LinkChange::Tell(peer, LinkOp::Connect)]);
+        for wait in [250, 750, 1_750] {
+            assert_eq!(overlay.next_due(), S + wait * MS);
+            changes.clear();
+            assert!(!overlay.tick(S + wait * MS - 1, &mut changes) && changes.is_empty());
+            assert!(!overlay.tick(S + wait * MS, &mut changes), "it is not given up");
+            assert_eq!(told(&changes, peer), [LinkOp::Connect]);
+        }
+        changes.clear();
+        assert!(overlay.tick(S + 3_750 * MS, &mut changes), "others should be wanted");
+        assert_eq!(told(&changes, peer), [LinkOp::Disconnect], "should only the answers have been lost");
+        assert_eq!(overlay.next_due(), u64::MAX);
+    }
+
+    #[test]
+    fn links_are_confirmed_after_a_minute_and_not_all_at_once() {
+        let (mut overlay, mut changes) = (Overlay::default(), Vec::new());
+        for peer in (0..16).map(MemberIndex) {
+            overlay.handle(S, peer, LinkOp::Connect, &mut changes);
+        }
+        for peer in 0..16 {
+            let due = S + 60 * S + u64::from(peer) * 3_750 * MS;
+            assert_eq!(overlay.next_due(), due);
+            changes.clear();
+            assert!(!overlay.tick(due, &mut changes));
+            assert_eq!(told(&changes, MemberIndex(peer)), [LinkOp::Connect]);
+            assert_eq!(changes.len(), 1);
+            changes.clear();
+            overlay.handle(due, MemberIndex(peer), LinkOp::Accept, &mut changes);
+            assert_eq!(changes, [], "it stood, and stands");
+        }
+    }
+
+    #[test]
+    fn whoever_refuses_though_it_was_wanted_is_passed_over_beside_others() {
+        let (mut overlay, mut changes) = (Overlay::default(), Vec::new());
+        let peers: Vec<MemberIndex> = (0..PASSED_OVER_MAX as u32 + 1).map(MemberIndex).collect();
+        for (i, peer) in (0..).zip(&peers) {
+            overlay.want(i, &[*peer], &mut changes);
+            overlay.handle(i, *peer, LinkOp::Disconnect, &mut changes);
+            assert!(
+                overlay.passes_over(*peer, i + PASSED_OVER - 1)
+                    && !overlay.passes_over(*peer, i + PASSED_OVER)
+            );
+        }
+        assert!(
+            !overlay.passes_over(peers[0], S),
+            "of one more than there is room for the first is forgotten"
+        );
+        assert!(peers[1..].iter().all(|peer| overlay.passes_over(*peer, S)));
+        overlay.gone(peers[5], &mut changes);
+        assert!(!overlay.passes_over(peers[5], S), "should it come back");
+        assert!(overlay.passes_over(peers[4], S) && overlay.passes_over(peers[6], S));
+        let stranger = MemberIndex(1_000);
+        overlay.handle(S, stranger, LinkOp::Connect, &mut changes);
+        overlay.handle(S, stranger, LinkOp::Disconnect, &mut changes);
+        assert!(!overlay.passes_over(stranger, S), "nobody wanted it");
+    }
+
+    #[test]
+    fn links_that_nobody_here_wants_stay_while_wanted_ones_wait_and_as_long_as_there_are_few() {
+        let (mut overlay, mut changes) = (Overlay::default(), Vec::new());
+        let old: Vec<MemberIndex> = (100..100 + WANTED as u32).map(MemberIndex).collect();
+        old.iter().for_each(|peer| overlay.handle(0, *peer, LinkOp::Connect, &mut changes));
+        let wanted: Vec<MemberIndex> = (0..WANTED as u32 + 3).map(MemberIndex).collect();
+        overlay.want(0, &wanted, &mut changes);
+        assert!(told(&changes, wanted[WANTED]).is_empty(), "as many as count");
+        let stands = |overlay: &Overlay, peer: &MemberIndex| overlay.neighbours().any(|other| other == *peer);
+        let all_but_one = &wanted[..WANTED - 1];
+        changes.clear();
+        all_but_one.iter().for_each(|peer| overlay.handle(0, *peer, LinkOp::Accept, &mut changes));
+        let kept = old.iter().filter(|peer| stands(&overlay, peer)).count();
+        assert_eq!(kept, OVERLAY_MAX - WANTED, "no more went than had to make room");
+        overlay.handle(0, wanted[WANTED - 1], LinkOp::Accept, &mut changes);
+        let kept: Vec<_> = old.iter().filter(|peer| stands(&overlay, peer)).collect();
+        assert_eq!(overlay.neighbours().count(), WANTED + 4);
+        assert_eq!(kept, old[WANTED - 4..].iter().collect::<Vec<_>>(), "the longest-standing go first");
+        assert!(wanted[..WANTED].iter().all(|peer| stands(&overlay, peer)));
+        overlay.want(S, &wanted, &mut changes);
+        changes.clear();
+        overlay.want(S, &wanted, &mut changes);
+        assert_eq!(changes, [], "who is linked is not asked again");
+    }
+
+    #[test]
+    fn whoever_wants_in_where_there_is_no_room_is_told_so_and_counted() {
+        let (mut overlay, mut changes) = (Overlay::default(), Vec::new());
+        let wanted: Vec<MemberIndex> = (0..WANTED as u32).map(MemberIndex).collect();
+        for first in [0, 1] {
+            overlay.want(0, &wanted[first..], &mut changes);
+        }
+        for peer in &wanted {
+            overlay.handle(0, *peer, LinkOp::Accept, &mut changes);
+        }
+        let crowd = OVERLAY_MAX as u32 - WANTED as u32;
+        (100..100 + crowd)
+            .for_each(|peer| overlay.handle(0, MemberIndex(peer), LinkOp::Connect, &mut changes));
+        // Everybody is wanted now: nobody gives way.
+        overlay.links.iter_mut().for_each(|link| link.wanted = true);
+        changes.clear();
+        overlay.handle(0, MemberIndex(999), LinkOp::Connect, &mut changes);
+        assert_eq!(changes, [LinkChange::Tell(MemberIndex(999), LinkOp::Disconnect)]);
+        assert_eq!((overlay.refused.full, overlay.neighbours().count()), (1, OVERLAY_MAX));
+    }
 }

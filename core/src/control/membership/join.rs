@@ -142,7 +142,8 @@ impl Joiner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::membership::samples::members;
+    use crate::control::id::PeerState;
+    use crate::control::membership::samples::{members, members_of};
     use core::net::Ipv4Addr;
 
     fn address(n: u8) -> SocketAddr {
@@ -176,6 +177,113 @@ mod tests {
                 assert!(turn > 0 || wait >= gap / 2, "{others} others, and {wait} us");
                 assert!(wait >= u64::from(others) * 100 * MS / 2, "{others} others, and {wait} us");
             }
+        }
+    }
+
+    /// A table in which everybody, this node as number 0, has an address.
+    fn addressed(others: u8) -> Members {
+        members_of(others, 64, S, |key, statement| statement.addresses.push(address(key)))
+    }
+
+    fn fail(members: &mut Members, number: u8, now: u64) {
+        let place =
+            *members.live().iter().find(|p| members.get(**p).address() == Some(address(number))).unwrap();
+        let (id, rank) = (members.get(place).id(), members.get(place).rank());
+        members.report(id, rank, PeerState::Failed, now);
+    }
+
+    #[test]
+    fn who_knows_nobody_asks_three_seeds_and_three_others_ever_more_rarely_and_never_itself() {
+        let members = addressed(0);
+        let settings = MembershipSettings {
+            seeds: (0..6).map(address).collect(),
+            remembered: (20..26).map(address).collect(),
+            ..MembershipSettings::default()
+        };
+        let (mut joiner, mut gap) = (Joiner::new(Random::new(2), S), GAP_MIN);
+        for turn in 0..20 {
+            assert_eq!(joiner.is_alone(), turn >= 3, "after {turn} turns without an answer");
+            let now = joiner.next_due(&members);
+            assert_eq!(joiner.tick(now - 1, &settings, &members), []);
+            let chosen = joiner.tick(now, &settings, &members);
+            let seeds = chosen.iter().filter(|one| settings.seeds.contains(one)).count();
+            assert_eq!((seeds, chosen.len()), (GREETINGS, 2 * GREETINGS));
+            assert!(!chosen.contains(&address(0)), "this node's own");
+            assert!(chosen.iter().all(|one| joiner.expects(*one, now)));
+            let wait = joiner.next_due(&members) - now;
+            assert!((gap / 2..gap / 2 + gap).contains(&wait), "{wait} us after a gap of {gap}");
+            gap = (2 * gap).min(micros(settings.contact_max));
+        }
+        assert_eq!(gap, micros(settings.contact_max));
+    }
+
+    #[test]
+    fn who_knew_somebody_asks_there_and_soon() {
+        let (mut members, settings) = (addressed(1), MembershipSettings::default());
+        let mut joiner = Joiner::new(Random::new(2), S);
+        joiner.tick(100 * S, &settings, &members);
+        fail(&mut members, 1, 101 * S);
+        assert_eq!(joiner.next_due(&members), 100 * S + GAP_MIN, "as one that has only just come");
+        assert_eq!(joiner.tick(101 * S, &settings, &members), [address(1)]);
+    }
+
+    /// How long a node of two others looks for nobody else, after it looked at `now`; and whom it greeted then.
+    fn heal(
+        joiner: &mut Joiner,
+        settings: &MembershipSettings,
+        members: &Members,
+        now: u64,
+    ) -> (u64, Vec<SocketAddr>) {
+        joiner.heal_at = now;
+        assert_eq!(joiner.tick(now - 1, settings, members), []);
+        let greeted = joiner.tick(now, settings, members);
+        (joiner.next_due(members) - now, greeted)
+    }
+
+    #[test]
+    fn who_is_whole_looks_around_every_five_seconds_and_greets_nobody() {
+        let members = addressed(2);
+        // Itself, and members that live.
+        let settings =
+            MembershipSettings { seeds: (0..3).map(address).collect(), ..MembershipSettings::default() };
+        let mut joiner = Joiner::new(Random::new(2), 0);
+        assert_eq!(joiner.next_due(&members), S);
+        let (mut least, mut most) = (u64::MAX, 0);
+        for turn in 1..200 {
+            let (wait, greeted) = heal(&mut joiner, &settings, &members, turn * 100 * S);
+            assert_eq!(greeted, []);
+            (least, most) = (least.min(wait), most.max(wait));
+        }
+        assert!((2_500 * MS..2_700 * MS).contains(&least) && (7_300 * MS..7_500 * MS).contains(&most));
+    }
+
+    #[test]
+    fn a_seed_that_is_no_member_is_greeted_at_first_after_seconds_and_then_once_a_minute() {
+        let members = addressed(2);
+        let settings =
+            MembershipSettings { seeds: [1, 9].map(address).to_vec(), ..MembershipSettings::default() };
+        let (mut joiner, mut gap) = (Joiner::new(Random::new(2), 0), 4 * S);
+        for turn in 1..12 {
+            let (wait, greeted) = heal(&mut joiner, &settings, &members, turn * 1_000 * S);
+            assert_eq!(greeted, [address(9)]);
+            assert!((gap / 2..gap / 2 + gap).contains(&wait), "{wait} us after a gap of {gap}");
+            gap = (2 * gap).min(60 * S);
+        }
+        assert_eq!(gap, 60 * S);
+        heal(&mut joiner, &MembershipSettings::default(), &members, 20_000 * S);
+        let (wait, _) = heal(&mut joiner, &settings, &members, 30_000 * S);
+        assert!(wait < 6 * S, "once all were met it begins anew: {wait}");
+    }
+
+    #[test]
+    fn who_is_missing_is_greeted_the_more_rarely_the_longer_it_is() {
+        let (mut members, settings) = (addressed(3), MembershipSettings::default());
+        fail(&mut members, 3, 1_000 * S);
+        let mut joiner = Joiner::new(Random::new(2), 0);
+        for (age, gap) in [(3 * S, S), (90 * S, 3 * S), (900 * S, 30 * S), (9_000 * S, 60 * S)] {
+            let (wait, greeted) = heal(&mut joiner, &settings, &members, 1_000 * S + age);
+            assert_eq!(greeted, [address(3)]);
+            assert!((gap / 2..gap / 2 + gap).contains(&wait), "{wait} us after {age} us");
         }
     }
 }

@@ -13,9 +13,21 @@ use crate::stamp::{Incarnation, Version};
 
 /// A table of at most `capacity` with this node and `others` in it, who announced themselves at `now`.
 pub(in crate::control) fn members(others: u8, capacity: usize, now: u64) -> Members {
+    let members = members_of(others, capacity, now, |_, _| ());
+    assert_eq!(members.live().len(), usize::from(others));
+    members
+}
+
+/// The same of members that say of themselves what is changed, each by its key: 0 is this node's.
+pub(in crate::control) fn members_of(
+    others: u8,
+    capacity: usize,
+    now: u64,
+    change: impl Fn(u8, &mut Statement),
+) -> Members {
     let announcement = |key: u8| {
         let identity = Identity::from_seed(&[key + 1; 32]);
-        let statement = Statement {
+        let mut statement = Statement {
             serial: 0,
             incarnation: Incarnation(1),
             boot: 0,
@@ -26,12 +38,12 @@ pub(in crate::control) fn members(others: u8, capacity: usize, now: u64) -> Memb
             addresses: Vec::new(),
             claims: Vec::new(),
         };
+        change(key, &mut statement);
         Arc::new(Announcement::sign(&identity, &mesh_key("t"), &statement))
     };
     let mut members = Members::new(announcement(0), capacity, Random::new(1));
     for key in 1..=others {
         members.announce(&announcement(key), now);
     }
-    assert_eq!(members.live().len(), usize::from(others));
     members
 }

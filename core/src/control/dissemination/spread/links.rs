@@ -164,3 +164,89 @@ impl Links {
         self.links.capacity() * size_of::<Link>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: MemberIndex = MemberIndex(7);
+    const B: MemberIndex = MemberIndex(9);
+    const C: MemberIndex = MemberIndex(11);
+
+    /// The neighbours A, B and C, and their bits.
+    fn three() -> (Links, [u32; 3]) {
+        let mut links = Links::default();
+        [A, B, C].iter().for_each(|place| assert!(links.add(*place)));
+        let bits = [A, B, C].map(|place| links.bit(place));
+        (links, bits)
+    }
+
+    #[test]
+    fn each_neighbour_has_a_bit_of_its_own_that_stands_for_another_once_it_is_gone() {
+        let (mut links, [a, b, c]) = three();
+        assert!(links.add(B), "it is one already");
+        assert_eq!([a, b, c].map(u32::count_ones), [1; 3]);
+        assert_eq!((a | b | c).count_ones(), 3);
+        assert_eq!([a, b, c].map(|bit| links.place(bit)), [A, B, C]);
+        assert_eq!(links.remove(B), b);
+        assert_eq!((links.remove(B), links.bit(B)), (0, 0));
+        assert_eq!((links.known(a | b), links.known(u32::MAX)), (a, a | c));
+        assert_eq!(links.places(a | b).collect::<Vec<_>>(), [A]);
+        assert_eq!(links.iter().collect::<Vec<_>>(), [(a, A), (c, C)]);
+        let new = MemberIndex(1);
+        assert!(links.add(new));
+        assert_eq!((links.bit(new), links.place(b)), (b, new));
+        assert_eq!(links.places(u32::MAX).collect::<Vec<_>>(), [A, new, C]);
+    }
+
+    #[test]
+    fn any_of_a_set_is_drawn_as_often_as_the_next_and_nobody_else() {
+        let (mut links, [a, b, c]) = three();
+        links.add(MemberIndex(1));
+        links.remove(MemberIndex(1));
+        let (mut random, mut drawn) = (Random::new(3), [0; 3]);
+        for _ in 0..3_000 {
+            let (bit, place) = links.draw(u32::MAX, &mut random).unwrap();
+            let i = [a, b, c].iter().position(|of| *of == bit).expect("a neighbour");
+            assert_eq!(place, [A, B, C][i]);
+            drawn[i] += 1;
+        }
+        assert!(drawn.iter().all(|count| (900..1_100).contains(count)), "{drawn:?}");
+        assert!((0..100).all(|_| links.draw(b | c, &mut random).unwrap().1 != A));
+        assert_eq!(links.draw(0, &mut random), None);
+        assert_eq!(links.draw(!(a | b | c), &mut random), None);
+    }
+
+    #[test]
+    fn what_is_served_and_announced_in_a_second_is_counted_a_neighbour_and_of_all_others_together() {
+        let (mut links, [a, b, _]) = three();
+        for bit in [a, b, 0] {
+            assert_eq!([1, 2, 3].map(|at| links.may_ask(bit, 2, 5 * S + at)), [true, true, false]);
+            assert_eq!([1, 2, 3].map(|at| links.may_be_first(bit, 2, 5 * S + at)), [true, true, false]);
+        }
+        assert!(!links.may_ask(a, 2, 6 * S - 1));
+        for bit in [a, b, 0] {
+            assert!(links.may_ask(bit, 1, 6 * S) && !links.may_ask(bit, 1, 6 * S), "a second later");
+            assert!(links.may_be_first(bit, 1, 6 * S) && !links.may_be_first(bit, 1, 6 * S));
+        }
+        links.remove(A);
+        links.add(MemberIndex(1));
+        assert!(links.may_ask(a, 1, 6 * S), "another in its place begins anew");
+    }
+
+    #[test]
+    fn who_breaks_its_word_too_often_is_believed_again_once_it_keeps_it_and_outsiders_always_are() {
+        let (mut links, [a, b, _]) = three();
+        for _ in 0..BROKEN_MAX {
+            assert!(links.may_announce(a));
+            links.breaks_its_word(a);
+            links.breaks_its_word(0);
+        }
+        assert!(!links.may_announce(a) && links.may_announce(b) && links.may_announce(0));
+        (0..1_000).for_each(|_| links.breaks_its_word(a));
+        links.keeps_its_word(0);
+        assert!(!links.may_announce(a));
+        links.keeps_its_word(a);
+        assert!(links.may_announce(a));
+    }
+}

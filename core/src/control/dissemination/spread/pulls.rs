@@ -69,3 +69,42 @@ impl Pulls {
         (self.next_due() <= now).then(|| self.due.pop())?.map(|Reverse((_, ordinal))| ordinal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_due_in_the_order_of_time_until_it_is_found() {
+        let mut pulls = Pulls::default();
+        assert_eq!((pulls.missing(), pulls.next_due(), pulls.take(u64::MAX - 1)), (0, u64::MAX, None));
+        pulls.miss(30, Ordinal(1));
+        pulls.miss(10, Ordinal(2));
+        assert_eq!((pulls.missing(), pulls.next_due()), (2, 10));
+        assert_eq!(pulls.take(9), None);
+        assert_eq!((pulls.take(10), pulls.next_due()), (Some(Ordinal(2)), 30));
+        pulls.ask_again(20, Ordinal(2));
+        assert_eq!((pulls.missing(), pulls.next_due()), (2, 20), "asked again, it is still one");
+        pulls.ask_again(25, Ordinal(2));
+        assert_eq!(pulls.missing(), 3, "what waits bounds the memory, though it be twice the same");
+        pulls.found();
+        assert_eq!(pulls.take(100), Some(Ordinal(2)), "its entries are left behind");
+        pulls.found();
+        assert_eq!(
+            (pulls.missing(), pulls.next_due(), pulls.memory()),
+            (0, u64::MAX, 0),
+            "nothing is missing"
+        );
+    }
+
+    #[test]
+    fn memory_that_was_reserved_is_kept_while_nothing_is_missing() {
+        let mut pulls = Pulls::default();
+        pulls.reserve(64);
+        let reserved = pulls.memory();
+        assert_eq!(reserved, 64 * (size_of::<(u64, Ordinal)>() + size_of::<(MemberIndex, UpdateId)>()));
+        pulls.miss(1, Ordinal(1));
+        pulls.found();
+        assert_eq!(pulls.memory(), reserved);
+    }
+}

@@ -115,4 +115,41 @@ mod tests {
         assert!(!trees.repeats(ORIGIN, 1 << 5), "its first repeat again");
         assert!(trees.repeats(ORIGIN, 1 << 6), "the other's second");
     }
+
+    #[test]
+    fn who_wants_an_origins_updates_is_sent_them_at_once_until_it_says_that_it_had_them() {
+        let mut trees = Trees::default();
+        assert_eq!(trees.of(ORIGIN), (0, 0));
+        trees.graft(ORIGIN, 0b001);
+        trees.graft(ORIGIN, 0b010);
+        trees.prune(ORIGIN, 0b001);
+        trees.prune(ORIGIN, 0b100);
+        assert_eq!(trees.of(ORIGIN), (0b010, 0b101));
+        trees.graft(ORIGIN, 0b100);
+        assert_eq!(trees.of(ORIGIN), (0b110, 0b001));
+        assert_eq!(trees.of(MemberIndex(2)), (0, 0), "another origin's tree is another");
+        trees.fell(ORIGIN);
+        assert_eq!(trees.of(ORIGIN), (0, 0));
+    }
+
+    #[test]
+    fn every_second_repeat_in_a_row_is_worth_an_answer_and_news_begins_the_row_anew() {
+        let mut trees = Trees::default();
+        assert_eq!([1, 1, 1, 1].map(|bit| trees.repeats(ORIGIN, bit)), [false, true, false, true]);
+        assert!(!trees.repeats(ORIGIN, 1) && !trees.repeats(ORIGIN, 2));
+        trees.brings_news(ORIGIN, 1);
+        assert!(!trees.repeats(ORIGIN, 1), "the first since");
+        assert!(trees.repeats(ORIGIN, 2), "who brought none");
+    }
+
+    #[test]
+    fn trees_are_bounded_and_those_that_stand_go_on_growing() {
+        let mut trees = Trees::default();
+        (0..TREES_MAX as u32 + 1).for_each(|origin| trees.graft(MemberIndex(origin), 1));
+        assert_eq!(trees.of(MemberIndex(TREES_MAX as u32)), (0, 0));
+        assert_eq!(trees.of(MemberIndex(TREES_MAX as u32 - 1)), (1, 0));
+        assert!(!trees.repeats(MemberIndex(TREES_MAX as u32), 1));
+        trees.graft(MemberIndex(0), 2);
+        assert_eq!(trees.of(MemberIndex(0)), (3, 0));
+    }
 }
