@@ -437,3 +437,6 @@ impl Dissemination {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

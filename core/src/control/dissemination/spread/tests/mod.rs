@@ -1,2 +1,4 @@
+mod bench;
 mod mesh;
 mod promises;
+mod timing;
