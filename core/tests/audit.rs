@@ -93,6 +93,7 @@ fn what_one_side_missed_is_found_by_either() {
         let range = Run { first: Slot(512), len: 512 };
         assert_eq!(found, [(TableKind::Cells8, range)]);
         assert!(bytes < 400, "{bytes}");
+        assert_eq!((a.audit.counts.begun, a.audit.counts.equal, a.audit.counts.ranges), (1, 0, 1));
     }
 }
 
@@ -242,4 +243,80 @@ fn whoever_has_something_to_find_compares_within_half_a_second() {
     side.audit.hurry(now);
     assert_eq!(side.audit.tick(now + 500 * MS - 1, &mut side.state), None);
     assert!(side.audit.tick(now + 500 * MS, &mut side.state).is_some());
+}
+
+#[test]
+fn an_answer_is_heeded_for_two_seconds() {
+    let mut side = Side::new();
+    side.merge(&Node::new(1).publish(&nodes::writes()));
+    let asked_at = (0..40).map(|tenth| S + tenth * 100 * MS);
+    let asked_at = asked_at.into_iter().find(|now| side.audit.tick(*now, &mut side.state).is_some()).unwrap();
+    let sections =
+        AuditMsg::Sections { table: TableKind::Cells8, first: 0, hashes: [1].into_iter().collect() };
+    let ranges = AuditMsg::Ranges { table: TableKind::Cells8, section: 0, hashes: ones() };
+    for (late, heeded) in [(2 * S - 1, true), (2 * S, false)] {
+        let (_, replies) = side.handle(asked_at + late, &sections);
+        assert_eq!(replies.len(), usize::from(heeded), "{late} us later");
+        let (answer, _) = side.handle(asked_at + late, &ranges);
+        assert_eq!(answer != Answer::Nothing, heeded, "{late} us later");
+    }
+}
+
+#[test]
+fn of_many_sections_that_differ_others_are_asked_for_each_time() {
+    let layout = octick_core::state::Layout { slots: 9 * 32 * 512, cells8: true, cells4: false, rows: false };
+    let regions = Regions::take(&layout, |len| Ok::<_, ()>(Region::heap(len))).unwrap();
+    let mut state = State::new(layout, regions, Kernel::detect(), NOW);
+    let mut audit = Audit::new(0);
+    let now = (0..100).map(|tenth| S + tenth * 100 * MS);
+    let now = now.into_iter().find(|now| audit.tick(*now, &mut state).is_some()).expect("it asks");
+    let hashes =
+        AuditMsg::Sections { table: TableKind::Cells8, first: 0, hashes: [1; 9].into_iter().collect() };
+    let mut asked = Vec::new();
+    for _ in 0..9 {
+        let mut replies = Replies::new();
+        assert_eq!(audit.handle(now, &state, &hashes, &mut replies), Answer::Nothing);
+        let [AuditMsg::AskRanges { table: TableKind::Cells8, sections }] = &replies[..] else {
+            panic!("{replies:?}")
+        };
+        let mut sections = sections.to_vec();
+        sections.sort_unstable();
+        sections.dedup();
+        assert_eq!(sections.len(), 4);
+        asked.push(sections);
+    }
+    assert!(asked.windows(2).all(|pair| pair[0] != pair[1]), "{asked:?}");
+    let times = |section| asked.iter().filter(|sections| sections.contains(&section)).count();
+    assert!((0..9).all(|section| times(section) == 4), "each as often as the next: {asked:?}");
+}
+
+#[test]
+fn a_range_may_be_sent_again_two_seconds_after_it_was() {
+    let mut side = Side::new();
+    let table = TableKind::Cells8;
+    let ask = |first| AuditMsg::Refresh {
+        table,
+        runs: [Run { first: Slot(first), len: 512 }].into_iter().collect(),
+    };
+    assert!(matches!(side.handle(S, &ask(512)).0, Answer::Repeat(..)));
+    assert_eq!(side.handle(3 * S - 1, &ask(512)).0, Answer::Nothing);
+    assert_eq!(side.handle(3 * S - 1, &ask(513)).0, Answer::Nothing, "the same range");
+    assert!(matches!(side.handle(3 * S - 1, &ask(0)).0, Answer::Repeat(..)), "another");
+    assert!(matches!(side.handle(3 * S, &ask(512)).0, Answer::Repeat(..)));
+    assert_eq!(side.audit.counts.repeated, 3);
+}
+
+#[test]
+fn comparisons_that_find_nothing_are_made_ever_more_rarely_up_to_ten_seconds() {
+    let mut side = Side::new();
+    let (mut last, mut gaps) = (0, Vec::new());
+    for tenth in 0..1_000 {
+        let now = tenth * 100 * MS;
+        if side.audit.tick(now, &mut side.state).is_some() {
+            gaps.push(now - last);
+            last = now;
+        }
+    }
+    assert_eq!(gaps[..7], [500, 500, 1_000, 2_000, 4_000, 8_000, 10_000].map(|ms| ms * MS));
+    assert_eq!(side.audit.counts.begun, side.audit.counts.equal + 1);
 }

@@ -292,3 +292,17 @@ fn a_wall_clock_that_steps_back_an_hour_loses_no_write() {
         here.engine.flush(NOW - HOUR).expect("pending").frames().map(<[u8]>::to_vec).collect();
     assert!(version(&own) > version(&ahead));
 }
+
+#[test]
+fn what_another_thread_found_good_is_reopened_and_nothing_else() {
+    let mut there = Node::new(1);
+    let frames = there.publish(&writes());
+    let views = || frames.iter().map(Vec::as_slice).take(5);
+    let here = Node::new(0);
+    let directory = here.engine.directory();
+    let batch = octick_core::data::Batch::reopen(views(), 0b01101, directory);
+    assert_eq!(batch.mask(), 0b01101);
+    assert!(batch.get(1).is_none() && batch.get(2).is_some_and(|checked| checked.frame.bytes() == frames[2]));
+    let nobody = Directory::new(vec![], [1, 2]).unwrap();
+    assert_eq!(octick_core::data::Batch::reopen(views(), 0b01101, &nobody).mask(), 0, "its origin has left");
+}

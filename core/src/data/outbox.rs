@@ -432,4 +432,72 @@ mod tests {
         drain(&mut outbox);
         assert_eq!(outbox.pending_blocks(), 0);
     }
+
+    #[test]
+    fn a_frame_of_rows_holds_as_many_as_it_may_and_one_more_begins_another() {
+        for (rows, expected) in [(ROWS_MAX as u32, 1), (ROWS_MAX as u32 + 1, 2)] {
+            let mut outbox = Outbox::new(&runs(), &LAYOUT);
+            (0..rows).for_each(|n| outbox.write(Update::Row(Slot(1_024 + n), 1)).unwrap());
+            let (cells, frames) = drain(&mut outbox);
+            assert_eq!((cells.len(), frames), (rows as usize, expected));
+        }
+    }
+
+    #[test]
+    fn cells_of_four_bytes_wait_for_their_clock_and_others_do_not() {
+        let mut outbox = Outbox::new(&runs(), &LAYOUT);
+        outbox.write(Update::Cell4(Slot(64), 1)).unwrap();
+        assert!(outbox.has_pending() && !outbox.has_fine_pending());
+        let mut train = Sealer::new();
+        outbox.fill(&mut train, false);
+        assert_eq!((train.len(), outbox.has_pending()), (0, true));
+        for update in [Update::Cell8(Slot(64), 1), Update::Row(Slot(1_024), 1)] {
+            outbox.write(update).unwrap();
+            assert!(outbox.has_fine_pending());
+            outbox.fill(&mut train, false);
+            assert!(!outbox.has_fine_pending() && outbox.has_pending());
+        }
+        assert_eq!(train.len(), 2);
+        outbox.fill(&mut train, true);
+        assert_eq!((train.len(), outbox.has_pending()), (3, false));
+    }
+
+    #[test]
+    fn every_run_and_table_has_its_turn_however_busy_the_first_is() {
+        let mut outbox = Outbox::new(&[Run { first: Slot(0), len: 16_384 }, runs()[0]], &LAYOUT);
+        let all = |outbox: &mut Outbox| {
+            (0..16_384).for_each(|slot| outbox.write(Update::Cell8(Slot(slot), 1)).unwrap());
+        };
+        all(&mut outbox);
+        outbox.write(Update::Row(Slot(8_000), 1)).unwrap();
+        let mut trains = 0;
+        while outbox.runs[0].rows.pending > 0 {
+            let mut train = Sealer::new();
+            outbox.fill(&mut train, true);
+            // As fast as it is emptied it is filled again.
+            all(&mut outbox);
+            trains += 1;
+            assert!(trains < 20, "the row waits for ever");
+        }
+    }
+
+    #[test]
+    fn what_was_written_in_some_slots_is_sent_again_by_whole_blocks_and_counted_once() {
+        let mut outbox = Outbox::new(&runs(), &LAYOUT);
+        for slot in [1_024, 1_033, 1_040, 1_056] {
+            outbox.write(Update::Cell8(Slot(slot), 1)).unwrap();
+        }
+        drain(&mut outbox);
+        let again = |outbox: &mut Outbox, first, len| {
+            outbox.refresh_within(TableKind::Cells8, Run { first: Slot(first), len });
+            outbox.refresh_within(TableKind::Cells8, Run { first: Slot(first), len });
+            let blocks = outbox.pending_blocks();
+            let slots: Vec<u32> = drain(outbox).0.keys().map(|(_, slot)| *slot).collect();
+            (blocks, slots)
+        };
+        assert_eq!(again(&mut outbox, 1_025, 7), (1, [1_024].to_vec()), "its block");
+        assert_eq!(again(&mut outbox, 1_031, 2), (2, [1_024, 1_033].to_vec()), "the two that it touches");
+        assert_eq!(again(&mut outbox, 1_048, 8), (0, Vec::new()), "of which nothing was written");
+        assert_eq!(again(&mut outbox, 0, 4_096), (4, [1_024, 1_033, 1_040, 1_056].to_vec()));
+    }
 }
