@@ -62,7 +62,8 @@ struct Probe {
     /// When the probe fails; the same as `due` from then on.
     fails_at: u64,
     helpers: Vec<MemberIndex>,
-    nacks: u32,
+    /// Helpers that said that they heard nothing, each once.
+    nacked: Vec<MemberIndex>,
     /// For whom, and under which nonce.
     client: Option<(MemberIndex, u32)>,
 }
@@ -139,8 +140,8 @@ impl Prober {
             let fails_at = now + (interval - interval / 8) * patience;
             let due = now + micros(settings.probe_timeout) * patience;
             assert!(due < fails_at, "helpers are asked at {due}, and the probe fails at {fails_at}");
-            let (asked_at, helpers) = (now, Vec::new());
-            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client: None });
+            let (asked_at, helpers, nacked) = (now, Vec::new(), Vec::new());
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacked, client: None });
         }
     }
 
@@ -158,8 +159,8 @@ impl Prober {
             // The word that nothing came must arrive before the client gives up.
             let due = now + micros(settings.probe_timeout) * 2;
             let client = Some((client, nonce));
-            let (asked_at, fails_at, helpers) = (now, due, Vec::new());
-            self.send(Probe { target, asked_at, due, fails_at, helpers, nacks: 0, client });
+            let (asked_at, fails_at, helpers, nacked) = (now, due, Vec::new(), Vec::new());
+            self.send(Probe { target, asked_at, due, fails_at, helpers, nacked, client });
         }
     }
 
@@ -189,8 +190,9 @@ impl Prober {
     pub fn nacked(&mut self, nonce: u32, from: MemberIndex) {
         if let Some(probe) = self.pending.get_mut(&nonce)
             && probe.helpers.contains(&from)
+            && !probe.nacked.contains(&from)
         {
-            probe.nacks += 1;
+            probe.nacked.push(from);
         }
     }
 
@@ -198,6 +200,7 @@ impl Prober {
     pub fn forget(&mut self, place: MemberIndex) {
         self.pending.retain(|_, probe| {
             probe.helpers.retain(|helper| *helper != place);
+            probe.nacked.retain(|helper| *helper != place);
             probe.target != place && probe.client.is_none_or(|(client, _)| client != place)
         });
     }
@@ -229,16 +232,16 @@ impl Prober {
             self.random.shuffle(&mut counting);
             self.random.shuffle(&mut others);
             probe.helpers = counting.into_iter().chain(others).take(settings.helpers).collect();
-            assert!(probe.helpers.len() <= HELPERS_MAX && probe.nacks == 0, "{probe:?}");
+            assert!(probe.helpers.len() <= HELPERS_MAX && probe.nacked.is_empty(), "{probe:?}");
             self.actions
                 .extend(probe.helpers.iter().map(|helper| ProbeAction::Help(*helper, nonce, probe.target)));
             return;
         }
         let Some(probe) = self.pending.remove(&nonce) else { return };
         // A helper that says nothing at all speaks against this node's own ears.
-        let mute = probe.helpers.len() as i32 - probe.nacks as i32;
-        let worse = if probe.helpers.is_empty() { 1 } else { mute };
-        self.adjust_health(settings, worse.max(0));
+        assert!(probe.nacked.len() <= probe.helpers.len(), "each helper is counted once: {probe:?}");
+        let mute = (probe.helpers.len() - probe.nacked.len()) as i32;
+        self.adjust_health(settings, if probe.helpers.is_empty() { 1 } else { mute });
         assert!(now >= probe.fails_at, "at {now}: {probe:?}");
         self.actions.push_back(ProbeAction::Silent(probe.target));
     }

@@ -173,6 +173,18 @@ fn each_helper_that_says_nothing_speaks_against_this_nodes_own_health() {
 }
 
 #[test]
+fn a_helper_that_says_so_many_times_counts_once_and_one_that_is_forgotten_not_at_all() {
+    let mut rig = Rig::new();
+    let nonce = rig.probe(TARGET);
+    let asked = helpers(&rig.tick(T + 200 * MS), nonce, TARGET);
+    (0..3).for_each(|_| rig.prober.nacked(nonce, asked[0]));
+    rig.prober.nacked(nonce, asked[1]);
+    rig.prober.forget(asked[1]);
+    assert_eq!(rig.tick(T + 612_500), [ProbeAction::Silent(TARGET)]);
+    assert_eq!(rig.prober.health(), 1, "of two that are left one said nothing");
+}
+
+#[test]
 fn silence_where_nobody_can_help_costs_one_of_health_and_an_answer_restores_it() {
     let mut rig = Rig::new();
     rig.settings.helpers = 0;
