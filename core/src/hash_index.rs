@@ -7,8 +7,13 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// No entry. One of 2^32 numbers cannot be held.
+/// No entry: its high half is no record's hash.
 const EMPTY: u64 = u64::MAX;
+
+/// The hash as it stands in entries. Two of all share a place; which record is meant its key says, as ever.
+fn held(hash: u32) -> u32 {
+    hash.min(u32::MAX - 1)
+}
 
 /// Numbers by hash: the number in the low half of an entry, the hash in the high one.
 #[derive(Clone, Debug, Default)]
@@ -27,15 +32,12 @@ impl Index {
 
     /// Adds a record that is not there yet.
     pub(crate) fn insert(&mut self, hash: u32, number: u32) {
-        if number == u32::MAX {
-            return;
-        }
         if 2 * (self.len + 1) > self.entries.len() {
             self.grow((2 * self.entries.len()).max(4));
         }
         self.len += 1;
         assert!(2 * self.len <= self.entries.len(), "{} records in {} places", self.len, self.entries.len());
-        self.place(u64::from(hash) << 32 | u64::from(number));
+        self.place(u64::from(held(hash)) << 32 | u64::from(number));
     }
 
     /// Takes a record out, and moves back whoever stands behind it and would rather stand there (Knuth, 6.4, R).
@@ -87,7 +89,7 @@ impl Index {
         if self.entries.is_empty() {
             return None;
         }
-        let mask = self.entries.len() - 1;
+        let (hash, mask) = (held(hash), self.entries.len() - 1);
         let mut at = self.home(u64::from(hash) << 32);
         loop {
             let entry = self.entries[at];
@@ -148,6 +150,27 @@ mod tests {
                     let found = index.find(hash(key), |number| number == key);
                     prop_assert_eq!(found, map.contains_key(&key).then_some(key));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_number_and_every_hash_is_held() {
+        let mut index = Index::default();
+        let hashes = [0, 1, u32::MAX - 1, u32::MAX];
+        let number = |hash: u32, high: bool| if high { u32::MAX - hash % 8 } else { hash % 8 };
+        for hash in hashes {
+            [false, true].iter().for_each(|high| index.insert(hash, number(hash, *high)));
+        }
+        for hash in hashes {
+            for wanted in [false, true].map(|high| number(hash, high)) {
+                assert_eq!(
+                    index.find(hash, |number| number == wanted),
+                    Some(wanted),
+                    "{hash:#x} {wanted:#x}"
+                );
+                index.remove(hash, wanted);
+                assert_eq!(index.find(hash, |number| number == wanted), None);
             }
         }
     }

@@ -80,7 +80,7 @@ pub(in crate::control) struct Updates {
     queue: VecDeque<Update>,
     /// The ordinal of the first in the queue.
     first: u64,
-    /// Low halves of ordinals. One of 2^32 cannot be held: its update is merely not found.
+    /// Low halves of ordinals.
     index: Index,
     seed: u64,
     /// Updates for which memory is kept at rest.
@@ -149,7 +149,7 @@ impl Updates {
     /// Adds an update that is not there yet.
     pub(in crate::control) fn push(&mut self, update: Update) -> Ordinal {
         debug_assert!(self.find(update.id).is_none(), "an update is added once");
-        // The index holds the low half of an ordinal, and one number of 2^32 is none.
+        // The index holds the low half of an ordinal: no two updates in the queue share one.
         assert!(self.queue.len() < UPDATES_MAX + 1, "{} updates", self.queue.len());
         let ordinal = Ordinal(self.first + self.queue.len() as u64);
         self.index.insert(self.hash(update.id), ordinal.0 as u32);
@@ -223,19 +223,12 @@ mod tests {
             let (mut map, mut queue) = (BTreeMap::new(), VecDeque::new());
             for (id, push) in steps {
                 if push && !map.contains_key(&id) {
-                    let ordinal = updates.push(update(id));
-                    if ordinal.0 as u32 == u32::MAX {
-                        queue.push_back((id, false));
-                    } else {
-                        map.insert(id, ordinal);
-                        queue.push_back((id, true));
-                    }
+                    map.insert(id, updates.push(update(id)));
+                    queue.push_back(id);
                 } else if !push {
                     let expected = queue.pop_front();
-                    prop_assert_eq!(updates.pop().map(|update| update.id.0), expected.map(|(id, _)| id));
-                    if let Some((id, true)) = expected {
-                        map.remove(&id);
-                    }
+                    prop_assert_eq!(updates.pop().map(|update| update.id.0), expected);
+                    expected.map(|id| map.remove(&id));
                 }
                 prop_assert_eq!(updates.len(), queue.len());
                 for id in 0..200 {
