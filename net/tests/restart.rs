@@ -239,8 +239,10 @@ impl StableStore for Disk {
 /// Writes and reads until the store is used up, and checks that nothing lies beyond it. Returns how a write is refused.
 fn use_up(node: &Handle, disk: &Disk) -> WriteError {
     let (writer, reader, mut value) = (node.writer(), node.reader(), 0);
+    let began = Instant::now();
     let refused = loop {
         value += 1;
+        assert!(began.elapsed() < Duration::from_secs(60), "{value} writes, and none is refused");
         match writer.write(Update::Cell8(slot(0), value)) {
             Ok(()) | Err(WriteError::Full) => {}
             Err(refused) => break refused,
