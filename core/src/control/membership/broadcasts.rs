@@ -182,4 +182,52 @@ mod tests {
         (1..20).for_each(|place| broadcasts.stop(&mut members, MemberIndex(place)));
         assert!(broadcasts.is_empty());
     }
+
+    #[test]
+    fn whom_others_tell_of_as_well_is_told_of_three_times() {
+        let mut members = samples::members(30, 256, 0);
+        let mut broadcasts = BroadcastQueue::default();
+        broadcasts.mention(&mut members, MemberIndex(4));
+        assert!(
+            broadcasts.tells_of(&members, MemberIndex(4)) && !broadcasts.tells_of(&members, MemberIndex(5))
+        );
+        let mut said = Vec::new();
+        (0..10).for_each(|_| _ = fill(&mut broadcasts, &mut members, &mut said));
+        assert_eq!(said, [MemberIndex(4); 3]);
+        assert!(!broadcasts.tells_of(&members, MemberIndex(4)));
+    }
+
+    #[test]
+    fn where_there_is_no_more_room_what_was_told_most_gives_way() {
+        let mut members = samples::members(250, 512, 0);
+        let mut broadcasts = BroadcastQueue::default();
+        broadcasts.spread(&mut members, MemberIndex(1));
+        let mut said = Vec::new();
+        fill(&mut broadcasts, &mut members, &mut said);
+        (2..=250).for_each(|place| broadcasts.spread(&mut members, MemberIndex(place)));
+        // As if as many waited as may: keys are found by their place, and the place by its key.
+        let others = BROADCASTS_MAX - broadcasts.len();
+        (0..others as u64).for_each(|i| _ = broadcasts.waiting.insert(i << 1 | 1 << 40, MemberIndex(0)));
+        assert_eq!(broadcasts.len(), BROADCASTS_MAX);
+        broadcasts.stop(&mut members, MemberIndex(2));
+        broadcasts.waiting.insert(1 << 41, MemberIndex(0));
+        broadcasts.spread(&mut members, MemberIndex(2));
+        assert_eq!(broadcasts.len(), BROADCASTS_MAX);
+        assert!(!broadcasts.tells_of(&members, MemberIndex(1)), "it was told once already");
+        assert!((2..=250).all(|place| broadcasts.tells_of(&members, MemberIndex(place))));
+    }
+
+    #[test]
+    fn a_control_frame_with_no_room_for_a_word_is_left_as_it_is() {
+        let mut members = samples::members(30, 256, 0);
+        let mut broadcasts = BroadcastQueue::default();
+        broadcasts.spread(&mut members, MemberIndex(1));
+        let mut control_frame = ControlFrame::new();
+        while control_frame.len() + 100 < CONTROL_FRAME_MAX {
+            assert!(control_frame.push(0xF7, &[0; 96]));
+        }
+        let before = control_frame.len();
+        broadcasts.fill(&mut control_frame, &mut members, |_, _, frame| frame.push(0xF7, &[0; 100]));
+        assert_eq!((control_frame.len(), broadcasts.len()), (before, 1), "it is told another time");
+    }
 }

@@ -538,4 +538,219 @@ mod tests {
         let found = differences(&members, bucket_of(id) as u8, &[unknown]);
         assert_eq!((found.accused.len(), found.wanted.len()), (0, 1));
     }
+
+    use crate::control::membership::samples;
+
+    #[test]
+    fn who_is_forgotten_owes_nothing_and_teaches_nobody_and_others_go_on() {
+        let mut sync = sync();
+        sync.greet(A, true, S);
+        sync.note_question(B, S);
+        sync.forget(C);
+        assert!(sync.asked(A) && sync.is_owed(A, S) && sync.is_owed(B, S) && sync.is_join_peer(A, S));
+        sync.forget(A);
+        assert!(!sync.asked(A) && !sync.is_owed(A, S) && sync.is_owed(B, S) && !sync.is_join_peer(A, S));
+        assert!(sync.greet(B, true, S), "the next is the first to answer");
+    }
+
+    const C: MemberIndex = MemberIndex(3);
+
+    #[test]
+    fn the_join_peer_and_others_are_asked_by_turns_each_when_it_is_time() {
+        let members = samples::members(6, 16, 0);
+        let (mut sync, join_peer) = (sync(), members.live()[2]);
+        sync.greet(join_peer, true, S);
+        sync.done(join_peer, BUCKETS as u8, false, S);
+        let mut asked = Vec::new();
+        for _ in 0..40 {
+            let now = sync.next_due(&members);
+            assert_eq!(sync.tick(now - 1, &members), None);
+            let place = sync.tick(now, &members).expect("somebody is asked");
+            assert!(members.live().contains(&place) && sync.asked(place));
+            assert_eq!(sync.tick(now, &members), None, "one at a time");
+            asked.push(place);
+            sync.done(place, BUCKETS as u8, false, now);
+        }
+        assert!(asked.iter().step_by(2).all(|place| *place == join_peer), "{asked:?}");
+        let others = asked.iter().skip(1).step_by(2).filter(|place| **place != join_peer).count();
+        assert!(others > 10, "anybody: {asked:?}");
+    }
+
+    #[test]
+    fn a_newcomer_has_settled_when_two_comparisons_found_nothing_the_last_of_them_with_its_join_peer() {
+        let members = samples::members(6, 16, 0);
+        let mut sync = sync();
+        let compare = |sync: &mut Sync, with, same| {
+            sync.ask(with, S);
+            assert_eq!(sync.done(with, BUCKETS as u8, same, S), None);
+            sync.is_settled()
+        };
+        sync.greet(A, true, S);
+        assert!(
+            !compare(&mut sync, A, false) && !compare(&mut sync, B, true) && !compare(&mut sync, B, true)
+        );
+        assert!(compare(&mut sync, A, true));
+        assert_eq!(sync.next_due(&members), u64::MAX);
+        sync.unsettle(2 * S);
+        assert!(
+            !sync.is_settled() && sync.next_due(&members) <= 2 * S + SETTLE_GAP,
+            "cut off, it begins anew"
+        );
+        assert!(!compare(&mut sync, A, true) && compare(&mut sync, A, true));
+        // Where nobody ever answered first, any two will do.
+        let mut alone = Sync::new(&MembershipSettings::default(), Random::new(3), 0);
+        assert!(!compare(&mut alone, B, true) && compare(&mut alone, B, true));
+    }
+
+    #[test]
+    fn an_answer_that_goes_on_is_asked_on_and_one_of_somebody_else_changes_nothing() {
+        let mut sync = sync();
+        sync.ask(A, S);
+        assert_eq!(sync.done(B, 7, false, S), None);
+        assert_eq!(sync.done(A, 7, false, S), Some(7));
+        assert_eq!(sync.done(A, BUCKETS as u8 - 1, false, S), Some(BUCKETS as u8 - 1));
+        assert!(sync.asked(A));
+        assert_eq!((sync.done(A, BUCKETS as u8, false, S), sync.asked(A)), (None, false));
+    }
+
+    #[test]
+    fn tables_that_differ_are_compared_once_in_a_while_and_once_news_has_had_time() {
+        let (mut sync, settings) = (sync(), MembershipSettings::default());
+        sync.greet(A, true, S);
+        assert!(!sync.compare(B, false, 0, 10 * S, &settings), "a newcomer compares by itself");
+        while !sync.is_settled() {
+            sync.ask(A, S);
+            sync.done(A, BUCKETS as u8, true, S);
+        }
+        let changed = 20 * S;
+        assert!(!sync.compare(B, false, changed, changed + REST - 1, &settings));
+        assert!(sync.compare(B, false, changed, changed + REST, &settings));
+        assert!(!sync.compare(C, false, changed, changed + REST, &settings), "one at a time");
+        sync.forget(B);
+        let next = changed + REST + micros(settings.sync_interval);
+        assert!(!sync.compare(C, false, changed, next - 1, &settings));
+        assert!(sync.compare(C, false, changed, next, &settings));
+    }
+
+    #[test]
+    fn a_member_of_another_region_is_asked_and_is_no_join_peer() {
+        let mut sync = sync();
+        assert!(sync.greet(A, false, S) && sync.asked(A));
+        sync.done(A, BUCKETS as u8, false, S);
+        assert!(sync.greet(B, true, S) && sync.is_join_peer(B, S + 1));
+    }
+
+    #[test]
+    fn an_answer_has_a_bounded_length_and_goes_on_where_it_ended() {
+        let mut members = samples::members(250, 512, 0);
+        members.index_buckets();
+        let (mut cursor, mut told, mut answers) = (0, Vec::new(), 0);
+        while usize::from(cursor) < BUCKETS {
+            let (mut bytes, mut next) = (0, cursor);
+            let charged = answer(&members, cursor, None, |message| match message {
+                MembershipMsg::Announce(announced) => {
+                    told.push(announced.announcement.to_vec());
+                    bytes += bytes_of(message);
+                }
+                MembershipMsg::SyncDone { next: to, digest } => {
+                    assert_eq!(*digest, members.digest());
+                    next = *to;
+                }
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(charged, bytes);
+            let most = ANSWER_CONTROL_FRAMES * CONTROL_FRAME_MAX;
+            assert!(bytes <= most, "{bytes} bytes");
+            assert!(usize::from(next) == BUCKETS || bytes > most - 2 * CONTROL_FRAME_MAX, "{bytes} bytes");
+            assert!(next > cursor);
+            (cursor, answers) = (next, answers + 1);
+        }
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!((told.len(), answers), (251, 2), "everybody, this node among them");
+    }
+
+    #[test]
+    fn buckets_that_differ_are_listed_whole_and_those_that_do_not_are_passed_over() {
+        let mut members = samples::members(200, 512, 0);
+        members.index_buckets();
+        let mut theirs = members.digests();
+        let fullest = (0..BUCKETS).max_by_key(|bucket| members.bucket(*bucket).count()).unwrap();
+        theirs[fullest] = [9; 4];
+        let mut listed = Vec::new();
+        answer(&members, 0, Some(&theirs), |message| match message {
+            MembershipMsg::SyncList { bucket, entries } => {
+                assert_eq!(usize::from(*bucket), fullest);
+                listed.extend_from_slice(entries);
+            }
+            MembershipMsg::SyncDone { next, .. } => assert_eq!(usize::from(*next), BUCKETS),
+            other => panic!("{other:?}"),
+        });
+        let mut expected: Vec<_> =
+            members.bucket(fullest).map(|(_, member)| member.listed().encode()).collect();
+        expected.sort_unstable();
+        assert_eq!(listed, expected);
+        // Whoever lists the same lacks nothing, and whoever leaves one out is offered it.
+        let found = differences(&members, fullest as u8, &listed);
+        assert_eq!((found.wanted.len(), found.offered.len(), found.accused.len()), (0, 0, 0));
+        let found = differences(&members, fullest as u8, &listed[1..]);
+        assert_eq!((found.wanted.len(), found.offered.len(), found.accused.len()), (0, 1, 0));
+        assert_eq!(members.get(found.offered[0]).listed().encode(), listed[0]);
+        let names = [members.get(found.offered[0]).listed().name];
+        assert!(wanted(&members, fullest as u8, &names).eq(found.offered.iter().copied()));
+    }
+
+    #[test]
+    fn a_full_list_says_nothing_of_whom_it_leaves_out() {
+        let mut members = samples::members(200, 512, 0);
+        members.index_buckets();
+        let fullest = (0..BUCKETS).max_by_key(|bucket| members.bucket(*bucket).count()).unwrap();
+        let there = members.bucket(fullest).count();
+        let strangers = |count: usize| -> Vec<[u8; Listed::LEN]> {
+            (0..count)
+                .map(|i| core::array::from_fn(|byte| if byte < 2 { (i >> (8 * byte)) as u8 } else { 0xEE }))
+                .collect()
+        };
+        let found = differences(&members, fullest as u8, &strangers(SYNC_LIST_MAX));
+        assert_eq!((found.wanted.len(), found.offered.len()), (SYNC_LIST_MAX, 0));
+        let found = differences(&members, fullest as u8, &strangers(SYNC_LIST_MAX - 1));
+        assert_eq!((found.wanted.len(), found.offered.len()), (SYNC_LIST_MAX - 1, there));
+    }
+
+    #[test]
+    fn a_newcomer_of_another_region_hears_of_its_own_and_of_delegates_and_others_of_delegates() {
+        let members = samples::members_of(9, 64, 0, |key, statement| {
+            statement.region = crate::control::Region(u16::from(key > 5));
+        });
+        let there: Vec<MemberIndex> =
+            members.remote(crate::control::Region(1)).map(|(place, _)| place).collect();
+        let delegates = &members.live()[..2];
+        for (newcomer, names) in [(true, 3 + 2), (false, 2)] {
+            let mut named = Vec::new();
+            answer_remote(&members, there[0], newcomer, delegates, |message| match message {
+                MembershipMsg::Announce(announced) => named.push(announced.announcement.to_vec()),
+                MembershipMsg::SyncDone { next, .. } => assert_eq!(usize::from(*next), BUCKETS),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(named.len(), names);
+            let asker = members.get(there[0]).announcement().bytes();
+            assert!(named.iter().all(|said| said != asker), "it knows itself");
+        }
+    }
+
+    #[test]
+    fn who_failed_is_told_as_missed() {
+        let mut members = samples::members(8, 64, 0);
+        let place = members.live()[3];
+        let (id, rank) = (members.get(place).id(), members.get(place).rank());
+        members.report(id, rank, PeerState::Failed, 1);
+        members.index_buckets();
+        let mut missed = Vec::new();
+        answer(&members, 0, None, |message| {
+            if let MembershipMsg::Missing(announced) = message {
+                missed.push(announced.announcement.to_vec());
+            }
+        });
+        assert_eq!(missed, [members.get(place).announcement().bytes()]);
+    }
 }
