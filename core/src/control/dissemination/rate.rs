@@ -76,4 +76,23 @@ mod tests {
         let mut rate = Rate::new(0);
         assert!(rate.tick(3_600_000 * MS) && !rate.tick(3_600_000 * MS));
     }
+
+    #[test]
+    fn each_quiet_round_makes_the_gap_half_as_long_again_up_to_a_second() {
+        let mut rate = Rate::new(5 * MS);
+        let (mut last, mut gaps) = (5 * MS, std::vec::Vec::new());
+        for _ in 0..9 {
+            let due = rate.next_due();
+            assert!(!rate.tick(due - 1));
+            assert_eq!(rate.per_second_milli(), 1_000_000_000 / rate.gap);
+            assert!(rate.tick(due));
+            gaps.push((due - last) / 1_000);
+            last = due;
+        }
+        assert_eq!(gaps, [100, 100, 150, 225, 337, 506, 759, 1_000, 1_000]);
+        rate.quicken(last + 1);
+        assert_eq!(rate.next_due(), last + 1 + GAP_MIN, "news brings the next round near");
+        rate.quicken(last + 900_000 * MS);
+        assert_eq!(rate.next_due(), last + 900_000 * MS, "after a pause at once");
+    }
 }

@@ -77,4 +77,17 @@ mod tests {
         let with_anybody = (0..10_000).filter(|_| Rounds::is_with_anybody(&mut random)).count();
         assert!((4_800..5_200).contains(&with_anybody), "{with_anybody}");
     }
+
+    #[test]
+    fn rounds_end_four_seconds_after_the_last_update_and_are_reported_till_then() {
+        let mut rounds = Rounds::new(0);
+        rounds.news(60 * S);
+        assert_eq!(rounds.next_due(), 60 * S, "it has been left alone for a while");
+        assert_eq!((rounds.per_second_milli(60 * S), rounds.per_second_milli(64 * S)), (10_000, 0));
+        assert!(rounds.per_second_milli(64 * S - 1) > 0);
+        assert!(!rounds.tick(64 * S) && rounds.tick(64 * S - 1));
+        assert_eq!(rounds.next_due(), u64::MAX);
+        rounds.news(64 * S);
+        assert!(rounds.next_due() <= 64 * S + 100 * MS);
+    }
 }

@@ -285,6 +285,7 @@ pub(in crate::control) fn fold(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -299,5 +300,71 @@ mod tests {
                 seen.insert(seq);
             }
         }
+    }
+
+    use crate::control::membership::samples::members_of;
+
+    fn address(n: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, n], 7_700))
+    }
+
+    /// A member of two addresses.
+    fn member() -> Member {
+        let members = members_of(1, 4, 5, |_, statement| statement.addresses.extend([1, 2].map(address)));
+        members.get(members.live()[0]).clone()
+    }
+
+    #[test]
+    fn a_member_is_written_to_where_it_was_heard_last_and_has_yet_to_show_that_it_receives_there() {
+        let mut member = member();
+        assert_eq!((member.address(), member.has_written()), (Some(address(1)), false));
+        member.proven = true;
+        assert!(member.heard_from(address(1), 7));
+        assert!(member.proven && member.has_written() && member.heard_at == 7);
+        assert!(member.heard_from(address(2), 8));
+        assert_eq!((member.address(), member.proven), (Some(address(2)), false));
+        member.proven = true;
+        assert!(member.heard_from(address(2), 9) && member.proven, "it is where it was");
+        assert!(!member.heard_from(address(3), 10), "it does not announce that");
+        assert_eq!((member.address(), member.proven, member.heard_at), (Some(address(2)), true, 10));
+        member.heard_from(address(2), 0);
+        assert!(member.has_written(), "even when the clock began");
+    }
+
+    #[test]
+    fn answers_are_paid_for_by_the_millisecond_and_a_second_ahead() {
+        let mut member = member();
+        const NOW: u64 = 10_000_000;
+        let mut answers = 0;
+        while member.may_be_answered(NOW) {
+            member.answered(0, NOW);
+            answers += 1;
+        }
+        assert_eq!(answers, 1_000);
+        assert!(!member.may_be_answered(NOW) && member.may_be_answered(NOW + 1));
+        member.answered(9, NOW);
+        assert!(!member.may_be_answered(NOW + 10_000) && member.may_be_answered(NOW + 10_001), "ten more");
+    }
+
+    #[test]
+    fn the_stamps_of_members_their_lives_and_their_ends_are_all_different() {
+        let mut stamps = BTreeSet::new();
+        for change in 0..40 {
+            let members = members_of(4, 8, 5, |_, statement| {
+                statement.incarnation = crate::stamp::Incarnation(1 + change % 8);
+                statement.version = Version(statement.version.0 + (u64::from(change / 8) << 12));
+            });
+            for (_, member) in members.iter() {
+                assert!(stamps.insert(member.stamp(false)) && stamps.insert(member.stamp(true)));
+                assert_eq!(member.listed_as(true).name, member.id().0[..8]);
+                assert_ne!(member.listed_as(true), member.listed_as(false));
+                assert_eq!(member.listed(), member.listed_as(false));
+            }
+        }
+        // Low halves travel in lists: one bit in two of them differs between any two.
+        let low: Vec<u32> = stamps.iter().map(|stamp| *stamp as u32).collect();
+        let apart = |pair: &[u32]| (pair[0] ^ pair[1]).count_ones();
+        let mean = low.windows(2).map(apart).sum::<u32>() as f64 / (low.len() - 1) as f64;
+        assert!((14.0..18.0).contains(&mean), "{mean} of 32 bits");
     }
 }

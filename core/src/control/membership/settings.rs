@@ -143,4 +143,43 @@ mod tests {
         };
         assert_eq!(wrong.check().unwrap_err().key, "probe_timeout");
     }
+
+    #[test]
+    fn each_setting_is_taken_up_to_its_bounds_and_refused_beyond() {
+        type Change = fn(&mut MembershipSettings);
+        const MICRO: Duration = Duration::from_micros(1);
+        let taken: [Change; 9] = [
+            |s| (s.probe_timeout, s.probe_interval) = (Duration::from_secs(30), Duration::from_secs(60)),
+            |s| s.probe_interval = s.probe_timeout * 2,
+            |s| s.helpers = HELPERS_MAX,
+            |s| s.gossip_interval = Duration::from_secs(60),
+            |s| s.sync_interval = Duration::from_secs(3_600),
+            |s| s.contact_max = Duration::from_millis(100),
+            |s| s.contact_max = Duration::from_secs(3_600),
+            |s| s.forget_after = Duration::from_secs(60),
+            |s| s.forget_after = Duration::from_secs(365 * 24 * 3_600),
+        ];
+        let refused: [(&str, Change); 9] = [
+            ("probe_timeout", |s| s.probe_timeout = Duration::from_secs(30) + MICRO),
+            ("probe_interval", |s| s.probe_interval = s.probe_timeout * 2 - MICRO),
+            ("probe_interval", |s| s.probe_interval = Duration::from_secs(60) + MICRO),
+            ("gossip_interval", |s| s.gossip_interval = Duration::from_secs(60) + MICRO),
+            ("sync_interval", |s| s.sync_interval = Duration::from_secs(3_600) + MICRO),
+            ("contact_max", |s| s.contact_max = Duration::from_millis(100) - MICRO),
+            ("contact_max", |s| s.contact_max = Duration::from_secs(3_600) + MICRO),
+            ("forget_after", |s| s.forget_after = Duration::from_secs(60) - MICRO),
+            ("forget_after", |s| s.forget_after = Duration::from_secs(366 * 24 * 3_600)),
+        ];
+        let check = |change: Change| {
+            let mut settings = MembershipSettings::default();
+            change(&mut settings);
+            settings.check()
+        };
+        for (i, change) in taken.into_iter().enumerate() {
+            assert_eq!(check(change), Ok(()), "number {i}");
+        }
+        for (key, change) in refused {
+            assert_eq!(check(change).unwrap_err().key, key);
+        }
+    }
 }

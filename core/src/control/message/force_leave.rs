@@ -166,6 +166,7 @@ mod tests {
             let read = ForceLeave::verify(said.bytes(), &mesh).unwrap();
             assert_eq!((read.by(), read.removal()), (Identity::from_seed(&[1; 32]).id(), said.removal()));
             assert_eq!(peek_removal(said.bytes()), Some((said.removal().id, said.removal().rank)));
+            assert_eq!((prunes(said.bytes()), prunes(&said.bytes()[1..])), (prune, false));
             let elsewhere = ForceLeave::verify(said.bytes(), &mesh_key("u"));
             assert_eq!(elsewhere.unwrap_err(), Unsound::Signature);
         }

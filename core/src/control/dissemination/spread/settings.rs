@@ -78,3 +78,47 @@ impl SpreadSettings {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_is_taken_up_to_its_bounds_and_refused_beyond() {
+        type Change = fn(&mut SpreadSettings);
+        let minute = Duration::from_secs(60);
+        assert_eq!((minute.as_micros() as u64, LINKS_MAX), (60 * S, LINKS_MAX));
+        let taken: [Change; 8] = [
+            |s| s.eager = LINKS_MAX,
+            |s| s.eager_critical = LINKS_MAX,
+            |s| (s.lazy_delay, s.lazy_delay_max) = (Duration::from_secs(60), Duration::from_secs(60)),
+            |s| s.pull_delay = Duration::from_secs(60),
+            |s| s.pull_timeout = Duration::from_secs(60),
+            |s| s.keep = Duration::from_secs(3_600),
+            |s| s.keep = Duration::from_micros(QUIET + 1),
+            |s| (s.updates_max, s.missing_max) = (UPDATES_MAX, UPDATES_MAX),
+        ];
+        let refused: [(&str, Change); 11] = [
+            ("eager", |s| s.eager = LINKS_MAX + 1),
+            ("eager_critical", |s| s.eager_critical = LINKS_MAX + 1),
+            ("lazy_delay", |s| s.lazy_delay = s.lazy_delay_max + Duration::from_micros(1)),
+            ("lazy_delay_max", |s| s.lazy_delay_max = Duration::from_micros(60_000_001)),
+            ("pull_delay", |s| s.pull_delay = Duration::from_micros(60_000_001)),
+            ("pull_timeout", |s| s.pull_timeout = Duration::ZERO),
+            ("pulls", |s| s.pulls = 0),
+            ("keep", |s| s.keep = Duration::from_micros(QUIET)),
+            ("keep", |s| s.keep = Duration::from_micros(3_600_000_001)),
+            ("updates_max", |s| s.updates_max = UPDATES_MAX + 1),
+            ("missing_max", |s| s.missing_max = s.updates_max + 1),
+        ];
+        let check = |change: Change| {
+            let mut settings = SpreadSettings::default();
+            change(&mut settings);
+            settings.check()
+        };
+        assert!(taken.into_iter().all(|change| check(change) == Ok(())));
+        for (key, change) in refused {
+            assert_eq!(check(change).unwrap_err().key, key);
+        }
+    }
+}

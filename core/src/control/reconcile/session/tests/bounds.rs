@@ -276,6 +276,10 @@ fn a_piece_of_a_filter_that_does_not_come_denies_nothing() {
         |at, len| ReconcileMsg::Filter { share: 9, size: 5, total, at, bytes: &[0; PAGE_LEN][..len] };
     let mut say = |msg: ReconcileMsg<'_>| node.handle(1_000, 1, &msg.encode(topic), |_| Some(0..0));
     assert_eq!(say(filter(PAGE_LEN as u32, PAGE_LEN - 1)), Err(SessionRefusal::Bound), "cut short");
+    assert_eq!(say(filter(1, PAGE_LEN)), Err(SessionRefusal::Bound), "no page begins there");
+    let giant = settings.filter_bytes_max as u32 + 1;
+    let giant = ReconcileMsg::Filter { share: 9, size: 5, total: giant, at: 0, bytes: &[0; PAGE_LEN] };
+    assert_eq!(say(giant), Err(SessionRefusal::Bound), "a giant filter");
     assert_eq!(say(filter(PAGE_LEN as u32, PAGE_LEN)), Ok(()));
     assert_eq!(say(filter(PAGE_LEN as u32, PAGE_LEN)), Ok(()), "the network may repeat");
     let other = ReconcileMsg::Filter { share: 9, size: 5, total: 4, at: 0, bytes: &[0; 4] };
