@@ -131,6 +131,20 @@ fn nobody_lives_by_the_credential_of_another() {
     assert_eq!(refused(&mesh, 0, Refusal::CredentialUnsound), 1);
 }
 
+#[test]
+fn nobody_lives_by_another_credential_of_its_own_than_it_names() {
+    let mut mesh = issued(3, 30);
+    let member = identity(500);
+    let mut statement = Statement { serial: 70, ..mesh.nodes[1].control.me().statement().clone() };
+    statement.addresses = vec![mesh::address(500)];
+    statement.claims.clear();
+    say(&mut mesh, 0, &member, statement.clone(), issue(&grant(500, 71)).bytes().to_vec());
+    assert_eq!(refused(&mesh, 0, Refusal::CredentialUnsound), 1);
+    assert!(mesh.nodes[0].control.members().find(member.id()).is_none());
+    say(&mut mesh, 0, &member, statement, issue(&grant(500, 70)).bytes().to_vec());
+    assert!(mesh.nodes[0].control.members().find(member.id()).is_some(), "by the one that it names");
+}
+
 /// Lets node `to` hear what somebody with a key of its own announces, and with which credential.
 fn say(mesh: &mut Mesh, to: usize, who: &Identity, mut statement: Statement, credential: Vec<u8>) {
     let version = Version::new(WALL + mesh.now, who.id());

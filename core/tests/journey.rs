@@ -306,3 +306,42 @@ fn what_another_thread_found_good_is_reopened_and_nothing_else() {
     let nobody = Directory::new(vec![], [1, 2]).unwrap();
     assert_eq!(octick_core::data::Batch::reopen(views(), 0b01101, &nobody).mask(), 0, "its origin has left");
 }
+
+#[test]
+fn the_verifier_that_was_chosen_decides_and_what_it_proved_is_forgotten_with_the_directory() {
+    use octick_crypto::Verifier;
+    use octick_crypto::lanes::{Kernel, Settings};
+
+    let chosen = Settings { kernel: Some(Kernel::Portable), ..Settings::default() };
+    let mut here = Node::new(0);
+    assert!(here.ingress.signatures().is_none() && !here.ingress.build_step(), "none was needed yet");
+    here.ingress.set_signatures(Verifier::new(chosen));
+    let frames = Node::new(1).publish(&writes());
+    here.take(&frames[..1]);
+    assert_eq!(here.ingress.signatures().map(Verifier::kernel), Some(Kernel::Portable));
+    here.take(&frames[1..2]);
+    assert_eq!(here.counters.snapshot().get(Counter::Signatures), 1);
+    let directory = here.engine.directory().clone();
+    here.ingress.set_directory(directory);
+    here.take(&frames[2..3]);
+    here.take(&frames[3..5]);
+    assert_eq!(here.counters.snapshot().get(Counter::Signatures), 2, "whose train it is may have changed");
+}
+
+#[test]
+fn a_control_frame_of_a_stranger_is_noted_at_its_place_in_the_batch() {
+    let mut there = Node::new(1);
+    let known = there.publish(&[Update::Cell8(Slot(512), 1)]).remove(0);
+    let mut sealer = octick_core::wire::Sealer::new();
+    let mut message = octick_core::wire::ControlFrame::new();
+    assert!(message.push(1, &[]));
+    sealer.frame(octick_core::wire::Kind::Control, |draft| draft.control_frame(&message));
+    let (version, incarnation) =
+        (octick_core::stamp::Version::new(NOW, identity(9).id()), octick_core::stamp::Incarnation(1));
+    let stamp = octick_core::wire::Stamp { incarnation, first_seq: octick_core::stamp::Seq(1), version };
+    sealer.seal(&identity(9), &MeshKeys::derive(nodes::MESH), &stamp);
+    let stranger = sealer.frames().next().unwrap().to_vec();
+    let mut here = Node::new(0);
+    let batch = here.ingress.check(&[&known, &stranger, &known, &stranger], &senders(4), NOW);
+    assert_eq!((batch.mask() | batch.repeats, batch.strangers), (0b0101, 0b1010));
+}

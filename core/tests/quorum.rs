@@ -423,3 +423,25 @@ fn a_node_that_starts_again_counts_whom_the_others_count() {
     mesh.run(60 * S);
     assert!((0..8).all(|i| quorum(&mesh, i) == Quorum::of(8, 2) && is_healthy(&mesh, i)));
 }
+
+#[test]
+fn a_member_that_has_left_can_still_be_pruned_and_is_made_to_leave_once() {
+    let mut mesh = settled(5, 11);
+    let id = mesh.nodes[4].id;
+    mesh.call(4, |control, now| control.leave(now));
+    mesh.run(2 * S);
+    mesh.kill(4);
+    assert!((0..4).all(|i| mesh.state(i, 4) == Some(PeerState::Left)));
+    let frames = mesh.nodes[0].control_frames;
+    assert_eq!(mesh.call(0, |control, now| control.expel(now, id, false)), Expelled::Left);
+    assert!(mesh.nodes[0].control_frames == frames && mesh.nodes[0].said.contains_key(&id), "it had left");
+    assert_eq!(mesh.call(0, |control, now| control.expel(now, id, true)), Expelled::Left);
+    assert!(!mesh.nodes[0].said.contains_key(&id), "it is shown to nobody");
+    mesh.run_to(10 * S, |mesh| (0..4).all(|i| !mesh.nodes[i].said.contains_key(&id)));
+    assert_eq!(
+        mesh.call(0, |control, now| control.expel(now, mesh::identity(99).id(), true)),
+        Expelled::Unknown
+    );
+    let own = mesh.nodes[0].id;
+    assert_eq!(mesh.call(0, |control, now| control.expel(now, own, true)), Expelled::Itself);
+}

@@ -462,6 +462,24 @@ mod tests {
     }
 
     #[test]
+    fn samples_begin_with_live_members() {
+        let mut members = two_regions(1, 9, 0);
+        for key in 2..=9 {
+            let place = place_of(&members, key);
+            let (id, rank) = (members.get(place).id(), members.get(place).rank());
+            members.report(id, rank, crate::control::PeerState::Failed, 1);
+        }
+        let mut scout = scout(&members);
+        scout.shuffle(S, &view_of(&members));
+        let said = actions(&mut scout);
+        assert!(
+            matches!(said[..], [ScoutAction::Shuffle { to, .. }] if to == place_of(&members, 1)),
+            "{said:?}"
+        );
+        assert!(scout.sampling.view().is_empty(), "there is no other");
+    }
+
+    #[test]
     fn who_is_sampled_and_not_known_is_greeted_and_so_is_who_failed() {
         let mut members = two_regions(1, 2, 0);
         let place = place_of(&members, 2);

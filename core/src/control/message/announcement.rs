@@ -530,6 +530,51 @@ mod tests {
     }
 
     #[test]
+    fn what_is_reserved_is_zero_and_each_count_has_its_most() {
+        let set = |at: usize, value: u8| {
+            let mut bytes = sealed("a");
+            bytes[at] = value;
+            read(&bytes)
+        };
+        assert_eq!(set(54, LEAVES), Err(Unsound::Signature), "that may be said, but was not");
+        assert_eq!(set(54, CREDENTIAL), Err(Unsound::Length), "there is no serial");
+        for bit in 2..8 {
+            assert_eq!(set(54, 1 << bit), Err(Unsound::Reserved));
+        }
+        for at in 57..60 {
+            assert_eq!(set(at, 1), Err(Unsound::Reserved), "byte {at}");
+        }
+        assert_eq!(set(55, ADDRESSES_MAX as u8 + 1), Err(Unsound::Reserved));
+        assert_ne!(set(55, ADDRESSES_MAX as u8), Err(Unsound::Reserved));
+        assert_eq!(set(56, CLAIMS_MAX as u8 + 1), Err(Unsound::Reserved));
+        assert_ne!(set(56, CLAIMS_MAX as u8), Err(Unsound::Reserved));
+        let mut last = sealed("a");
+        last[32..36].copy_from_slice(&[0xFF; 4]);
+        assert_eq!(read(&last), Err(Unsound::Reserved), "no incarnation could follow it");
+        let named = Statement { serial: 1, ..statement() };
+        let mut nameless = Announcement::sign(&identity(), &mesh_key("a"), &named).bytes().to_vec();
+        let serial = nameless.len() - SIGNATURE_LEN - 8;
+        nameless[serial] = 0;
+        assert_eq!(read(&nameless), Err(Unsound::Reserved), "a credential has a number");
+    }
+
+    #[test]
+    fn addresses_that_nothing_can_be_sent_to_are_refused() {
+        for nowhere in ["0.0.0.0:1", "224.0.0.1:1", "10.0.0.1:0", "[::]:1", "[ff02::1]:1", "[2001:db8::1]:0"]
+        {
+            let addresses = vec![nowhere.parse().unwrap()];
+            let said =
+                Announcement::sign(&identity(), &mesh_key("a"), &Statement { addresses, ..statement() });
+            assert_eq!(read(said.bytes()), Err(Unsound::Address), "{nowhere}");
+        }
+        for family in [0, 5, 7] {
+            let mut bytes = sealed("a");
+            bytes[60] = family;
+            assert_eq!(read(&bytes), Err(Unsound::Address));
+        }
+    }
+
+    #[test]
     fn slots_that_nobody_can_own_are_refused() {
         for (first, len) in [(8, 16), (0, 8), (0, 0), (SLOTS_MAX - 16, 32)] {
             let mut broken = statement();

@@ -173,3 +173,27 @@ fn no_two_lives_of_a_member_have_one_stamp() {
         assert!(stamps.insert(member.stamp(false)) && stamps.insert(member.stamp(true)), "life {life}");
     }
 }
+
+#[test]
+fn who_failed_is_missed_as_long_as_it_counts_and_may_be_forgotten_once_it_does_not() {
+    let all = announcements();
+    let mut members = Members::new(all[0][0].clone(), 64, Random::new(5));
+    for key in 1..4 {
+        members.announce(&all[key][0], 1);
+    }
+    let place = members.find(all[1][0].id()).unwrap();
+    members.report_at(place, all[1][0].rank(), PeerState::Failed, 10);
+    let missing = |members: &Members| members.missing().map(|(place, _)| place).collect::<Vec<_>>();
+    assert_eq!((missing(&members), members.gone_before(u64::MAX)), ([place].to_vec(), None));
+    let standing = MemberStanding { counts: false, writes: true };
+    assert!(members.set_standing(place, standing) && !members.set_standing(place, standing));
+    assert_eq!((missing(&members), members.gone_before(u64::MAX)), (Vec::new(), Some(place)));
+    assert_eq!(members.counted(), Counted { reachable: 3, missing: 0 });
+    assert!(members.set_standing(place, MemberStanding { counts: true, writes: true }));
+    assert_eq!((missing(&members), members.gone_before(u64::MAX)), ([place].to_vec(), None));
+    // Of a live member only the count changes.
+    let live = members.live()[0];
+    members.set_standing(live, standing);
+    assert_eq!(members.counted(), Counted { reachable: 2, missing: 1 });
+    assert!(members.live().contains(&live) && members.gone_before(u64::MAX).is_none());
+}
