@@ -151,10 +151,10 @@ impl Outbox {
                 1 => {}
                 _ => own.rows.fill(train),
             }
+            self.turn = (self.turn + 1) % stages;
             if train.is_full() {
                 return;
             }
-            self.turn = (self.turn + 1) % stages;
         }
         // Every stage had its turn, and the train still had room.
         let waits = self.has_fine_pending() || (with_cells4 && self.has_pending());
