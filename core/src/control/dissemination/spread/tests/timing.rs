@@ -141,14 +141,14 @@ fn what_is_asked_for_again_is_asked_after_the_timeout_and_at_first_after_a_momen
 
 #[test]
 fn more_than_is_announced_at_once_or_asked_for_goes_in_several_messages() {
-    let mut bench = Bench::new(3);
-    let mut told_of = 0;
+    let mut direct = Bench::new(3);
     for id in 0..3 * IDS_MAX as u64 {
-        for action in bench.accept(S, id, None, Lane::Direct) {
-            assert!(matches!(action, SpreadAction::Forward { .. }));
-        }
-        assert_eq!(bench.spread.next_due(), u64::MAX, "nobody announces what all were sent");
-        let id = 1_000 + id;
+        let sent = direct.accept(S, id, None, Lane::Direct);
+        assert_eq!((forwards(&sent).len(), sent.len()), (3, 3));
+        assert_eq!(direct.spread.next_due(), u64::MAX, "nobody announces what all were sent");
+    }
+    let (mut bench, mut told_of) = (Bench::new(3), 0);
+    for id in 0..3 * IDS_MAX as u64 {
         for action in bench.accept(S, id, Some(1), Lane::Normal) {
             if let SpreadAction::Announce { ids, .. } = action {
                 assert!(ids.len() <= IDS_MAX);
