@@ -46,15 +46,21 @@ fn sent(control: &mut Control) -> Vec<Sent> {
     frames.flat_map(messages).collect()
 }
 
+/// The same packet, for node 0 and nobody else.
+fn for_me(mesh: &Mesh, packet: &PacketInfo) -> PacketInfo {
+    PacketInfo { to: Some(mesh.nodes[0].id), ..*packet }
+}
+
 /// What node 0 sends because these come in one control frame, and why it refuses the last that it refuses.
 fn hear(
     mesh: &mut Mesh,
     packet: &PacketInfo,
     messages: &[MembershipMsg<'_>],
 ) -> (Result<(), Refusal>, Vec<Sent>) {
+    let packet = for_me(mesh, packet);
     let (now, control) = (mesh.now, &mut mesh.nodes[0].control);
     sent(control);
-    let handled = control.handle_control_frame(now, packet, frame(messages).messages());
+    let handled = control.handle_control_frame(now, &packet, frame(messages).messages());
     (handled, sent(control))
 }
 
@@ -208,7 +214,7 @@ fn a_force_leave_that_was_outlived_says_nothing_of_a_later_death() {
 fn own_packet(mesh: &Mesh, incarnation: u32, micros: u64) -> PacketInfo {
     let id = mesh.nodes[0].id;
     let (incarnation, version) = (Incarnation(incarnation), Version::new(micros, id));
-    PacketInfo { from: mesh::address(66), origin: id, incarnation, seq: Seq(1), version }
+    PacketInfo { from: mesh::address(66), to: Some(id), origin: id, incarnation, seq: Seq(1), version }
 }
 
 #[test]
@@ -291,6 +297,7 @@ fn who_writes_as_an_earlier_incarnation_is_told_which_one_lives_and_named_if_it_
         let id = mesh.nodes[1].id;
         let version = Version::new(WALL + mesh.now - age, id);
         let packet = PacketInfo { from: elsewhere, incarnation: Incarnation(1), version, ..mesh.packet(1) };
+        let packet = for_me(&mesh, &packet);
         let old = word(&mesh, 1, |statement| {
             statement.incarnation = Incarnation(1);
             statement.version = Version::new(WALL + mesh.now - 3_600 * S, id);
@@ -385,8 +392,10 @@ fn updates_and_members_are_served_to_addresses_that_were_shown() {
     let (from, now) = (mesh::address(77), mesh.now);
     let announce = MembershipMsg::Announce(Announced::of(&said));
     let ask = MembershipMsg::SyncAsk { cursor: 0, digests: None };
+    let me = mesh.nodes[0].id;
     let packet = |seq| PacketInfo {
         from,
+        to: Some(me),
         origin: who.id(),
         incarnation: said.rank().0,
         seq: Seq(seq),

@@ -223,8 +223,8 @@ mod tests {
         let mut broadcasts = BroadcastQueue::default();
         broadcasts.spread(&mut members, MemberIndex(1));
         let mut control_frame = ControlFrame::new();
-        while control_frame.len() + 100 < CONTROL_FRAME_MAX {
-            assert!(control_frame.push(0xF7, &[0; 96]));
+        while control_frame.room() >= 100 {
+            assert!(control_frame.push(0xF7, &[0; 60]));
         }
         let before = control_frame.len();
         broadcasts.fill(&mut control_frame, &mut members, |_, _, frame| frame.push(0xF7, &[0; 100]));

@@ -178,6 +178,7 @@ fn said(node: &mut Reconciler<u8, u64>) -> Said {
             Output::Expect { names, .. } => said.expected.extend(names),
             Output::Serve { names, .. } => said.served.extend(names),
             Output::Ended { how, .. } => said.ended = Some(how),
+            Output::Again { .. } => {}
         }
     }
     said
