@@ -135,3 +135,72 @@ impl SendQueue {
         Some(Addressed { to: to.address, member, control_frame })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Message;
+
+    fn address(n: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], n))
+    }
+
+    const WORD: Message<'static> = Message { kind: 0xF7, body: &[7; 40] };
+
+    #[test]
+    fn what_goes_to_one_node_shares_a_control_frame_while_there_is_room() {
+        let mut queue = SendQueue::default();
+        let (a, b) = (NodeId([1; 16]), NodeId([2; 16]));
+        for to in
+            [Recipient::node(a, address(1)), Recipient::node(b, address(1)), Recipient::whoever(address(1))]
+        {
+            queue.write(to, None, &WORD);
+            queue.write(to, Some(MemberIndex(3)), &WORD);
+        }
+        for recipient in [Some(a), Some(b), None] {
+            let sent = queue.take().unwrap();
+            assert_eq!((sent.to, sent.control_frame.recipient()), (address(1), recipient));
+            assert_eq!((sent.control_frame.messages().count(), sent.member), (2, Some(MemberIndex(3))));
+        }
+        let mut written = 0;
+        while queue.control_frames.len() < 2 {
+            queue.write(Recipient::node(a, address(1)), None, &WORD);
+            written += 1;
+        }
+        let (full, rest) = (queue.take().unwrap(), queue.take().unwrap());
+        let counts = [full, rest].map(|sent| sent.control_frame.messages().count());
+        assert_eq!(counts, [written - 1, 1], "a word that finds no room begins another");
+    }
+
+    #[test]
+    fn what_finds_no_room_is_dropped_and_counted_and_who_is_forgotten_is_filled_no_more() {
+        let mut queue = SendQueue::default();
+        for n in 0..SEND_QUEUE_MAX as u16 + 3 {
+            queue.blank(Recipient::node(NodeId([1; 16]), address(n)), MemberIndex(u32::from(n) % 2));
+        }
+        assert_eq!((queue.control_frames.len(), queue.dropped()), (SEND_QUEUE_MAX, 3));
+        queue.write(Recipient::whoever(address(u16::MAX)), None, &WORD);
+        assert_eq!(queue.dropped(), 4);
+        queue.forget(MemberIndex(1));
+        let members: Vec<_> = core::iter::from_fn(|| queue.take()).map(|sent| sent.member).collect();
+        assert!(members.iter().step_by(2).all(|member| *member == Some(MemberIndex(0))));
+        assert!(members.iter().skip(1).step_by(2).all(Option::is_none));
+    }
+
+    #[test]
+    fn control_frames_that_were_reserved_are_used_again_and_no_more_are_kept() {
+        let mut queue = SendQueue::default();
+        queue.reserve();
+        let mut frame = queue.control_frame();
+        let place: *const ControlFrame = &*frame;
+        assert!(frame.push(0xF7, &[1; 9]));
+        queue.give_back(frame);
+        let again = queue.control_frame();
+        assert!(core::ptr::eq(&*again, place) && again.is_empty());
+        (0..3 * CONTROL_FRAMES_SPARE).for_each(|_| queue.give_back(Box::default()));
+        assert_eq!(queue.spare.len(), queue.spare.capacity());
+        let mut unreserved = SendQueue::default();
+        unreserved.give_back(Box::default());
+        assert_eq!(unreserved.spare.len(), 0);
+    }
+}

@@ -147,8 +147,11 @@ impl Outbox {
             let own = &mut self.runs[self.turn / STAGES];
             match self.turn % STAGES {
                 0 => own.cells8.fill(train),
-                1 if with_cells4 => own.cells4.fill(train),
-                1 => {}
+                1 => {
+                    if with_cells4 {
+                        own.cells4.fill(train);
+                    }
+                }
                 _ => own.rows.fill(train),
             }
             self.turn = (self.turn + 1) % stages;

@@ -144,3 +144,46 @@ impl fmt::Display for DirectoryError {
 }
 
 impl core::error::Error for DirectoryError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stamp::Slot;
+    use alloc::vec;
+    use octick_crypto::Identity;
+
+    fn origin(key: u8, runs: &[(u32, u32)]) -> Origin {
+        let runs = runs.iter().map(|(first, len)| Run { first: Slot(*first), len: *len }).collect();
+        Origin { key: Identity::from_seed(&[key; 32]).public().clone(), runs, revoked: false }
+    }
+
+    #[test]
+    fn as_many_origins_runs_and_slots_as_there_may_be_and_no_more() {
+        let nobody = origin(1, &[]);
+        assert_eq!(check(&vec![nobody.clone(); ORIGINS_MAX]), Ok(()));
+        let given = ORIGINS_MAX + 1;
+        assert_eq!(check(&vec![nobody; given]), Err(DirectoryError::TooManyOrigins { given }));
+        let runs = |count: u32| (0..count).map(|i| (32 * i, 16)).collect::<Vec<_>>();
+        assert_eq!(check(&[origin(1, &runs(RUNS_MAX as u32))]), Ok(()));
+        let many = check(&[origin(1, &runs(RUNS_MAX as u32 + 1))]);
+        assert!(matches!(many, Err(DirectoryError::TooManyRuns { given, .. }) if given == RUNS_MAX + 1));
+        assert_eq!(check(&[origin(1, &[(SLOTS_MAX - 16, 16)])]), Ok(()));
+        assert!(matches!(
+            check(&[origin(1, &[(SLOTS_MAX - 16, 32)])]),
+            Err(DirectoryError::PastTheEnd { .. })
+        ));
+        assert!(matches!(check(&[origin(1, &[(0, 0)])]), Err(DirectoryError::EmptyRun { .. })));
+        for odd in [(8, 16), (0, 8)] {
+            assert!(matches!(check(&[origin(1, &[odd])]), Err(DirectoryError::UnalignedRun { .. })));
+        }
+    }
+
+    #[test]
+    fn runs_may_touch_and_not_overlap_but_with_those_of_who_was_revoked() {
+        assert_eq!(check(&[origin(1, &[(0, 16)]), origin(2, &[(16, 16)])]), Ok(()));
+        let mut both = [origin(1, &[(0, 32)]), origin(2, &[(16, 16)])];
+        assert!(matches!(check(&both), Err(DirectoryError::Overlap { .. })));
+        both[1].revoked = true;
+        assert_eq!(check(&both), Ok(()));
+    }
+}

@@ -135,6 +135,7 @@ mod tests {
             assert_eq!(kernel.to_string().parse(), Ok(kernel));
         }
         assert_eq!("sse9".parse::<Kernel>(), Err(UnknownKernel));
+        assert!(Kernel::ALL.iter().all(|kernel| UnknownKernel.to_string().contains(kernel.name())));
     }
 
     #[test]

@@ -558,3 +558,6 @@ fn sorted(mut claims: Vec<Claim>) -> Vec<Claim> {
     claims.sort_by_key(|claim| claim.run);
     claims
 }
+
+#[cfg(test)]
+mod tests;
