@@ -349,3 +349,26 @@ fn a_member_that_was_granted_nothing_to_write_has_all_its_rights() {
     assert_eq!(mesh.nodes[1].rights, Rights::Full, "nothing of it is over");
     assert!(knows(&mesh, 0, 1));
 }
+
+#[test]
+fn who_hears_of_a_decision_after_the_next_asks_for_those_between_and_one_that_is_known_says_nothing() {
+    use octick_core::control::message::kind::MessageKind;
+
+    let mut mesh = issued(3, 31);
+    let tell = |mesh: &mut Mesh, decision: &SignedDecision| {
+        let mut control_frame = ControlFrame::new();
+        assert!(MembershipMsg::Decision(decision.bytes()).write(&mut control_frame));
+        let packet = mesh.packet(1);
+        mesh.record = Some(Vec::new());
+        mesh.deliver(0, &packet, &control_frame);
+        let sent = mesh.record.take().unwrap();
+        sent.iter().any(|(to, _, said)| {
+            *to == 1 && said.messages().any(|message| message.kind == MessageKind::DecisionsAsk as u8)
+        })
+    };
+    assert!(tell(&mut mesh, &revoke(3, 500, 1)) && mesh.nodes[0].decided == 0);
+    assert!(!tell(&mut mesh, &revoke(1, 501, 1)) && mesh.nodes[0].decided == 1);
+    assert!(!tell(&mut mesh, &revoke(1, 501, 1)) && mesh.nodes[0].decided == 1);
+    assert!(tell(&mut mesh, &revoke(3, 500, 1)), "the second is still to come");
+    assert!(!tell(&mut mesh, &revoke(2, 502, 1)) && mesh.nodes[0].decided == 2);
+}

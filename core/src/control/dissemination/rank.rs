@@ -256,4 +256,22 @@ mod tests {
         let after = ranking(1).top(members.iter().copied(), 12);
         assert!(after.iter().eq(before.iter().filter(|place| **place != before[4])));
     }
+
+    #[test]
+    fn names_that_differ_in_one_bit_stand_far_apart_in_every_circle() {
+        for ring in 0..RINGS {
+            let mut apart = 0;
+            for bit in 0..128 {
+                let name = |flipped: u128| NodeId((0x1234_5678_9ABC_DEF0_u128 << 60 ^ flipped).to_le_bytes());
+                let scores = [name(0), name(1 << bit)].map(|name| ranking(4).score_in(ring, name));
+                let differ = (scores[0] ^ scores[1]).count_ones();
+                assert!(differ >= 8, "bit {bit} of a name changes {differ} bits of its score");
+                apart += differ;
+            }
+            assert!((26 * 128..38 * 128).contains(&apart), "{apart} of 64 bits, 128 times");
+            let ones: u32 =
+                members(500, 9).iter().map(|(_, id)| ranking(4).score_in(ring, *id).count_ones()).sum();
+            assert!((31 * 500..33 * 500).contains(&ones), "half of the bits are set: {ones}");
+        }
+    }
 }

@@ -90,4 +90,22 @@ mod tests {
         let other = AddressProver::new([8; 32], 10, 0);
         assert!(!other.recognises(&token, id, here, 5 * S), "of another node");
     }
+
+    #[test]
+    fn strangers_are_looked_at_as_many_as_may_be_half_of_them_unproven_and_four_times_as_many_are_challenged()
+    {
+        let mut prover = AddressProver::new([7; 32], 10, 5 * S);
+        let count = |prover: &mut AddressProver, ask: fn(&mut AddressProver, u64) -> bool, now| {
+            (0..100).filter(|_| ask(prover, now)).count()
+        };
+        assert_eq!(count(&mut prover, |prover, now| prover.may_introduce(false, now), 5 * S), 5);
+        assert_eq!(count(&mut prover, |prover, now| prover.may_introduce(true, now), 5 * S), 10);
+        assert_eq!(count(&mut prover, AddressProver::may_challenge, 5 * S), 40);
+        assert_eq!(
+            count(&mut prover, |prover, now| prover.may_introduce(false, now), 6 * S),
+            5,
+            "a second later"
+        );
+        assert_eq!(count(&mut prover, AddressProver::may_challenge, 6 * S), 40);
+    }
 }

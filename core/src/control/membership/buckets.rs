@@ -57,3 +57,30 @@ impl BucketIndex {
         &self.places[start..self.ends[bucket] as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_spread_over_all_buckets_by_the_last_byte_of_their_names() {
+        let of = |last: u8| bucket_of(NodeId(core::array::from_fn(|i| if i == 15 { last } else { 0xAA })));
+        assert_eq!([0, 1, 63, 64, 130, 255].map(of), [0, 1, 63, 0, 2, 63]);
+    }
+
+    #[test]
+    fn each_member_is_found_in_its_bucket_and_in_no_other() {
+        let mut index = BucketIndex::default();
+        assert!(!index.is_of(0));
+        let bucket = |place: MemberIndex| (place.0 as usize * 7) % BUCKETS;
+        index.sort(5, (0..300).rev().map(MemberIndex), bucket);
+        assert!(index.is_of(5) && !index.is_of(6));
+        for of in 0..BUCKETS {
+            let expected: Vec<MemberIndex> =
+                (0..300).map(MemberIndex).filter(|place| bucket(*place) == of).collect();
+            assert_eq!(index.bucket(of), expected);
+        }
+        index.sort(6, [MemberIndex(3)].into_iter(), |_| BUCKETS - 1);
+        assert_eq!((index.bucket(0).len(), index.bucket(BUCKETS - 1)), (0, &[MemberIndex(3)][..]));
+    }
+}

@@ -341,3 +341,26 @@ fn memory_is_that_of_the_parts_and_of_what_holds_them() {
     assert_eq!(node.machine.memory() - size_of::<Dissemination>(), parts - inside);
     assert!(node.machine.memory() > empty);
 }
+
+#[test]
+fn who_was_passed_over_is_looked_at_again_after_eleven_seconds() {
+    let mut node = Node::new(20, 20);
+    node.machine.settle_in(S);
+    node.tick(2 * S);
+    let silent = node.links()[0].0;
+    for (to, _) in
+        node.machine.standing.neighbours().into_iter().map(|to| (to, ())).filter(|(to, _)| *to != silent)
+    {
+        node.machine.handle(2 * S, to, &Gossip::Link(LinkOp::Accept));
+    }
+    let given_up = 2 * S + 3_750 * MS;
+    for at in [250, 750, 1_750, 3_750] {
+        node.tick(2 * S + at * MS);
+    }
+    assert!(!node.machine.standing.has(silent), "others stand next to it meanwhile");
+    assert_eq!(node.machine.rank_at, given_up + 11 * S);
+    node.actions();
+    node.tick(given_up + 11 * S);
+    assert!(node.machine.standing.has(silent), "it has its place again");
+    assert!(node.links().contains(&(silent, LinkOp::Connect)));
+}

@@ -128,6 +128,24 @@ impl Rig {
         Accusation { id: member.id(), rank: member.rank(), state, by: identity(by).id() }
     }
 
+    /// Handles a message of member `from`, who has shown its address or not.
+    fn handle(
+        &mut self,
+        now: u64,
+        from: u8,
+        proven: bool,
+        message: MembershipMsg<'_>,
+    ) -> Result<crate::control::membership::delivery::Handled, Refusal> {
+        let mut delivery = crate::control::membership::delivery::Delivery {
+            from: self.place(from),
+            address: address(from),
+            proven,
+            announced: false,
+            ahead: Ahead::default(),
+        };
+        self.membership.handle_message(now, &mut delivery, message, &mut self.out)
+    }
+
     fn accuse(&mut self, now: u64, from: u8, said: Accusation) -> Result<(), Refusal> {
         self.membership.handle_accusation(now, self.place(from), said, &mut self.out)
     }
@@ -462,4 +480,87 @@ fn news_rides_to_live_members_only_and_says_the_last_word_of_each() {
     let kinds: Vec<u8> = said.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [MessageKind::Announce as u8, MessageKind::Accuse as u8, MessageKind::Accuse as u8]);
     assert!(said[1].1.starts_with(&identity(2).id().0) && said[1].1.ends_with(&identity(0).id().0));
+}
+
+#[test]
+fn answers_are_taken_from_whom_they_are_owed_and_refused_of_anybody_else() {
+    use crate::control::membership::delivery::Handled;
+    use crate::control::message::membership::BUCKETS;
+
+    let list = MembershipMsg::SyncList { bucket: 0, entries: &[] };
+    let done = MembershipMsg::SyncDone { next: BUCKETS as u8, digest: 0 };
+    let mut rig = Rig::new(4);
+    assert_eq!(rig.handle(NOW, 1, true, list), Err(Refusal::Unasked));
+    assert_eq!(rig.handle(NOW, 1, true, done), Err(Refusal::Unasked));
+    rig.membership.sync.note_question(rig.place(1), NOW);
+    assert_eq!(rig.handle(NOW, 1, true, list), Ok(Handled::Done), "late, and no offence");
+    assert_eq!(rig.handle(NOW, 1, true, done), Ok(Handled::Done));
+    assert_eq!(rig.handle(NOW, 1, true, done), Err(Refusal::Unasked), "one answer a question");
+    rig.membership.joiner.expect(address(2), NOW);
+    assert_eq!(rig.handle(NOW, 2, true, list), Ok(Handled::Done), "a greeting asks as well");
+    assert_eq!(rig.handle(NOW, 2, true, done), Ok(Handled::Done));
+    rig.learn(NOW, 9, None, |statement| statement.region = Region(1)).unwrap();
+    assert_eq!(rig.handle(NOW, 9, true, done), Ok(Handled::Done), "the scout asks members of other regions");
+}
+
+#[test]
+fn much_is_said_only_to_whoever_has_shown_its_address_and_has_not_had_its_share() {
+    use crate::control::membership::delivery::Handled;
+
+    let ask = MembershipMsg::SyncAsk { cursor: 0, digests: None };
+    let mut rig = Rig::new(4);
+    assert_eq!(rig.handle(NOW, 1, false, ask), Err(Refusal::Unproven));
+    let told = rig.sent();
+    let kinds: Vec<u8> = told[0].1.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(
+        kinds,
+        [MessageKind::Announce, MessageKind::Challenge].map(|kind| kind as u8),
+        "it never wrote"
+    );
+    rig.membership.members.get_mut(rig.place(1)).heard_from(address(1), NOW);
+    assert_eq!(rig.handle(NOW, 1, false, ask), Err(Refusal::Unproven));
+    let kinds: Vec<u8> = rig.sent()[0].1.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, [MessageKind::Challenge as u8], "it knows this node");
+    assert_eq!(rig.handle(NOW, 1, true, ask), Ok(Handled::Done));
+    assert!(rig.told(MessageKind::Announce).contains(&address(1)));
+    rig.membership.members.get_mut(rig.place(1)).answered(2_000, NOW);
+    assert_eq!(rig.handle(NOW, 1, true, ask), Err(Refusal::Budget));
+    rig.learn(NOW, 9, None, |statement| statement.region = Region(1)).unwrap();
+    assert_eq!(rig.handle(NOW, 9, true, ask), Ok(Handled::RemoteAsks(true)));
+    let digests = rig.membership.members.digests();
+    let some = MembershipMsg::SyncAsk { cursor: 0, digests: Some(&digests) };
+    assert_eq!(rig.handle(NOW, 9, true, some), Ok(Handled::RemoteAsks(false)));
+}
+
+#[test]
+fn an_answer_to_a_probe_shows_that_its_target_is_there_where_it_was_asked_and_how_far() {
+    let mut rig = Rig::new(4);
+    let (place, settings) = (rig.place(1), rig.membership.settings.clone());
+    rig.membership.prober.probe(place, NOW, &settings);
+    rig.membership.poll_prober(NOW, &mut rig.out);
+    let ping = rig.sent().remove(0).1.remove(0).1;
+    let nonce = u32::from_le_bytes(*ping.first_chunk().unwrap());
+    let digest = rig.membership.members.digest();
+    let said = rig.accused(1, PeerState::Suspected, 0);
+    rig.membership.suspect(place, said, NOW, &mut rig.out);
+    rig.rest();
+    let ack = MembershipMsg::Ack { nonce, digest };
+    assert!(rig.handle(NOW + 3 * MS, 1, false, ack).is_ok());
+    let member = rig.membership.members.get(place);
+    assert_eq!((member.proven, member.rtt.micros(), member.state()), (true, Some(3_000), PeerState::Alive));
+    assert_eq!(rig.told(MessageKind::Accuse), [address(1)], "so that it can say to all that it lives");
+    assert_eq!(rig.handle(NOW + 4 * MS, 1, false, ack), Err(Refusal::Unasked), "once");
+}
+
+#[test]
+fn who_is_asked_where_it_can_be_reached_takes_the_address_that_it_is_seen_at_if_it_knows_none() {
+    let mut rig = Rig::new(3);
+    rig.membership.statement.addresses.clear();
+    let challenge = MembershipMsg::Challenge { token: [9; 16], seen_at: address(77) };
+    assert!(rig.handle(NOW, 1, true, challenge).is_ok());
+    assert_eq!(rig.membership.me().statement().addresses, [address(77)]);
+    assert_eq!(rig.told(MessageKind::Response), [address(1)]);
+    let again = MembershipMsg::Challenge { token: [9; 16], seen_at: address(78) };
+    assert!(rig.handle(NOW, 1, true, again).is_ok());
+    assert_eq!(rig.membership.me().statement().addresses, [address(77)]);
 }
