@@ -327,6 +327,9 @@ impl Members {
 
     /// Who failed is kept in one list if a quorum misses it, and in another if not.
     fn requeue(&mut self, place: MemberIndex) {
+        for list in [&mut self.gone, &mut self.missing] {
+            list.retain(|(other, _)| *other != place);
+        }
         let member = self.get(place);
         if !member.state.is_live() {
             let gone = (place, member.changed_at);
