@@ -157,7 +157,7 @@ mod tests {
             |s| s.contact_max = Duration::from_millis(100),
             |s| s.contact_max = Duration::from_secs(3_600),
             |s| s.forget_after = Duration::from_secs(60),
-            |s| s.forget_after = Duration::from_secs(365 * 24 * 3_600),
+            |s| s.forget_after = Duration::from_secs(366 * 24 * 3_600),
         ];
         let refused: [(&str, Change); 9] = [
             ("probe_timeout", |s| s.probe_timeout = Duration::from_secs(30) + MICRO),
@@ -168,7 +168,7 @@ mod tests {
             ("contact_max", |s| s.contact_max = Duration::from_millis(100) - MICRO),
             ("contact_max", |s| s.contact_max = Duration::from_secs(3_600) + MICRO),
             ("forget_after", |s| s.forget_after = Duration::from_secs(60) - MICRO),
-            ("forget_after", |s| s.forget_after = Duration::from_secs(366 * 24 * 3_600)),
+            ("forget_after", |s| s.forget_after = Duration::from_secs(367 * 24 * 3_600)),
         ];
         let check = |change: Change| {
             let mut settings = MembershipSettings::default();
