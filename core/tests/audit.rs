@@ -320,3 +320,58 @@ fn comparisons_that_find_nothing_are_made_ever_more_rarely_up_to_ten_seconds() {
     assert_eq!(gaps[..7], [500, 500, 1_000, 2_000, 4_000, 8_000, 10_000].map(|ms| ms * MS));
     assert_eq!(side.audit.counts.begun, side.audit.counts.equal + 1);
 }
+
+#[test]
+fn whoever_finds_something_compares_again_half_a_second_later() {
+    let mut side = Side::new();
+    side.merge(&Node::new(1).publish(&nodes::writes()));
+    let mut asked_at = 0;
+    // Long enough at rest that it asks rarely.
+    for tenth in 0..600 {
+        if side.audit.tick(tenth * 100 * MS, &mut side.state).is_some() {
+            asked_at = tenth * 100 * MS;
+        }
+    }
+    let ranges = AuditMsg::Ranges { table: TableKind::Cells8, section: 0, hashes: ones() };
+    let now = asked_at + MS;
+    assert!(matches!(side.handle(now, &ranges).0, Answer::Differ(..)));
+    assert!(side.audit.tick(now + 500 * MS - 1, &mut side.state).is_none());
+    assert!(side.audit.tick(now + 500 * MS, &mut side.state).is_some());
+}
+
+#[test]
+fn no_more_ranges_are_sent_again_in_two_seconds_than_are_remembered() {
+    let mut side = Side::new();
+    let table = TableKind::Cells8;
+    let ask = |range: u32| AuditMsg::Refresh {
+        table,
+        runs: [Run { first: Slot(512 * range), len: 512 }].into_iter().collect(),
+    };
+    let heeded =
+        (0..1_100).filter(|range| matches!(side.handle(S, &ask(*range)).0, Answer::Repeat(..))).count();
+    assert_eq!(heeded, 1_024);
+    assert!(matches!(side.handle(3 * S, &ask(1_050)).0, Answer::Repeat(..)), "then there is room again");
+}
+
+#[test]
+fn of_a_large_table_another_part_is_shown_each_time() {
+    // Sections beyond what a message names, in each of three tables.
+    let slots = 201 * 32 * 512;
+    let layout = octick_core::state::Layout { slots, cells8: true, cells4: true, rows: true };
+    let regions = Regions::take(&layout, |len| Ok::<_, ()>(Region::heap(len))).unwrap();
+    let state = State::new(layout, regions, Kernel::detect(), NOW);
+    let mut audit = Audit::new(0);
+    let mut shown = Vec::new();
+    for _ in 0..16 {
+        let mut replies = Replies::new();
+        assert_eq!(audit.handle(S, &state, &AuditMsg::Root(1), &mut replies), Answer::Nothing);
+        let [AuditMsg::Sections { table, first, hashes }] = &replies[..] else { panic!("{replies:?}") };
+        assert!(hashes.len() <= 100);
+        shown.push((*table as u8, *first));
+    }
+    let mut parts = shown.clone();
+    parts.sort_unstable();
+    parts.dedup();
+    assert_eq!(parts, [(0, 0), (0, 100), (0, 200), (1, 0), (1, 100), (2, 0), (2, 100), (2, 200)]);
+    assert_eq!(shown[..8], shown[8..], "each in its turn");
+}

@@ -344,3 +344,43 @@ fn of_peers_remembered_the_one_whose_time_comes_first_makes_room() {
     assert_eq!(ask(30 + settings.peer_gap - 1, 3, 3), Err(SessionRefusal::TooSoon));
     assert_eq!(ask(30 + settings.peer_gap, 3, 3), Ok(()), "its time has come");
 }
+
+#[test]
+fn a_question_that_comes_again_is_answered_as_before_whatever_the_answer_was() {
+    for (size, is_far) in [(744, true), (1_256, false)] {
+        let sketch = Sketch::of(&Key::of("sketch", 3, 0), 0..1_000_u64).encode();
+        let open = ReconcileMsg::Open { share: 3, size, sketch: &sketch }.encode(TOPIC);
+        let mut node = Reconciler::<u8, u64>::new(SessionSettings::default(), Random::new(1));
+        let ask = |node: &mut Reconciler<u8, u64>, now| {
+            assert_eq!(node.handle(now, 1, &open, |_| Some(0..1_000)), Ok(()));
+            work(node, now)
+        };
+        let first = ask(&mut node, 10);
+        assert_eq!((first.len() == 1, ask(&mut node, 20) == first), (is_far, true));
+        if is_far {
+            let filter = ReconcileMsg::Filter { share: 3, size, total: 1, at: 0, bytes: &[0] };
+            assert_eq!(handle(&mut node, 30, filter), Ok(()));
+            assert_eq!(ask(&mut node, 40).len(), 0, "its answer has come");
+        }
+    }
+}
+
+#[test]
+fn a_peer_without_room_ends_what_waits_for_it_and_nothing_else() {
+    let settings = SessionSettings { set_max: 1_000, ..SessionSettings::default() };
+    let (mut node, topic) = opener(settings);
+    let mut say = |msg: ReconcileMsg<'_>| node.handle(2, 1, &msg.encode(topic), |_| Some(0..0));
+    let symbols = |size| ReconcileMsg::Symbols { share: 9, size, first: 0, bytes: &[1; 13] };
+    assert_eq!(say(symbols(1_001)), Err(SessionRefusal::Bound), "a set larger than any");
+    assert_eq!(say(symbols(1_000)), Ok(()));
+    assert_eq!(say(ReconcileMsg::Busy), Err(SessionRefusal::Unknown), "it has answered");
+    assert_eq!(
+        say(ReconcileMsg::Want { names: &[0; 8] }),
+        Err(SessionRefusal::Unknown),
+        "only an opener wants"
+    );
+    assert_eq!(say(ReconcileMsg::Next { cursor: 0 }), Err(SessionRefusal::Unknown));
+    let (mut node, topic) = opener(settings);
+    assert_eq!(node.handle(2, 1, &ReconcileMsg::Busy.encode(topic), |_| Some(0..0)), Ok(()));
+    assert_eq!((said(&mut node).ended, node.is_empty()), (Some(End::Silent), true));
+}
