@@ -548,6 +548,10 @@ mod tests {
         sync.note_question(B, S);
         sync.forget(C);
         assert!(sync.asked(A) && sync.is_owed(A, S) && sync.is_owed(B, S) && sync.is_join_peer(A, S));
+        sync.done(A, BUCKETS as u8, false, S);
+        sync.forget(C);
+        assert!(sync.is_join_peer(A, S), "its term goes on");
+        sync.ask(A, S);
         sync.forget(A);
         assert!(!sync.asked(A) && !sync.is_owed(A, S) && sync.is_owed(B, S) && !sync.is_join_peer(A, S));
         assert!(sync.greet(B, true, S), "the next is the first to answer");
