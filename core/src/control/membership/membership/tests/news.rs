@@ -23,14 +23,11 @@ fn few_news_go_on_quickly_and_many_in_more_control_frames_and_more_rarely() {
 #[test]
 fn a_node_is_due_for_news_only_where_somebody_is_there_to_be_told() {
     let mut rig = Rig::new(3);
-    rig.membership.gossip_at = NOW + 1;
-    assert!(
-        rig.membership.next_due() > NOW + 1
-            || rig.membership.prober.next_due(&rig.membership.members) <= NOW + 1
-    );
+    rig.membership.gossip_at = 1;
+    assert!(rig.membership.next_due() > 1, "there is no news");
     rig.membership.spread(rig.place(1), NOW);
-    rig.membership.gossip_at = NOW + 1;
-    assert!(rig.membership.next_due() <= NOW + 1);
+    rig.membership.gossip_at = 1;
+    assert_eq!(rig.membership.next_due(), 1);
     let mut alone = Rig::new(0);
     alone.membership.spread(Members::ME, NOW);
     alone.membership.gossip_at = 1;
