@@ -13,14 +13,15 @@ use octick_core::control::{
     Announcement, Control, Output, PacketInfo, PeerState, Refusal, Region, Statement,
 };
 use octick_core::crypto::Identity;
-use octick_core::limits::CONTROL_FRAME_MAX;
+use octick_core::limits::{CONTROL_FRAME_MAX, PROBATION_SECS};
 use octick_core::stamp::{Incarnation, Seq, Version};
 use octick_core::wire::{ControlFrame, Message};
 
+/// Nodes that know each other, and that have been here long enough to count.
 fn settled(n: usize, seed: u64) -> Mesh {
     let mut mesh = Mesh::of(n, seed);
     mesh.run_to(5 * S, Mesh::agrees);
-    mesh.run(3 * S);
+    mesh.run((PROBATION_SECS + 5) * S);
     mesh
 }
 

@@ -185,11 +185,11 @@ fn who_failed_is_missed_as_long_as_it_counts_and_may_be_forgotten_once_it_does_n
     members.report_at(place, all[1][0].rank(), PeerState::Failed, 10);
     let missing = |members: &Members| members.missing().map(|(place, _)| place).collect::<Vec<_>>();
     assert_eq!((missing(&members), members.gone_before(u64::MAX)), ([place].to_vec(), None));
-    let standing = MemberStanding { counts: false, writes: true };
+    let standing = MemberStanding::of(false, true);
     assert!(members.set_standing(place, standing) && !members.set_standing(place, standing));
     assert_eq!((missing(&members), members.gone_before(u64::MAX)), (Vec::new(), Some(place)));
     assert_eq!(members.counted(), Counted { reachable: 3, missing: 0 });
-    assert!(members.set_standing(place, MemberStanding { counts: true, writes: true }));
+    assert!(members.set_standing(place, MemberStanding::of(true, true)));
     assert_eq!((missing(&members), members.gone_before(u64::MAX)), ([place].to_vec(), None));
     // Of a live member only the count changes.
     let live = members.live()[0];
