@@ -178,8 +178,8 @@ fn no_two_lives_of_a_member_have_one_stamp() {
 fn who_failed_is_missed_as_long_as_it_counts_and_may_be_forgotten_once_it_does_not() {
     let all = announcements();
     let mut members = Members::new(all[0][0].clone(), 64, Random::new(5));
-    for key in 1..4 {
-        members.announce(&all[key][0], 1);
+    for announcements in &all[1..4] {
+        members.announce(&announcements[0], 1);
     }
     let place = members.find(all[1][0].id()).unwrap();
     members.report_at(place, all[1][0].rank(), PeerState::Failed, 10);
@@ -196,4 +196,44 @@ fn who_failed_is_missed_as_long_as_it_counts_and_may_be_forgotten_once_it_does_n
     members.set_standing(live, standing);
     assert_eq!(members.counted(), Counted { reachable: 2, missing: 1 });
     assert!(members.live().contains(&live) && members.gone_before(u64::MAX).is_none());
+}
+
+#[test]
+fn who_says_something_new_in_the_same_life_is_heard_as_before_and_in_another_anew() {
+    let all = announcements();
+    let mut members = Members::new(all[0][0].clone(), 64, Random::new(5));
+    members.announce(&all[1][0], 1);
+    let place = members.find(all[1][0].id()).unwrap();
+    let hear = |members: &mut Members, seq| members.get_mut(place).is_new_control_frame(seq);
+    members.get_mut(place).heard_at = 7;
+    assert!(hear(&mut members, 5));
+    members.announce(&all[1][1], 2);
+    assert_eq!((members.get(place).heard_at, hear(&mut members, 5)), (7, false), "of the same incarnation");
+    members.announce(&all[1][2], 3);
+    assert_eq!((members.get(place).heard_at, hear(&mut members, 5)), (0, true), "it knows nobody yet");
+}
+
+#[test]
+fn each_coming_and_going_is_counted() {
+    let all = announcements();
+    let mut members = Members::new(all[0][0].clone(), 64, Random::new(5));
+    let mut last = members.changes();
+    let mut grown = |members: &Members| {
+        let before = core::mem::replace(&mut last, members.changes());
+        members.changes() > before
+    };
+    members.announce(&all[1][0], 1);
+    assert!(grown(&members));
+    members.report(all[1][0].id(), all[1][0].rank(), PeerState::Suspected, 2);
+    assert!(!grown(&members), "it is still there");
+    members.report(all[1][0].id(), all[1][0].rank(), PeerState::Failed, 3);
+    assert!(grown(&members));
+    members.announce(&all[1][1], 4);
+    assert!(grown(&members));
+    assert!(matches!(
+        members.report(all[1][0].id(), all[1][0].rank(), PeerState::Failed, 5),
+        Applied::Old(_)
+    ));
+    let ahead = members.report(all[1][0].id(), all[1][3].rank(), PeerState::Failed, 5);
+    assert!(matches!(ahead, Applied::Ahead(_)) && !grown(&members));
 }

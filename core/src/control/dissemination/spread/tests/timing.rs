@@ -114,7 +114,7 @@ fn whoever_sends_twice_in_a_row_what_was_here_is_told_with_the_next_announcement
     assert_eq!(bench.spread.counts.duplicates, 4);
     // Whoever says so gets the updates of that origin from elsewhere.
     bench.asked(S, MemberIndex(4), [1]);
-    assert_eq!(forwards(&bench.accept(2 * S, 3, Some(1), Lane::Normal)).contains(&MemberIndex(4)), true);
+    assert!(forwards(&bench.accept(2 * S, 3, Some(1), Lane::Normal)).contains(&MemberIndex(4)));
     bench.spread.handle_prune(MemberIndex(4), &[UpdateId(1)]);
     bench.spread.handle_prune(OUTSIDER, &[UpdateId(1)]);
     (4..20).for_each(|id| {
