@@ -437,8 +437,13 @@ fn answers_that_nobody_asked_for_are_refused() {
     let nobody = identity(90).id();
     let of_nobody = MembershipMsg::PingReq { nonce: 1, target: nobody };
     assert_eq!(hear_from(&mut mesh, 1, &[of_nobody]).0, Err(Refusal::Unheard));
-    let accused =
-        Accusation { id: nobody, rank: rank(&mesh, 1), state: PeerState::Failed, by: mesh.nodes[1].id };
+    let accused = Accusation {
+        id: nobody,
+        rank: rank(&mesh, 1),
+        state: PeerState::Failed,
+        by: mesh.nodes[1].id,
+        signature: None,
+    };
     assert_eq!(hear_from(&mut mesh, 1, &[MembershipMsg::Accuse(accused)]).0, Err(Refusal::Unheard));
 }
 

@@ -757,4 +757,39 @@ mod tests {
         });
         assert_eq!(missed, [members.get(place).announcement().bytes()]);
     }
+
+    #[test]
+    fn who_was_asked_by_a_newcomer_teaches_it_and_later_only_answers() {
+        let mut sync = sync();
+        sync.greet(A, true, S);
+        sync.done(A, BUCKETS as u8, false, S);
+        sync.ask(B, S);
+        assert!(sync.is_join_peer(B, S), "what it says is what it was asked for");
+        for _ in 0..2 {
+            sync.ask(A, S);
+            sync.done(A, BUCKETS as u8, true, S);
+        }
+        sync.ask(B, S);
+        assert!(sync.is_settled() && !sync.is_join_peer(B, S));
+    }
+
+    #[test]
+    fn who_comes_to_know_somebody_compares_after_a_gap_and_who_was_to_sooner_then() {
+        let members = samples::members(3, 16, 0);
+        let mut sync = sync();
+        sync.unsettle(7 * S);
+        assert_eq!(sync.next_due(&members), 7 * S + SETTLE_GAP);
+        sync.unsettle(9 * S);
+        assert_eq!(sync.next_due(&members), 7 * S + SETTLE_GAP);
+    }
+
+    #[test]
+    fn questions_are_answered_as_fast_as_the_settings_say_and_long_answers_count_for_several() {
+        let settings = MembershipSettings { sync_frames: 10, ..MembershipSettings::default() };
+        let mut sync = Sync::new(&settings, Random::new(3), S);
+        assert_eq!((0..50).filter(|_| sync.may_answer(S)).count(), 10);
+        assert!(sync.may_answer(2 * S));
+        sync.answered(9);
+        assert!(!sync.may_answer(2 * S));
+    }
 }

@@ -364,3 +364,18 @@ fn who_was_passed_over_is_looked_at_again_after_eleven_seconds() {
     assert!(node.machine.standing.has(silent), "it has its place again");
     assert!(node.links().contains(&(silent, LinkOp::Connect)));
 }
+
+#[test]
+fn a_member_of_another_region_that_is_forgotten_is_written_to_no_more() {
+    let mut node = Node::linked(2, 5);
+    let there = |node: &mut Node| {
+        let _ = node.machine.lacking(&node.members);
+        node.machine.regions().collect::<Vec<_>>()
+    };
+    assert_eq!(there(&mut node), [(Region(1), 3)]);
+    let gone = node.members.remote(Region(1)).next().unwrap().0;
+    let (id, rank) = (node.members.get(gone).id(), node.members.get(gone).rank());
+    node.members.report(id, rank, PeerState::Failed, 3 * S);
+    node.machine.forget(3 * S, &node.members, gone);
+    assert_eq!(there(&mut node), [(Region(1), 2)]);
+}

@@ -130,7 +130,8 @@ impl Rig {
 
     fn accused(&self, key: u8, state: PeerState, by: u8) -> Accusation {
         let member = self.membership.members.get(self.place(key));
-        Accusation { id: member.id(), rank: member.rank(), state, by: identity(by).id() }
+        let (id, rank, by) = (member.id(), member.rank(), identity(by));
+        Accusation { id, rank, state, by: by.id(), signature: None }.sign(&by, &mesh_key("t"))
     }
 
     /// Handles a message of member `from`, who has shown its address or not.

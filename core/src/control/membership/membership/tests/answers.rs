@@ -7,6 +7,8 @@ fn a_key_in_use_twice_is_named_once_an_hour_and_no_more_of_them_than_are_kept() 
     let mut rig = Rig::new(1);
     let id = identity(1).id();
     assert!(rig.membership.may_name_conflict(id, NOW) && !rig.membership.may_name_conflict(id, NOW + 1));
+    rig.membership.look_at = NOW + S;
+    rig.membership.tick(NOW + S, &mut rig.out);
     assert!(!rig.membership.may_name_conflict(id, NOW + CONFLICT_GAP - 1));
     assert!(rig.membership.may_name_conflict(id, NOW + CONFLICT_GAP));
     let many = |n: u32| NodeId(core::array::from_fn(|i| if i < 4 { n.to_le_bytes()[i] } else { 9 }));

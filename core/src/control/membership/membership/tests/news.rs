@@ -144,3 +144,38 @@ fn who_leaves_says_so_to_four_times_as_many_as_it_tells_other_news() {
     few.membership.leave(NOW, &mut few.out);
     assert_eq!(few.sent().len(), 2);
 }
+
+#[test]
+fn news_waits_a_moment_for_company_within_a_quarter_of_an_interval() {
+    let mut rig = Rig::new(3);
+    let quarter = micros(rig.membership.settings.gossip_interval) / 4;
+    let mut waits = Vec::new();
+    for _ in 0..60 {
+        rig.rest();
+        rig.membership.gossip_at = 0;
+        rig.membership.spread(rig.place(1), NOW);
+        waits.push(rig.membership.gossip_at - NOW);
+        rig.membership.spread(rig.place(2), NOW + quarter);
+        assert_eq!(rig.membership.gossip_at - NOW, waits[waits.len() - 1], "it does not wait for ever");
+    }
+    assert!(waits.iter().all(|wait| *wait <= quarter));
+    let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+    assert!(*least < quarter / 4 && *most > quarter / 4 * 3, "{least} to {most}");
+}
+
+#[test]
+fn the_first_of_its_region_is_in_the_mesh_once_it_has_been_in_touch_with_others_for_a_while() {
+    let settings = MembershipSettings { seeds: [address(50)].to_vec(), ..MembershipSettings::default() };
+    let mut rig = Rig::with(0, settings);
+    rig.learn(NOW, 9, None, |statement| statement.region = Region(1)).unwrap();
+    let mut joined_at = None;
+    for tick in 0..200 {
+        let now = NOW + tick * 100 * MS;
+        rig.membership.tick(now, &mut rig.out);
+        if rig.membership.partition() == Partition::Healthy {
+            joined_at.get_or_insert(now);
+        }
+    }
+    let joined_at = joined_at.expect("it is whole as it is");
+    assert!((NOW + 5 * S..NOW + 8 * S).contains(&joined_at), "after {} ms", (joined_at - NOW) / MS);
+}

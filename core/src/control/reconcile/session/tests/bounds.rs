@@ -384,3 +384,46 @@ fn a_peer_without_room_ends_what_waits_for_it_and_nothing_else() {
     assert_eq!(node.handle(2, 1, &ReconcileMsg::Busy.encode(topic), |_| Some(0..0)), Ok(()));
     assert_eq!((said(&mut node).ended, node.is_empty()), (Some(End::Silent), true));
 }
+
+#[test]
+fn a_filter_goes_in_pages_side_by_side() {
+    let bodies = answers(SessionSettings::default(), 1_000, 1_256, 0..1_000);
+    let mut behind = 0;
+    for body in &bodies {
+        let ReconcileMsg::Filter { size, total, at, bytes, .. } = ReconcileMsg::decode(body).unwrap().1
+        else {
+            panic!("a page of a filter")
+        };
+        assert_eq!((size, total, at as usize), (1_000, 1_250, behind), "ten bits a name");
+        behind += bytes.len();
+    }
+    assert_eq!((bodies.len(), behind), (2, 1_250));
+    let most = SessionSettings::default().filter_bytes_max as u32;
+    let (mut node, topic) = opener(SessionSettings::default());
+    let largest = ReconcileMsg::Filter { share: 9, size: 5, total: most, at: 0, bytes: &[0; PAGE_LEN] };
+    assert_eq!(node.handle(2, 1, &largest.encode(topic), |_| Some(0..0)), Ok(()));
+}
+
+#[test]
+fn who_knows_the_whole_difference_takes_no_lists() {
+    let mut node = Reconciler::<u8, u64>::new(SessionSettings::default(), Random::new(1));
+    assert!(node.open(0, 1, 0, 0..1_000));
+    let opened = work(&mut node, 1);
+    let Some((topic, ReconcileMsg::Open { share, .. })) = ReconcileMsg::decode(&opened[0]) else {
+        panic!("{opened:?}")
+    };
+    let key = Key::of("symbols", share, 9);
+    let mut coder = crate::control::reconcile::riblt::Coder::of(key, 0..1_004_u64);
+    assert!(coder.extend(32, usize::MAX));
+    let mut bytes = Vec::new();
+    (0..32).for_each(|i| coder.symbols()[i as usize].write(i, 1_004, &mut bytes));
+    let body = ReconcileMsg::Symbols { share: 9, size: 1_004, first: 0, bytes: &bytes }.encode(topic);
+    assert_eq!(node.handle(2, 1, &body, |_| Some(0..0)), Ok(()));
+    while node.next_due() == 0 {
+        node.tick(3);
+    }
+    let mut wanted = said(&mut node).wanted;
+    wanted.sort_unstable();
+    assert_eq!(wanted, [1_000, 1_001, 1_002, 1_003]);
+    assert_eq!(list(&mut node, topic, 0, LIST_GOES_ON, 5_000..5_001), Err(SessionRefusal::Unknown));
+}
