@@ -60,8 +60,8 @@ fn who_was_heard_within_an_interval_is_told_of_an_accusation_and_anybody_else_is
     assert_eq!(rig.accuse(NOW + interval, 2, said), Ok(()));
     assert_eq!(rig.state(1), PeerState::Suspected);
     // Who never wrote was never heard.
-    let said = rig.accused(3, PeerState::Suspected, 2);
-    assert_eq!((rig.accuse(1, 2, said), rig.state(3)), (Ok(()), PeerState::Suspected));
+    let said = rig.accused(3, PeerState::Suspected, 4);
+    assert_eq!((rig.accuse(1, 4, said), rig.state(3)), (Ok(()), PeerState::Suspected));
 }
 
 #[test]
