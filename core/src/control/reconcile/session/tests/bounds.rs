@@ -11,7 +11,7 @@ use core::ops::Range;
 /// What a node of the names from 0 on answers to a peer that has `size` names, by a sketch of `sketched`.
 fn answers(settings: SessionSettings, names: u64, size: u32, sketched: Range<u64>) -> Vec<Vec<u8>> {
     let sketch = Sketch::of(&Key::of("sketch", 3, 0), sketched).encode();
-    let mut node = Reconciler::<u8, u64>::new(settings, Random::new(1));
+    let mut node = Reconciler::<u8, u64>::new(settings, nonces(1));
     let open = ReconcileMsg::Open { share: 3, size, sketch: &sketch }.encode(TOPIC);
     assert_eq!(node.handle(10, 1, &open, |_| Some(0..names)), Ok(()));
     work(&mut node, 10)
@@ -82,7 +82,7 @@ fn what_would_take_most_of_the_symbols_that_may_be_looked_at_is_left_to_a_filter
 fn more_symbols_are_sent_from_the_last_on_and_up_to_the_bound() {
     let settings = SessionSettings { symbols_max: 256, ..SessionSettings::default() };
     let sketch = Sketch::of(&Key::of("sketch", 3, 0), 0..1_000_u64).encode();
-    let mut node = Reconciler::new(settings, Random::new(1));
+    let mut node = Reconciler::new(settings, nonces(1));
     let open = ReconcileMsg::Open { share: 3, size: 1_000, sketch: &sketch }.encode(TOPIC);
     assert_eq!(node.handle(10, 1, &open, |_| Some(0..1_000)), Ok(()));
     assert_eq!(symbols(&work(&mut node, 10), 1_000), Some((0, 10)));
@@ -320,7 +320,7 @@ fn one_session_a_peer_and_set_is_opened_and_what_is_answered_is_another_matter()
     assert!(!node.open(20, 1, 0, 0..9), "once");
     assert!(node.open(20, 1, 1, 0..9) && node.open(20, 2, 0, 0..9), "another set, another peer");
     assert!(!node.open(20, 3, 0, 0..9) && node.len() == 4, "no room");
-    let mut node = Reconciler::<u8, u64>::new(settings, Random::new(1));
+    let mut node = Reconciler::<u8, u64>::new(settings, nonces(1));
     assert!(node.open(20, 1, 0, 0..9));
     let open = ReconcileMsg::Open { share: 3, size: 9, sketch: &[0; sketch::LEN] }.encode(TOPIC);
     assert_eq!(node.handle(20, 1, &open, |_| Some(0..9)), Ok(()), "whom this node asks may ask it");
@@ -329,7 +329,7 @@ fn one_session_a_peer_and_set_is_opened_and_what_is_answered_is_another_matter()
 #[test]
 fn of_peers_remembered_the_one_whose_time_comes_first_makes_room() {
     let settings = SessionSettings { peers_max: 2, ..SessionSettings::default() };
-    let mut node = Reconciler::<u8, u64>::new(settings, Random::new(1));
+    let mut node = Reconciler::<u8, u64>::new(settings, nonces(1));
     let mut ask = |now, peer, session| {
         let topic = Topic { set: 0, session };
         let open = ReconcileMsg::Open { share: 3, size: 9, sketch: &[0; sketch::LEN] }.encode(topic);
@@ -350,7 +350,7 @@ fn a_question_that_comes_again_is_answered_as_before_whatever_the_answer_was() {
     for (size, is_far) in [(744, true), (1_256, false)] {
         let sketch = Sketch::of(&Key::of("sketch", 3, 0), 0..1_000_u64).encode();
         let open = ReconcileMsg::Open { share: 3, size, sketch: &sketch }.encode(TOPIC);
-        let mut node = Reconciler::<u8, u64>::new(SessionSettings::default(), Random::new(1));
+        let mut node = Reconciler::<u8, u64>::new(SessionSettings::default(), nonces(1));
         let ask = |node: &mut Reconciler<u8, u64>, now| {
             assert_eq!(node.handle(now, 1, &open, |_| Some(0..1_000)), Ok(()));
             work(node, now)
@@ -406,7 +406,7 @@ fn a_filter_goes_in_pages_side_by_side() {
 
 #[test]
 fn who_knows_the_whole_difference_takes_no_lists() {
-    let mut node = Reconciler::<u8, u64>::new(SessionSettings::default(), Random::new(1));
+    let mut node = Reconciler::<u8, u64>::new(SessionSettings::default(), nonces(1));
     assert!(node.open(0, 1, 0, 0..1_000));
     let opened = work(&mut node, 1);
     let Some((topic, ReconcileMsg::Open { share, .. })) = ReconcileMsg::decode(&opened[0]) else {
