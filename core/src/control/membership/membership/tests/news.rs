@@ -90,7 +90,9 @@ fn of_other_regions_no_more_are_taken_in_than_there_is_room_for_and_who_is_known
     let abroad = |statement: &mut Statement| statement.region = Region(1);
     assert_eq!(rig.learn(NOW, 10, None, abroad), Ok(()));
     assert!(rig.membership.is_told(rig.place(10)), "its own region tells of it");
-    assert_eq!(rig.learn(NOW, 11, None, abroad), Err(Refusal::Full));
+    let place = rig.place(10);
+    rig.membership.members.get_mut(place).proven = true;
+    assert_eq!(rig.learn(NOW, 11, None, abroad), Err(Refusal::Full), "who was heard is not let go");
     let moved = |statement: &mut Statement| {
         statement.region = Region(1);
         statement.version = Version(statement.version.0 + (S << 12));
