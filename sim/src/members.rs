@@ -249,8 +249,13 @@ impl Actor for MemberNode {
     fn handle(&mut self, now: u64, from: u32, packet: &Packet, out: &mut Out<Packet>) {
         self.act(now, out, |hostile, hand| hostile.hear(from, packet, hand));
         let me = self.common.cast.ids()[self.node as usize];
-        let Some(arrived) = packet.open(address(from), me, WALL + now) else { return };
-        let packet = arrived.packet;
+        let arrived = match self.common.is_blind {
+            true => packet.open_blindly(address(from), self.common.cast.ids()),
+            false => packet.open(address(from), me, WALL + now),
+        };
+        let Some(arrived) = arrived else { return };
+        let mut packet = arrived.packet;
+        packet.to = packet.to.map(|_| me);
         let members = self.control.members();
         let announcement = match members.find(packet.origin) {
             Some(place) => Some(members.get(place).announcement().clone()),

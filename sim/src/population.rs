@@ -8,6 +8,7 @@ use octick_core::admission::grant::{ANY_REGION, WRITE_CELLS};
 use octick_core::admission::{Admission, Authority, AuthorityLog, Credential, Grant};
 use octick_core::control::MembershipSettings;
 use octick_core::stamp::{Run, Slot};
+use octick_crypto::{Identity, NodeId};
 
 use crate::role::Role;
 use crate::scenario::QuorumOf;
@@ -53,6 +54,10 @@ pub struct Common {
     pub cast: Identities,
     /// Whom all admit.
     pub admission: Admission,
+    /// The authority's key, where hostile nodes have it.
+    pub stolen: Option<Identity>,
+    /// Whether members heed control frames of any age, and those for others.
+    pub is_blind: bool,
     /// Each node's, where credentials are needed.
     pub credentials: Vec<Arc<Credential>>,
     /// How each node behaves.
@@ -78,26 +83,40 @@ pub fn run_of(node: u32) -> Run {
     Run { first: Slot(16 * node), len: 16 }
 }
 
-/// Whom to admit where credentials are needed, and everybody's credential.
-pub fn credentials(cast: &Identities, seed: u64) -> (Admission, Vec<Arc<Credential>>) {
-    let authority = identity(seed, u32::MAX);
-    let root = Authority::new(vec![authority.public().clone()], 1).expect("one key, one signature");
+/// The first serial that the authority gave in earnest; a thief takes earlier ones, which come first.
+const SERIAL: u64 = 1_000;
+
+/// The authority's key in the run of `seed`.
+pub fn authority(seed: u64) -> Identity {
+    identity(seed, u32::MAX)
+}
+
+/// A credential for a day.
+pub fn issue(authority: &Identity, member: NodeId, serial: u64, runs: Vec<Run>) -> Credential {
     let now = (WALL / S) as u32;
+    let grant = Grant {
+        serial,
+        member,
+        from: now - 3_600,
+        until: now + 86_400,
+        grace: 3_600,
+        region: ANY_REGION,
+        roles: 0,
+        rights: WRITE_CELLS,
+        name: format!("node-{serial}"),
+        runs,
+    };
+    Credential::issue(&grant, &authority_key(MESH), &[authority]).expect("a sound grant")
+}
+
+/// Whom to admit where credentials are there, or even needed, and everybody's credential.
+pub fn credentials(cast: &Identities, seed: u64, are_needed: bool) -> (Admission, Vec<Arc<Credential>>) {
+    let authority = authority(seed);
+    let root = Authority::new(vec![authority.public().clone()], 1).expect("one key, one signature");
     let issue = |node: u32| {
-        let grant = Grant {
-            serial: 1 + u64::from(node),
-            member: cast.ids()[node as usize],
-            from: now - 3_600,
-            until: now + 86_400,
-            grace: 3_600,
-            region: ANY_REGION,
-            roles: 0,
-            rights: WRITE_CELLS,
-            name: format!("node-{node}"),
-            runs: vec![run_of(node)],
-        };
-        Arc::new(Credential::issue(&grant, &authority_key(MESH), &[&authority]).expect("a sound grant"))
+        Arc::new(issue(&authority, cast.ids()[node as usize], SERIAL + u64::from(node), vec![run_of(node)]))
     };
     let log = AuthorityLog::new(authority_key(MESH), root);
-    (Admission::issued(log), (0..cast.ids().len() as u32).map(issue).collect())
+    let admission = if are_needed { Admission::issued(log) } else { Admission::open(Some(log)) };
+    (admission, (0..cast.ids().len() as u32).map(issue).collect())
 }

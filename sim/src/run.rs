@@ -91,11 +91,14 @@ fn run_members(scenario: &Scenario, progress: Progress<'_>) -> Outcome {
     let cast = Identities::new(scenario.nodes, scenario.seed, scenario.signatures());
     let (admission, credentials) = match scenario.admission {
         Admit::Anyone => (Admission::default(), Vec::new()),
-        Admit::Credentialed => population::credentials(&cast, scenario.seed),
+        Admit::Credentialed => population::credentials(&cast, scenario.seed, true),
+        Admit::Lenient => population::credentials(&cast, scenario.seed, false),
     };
     let common = Rc::new(population::Common {
         cast,
         admission,
+        stolen: scenario.stolen_key.then(|| population::authority(scenario.seed)),
+        is_blind: scenario.blind,
         credentials,
         roles: roles.clone(),
         hostile_until: scenario.millis * MS,

@@ -40,6 +40,8 @@ pub enum Admit {
     Anyone,
     /// Whoever has a credential of the run's authority: every node has, with sixteen slots.
     Credentialed,
+    /// Everybody has one, and nobody needs it: for the canary of made-up keys.
+    Lenient,
 }
 
 /// A run, in full. Every key of a scenario file is one of these; what is left out is as in the default.
@@ -76,6 +78,10 @@ pub struct Scenario {
     pub roles: Vec<Role>,
     /// Whom members admit.
     pub admission: Admit,
+    /// Hostile nodes have the authority's key: for the canary of claims.
+    pub stolen_key: bool,
+    /// Members heed control frames of any age, and those for others: for the canary of replays.
+    pub blind: bool,
     /// Clocks are up to so far apart, milliseconds.
     pub skew_millis: u32,
     /// Every so many-th node is slow; zero for none.
@@ -214,6 +220,8 @@ impl Default for Scenario {
             byzantine: 0.0,
             roles: Vec::new(),
             admission: Admit::Anyone,
+            stolen_key: false,
+            blind: false,
             skew_millis: 0,
             slow_every: 0,
             slow_micros: 200,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use octick_sim::run::{Outcome, run};
-use octick_sim::scenario::{Bars, Scenario};
+use octick_sim::scenario::{Admit, Bars, Scenario};
 
 fn read(name: &str) -> Scenario {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name);
@@ -95,6 +95,28 @@ fn two_sides_that_both_have_a_quorum_are_found() {
         let told = |fault: &String| fault.starts_with("one_quorum: node 0");
         assert!(report.faults.iter().any(told), "{name}\n{report}");
     }
+}
+
+#[test]
+fn members_that_lie_harm_nobody_and_all_agree_once_they_stop() {
+    for role in ["sybil", "accuser", "replayer", "reflector", "claimant", "postdater", "all"] {
+        passes(&format!("hostile_{role}.toml"));
+    }
+}
+
+/// Each with what keeps the lie harmless taken away: no credential is needed, the authority's key is the liars', control frames of any age
+/// and for anybody are heeded.
+#[test]
+fn members_that_lie_do_harm_where_nothing_keeps_them_from_it() {
+    let fails = |role: &str, checker: &str, weaken: &dyn Fn(&mut Scenario)| {
+        let mut scenario = read(&format!("hostile_{role}.toml"));
+        weaken(&mut scenario);
+        let Outcome { report, .. } = run(&scenario, &mut |_, _, _| ());
+        assert!(!report.checkers[checker], "{role}\n{report}");
+    };
+    fails("sybil", "no_strangers", &|scenario| scenario.admission = Admit::Lenient);
+    fails("claimant", "ownership", &|scenario| scenario.stolen_key = true);
+    fails("replayer", "bars", &|scenario| scenario.blind = true);
 }
 
 /// In full it is `octick-sim --scenario sim/scenarios/s3_rounds.toml --nodes 1000000 --regions 500 --seed 7`.

@@ -7,7 +7,7 @@ use octick_core::stamp::Version;
 
 use super::hostile::{Hand, Hostile, control_frame};
 use crate::WALL;
-use crate::population::run_of;
+use crate::population::{issue, run_of};
 use crate::seal::MESH;
 
 impl Hostile {
@@ -21,10 +21,20 @@ impl Hostile {
         claims.dedup();
         let id = hand.common.cast.ids()[hand.node as usize];
         let me = hand.control.me();
-        let statement =
-            Statement { claims, version: Version::new(WALL + hand.now, id), ..me.statement().clone() };
+        let serial = match hand.common.stolen {
+            // Of two rights the one that was given first holds.
+            Some(_) => 1 + u64::from(hand.node),
+            None => me.statement().serial,
+        };
+        let version = Version::new(WALL + hand.now, id);
+        let statement = Statement { claims, version, serial, ..me.statement().clone() };
         let said = Announcement::sign(hand.common.cast.identity(hand.node), &mesh_key(MESH), &statement);
-        let credential = me.credential().map_or(&[][..], |credential| credential.bytes());
+        let stolen = hand.common.stolen.as_ref();
+        let made = stolen.map(|key| {
+            issue(key, id, statement.serial, statement.claims.iter().map(|claim| claim.run).collect())
+        });
+        let own = me.credential().map_or(&[][..], |credential| credential.bytes());
+        let credential = made.as_ref().map_or(own, |made| made.bytes());
         let announced = Announced { announcement: said.bytes(), credential };
         let packet = (hand.seal)(control_frame(
             hand.common.cast.ids()[to as usize],
