@@ -89,7 +89,7 @@ listed! {
     Misaddressed = "control_misaddressed",
     /// A message that only a control frame with a named recipient may bring.
     Unaddressed = "control_unaddressed",
-    /// A member that was not here is missed, or one is made to leave, by a member that does not count, or whose word was taken before.
+    /// Somebody who was not here is missed, or a member is made to leave or suspected as well, by one that does not count, or whose word was taken before.
     Unvouched = "control_unvouched",
     /// An announcement dated further ahead than clocks may differ.
     Early = "control_early",

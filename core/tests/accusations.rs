@@ -31,6 +31,10 @@ fn signed(mesh: &Mesh, of: usize, by: usize) -> Accusation {
 fn time_given(more: impl Fn(&Mesh) -> Vec<(usize, Accusation)>) -> u64 {
     let mut mesh = Mesh::of(40, 3);
     mesh.run(8 * S);
+    time_given_in(mesh, more)
+}
+
+fn time_given_in(mut mesh: Mesh, more: impl Fn(&Mesh) -> Vec<(usize, Accusation)>) -> u64 {
     mesh.stop(7, 60 * S);
     // Nobody has heard it for a moment.
     mesh.run(750 * MS);
@@ -75,6 +79,23 @@ fn only_members_that_sign_their_own_opinion_shorten_a_suspicion() {
     let real = time_given(|mesh| vec![(6, signed(mesh, 7, 10)), (6, signed(mesh, 7, 11))]);
     println!("alone {} ms, with two more opinions {} ms", alone / MS, real / MS);
     assert!(2 * real < alone, "{real} and {alone}");
+}
+
+#[test]
+fn opinions_of_newcomers_shorten_no_suspicion() {
+    let grown = || {
+        let mut mesh = Mesh::of(40, 3);
+        mesh.run(20 * S);
+        mesh.add_many(4);
+        mesh.run_to(4 * S, Mesh::agrees);
+        mesh
+    };
+    let alone = time_given_in(grown(), |_| Vec::new());
+    let new = time_given_in(grown(), |mesh| (40..44).map(|i| (6, signed(mesh, 7, i))).collect());
+    let old = time_given_in(grown(), |mesh| vec![(6, signed(mesh, 7, 10)), (6, signed(mesh, 7, 11))]);
+    println!("alone {} ms, with four newcomers {}, with two others {}", alone / MS, new / MS, old / MS);
+    assert_eq!(new, alone);
+    assert!(2 * old < alone, "{old} and {alone}");
 }
 
 #[test]

@@ -231,6 +231,12 @@ impl Member {
         self.standing.counts() && !self.announcement.statement().is_ephemeral()
     }
 
+    /// Whether its opinion of others counts: the mesh's rule has it count, and it was here long enough. What it says of itself, that it
+    /// is ephemeral, is no reason not to believe it.
+    pub fn is_witness(&self) -> bool {
+        self.standing.counts() && self.is_established()
+    }
+
     /// Whether it was here long enough to count.
     pub fn is_established(&self) -> bool {
         self.standing.is_established()

@@ -83,6 +83,10 @@ impl Membership {
     ) -> Result<(), Refusal> {
         let own = said.by == self.members.get(from).id();
         if (own || said.signature.is_some()) && self.suspicions.wants(place, said.by) {
+            let author = if own { Some(from) } else { self.members.find(said.by) };
+            if author.is_some_and(|author| !self.members.get(author).is_witness()) {
+                return Err(Refusal::Unvouched);
+            }
             let (author, said) = self.author_of(from, said)?;
             self.charge_accusation(author, now)?;
             if self.suspicions.confirm(place, &said) {
