@@ -180,13 +180,19 @@ impl Directory {
         self.inner.members.len()
     }
 
-    /// Whether every index of `before` stands for the same origin here. If not, what was remembered by index is to be forgotten.
-    pub fn keeps_indices_of(&self, before: &Self) -> bool {
+    /// Indices of `before` that do not stand for the same origin here: what was remembered by them is to be forgotten.
+    pub fn replaced_since(&self, before: &Self) -> impl Iterator<Item = OriginIndex> {
         let after = self.inner.members.iter().map(Some).chain(core::iter::repeat(None));
-        let mut both = before.inner.members.iter().zip(after);
-        both.all(|(before, after)| {
-            before.vacant || after.is_some_and(|after| !after.vacant && after.id == before.id)
-        })
+        let both = (0..).zip(before.inner.members.iter().zip(after));
+        let differ = |(before, after): (&Member, Option<&Member>)| {
+            !before.vacant && after.is_none_or(|after| after.vacant || after.id != before.id)
+        };
+        both.filter(move |(_, both)| differ(*both)).map(|(index, _)| OriginIndex(index))
+    }
+
+    /// Whether every index of `before` stands for the same origin here.
+    pub fn keeps_indices_of(&self, before: &Self) -> bool {
+        self.replaced_since(before).next().is_none()
     }
 
     /// All origins, by rising index.

@@ -99,7 +99,13 @@ impl Ingress {
 
     /// Takes another directory into use, and forgets what was verified under the old one if its indices stood for others.
     pub fn set_directory(&mut self, directory: Directory) {
-        if !directory.keeps_indices_of(&self.directory) {
+        let mut moved = false;
+        for index in directory.replaced_since(&self.directory) {
+            // A peer's account stands at the place of its origin.
+            self.budgets.renew(Sender(index.0));
+            moved = true;
+        }
+        if moved {
             self.verifier.forget();
         }
         self.directory = directory;

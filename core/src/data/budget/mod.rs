@@ -265,6 +265,21 @@ impl Budgets {
         self.accounts[sender.0 as usize].score
     }
 
+    /// A peer's place stands for another peer from now on: the one before owes it nothing, and is blamed there no more. Nothing
+    /// happens if there is no such peer.
+    pub fn renew(&mut self, peer: Sender) {
+        if !self.is_peer(peer) {
+            return;
+        }
+        self.accounts[peer.0 as usize] = Account::new(&self.peer);
+        let blamed = self.worst[..self.worst_len].iter().position(|worst| *worst == peer);
+        if let Some(at) = blamed {
+            self.worst_len -= 1;
+            self.worst.swap(at, self.worst_len);
+        }
+        debug_assert!(!self.worst[..self.worst_len].contains(&peer), "{peer:?} is blamed once");
+    }
+
     /// Up to [`OFFENDERS_MAX`] senders of bad or refused frames, in no order: the worst of those that were met.
     pub fn offenders(&self) -> impl Iterator<Item = (Sender, SenderScore)> + '_ {
         self.worst[..self.worst_len].iter().map(|&sender| (sender, self.score(sender)))
@@ -320,6 +335,23 @@ mod tests {
     /// How many of `count` frames, `gap` microseconds apart, are let through.
     fn flood(budgets: &mut Budgets, sender: Sender, good: bool, count: u64, gap: u64) -> u64 {
         (0..count).filter(|i| send(budgets, sender, good, NOW + i * gap)).count() as u64
+    }
+
+    #[test]
+    fn whoever_gets_anothers_place_gets_neither_its_debts_nor_its_name() {
+        let mut budgets = budgets();
+        assert!(flood(&mut budgets, Sender(0), false, 100, 1) < 100);
+        assert!(flood(&mut budgets, Sender(1), false, 100, 1) < 100);
+        assert!(!send(&mut budgets, Sender(0), true, NOW + 100));
+        budgets.renew(Sender(0));
+        assert!(send(&mut budgets, Sender(0), true, NOW + 100), "a full account");
+        assert_eq!(budgets.score(Sender(0)).bad, 0);
+        assert!(budgets.offenders().map(|(sender, _)| sender).eq([Sender(1)]));
+        assert!(!send(&mut budgets, Sender(1), true, NOW + 100), "others are where they were");
+        flood(&mut budgets, STRANGER, false, 100, 1);
+        let before = budgets.score(STRANGER);
+        budgets.renew(STRANGER);
+        assert_eq!(budgets.score(STRANGER), before, "strangers have no places of their own");
     }
 
     #[test]

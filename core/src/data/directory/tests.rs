@@ -74,6 +74,7 @@ fn who_is_forgotten_is_found_no_more_and_its_place_and_slots_are_anothers() {
     let after = before.without(gone);
     assert_eq!((after.len(), after.places(), before.len()), (78, 80, 80));
     assert!(!after.keeps_indices_of(&before) && before.keeps_indices_of(&after));
+    assert!(after.replaced_since(&before).eq(gone));
     for key in 0..80 {
         let known = (key != 3 && key != 70).then_some(OriginIndex(key as u32));
         assert_eq!(after.find(&keys()[key].id()), known);
