@@ -175,3 +175,17 @@ fn what_is_no_file_is_called_that_and_not_opened() {
         assert!(error.to_string().contains("name a file"), "{error}");
     }
 }
+
+#[test]
+fn a_key_that_another_user_owns_is_refused() {
+    let folder = Folder::new("key_file_foreign");
+    let path = folder.file(&[b'5'; 64], 0o600);
+    assert!(key_file::read(&path).is_ok());
+    let nobody = 65_534;
+    if let Err(why) = std::os::unix::fs::chown(&path, Some(nobody), None) {
+        return println!("only root can give a file away, so this was not looked at: {why}");
+    }
+    let why = key_file::read(&path).unwrap_err();
+    assert!(matches!(why, KeyFileError::Foreign { owner, .. } if owner == nobody), "{why}");
+    assert!(why.to_string().contains("it is user 65534's, who may read and change the key"), "{why}");
+}

@@ -398,6 +398,21 @@ fn a_mesh_whose_numbers_do_not_fit_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn a_decision_that_cannot_be_kept_is_told_and_kept_when_it_can() {
+    let dir = directory("admission_unkept");
+    let admission = issued(&authority(&dir)) + "\ndecisions = \"later/decisions\"\n";
+    admit(&dir, 0);
+    let mut seed = node(&dir, 0, &[], &admission);
+    done(&dir, &["authority", "rotate"]);
+    done(&dir, &["decide", "authority/decisions.txt", "--admin", &seed.admin]);
+    let said = seed.says("decisions not saved");
+    assert!(said["file"].as_str().unwrap().ends_with("later/decisions"), "{said}");
+    fs::create_dir(dir.join("later")).unwrap();
+    assert_eq!(seed.says("decisions saved again")["decisions"], 1);
+    assert!(fs::read_to_string(dir.join("later/decisions")).unwrap().contains("rotate"));
+}
+
+#[test]
 fn a_listed_mesh_knows_its_list_and_nobody_else() {
     let dir = directory("admission_listed");
     for n in 0..3 {
