@@ -372,3 +372,21 @@ fn who_hears_of_a_decision_after_the_next_asks_for_those_between_and_one_that_is
     assert!(tell(&mut mesh, &revoke(3, 500, 1)), "the second is still to come");
     assert!(!tell(&mut mesh, &revoke(2, 502, 1)) && mesh.nodes[0].decided == 2);
 }
+
+#[test]
+fn in_an_open_mesh_who_names_a_credential_and_does_not_show_it_is_a_member_that_counts_for_nothing() {
+    let mut mesh = Mesh::new(32);
+    mesh.admission = Admission::open(Some(log()));
+    mesh.credentials = (0..3).map(|key| issue(&grant(key, 1 + key as u64))).collect();
+    (0..3).for_each(|key| _ = mesh.add(&[run_of(key)]));
+    mesh.run_to(5 * S, Mesh::agrees);
+    mesh.run(15 * S);
+    let before = mesh.nodes[0].control.quorum().members;
+    let member = identity(500);
+    let mut statement = Statement { serial: 70, ..mesh.nodes[1].control.me().statement().clone() };
+    statement.addresses = vec![mesh::address(500)];
+    statement.claims.clear();
+    say(&mut mesh, 0, &member, statement, Vec::new());
+    assert!(mesh.nodes[0].control.members().find(member.id()).is_some());
+    assert_eq!(mesh.nodes[0].control.quorum().members, before);
+}

@@ -373,4 +373,15 @@ mod tests {
         let mean = low.windows(2).map(apart).sum::<u32>() as f64 / (low.len() - 1) as f64;
         assert!((14.0..18.0).contains(&mean), "{mean} of 32 bits");
     }
+
+    #[test]
+    fn whom_the_rule_refuses_is_kept_and_denied_and_whom_an_operator_prunes_is_not() {
+        let mut member = member();
+        let mut denied = |pruned, writes| {
+            (member.pruned, member.standing) = (pruned, MemberStanding::of(false, writes));
+            member.is_denied()
+        };
+        assert!(denied(true, false));
+        assert!(!denied(true, true) && !denied(false, false) && !denied(false, true));
+    }
 }

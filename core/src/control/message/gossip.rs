@@ -223,6 +223,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_reserved_in_a_shuffle_is_zero() {
+        let mut body = Vec::new();
+        Gossip::Shuffle { answer: true, descriptors: [descriptor(1)].into() }.encode(&mut body);
+        for (at, value) in [(0, 2), (1, 1), (2, 1), (3, 1)] {
+            let mut bent = body.clone();
+            bent[at] = value;
+            let read = Gossip::decode(MessageKind::Shuffle, &bent, &mut IdLists::default());
+            assert_eq!(read, Err(Malformed::Value), "byte {at}");
+        }
+    }
+
+    #[test]
     fn ids_differ_by_origin_life_number_and_mesh() {
         let id = |mesh, origin, incarnation, seq| {
             UpdateId::of(&[mesh; 32], NodeId([origin; 16]), Incarnation(incarnation), Seq(seq))

@@ -237,3 +237,15 @@ fn each_coming_and_going_is_counted() {
     let ahead = members.report(all[1][0].id(), all[1][3].rank(), PeerState::Failed, 5);
     assert!(matches!(ahead, Applied::Ahead(_)) && !grown(&members));
 }
+
+#[test]
+fn who_failed_and_is_missed_anew_after_a_later_word_is_listed_once() {
+    let all = announcements();
+    let mut members = Members::new(all[0][0].clone(), 64, Random::new(5));
+    members.announce(&all[1][0], 1);
+    members.report(all[1][0].id(), all[1][0].rank(), PeerState::Failed, 2);
+    for later in &all[1][1..3] {
+        members.announce_as(later, PeerState::Failed, 3);
+        assert_eq!((members.missing().count(), members.gone_places().count(), members.gone()), (1, 1, 1));
+    }
+}

@@ -227,8 +227,10 @@ fn lists_that_overtake_each_other_are_all_heeded_and_the_set_goes_on_where_it_en
     assert_eq!(first.wanted, (5_000..5_040).collect::<Vec<_>>());
     // Its last was overtaken by the end.
     assert_eq!(list(&mut node, topic, 700, LIST_GOES_ON, 5_040..5_050), Ok(()));
+    assert_eq!(list(&mut node, topic, 0, 900, 5_050..5_051), Ok(()));
+    assert_eq!(said(&mut node), Said::default(), "nothing is asked for again");
     node.tick(30_000);
-    assert_eq!(said(&mut node).wanted, (5_040..5_050).collect::<Vec<_>>());
+    assert_eq!(said(&mut node).wanted, (5_040..5_051).collect::<Vec<_>>());
     node.tick(60_000);
     assert_eq!(
         said(&mut node).ended,
