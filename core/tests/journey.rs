@@ -324,7 +324,13 @@ fn the_verifier_that_was_chosen_decides_and_what_it_proved_is_forgotten_with_the
     let directory = here.engine.directory().clone();
     here.ingress.set_directory(directory);
     here.take(&frames[2..3]);
-    here.take(&frames[3..5]);
+    assert_eq!(here.counters.snapshot().get(Counter::Signatures), 1, "it is where it was");
+    // Another directory, in which origins have other places.
+    let mut moved: Vec<Origin> = here.engine.directory().origins().cloned().collect();
+    moved.reverse();
+    here.ingress.set_directory(Directory::new(moved, [1, 2]).unwrap());
+    here.ingress.check(&[&frames[5]], &senders(1), NOW);
+    here.ingress.check(&[&frames[6]], &senders(1), NOW);
     assert_eq!(here.counters.snapshot().get(Counter::Signatures), 2, "whose train it is may have changed");
 }
 
