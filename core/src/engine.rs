@@ -5,6 +5,7 @@
 //! the time in.
 
 mod audit;
+mod equivocation;
 mod issue;
 mod router;
 mod settle;
@@ -79,6 +80,8 @@ pub struct Absorbed {
     pub replies: u64,
     /// Control frames for the control plane. Whether they were sent before is for it to tell.
     pub control_frames: u64,
+    /// Carried cells, and was merged before: verified copies.
+    pub repeats: u64,
     /// Ticks that merging took.
     pub ticks: u64,
     /// Cells that were merged, whether they won or not.
@@ -111,6 +114,8 @@ pub struct Engine {
     counters: Counters,
     ticks: fn() -> u64,
     mesh: Option<Mesh>,
+    /// Origins that were convicted: frames that were checked before that may still come.
+    convictions: u32,
 }
 
 impl Engine {
@@ -143,6 +148,7 @@ impl Engine {
             counters: parts.counters,
             ticks: parts.ticks,
             mesh: None,
+            convictions: 0,
         }
     }
 
@@ -229,7 +235,10 @@ impl Engine {
                 Ok(Kind::StatsQuery) => absorbed.queries |= bit,
                 Ok(Kind::Control) => absorbed.control_frames |= bit,
                 Ok(_) => absorbed.replies |= bit,
-                Err(reject) => self.counters.reject(reject),
+                Err(reject) => {
+                    absorbed.repeats |= if reject == Reject::Duplicate { bit } else { 0 };
+                    self.counters.reject(reject);
+                }
             }
         }
         let Absorbed { fresh, queries, replies, control_frames, .. } = absorbed;
@@ -250,6 +259,9 @@ impl Engine {
         let (frame, header) = (&checked.frame, checked.frame.header());
         if !frame.kind().is_data() {
             return self.handle_stats(checked);
+        }
+        if self.convictions > 0 && self.directory.is_revoked(checked.origin) {
+            return Err(Reject::RevokedOrigin);
         }
         self.state.check_horizon(frame)?;
         self.windows.insert(checked.origin, header.incarnation(), header.seq())?;

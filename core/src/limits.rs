@@ -170,6 +170,17 @@ bounds! {
     EVICTED_AT_ONCE: usize = 16, "parts";
     /// How long nobody is looked for in a full directory after nobody was found who would make room.
     EVICTION_GAP_MS: u64 = 100, "milliseconds";
+    /// Bytes of a proof of equivocation in one message: a proof of two full frames travels in three.
+    PROOF_PIECE_MAX: usize = 880, "bytes";
+    /// Proofs of which some parts came and others did not: 40 kB.
+    PROOFS_UNDER_WAY_MAX: usize = 16, "proofs";
+    /// Proofs a second that a node checks, whoever brings them: two signatures each.
+    PROOFS_PER_SEC: u32 = 50, "proofs a second";
+    /// Members that can be convicted: a proof each, 2.5 MB in all. Each cost its owner a membership.
+    CONVICTIONS_MAX: usize = 1_024, "members";
+    /// Copies of known frames with another signature that are looked at in a second: somebody may have made them up.
+    CONTRADICTIONS_PER_SEC: u32 = 100, "frames a second";
+
     /// Members that newcomers are told of at once.
     NEWCOMER_NEWS_MAX: usize = 24, "members";
     /// Newcomers that are told at once; further ones hear broadcasts.

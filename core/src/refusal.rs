@@ -95,6 +95,10 @@ listed! {
     Early = "control_early",
     /// An accusation by a member whose accusations were refuted too often lately.
     AccuserSpent = "control_accuser_spent",
+    /// Something of a member that was convicted of equivocation.
+    Convicted = "control_convicted",
+    /// A proof of equivocation that proves nothing.
+    ProofUnsound = "control_proof_unsound",
 }
 
 /// How often each was counted.

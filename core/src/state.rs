@@ -6,7 +6,7 @@ use octick_crypto::Hash;
 
 use crate::limits::RUN_ALIGN;
 use crate::reject::Reject;
-use crate::stamp::Slot;
+use crate::stamp::{Run, Slot};
 use crate::table::{
     Blocks8, Blocks8Reader, Blocks16, Blocks16Reader, Cell, Kernel, Merged, Region, RowTable, RowTableReader,
     Sink, Snapshot,
@@ -201,6 +201,15 @@ impl State {
             (Entries::Block16(blocks), _, Some(table), _) => table.merge(version, blocks, sink),
             (Entries::Rows(rows), _, _, Some(table)) => table.merge(version, &rows, sink),
             _ => Merged::default(),
+        }
+    }
+
+    /// Takes all cells of a run in one table back to never written: they are nobody's any more. Tells `sink` of those that were written.
+    pub fn clear<S: Sink>(&mut self, table: TableKind, run: Run, sink: &mut S) {
+        match table {
+            TableKind::Cells8 => self.cells8.iter_mut().for_each(|table| table.clear(run, sink)),
+            TableKind::Cells4 => self.cells4.iter_mut().for_each(|table| table.clear(run, sink)),
+            TableKind::Rows => self.rows.iter_mut().for_each(|table| table.clear(run, sink)),
         }
     }
 

@@ -9,9 +9,10 @@ use octick_core::admission::Admission;
 use octick_core::control::id::Region;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
 use octick_core::control::message::control_msg::ControlMsg;
+use octick_core::control::message::equivocation::Proof;
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::message::id_lists::IdLists;
-use octick_core::control::message::kind::FREE;
+use octick_core::control::message::kind::{FREE, MessageKind};
 use octick_core::control::message::membership::{Accusation, Announced, BUCKETS, Listed, MembershipMsg};
 use octick_core::control::{
     Claim, Config, Control, MembershipSettings, NodeInit, Output, PacketInfo, PeerState, Refusals, Signer,
@@ -22,9 +23,9 @@ use octick_core::limits::CONTROL_FRAME_MAX;
 use octick_core::list::List;
 use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
 use octick_core::time::Wall;
-use octick_core::wire::ControlFrame;
 use octick_core::wire::control_frame::BODY_MAX;
-use octick_crypto::{NodeId, PublicKey};
+use octick_core::wire::{ControlFrame, Kind, Sealer, Stamp};
+use octick_crypto::{MeshKeys, NodeId, PublicKey};
 
 use crate::cursor::Cursor;
 use crate::world::{NOW, World};
@@ -72,6 +73,10 @@ impl Signer for Memory {
 
     fn is_accused(&mut self, accusation: &Accusation, key: &PublicKey) -> bool {
         accusation.is_signed(key, &mesh_key("fuzz"))
+    }
+
+    fn is_equivocation(&mut self, proof: &Proof, key: &PublicKey) -> bool {
+        proof.holds(&MeshKeys::derive("fuzz"), key)
     }
 }
 
@@ -270,7 +275,24 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
                 compare.encode(&mut again);
                 assert_eq!(AuditMsg::decode(&again), Some(compare), "what was read is written as it is read");
             }
-            let _ = control_frame.push(kind, body);
+            if kind == MessageKind::Proof as u8 {
+                // Somebody signed two things under one number; or, if the length is odd, one of them in another mesh.
+                let said = |value, mesh: &str| {
+                    let (mut train, person) = (Sealer::new(), &World::get().people[about]);
+                    train.frame(Kind::Rows, |draft| _ = draft.rows(&[(0, 0, value)]));
+                    let version = Version::new(NOW, person.id());
+                    let stamp = Stamp { incarnation: Incarnation(1), first_seq: Seq(7), version };
+                    train.seal(person, &MeshKeys::derive(mesh), &stamp);
+                    train.frames().next().expect("one frame").to_vec()
+                };
+                let other = said(2, if len & 1 == 0 { "fuzz" } else { "elsewhere" });
+                let proof = Proof::of(&said(1, "fuzz"), &other).expect("they differ");
+                for piece in proof.pieces() {
+                    let _ = MembershipMsg::Proof(piece).write(&mut control_frame);
+                }
+            } else {
+                let _ = control_frame.push(kind, body);
+            }
         }
         2 => {
             let mut word =

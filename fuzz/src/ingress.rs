@@ -210,8 +210,10 @@ impl Model {
             self.struck[i % SENDERS] = true;
         }
         for (i, filtered) in filtered.into_iter().enumerate() {
+            let passed = filtered.is_ok();
             if let Err(reject) = filtered.and_then(|(who, frame)| self.take(i, who, &frame, &mut expected)) {
                 *expected.rejects.entry(reject).or_default() += 1;
+                expected.absorbed.repeats |= u64::from(passed && reject == Reject::Duplicate) << i;
             }
         }
         expected

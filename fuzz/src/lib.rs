@@ -14,6 +14,7 @@
 //! | [`config`] | a configuration file | refused with a reason, or settings that contradict nothing |
 //! | [`control`] | control frames of honest, lying and garbling members | no panic, bounds hold, nobody is believed who did not sign |
 //! | [`issued`] | the same where credentials decide who belongs: grants, revocations, time | nobody lives or writes but by a credential that holds |
+//! | [`proof`] | frames of honest members and of a liar, held against each other, bent and cut | who said two things is convicted, and nobody else |
 //! | [`dump`] | a capture, or frames | no panic, and every byte is accounted for |
 //! | [`reconcile`] | control frames of an honest and a lying peer about sets | no panic, sessions, memory and bytes keep their bounds |
 //! | [`verify_vs_reference`] | signatures, honest and bent | every kernel gives the verdicts of `verify_strict` |
@@ -33,6 +34,7 @@ pub mod frame_parse;
 pub mod ingress;
 pub mod issued;
 pub mod merge_twin;
+pub mod proof;
 pub mod reconcile;
 pub mod script;
 pub mod seeds;
@@ -44,7 +46,7 @@ pub mod world;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name: of its wrapper, its corpus and its module.
-pub const TARGETS: [(&str, Body); 11] = [
+pub const TARGETS: [(&str, Body); 12] = [
     ("admission", admission::run),
     ("build_parse", build_parse::run),
     ("config", config::run),
@@ -54,6 +56,7 @@ pub const TARGETS: [(&str, Body); 11] = [
     ("ingress", ingress::run),
     ("issued", issued::run),
     ("merge_twin", merge_twin::run),
+    ("proof", proof::run),
     ("reconcile", reconcile::run),
     ("verify_vs_reference", verify_vs_reference::run),
 ];

@@ -29,6 +29,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
                 ("a-session-of-nothing".into(), proven_and_garbled()),
                 ("a-word-of-times-to-come".into(), vec![1, 0x83, 1, 0, 0, 0, 0xFF, 0, 1]),
                 ("accused-too-often".into(), accused_too_often()),
+                ("convicted".into(), convicted()),
             ];
             scattered.into_iter().chain(stories).collect()
         }
@@ -47,6 +48,10 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             });
         }),
         "merge_twin" => structured(40, 400, |_| ()),
+        "proof" => {
+            let liars = [("two-things-under-one-number".into(), two_things())];
+            structured(40, 500, |_| ()).into_iter().chain(liars).collect()
+        }
         // Most steps open, answer and deliver; the others lie.
         "reconcile" => structured(40, 700, |bytes| {
             bytes[1] = 0x80;
@@ -73,6 +78,20 @@ fn accused_too_often() -> Vec<u8> {
     let forges = [3, 1, 0, 2, 1, 0, 1, 0x70];
     let again = [&accuses[..], &waits].concat().repeat(4);
     [&[1][..], &members, &again, &forges].concat()
+}
+
+/// The liar signs two frames of one number, and they are held against each other.
+fn two_things() -> Vec<u8> {
+    let signs = |value| [0, 2, 1, 9, 0, 0, 0, 4, 1, 0, value];
+    [&signs(7)[..], &signs(8), &[5, 0, 1, 60, 0, 1]].concat()
+}
+
+/// Two members; a forged proof against one, a sound one against the other, who then introduces itself again.
+fn convicted() -> Vec<u8> {
+    let members = [0x83, 1, 0, 0, 0, 10, 0, 1, 0x83, 2, 0, 0, 0, 11, 0, 1];
+    let proofs = [1, 1, 0, 1, 0xFD, 1, 0, 1, 1, 0, 2, 0xFD, 0];
+    let again = [0x83, 2, 0, 0, 0, 12, 0, 1];
+    [&[1][..], &members, &proofs, &again].concat()
 }
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): enough to scatter bytes, the same ones every time.

@@ -53,6 +53,11 @@ fn frame_parse() {
 }
 
 #[test]
+fn proof() {
+    replay("proof");
+}
+
+#[test]
 fn reconcile() {
     replay("reconcile");
 }

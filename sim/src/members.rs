@@ -147,6 +147,7 @@ impl MemberNode {
                 | Output::Alone
                 | Output::Decided(_)
                 | Output::AuthorityContradicts(_)
+                | Output::Convicted(_)
                 | Output::Rights(_)
                 | Output::Deliver { .. } => {}
             }

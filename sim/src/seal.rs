@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use octick_core::control::message::accusation::Accusation;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
+use octick_core::control::message::equivocation::Proof;
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::{PacketInfo, Random, Signer, Statement};
 use octick_core::data::accept::{Terms, check_control};
@@ -379,6 +380,10 @@ impl Signer for Shared {
         let name = name_of(&[&key.as_bytes()[..], &said, signature].concat());
         let mut judged = self.accusations.lock().expect("nobody panics with it");
         *judged.entry(name).or_insert_with(|| accusation.is_signed(key, &mesh_key(MESH)))
+    }
+
+    fn is_equivocation(&mut self, proof: &Proof, key: &PublicKey) -> bool {
+        proof.holds(&MeshKeys::derive(MESH), key)
     }
 }
 

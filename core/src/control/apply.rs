@@ -59,6 +59,11 @@ impl Control {
         }
     }
 
+    /// Where the bytes of an update are that was merged, if they may still be there.
+    pub fn frame_of(&self, update: &UpdateInfo) -> Option<FrameRef> {
+        self.dissemination.frame_of(UpdateId::of(&self.mesh, update.origin, update.incarnation, update.seq))
+    }
+
     /// Sends an update straight to a member that it concerns, besides its way to everybody. Returns whether there is such
     /// a member and the update is here.
     pub fn send_update(&mut self, now: u64, id: UpdateId, to: NodeId) -> bool {

@@ -30,11 +30,13 @@ use crate::control::effects::Effects;
 use crate::control::id::MemberIndex;
 use crate::control::membership::delivery::Delivery;
 use crate::control::membership::membership::Membership;
+use crate::control::membership::proofs::Proofs;
 use crate::control::membership::signer::Signer;
 use crate::control::membership::table::Members;
 use crate::control::membership::worth::Worth;
 use crate::control::message::announcement::Announcement;
 use crate::control::message::control_msg::ControlMsg;
+use crate::control::message::equivocation::Proof;
 use crate::control::message::gossip::Gossip;
 use crate::control::message::kind::{Addressing, MessageKind};
 use crate::control::message::malformed::Malformed;
@@ -411,6 +413,28 @@ impl Control {
         let appended = self.membership.decide(now, decision, &mut self.effects);
         self.apply(now);
         appended
+    }
+
+    /// Two frames that contradict each other, as this node received them: their origin is convicted if it signed both.
+    ///
+    /// # Errors
+    /// Why nothing came of it.
+    pub fn convict(&mut self, now: u64, proof: Proof) -> Result<(), Refusal> {
+        let convicted = self.membership.convict(now, proof, &mut self.effects);
+        self.apply(now);
+        self.due = self.due.min(self.membership.next_due().max(now));
+        convicted.inspect_err(|refusal| self.refusals.count(*refusal))
+    }
+
+    /// Who was convicted of equivocation, and by what.
+    pub fn proofs(&self) -> &Proofs {
+        self.membership.proofs()
+    }
+
+    /// This node's operator knows better of a member than a proof. Returns whether there was one that counted. The member comes back when it
+    /// announces itself, to this node.
+    pub fn pardon(&mut self, id: NodeId) -> bool {
+        self.membership.pardon(id)
     }
 
     /// This node lives by another credential from now on.

@@ -10,6 +10,7 @@ use octick_crypto::NodeId;
 use crate::admission::{Admission, Credential, Denied, SignedDecision};
 use crate::control::id::{FrameRef, PeerState, Region};
 use crate::control::message::announcement::Announcement;
+use crate::control::message::equivocation::Proof;
 use crate::stamp::{Incarnation, Run, Seq, Version};
 use crate::time::Wall;
 use crate::wire::{ControlFrame, Frame};
@@ -214,6 +215,8 @@ pub enum Output {
     Decided(Arc<SignedDecision>),
     /// Somebody with the authority's keys signed two decisions of this number: nodes may differ in whom they trust.
     AuthorityContradicts(u64),
+    /// A member signed two frames of one identity: it is none any more, and its cells are nobody's.
+    Convicted(Arc<Proof>),
     /// This node's own rights are other ones than before.
     Rights(Rights),
     /// More, or fewer, members are reachable than before.

@@ -15,6 +15,7 @@ use octick_crypto::{Item, NodeId, verify_many};
 
 use crate::admission::{Credential, SignedDecision};
 use crate::control::id::{FrameRef, UpdateId};
+use crate::control::message::equivocation::Proof;
 use crate::control::output::Rights;
 use crate::control::{Control, Members, Output, PacketInfo, Partition, PeerState, Region, UpdateInfo};
 use crate::counters::Counter;
@@ -22,11 +23,12 @@ use crate::data::audit::Audit;
 use crate::data::frame_cache::FrameCache;
 use crate::data::roster::Origin;
 use crate::engine::{Engine, NotLearnt};
-use crate::limits::{AUDIT_INBOX_MAX, BATCH_MAX, CONCERNED_MAX, EVENTS_MAX};
+use crate::limits::{AUDIT_INBOX_MAX, BATCH_MAX, CONCERNED_MAX, CONTRADICTIONS_PER_SEC, EVENTS_MAX};
 use crate::refusal::Refusals;
 use crate::reject::Reject;
 use crate::stamp::{Incarnation, OriginIndex, Run, Seq};
 use crate::time::Wall;
+use crate::token_bucket::TokenBucket;
 use crate::wire::recipient::root_for;
 use crate::wire::{ControlFrame, Entries, Envelope, Frame, Header, Kind, Stamp};
 
@@ -77,6 +79,8 @@ pub enum MeshEvent {
     Partition(Partition),
     /// No seed answers; this node works alone and keeps trying.
     Alone,
+    /// A member signed two frames of one identity. It is none any more, and its cells are nobody's.
+    Convicted(Arc<Proof>),
     /// The mesh's authority decided something: to be kept, so that a restart does not forget it.
     Decided(Arc<SignedDecision>),
     /// Somebody with the authority's keys signed two decisions of this number: nodes may differ in whom they trust.
@@ -112,7 +116,11 @@ pub(super) struct Mesh {
     /// Whether a newcomer's first comparisons of members were over, and whether it was cut off, when last looked.
     pub(super) standing: (bool, Partition),
     /// Frames that others may ask for.
-    frame_cache: FrameCache,
+    pub(super) frame_cache: FrameCache,
+    /// Copies that contradict, as far as they may be looked at.
+    pub(super) contradictions: TokenBucket,
+    /// Origins that were convicted since their cells were last cleared.
+    pub(super) convicted: Vec<NodeId>,
     /// Frames to be sent on, by their spots.
     forwards: Vec<(SocketAddr, FrameRef)>,
     /// Where some of them go.
@@ -153,6 +161,8 @@ impl Engine {
             refusals: Refusals::default(),
             standing: (false, Partition::Healthy),
             frame_cache: FrameCache::new(frame_cache),
+            contradictions: TokenBucket::new(CONTRADICTIONS_PER_SEC, 0),
+            convicted: Vec::new(),
             forwards: Vec::new(),
             to: Vec::new(),
             critical: false,
@@ -235,7 +245,9 @@ impl Engine {
     /// Takes note of a frame in a batch's [`repeats`](crate::data::Batch::repeats).
     pub fn handle_duplicate(&mut self, now: u64, from: SocketAddr, bytes: &[u8]) {
         if let (Some(mesh), Ok(envelope)) = (&mut self.mesh, Envelope::open(bytes)) {
-            mesh.control.handle_duplicate(now, &update(envelope.header(), FrameRef::default(), Some(from)));
+            let update = update(envelope.header(), FrameRef::default(), Some(from));
+            mesh.contradict(now, &update, bytes, self.identity.id());
+            mesh.control.handle_duplicate(now, &update);
         }
     }
 
@@ -411,6 +423,10 @@ impl Mesh {
             }
             Output::Partition(partition) => MeshEvent::Partition(partition),
             Output::Alone => MeshEvent::Alone,
+            Output::Convicted(proof) => {
+                self.convicted.push(proof.origin());
+                MeshEvent::Convicted(proof)
+            }
             Output::Decided(decision) => MeshEvent::Decided(decision),
             Output::AuthorityContradicts(number) => MeshEvent::AuthorityContradicts(number),
             Output::Rights(rights) => MeshEvent::Rights(rights),

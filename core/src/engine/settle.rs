@@ -30,7 +30,9 @@ impl Engine {
     /// Takes members whose rights changed into the directory, and lets go of those that were forgotten. Returns where to write to
     /// them, nothing if there were none; ingress must then be given the new directory.
     pub fn settle_members(&mut self) -> Option<Vec<Aim>> {
-        let mesh = self.mesh.as_mut().filter(|mesh| mesh.has_news())?;
+        self.mesh.as_ref().filter(|mesh| mesh.has_news())?;
+        self.clear_convicted();
+        let mesh = self.mesh.as_mut()?;
         let (mut changed, aims) = (core::mem::take(&mut mesh.changed), core::mem::take(&mut mesh.aims));
         let mut forgotten = core::mem::take(&mut mesh.forgotten);
         // Whoever is revoked stays on record, and known as such.

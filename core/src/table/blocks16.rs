@@ -20,6 +20,7 @@ use alloc::vec::Vec;
 use octick_crypto::Hash;
 
 use super::arch::portable;
+use super::clear::clear;
 use super::kernel::Proven;
 use super::plane::Plane;
 use super::ranges::{RANGE_LEN, ROWS_PER_RANGE, Ranges};
@@ -27,7 +28,7 @@ use super::row::{Row, Row16};
 use super::{Cell, Kernel, Merged, Region, Sink, Snapshot};
 use crate::limits::SLOTS_MAX;
 use crate::prefetch::prefetch;
-use crate::stamp::{Slot, Version};
+use crate::stamp::{Run, Slot, Version};
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use crate::wire::Block16;
 
@@ -160,6 +161,12 @@ impl Blocks16 {
             #[cfg(target_arch = "x86_64")]
             Proven::Avx512(kernel) => kernel.merge16(rows, dirty, version, clock, entries, sink),
         }
+    }
+
+    /// Takes all cells of a run back to never written, and tells `sink` of those that were.
+    pub fn clear<S: Sink>(&mut self, run: Run, sink: &mut S) {
+        let (rows, within) = (self.shared.plane.rows(), (run.first.0 as usize / 16, run.end() as usize / 16));
+        clear(&rows[..self.slots as usize / 16], &mut self.ranges, ROWS_PER_RANGE, within, sink);
     }
 
     /// Moves the epoch later. Cells from before it become one unit later than it, the oldest there is.

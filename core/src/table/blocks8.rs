@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use octick_crypto::Hash;
 
 use super::arch::portable;
+use super::clear::clear;
 use super::kernel::Proven;
 use super::plane::Plane;
 use super::ranges::{RANGE_LEN, ROWS_PER_RANGE, Ranges};
@@ -13,7 +14,7 @@ use super::row::Row8;
 use super::{Cell, Kernel, Merged, Region, Sink, Snapshot};
 use crate::limits::SLOTS_MAX;
 use crate::prefetch::prefetch;
-use crate::stamp::{Slot, Version};
+use crate::stamp::{Run, Slot, Version};
 use crate::wire::Block8;
 
 /// Versions and values of eight neighbours at a time, 128 bytes a row: two cache lines, and one comparison and
@@ -92,6 +93,12 @@ impl Blocks8 {
             #[cfg(target_arch = "x86_64")]
             Proven::Avx512(kernel) => kernel.merge8(rows, dirty, version, entries, sink),
         }
+    }
+
+    /// Takes all cells of a run back to never written, and tells `sink` of those that were.
+    pub fn clear<S: Sink>(&mut self, run: Run, sink: &mut S) {
+        let (rows, within) = (self.plane.rows(), (run.first.0 as usize / 8, run.end() as usize / 8));
+        clear(&rows[..self.slots as usize / 8], &mut self.ranges, ROWS_PER_RANGE, within, sink);
     }
 
     /// The cell of a slot; none if it was never written, or is past the end.

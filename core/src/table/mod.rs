@@ -12,6 +12,7 @@
 //! | [`region`] | where the memory comes from |
 //! | [`kernel`], `arch` | which instructions merge; `arch::portable` is the specification |
 //! | [`sink`] | who is told what changed |
+//! | `clear` | cells that are nobody's any more |
 //! | `ranges` | the digest, recomputed where something changed |
 
 // The SIMD kernels and the memory under the rows: each block proves itself.
@@ -20,6 +21,7 @@
 mod arch;
 pub mod blocks16;
 pub mod blocks8;
+mod clear;
 pub mod kernel;
 mod plane;
 mod ranges;

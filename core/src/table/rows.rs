@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use octick_crypto::Hash;
 
 use super::arch::portable;
+use super::clear::clear;
 use super::kernel::Proven;
 use super::plane::Plane;
 use super::ranges::{CELLS_PER_RANGE, RANGE_LEN, Ranges};
@@ -13,7 +14,7 @@ use super::row::Row1;
 use super::{Cell, Kernel, Merged, Region, Sink};
 use crate::limits::SLOTS_MAX;
 use crate::prefetch::prefetch;
-use crate::stamp::{Slot, Version};
+use crate::stamp::{Run, Slot, Version};
 use crate::wire::Rows;
 
 /// A version beside a value, 16 bytes: a sparse update touches one cache line.
@@ -95,6 +96,12 @@ impl RowTable {
             #[cfg(target_arch = "x86_64")]
             Proven::Avx512(kernel) => kernel.merge1(table, dirty, version, rows, sink),
         }
+    }
+
+    /// Takes all cells of a run back to never written, and tells `sink` of those that were.
+    pub fn clear<S: Sink>(&mut self, run: Run, sink: &mut S) {
+        let (rows, within) = (self.plane.rows(), (run.first.0 as usize, run.end() as usize));
+        clear(&rows[..self.slots as usize], &mut self.ranges, CELLS_PER_RANGE, within, sink);
     }
 
     /// The cell of a slot; none if it was never written, or is past the end.

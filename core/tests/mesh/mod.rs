@@ -12,13 +12,14 @@ use octick_core::admission::{Admission, Credential};
 use octick_core::control::id::FrameRef;
 use octick_core::control::message::accusation::Accusation;
 use octick_core::control::message::announcement::{Announcement, EPHEMERAL, Unsound, mesh_key};
+use octick_core::control::message::equivocation::Proof;
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
 use octick_core::control::output::Rights;
 use octick_core::control::{
     Config, Control, MembershipSettings, NodeInit, Output, PacketInfo, Partition, PeerState, Random, Region,
     Signer, Statement, UpdateInfo,
 };
-use octick_core::crypto::{Identity, NodeId, PublicKey};
+use octick_core::crypto::{Identity, MeshKeys, NodeId, PublicKey};
 use octick_core::stamp::{Incarnation, Run, Seq, Version};
 use octick_core::time::Wall;
 use octick_core::wire::ControlFrame;
@@ -63,6 +64,10 @@ impl Signer for Shared {
 
     fn is_accused(&mut self, accusation: &Accusation, key: &PublicKey) -> bool {
         accusation.is_signed(key, &mesh_key("test"))
+    }
+
+    fn is_equivocation(&mut self, proof: &Proof, key: &PublicKey) -> bool {
+        proof.holds(&MeshKeys::derive("test"), key)
     }
 }
 
@@ -335,7 +340,10 @@ impl Mesh {
             Output::Outlived(incarnation) => node.outlived.push(incarnation),
             Output::Rights(rights) => node.rights = rights,
             Output::Decided(_) => node.decided += 1,
-            Output::AuthorityContradicts(_) | Output::Partition(_) | Output::Deliver { .. } => {}
+            Output::Convicted(_)
+            | Output::AuthorityContradicts(_)
+            | Output::Partition(_)
+            | Output::Deliver { .. } => {}
             Output::Forward { frame_ref, to } => {
                 self.forward(i, (frame_ref.0 as usize >> 32, frame_ref.0 & 0xFFFF_FFFF), to)
             }

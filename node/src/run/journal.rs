@@ -96,6 +96,12 @@ impl Journal {
                 warn!("no seed answers: this node works alone and keeps trying; see membership.seeds");
             }
             MeshEvent::Alone => {}
+            MeshEvent::Convicted(proof) => error!(
+                id = %proof.origin(),
+                incarnation = proof.place().0.0,
+                seq = proof.place().1.0,
+                "a member signed two different frames under one number: it is refused and its cells are cleared, until it has a new credential"
+            ),
             MeshEvent::Decided(signed) => {
                 let name = match signed.decision() {
                     Decision::Revoke { member, .. } => self.name(*member),

@@ -124,6 +124,11 @@ impl Dissemination {
         &self.spread.convergence
     }
 
+    /// Where the bytes of an update are, if they may still be there.
+    pub fn frame_of(&self, id: UpdateId) -> Option<FrameRef> {
+        self.spread.frame_of(id)
+    }
+
     /// What was counted.
     pub fn counts(&self) -> &Counts {
         &self.spread.counts

@@ -35,6 +35,10 @@ impl Membership {
         if self.admission.is_banned(id) {
             return Err(Refusal::Banned);
         }
+        let serial = peek(announced.credential).map_or(0, |(_, serial)| serial);
+        if self.proofs.convicts(id, serial) {
+            return Err(Refusal::Convicted);
+        }
         let Some((member, serial)) = peek(announced.credential) else {
             let known = self.members.find(id).map(|place| self.members.get(place).announcement());
             let vouched = known.is_some_and(|known| known.credential().is_some());
@@ -58,6 +62,9 @@ impl Membership {
 
     /// What a member may do that announces itself so.
     pub(super) fn judge(&self, now: u64, announcement: &Announcement) -> Result<MemberStanding, Refusal> {
+        if self.proofs.convicts(announcement.id(), announcement.statement().serial) {
+            return Err(Refusal::Convicted);
+        }
         let standing = self.standing(now, announcement)?;
         let granted =
             |claimed: Run| standing.runs.is_none_or(|runs| runs.iter().any(|run| run.covers(claimed)));

@@ -29,6 +29,7 @@ use crate::control::membership::join::Joiner;
 use crate::control::membership::newcomers::Newcomers;
 use crate::control::membership::probation::Probation;
 use crate::control::membership::probe::Prober;
+use crate::control::membership::proofs::Proofs;
 use crate::control::membership::quorum::QuorumWatch;
 use crate::control::membership::settings::MembershipSettings;
 use crate::control::membership::signer::Signer;
@@ -70,6 +71,7 @@ pub struct Membership {
     pub(super) prober: Prober,
     pub(super) suspicions: Suspicions,
     pub(super) accusers: Accusers,
+    pub(super) proofs: Proofs,
     /// What this node signed of members that failed.
     pub(super) failures: BTreeMap<MemberIndex, Accusation>,
     pub(super) sync: Sync,
@@ -154,6 +156,7 @@ impl Membership {
             ),
             suspicions: Suspicions::default(),
             accusers: Accusers::default(),
+            proofs: Proofs::new(now),
             failures: BTreeMap::new(),
             sync: Sync::new(&settings, random.fork(), now),
             newcomers: Newcomers::new(&settings, now),
@@ -468,6 +471,7 @@ impl Membership {
         self.broadcasts.stop(&mut self.members, place);
         self.suspicions.close(place);
         self.accusers.forget(place);
+        self.proofs.forget(place);
         self.failures.remove(&place);
         self.force_leaves.remove(&place);
         self.prober.forget(place);
@@ -506,6 +510,7 @@ impl Membership {
             self.joiner.next_due(&self.members),
             self.announce_at,
             self.look_at,
+            if self.members.live().is_empty() { u64::MAX } else { self.proofs.retell_at },
         ]
         .into_iter()
         .fold(u64::MAX, u64::min)

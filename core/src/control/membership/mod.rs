@@ -16,6 +16,7 @@
 //! | [`signer`] | who signs announcements, and judges those of others |
 //! | [`table`] | everybody on record; [`member`] is one record, `buckets` what tables are compared by |
 //! | `admit` | whether a member may be one, and with which rights |
+//! | [`proofs`], `on_proof` | who was convicted of equivocation, and how everybody hears of it |
 //! | `on_decision` | what the mesh's authority decides |
 //! | [`worth`] | what members are worth keeping where room is short |
 //! | [`claims`] | whose slots these are when two claim them |
@@ -47,12 +48,14 @@ mod on_announcement;
 mod on_decision;
 mod on_message;
 mod on_probation;
+mod on_proof;
 mod on_removal;
 mod on_suspicion;
 mod on_sync;
 mod on_timer;
 mod probation;
 pub mod probe;
+pub mod proofs;
 pub mod quorum;
 pub mod rtt;
 #[cfg(test)]

@@ -51,6 +51,7 @@ impl Membership {
             let (before, now) = (before.statement(), announcement.statement());
             before.incarnation == incarnation && before.boot != now.boot && before.addresses != now.addresses
         });
+        let comes_back = known.is_some_and(|place| !self.members.get(place).state().is_live());
         let mut applied = self.members.announce(&announcement, now);
         if applied == Applied::Full
             && let Some(place) = self.members.gone_before(u64::MAX)
@@ -58,12 +59,17 @@ impl Membership {
             self.forget(place, out);
             applied = self.members.announce(&announcement, now);
         }
+
         let place = match applied {
             Applied::New(place) | Applied::Changed(place, _) => place,
             Applied::Full => return Err(Refusal::Full),
             Applied::Old(_) | Applied::Ahead(_) | Applied::Unknown => return Ok(()),
         };
         self.members.set_standing(place, right);
+        if comes_back {
+            // It was not there to be told.
+            self.teach_proofs(place, out);
+        }
         self.admit_to_count(place, known.is_none(), now);
         if let Some(before) = twice {
             // Both number their frames alike, so they hear nothing of each other unless they are told.

@@ -39,6 +39,7 @@ impl Membership {
             }
             MembershipMsg::DecisionsAsk(known) => self.answer_decisions(now, delivery, known, out)?,
             MembershipMsg::Decision(bytes) => self.handle_decision(now, from, bytes, out)?,
+            MembershipMsg::Proof(piece) => self.handle_piece(now, from, &piece, out)?,
             MembershipMsg::ForceLeave(bytes) => self.handle_force_leave(now, from, bytes, out)?,
             MembershipMsg::Accuse(accusation) => self.handle_accusation(now, from, accusation, out)?,
             MembershipMsg::Ping { nonce, digest } => {

@@ -36,6 +36,9 @@ impl Membership {
             return Ok(Handled::RemoteAsks(digests.is_none()));
         }
         self.newcomers.asked_by(from, digests.is_none(), now);
+        if digests.is_none() {
+            self.teach_proofs(from, out);
+        }
         let asker = Recipient::node(self.members.get(from).id(), address);
         let say = |message: &MembershipMsg<'_>| out.send_queue.write(asker, Some(from), message);
         let bytes = sync::answer(&self.members, cursor, digests, say);

@@ -46,6 +46,7 @@ impl Membership {
         if self.look_at <= now {
             self.look(now, out);
         }
+        self.retell_proofs(now, out);
     }
 
     /// Tells newcomers who came after them.

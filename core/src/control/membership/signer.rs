@@ -4,12 +4,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use octick_crypto::lanes::{Base, Kernel, Settings};
-use octick_crypto::{Identity, NodeId, PublicKey, Verifier, verify_many};
+use octick_crypto::{Identity, MeshKeys, NodeId, PublicKey, Verifier, verify_many};
 
 use crate::admission::log::Appended;
 use crate::admission::{AuthorityLog, Credential, Invalid, SignedDecision};
 use crate::control::message::accusation::Accusation;
 use crate::control::message::announcement::{Announcement, Statement, Unsound, mesh_key};
+use crate::control::message::equivocation::Proof;
 use crate::control::message::force_leave::{ForceLeave, Removal};
 
 /// Makes and judges announcements. The default is [`Signed`]; a simulation may remember what it has judged.
@@ -38,6 +39,9 @@ pub trait Signer: Send {
     /// Whether a member, of whom `key` is the key, signed an opinion of another.
     fn is_accused(&mut self, accusation: &Accusation, key: &PublicKey) -> bool;
 
+    /// Whether a proof of equivocation holds against a member, of whom `key` is the key.
+    fn is_equivocation(&mut self, proof: &Proof, key: &PublicKey) -> bool;
+
     /// Reads and verifies credentials, each by itself, against whom `trust` trusts.
     fn read_credentials(
         &mut self,
@@ -65,6 +69,7 @@ pub trait Signer: Send {
 pub struct Signed {
     identity: Identity,
     mesh: [u8; 32],
+    keys: MeshKeys,
     verifier: Verifier,
 }
 
@@ -72,7 +77,8 @@ impl Signed {
     /// A signer of the mesh called `mesh`, which verifies with `kernel`, or with the best that this CPU has.
     pub fn new(identity: Identity, mesh: &str, kernel: Option<Kernel>) -> Self {
         let settings = Settings { kernel, base: Base::Short, ..Settings::default() };
-        Self { identity, mesh: mesh_key(mesh), verifier: Verifier::new(settings) }
+        let (keys, verifier) = (MeshKeys::derive(mesh), Verifier::new(settings));
+        Self { identity, mesh: mesh_key(mesh), keys, verifier }
     }
 
     /// Who it signs for.
@@ -104,6 +110,10 @@ impl Signer for Signed {
 
     fn is_accused(&mut self, accusation: &Accusation, key: &PublicKey) -> bool {
         accusation.is_signed(key, &self.mesh)
+    }
+
+    fn is_equivocation(&mut self, proof: &Proof, key: &PublicKey) -> bool {
+        proof.holds(&self.keys, key)
     }
 
     fn read_credentials(

@@ -132,10 +132,12 @@ kinds! {
     Prune = 0xFB, "prune", Dissemination, Named;
     /// Makes or breaks a link of the overlay.
     Link = 0xFC, "link", Dissemination, Named;
+    /// A part of a proof of equivocation: two frames of one identity that say different things.
+    Proof = 0xFD, "proof", Membership, Named;
 }
 
 /// Bytes that are spoken for and mean nothing yet, first and last: what comes next takes them from here.
-pub const RESERVED: [(u8, u8, &str); 21] = [
+pub const RESERVED: [(u8, u8, &str); 20] = [
     (0x02, 0x02, "post"),
     (0x07, 0x07, "core"),
     (0x0D, 0x0D, "record"),
@@ -155,7 +157,6 @@ pub const RESERVED: [(u8, u8, &str); 21] = [
     (0xC5, 0xC7, "market: capabilities"),
     (0xC8, 0xCA, "market: bounties"),
     (0xCB, 0xCC, "market: sync"),
-    (0xFD, 0xFD, "proof of equivocation"),
     (0xFE, 0xFE, "epoch share"),
 ];
 

@@ -10,6 +10,7 @@ use octick_crypto::NodeId;
 use crate::control::id::Token;
 pub use crate::control::message::accusation::Accusation;
 use crate::control::message::announcement::{Announcement, put_address, split, take_address};
+use crate::control::message::equivocation::Piece;
 use crate::control::message::kind::MessageKind;
 use crate::control::message::malformed::Malformed;
 use crate::list::List;
@@ -99,6 +100,8 @@ pub enum MembershipMsg<'a> {
     DecisionsAsk(u64),
     /// A [`Signed`](crate::admission::SignedDecision) decision, not yet verified.
     Decision(&'a [u8]),
+    /// A part of a [`Proof`](crate::control::message::equivocation::Proof), not yet verified.
+    Proof(Piece<'a>),
 }
 
 /// An announcement as it travels. Nothing of it is proven.
@@ -220,6 +223,7 @@ impl<'a> MembershipMsg<'a> {
             MessageKind::ForceLeave => Self::ForceLeave(body),
             MessageKind::DecisionsAsk => Self::DecisionsAsk(u64::from_le_bytes(exact(body)?)),
             MessageKind::Decision => Self::Decision(body),
+            MessageKind::Proof => Self::Proof(Piece::decode(body)?),
             _ => return Err(Malformed::Kind),
         })
     }
@@ -297,6 +301,10 @@ impl<'a> MembershipMsg<'a> {
                 control_frame.push(MessageKind::DecisionsAsk as u8, &known.to_le_bytes())
             }
             Self::Decision(bytes) => control_frame.push(MessageKind::Decision as u8, bytes),
+            Self::Proof(piece) => {
+                let (head, bytes) = piece.parts();
+                push(control_frame, MessageKind::Proof as u8, &[&head, bytes])
+            }
         }
     }
 }

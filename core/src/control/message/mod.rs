@@ -16,6 +16,7 @@ pub mod accusation;
 pub mod announcement;
 pub mod control_msg;
 pub mod descriptor;
+pub mod equivocation;
 pub mod force_leave;
 pub mod gossip;
 pub mod id_lists;

@@ -161,6 +161,10 @@ impl EngineLoop {
             for i in bits(absorbed.fresh) {
                 self.parts.engine.pass_on(now, arrivals[places[i].arrival].from(), frames[i]);
             }
+            // Copies that came together, and passed the check together.
+            for i in bits(absorbed.repeats) {
+                self.parts.engine.handle_duplicate(now, arrivals[places[i].arrival].from(), frames[i]);
+            }
         } else {
             self.relay(batch, absorbed.fresh, frames, places, arrivals);
         }

@@ -420,6 +420,12 @@ impl Spread {
         ids.iter().for_each(|id| self.serve(now, spread_settings, *id, (bit, to, Cause::Push), actions));
     }
 
+    /// Where the bytes of an update are, if they may still be there.
+    pub fn frame_of(&self, id: UpdateId) -> Option<FrameRef> {
+        let update = self.updates.view(id).filter(|update| update.can_be_served(self.bytes_from))?;
+        Some(update.frame_ref)
+    }
+
     /// Whether the update was accepted not long ago.
     pub fn holds(&self, id: UpdateId) -> bool {
         self.updates.view(id).is_some_and(|update| update.state == State::Held)
