@@ -308,6 +308,40 @@ fn a_busy_mesh_in_which_nothing_is_lost_compares_nothing_once_all_know_each_othe
 }
 
 #[test]
+fn who_was_away_for_ten_seconds_has_what_it_missed_and_is_then_left_alone() {
+    for seed in 60..66 {
+        let mut mesh = settled(5, seed);
+        mesh.nodes[2].group = 1;
+        // Long enough to be declared dead, and to come back.
+        for number in 0..1_000 {
+            (0..5).for_each(|of| mesh.issue(of, number));
+            mesh.run(10 * MS);
+        }
+        mesh.nodes[2].group = 0;
+        for number in 1_000..1_400 {
+            (0..5).for_each(|of| mesh.issue(of, number));
+            mesh.run(10 * MS);
+        }
+        let all = |mesh: &Mesh| {
+            let held = &mesh.nodes[2].held;
+            (0..5).all(|of| (0..1_400).all(|number| held.contains_key(&(of, number))))
+        };
+        let took = mesh.run_to(10 * S, all);
+        println!("seed {seed}: back with all of 4,000 missed {} ms after it came back", 4_000 + took / MS);
+        let rests = |mesh: &Mesh| mesh.nodes.iter().all(|node| node.control.sessions() == 0);
+        // What is known of updates is forgotten half a minute after the last of them came, and with it what there was to compare.
+        mesh.run(45 * S);
+        let refused = mesh.nodes.iter().map(|node| node.control.dissemination().counts().pushes_refused);
+        assert_eq!(refused.sum::<u32>(), 0, "what is refused would not come");
+        for number in 1_400..1_500 {
+            (0..5).for_each(|of| mesh.issue(of, number));
+            mesh.run(10 * MS);
+            assert!(rests(&mesh));
+        }
+    }
+}
+
+#[test]
 fn what_came_while_sets_were_compared_is_not_asked_for() {
     let mut mesh = settled(3, 42);
     mesh.kill(2);

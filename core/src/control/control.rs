@@ -19,7 +19,7 @@ use core::net::SocketAddr;
 
 use octick_crypto::NodeId;
 
-use super::reconcile::session::{self, Reconciler};
+use super::reconcile::session::{self, Reconciler, SessionSettings};
 use crate::admission::log::Appended;
 use crate::admission::{Admission, Credential, SignedDecision};
 use crate::control::config::{Config, Settings};
@@ -44,6 +44,7 @@ use crate::control::output::{Expelled, NodeInit, Output, PacketInfo, Partition, 
 use crate::random::{Nonces, Random};
 use crate::refusal::{Refusal, Refusals};
 use crate::stamp::{Incarnation, Run};
+use crate::time::S;
 use crate::wire::{ControlFrame, Message, Messages};
 
 /// The control plane of one node.
@@ -64,16 +65,17 @@ impl Control {
         let Config { membership, spread, selection } = settings.into_config();
         let (now, mut random) = (init.now, Random::new(init.seed));
         let mut effects = Effects::default();
+        // Two members may have two sessions with each other, and offers are answered besides: together no more in a second than
+        // one is sent, or what is refused would be lacking when a session is over.
+        let batch = usize::from(spread.served_max) * 4 / 5;
+        let sessions = SessionSettings { batch: batch.max(1), batch_gap: S, ..SessionSettings::default() };
         let membership = Membership::new(membership, &init, signer, &mut random, &mut effects);
         let me = (init.id, init.region);
         let mut control = Self {
             membership,
             dissemination: Dissemination::new((spread, selection), init.mesh, me, random.fork(), now),
             cross_region: Scout::new(Sampling::new(init.id, random.fork()), random.fork()),
-            reconciler: Reconciler::new(
-                session::SessionSettings::default(),
-                Nonces::new(&init.secret, random.u64(), "sessions"),
-            ),
+            reconciler: Reconciler::new(sessions, Nonces::new(&init.secret, random.u64(), "sessions")),
             mesh: init.mesh,
             effects,
             refusals: Refusals::default(),

@@ -60,6 +60,8 @@ pub(super) struct Exchange<P, N> {
     pub(super) serve: Vec<N>,
     /// Whether the whole difference is known, but for what comes late.
     pub(super) settled: bool,
+    /// Opener: whether it said that it wants nothing more.
+    done: bool,
     bytes_left: usize,
     /// Names that were listed to, or wanted of, this side.
     pub(super) served: usize,
@@ -84,6 +86,7 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
             pull: Vec::new(),
             serve: Vec::new(),
             settled: true,
+            done: false,
             bytes_left: usize::MAX,
             served: 0,
             ends_at: u64::MAX,
@@ -310,9 +313,11 @@ impl<P: Copy + Ord, N: Name> Exchange<P, N> {
         if ctx.now < self.due {
             return;
         }
-        // What was wanted last has had the time to arrive before the end is said.
-        if self.pull.is_empty() && self.serve.is_empty() {
+        // What was wanted last has had the time to arrive before that is said. The peer need not wait for what it is sent.
+        if self.pull.is_empty() && !core::mem::replace(&mut self.done, true) {
             self.say(ctx, ReconcileMsg::Done);
+        }
+        if self.pull.is_empty() && self.serve.is_empty() {
             self.ended = Some(if self.settled { End::Complete } else { End::Partly });
             return;
         }

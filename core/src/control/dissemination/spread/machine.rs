@@ -354,6 +354,8 @@ impl Spread {
         ids: &[UpdateId],
         actions: &mut VecDeque<SpreadAction>,
     ) -> bool {
+        // After a rest nothing may have been forgotten yet: what others forgot in time they do not lack.
+        self.forget_old(now, spread_settings, actions);
         let mut offered = self.lists.fill(ids.iter().take(OFFER_MAX).copied());
         offered.sort_unstable();
         // A full offer names only the newest, so what is older here than all of them may well be there. One of them that
@@ -443,10 +445,7 @@ impl Spread {
         }
         self.pull(now, spread_settings, actions);
         self.settle(now);
-        while self.updates.front().is_some_and(|update| now >= update.heard_at + micros(spread_settings.keep))
-        {
-            self.forget(actions);
-        }
+        self.forget_old(now, spread_settings, actions);
     }
 
     /// Bytes of memory that this machine takes, its own size included.
@@ -505,7 +504,9 @@ impl Spread {
             Some(_) if cause == Cause::Pull && !self.links.may_ask(bit, most, now) => {
                 self.counts.pulls_refused += 1
             }
-            Some(_) if cause == Cause::Push && !self.links.may_be_pushed(bit, most, now) => {
+            Some(_)
+                if cause == Cause::Push && !self.links.may_be_pushed(bit, most.saturating_mul(2), now) =>
+            {
                 self.counts.pushes_refused += 1
             }
             Some(update) => {
@@ -566,6 +567,18 @@ impl Spread {
 
     fn unsent_from(&self, floor: u64) -> usize {
         (floor.saturating_sub(self.updates.first()) as usize).min(self.updates.len())
+    }
+
+    fn forget_old(
+        &mut self,
+        now: u64,
+        spread_settings: &SpreadSettings,
+        actions: &mut VecDeque<SpreadAction>,
+    ) {
+        while self.updates.front().is_some_and(|update| now >= update.heard_at + micros(spread_settings.keep))
+        {
+            self.forget(actions);
+        }
     }
 
     fn forget(&mut self, actions: &mut VecDeque<SpreadAction>) {

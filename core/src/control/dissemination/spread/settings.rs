@@ -34,8 +34,8 @@ pub struct SpreadSettings {
     pub updates_max: usize,
     /// Updates that are missed at once; announcements beyond are refused. One link may add a quarter of it in a second.
     pub missing_max: usize,
-    /// Updates that one link may ask for in a second; those beyond are refused. As many again are sent to it
-    /// because its offers, or sessions, show that it lacks them.
+    /// Updates that one link may ask for in a second; those beyond are refused. Twice as many are sent to it
+    /// besides because its offers, or sessions, show that it lacks them.
     pub served_max: u16,
 }
 

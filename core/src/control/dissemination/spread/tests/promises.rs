@@ -332,15 +332,15 @@ fn what_cannot_be_served_is_not_named_nor_held_against_anybody() {
 fn what_is_pushed_leaves_who_asks_its_pulls() {
     let mut bench = Bench::new(2);
     let most = u64::from(bench.spread_settings.served_max);
-    (0..2 * most).for_each(|id| _ = bench.accept(0, id, None, Lane::Normal));
+    (0..4 * most).for_each(|id| _ = bench.accept(0, id, None, Lane::Normal));
     bench.wait();
-    let ids: Vec<UpdateId> = (0..2 * most).map(UpdateId).collect();
+    let ids: Vec<UpdateId> = (0..4 * most).map(UpdateId).collect();
     for _ in 0..2 {
         bench.spread.give(S, &bench.spread_settings, MemberIndex(1), &ids, &mut bench.actions);
     }
-    assert_eq!(forwards(core::mem::take(&mut bench.actions).make_contiguous()).len() as u64, most);
+    assert_eq!(forwards(core::mem::take(&mut bench.actions).make_contiguous()).len() as u64, 2 * most);
     let counts = bench.spread.counts;
-    assert_eq!((u64::from(counts.pushes_refused), counts.pulls_refused), (3 * most, 0));
+    assert_eq!((u64::from(counts.pushes_refused), counts.pulls_refused), (6 * most, 0));
     for first in (0..most).step_by(PULL_MAX) {
         let asked = first..(first + PULL_MAX as u64).min(most);
         assert_eq!(bench.asked(S, MemberIndex(1), asked.clone()).len() as u64, asked.end - asked.start);
