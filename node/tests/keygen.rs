@@ -46,5 +46,8 @@ fn a_file_that_is_no_key_is_refused() {
     let why = failure(&dir, &["keygen", "--show", "node.key"]);
     assert!(why.starts_with("node.key: not a key file"), "{why}");
     let why = failure(&dir, &["keygen", "--show", "missing.key"]);
-    assert_eq!(why, "missing.key: No such file or directory (os error 2)");
+    assert_eq!(
+        why,
+        "missing.key: no such file or directory; make a key with: octick keygen --out missing.key"
+    );
 }
