@@ -180,7 +180,7 @@ fn both_sides_of_a_contradiction_are_named() {
         ("[threads]\nmode = \"split\"\ncores = [\n1,\n1]", "line 5: threads.cores lists core 1 twice"),
         (
             "socket.backend = \"epoll\"",
-            "line 1: unknown variant `epoll`, expected one of `auto`, `uring`, `mmsg`",
+            "line 1: socket.backend = \"epoll\": want \"auto\" or \"uring\" or \"mmsg\"",
         ),
     ] {
         assert_eq!(refusal(text), says);
