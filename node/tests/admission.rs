@@ -4,7 +4,9 @@ mod command;
 mod rig;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::UdpSocket;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -93,6 +95,15 @@ fn refusals(dir: &Path, node: &Node, reason: &str) -> u64 {
         .unwrap()
 }
 
+/// What a node answers to who asks whether it is ready.
+fn readiness(dir: &Path, node: &Node) -> String {
+    let mut stream = UnixStream::connect(dir.join(&node.admin)).unwrap();
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn who_is_revoked_is_out_everywhere_and_stays_out_when_the_others_are_started_again() {
     let dir = directory("admission_revoked");
@@ -115,6 +126,8 @@ fn who_is_revoked_is_out_everywhere_and_stays_out_when_the_others_are_started_ag
     let says = done(&dir, &["decide", "authority/decisions.txt", "--admin", &seed.admin]);
     assert!(says.contains("knows 1 decision, 0 of them"), "{says}");
     let revoked = others.pop().unwrap();
+    wait("it hears of it, and is not ready", || readiness(&dir, &revoked).contains("\"code\":\"no_member\""));
+    assert!(readiness(&dir, &seed).starts_with("HTTP/1.1 200"));
     let kept = |n: u32| {
         fs::read_to_string(dir.join(format!("{n}.decisions"))).is_ok_and(|text| text.contains("revoke "))
     };

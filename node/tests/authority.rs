@@ -317,6 +317,8 @@ fn what_is_refused_says_why_and_changes_nothing() {
     assert_eq!(why, "nobody holds the name b: give the node's public key, --key or --key-file");
     let why = refusal(&dir, "issue --name a/b --key", &[&b]);
     assert_eq!(why, "\"a/b\" is no name: want 1 to 32 letters, digits, dots, hyphens or underscores");
+    let why = refusal(&dir, "issue --name bdfafa93 --key", &[&b]);
+    assert_eq!(why, "\"bdfafa93\" is no name: want one that could not be the beginning of a node's id");
     let why = refusal(&dir, "issue --name b --key 12", &[]);
     assert_eq!(why, "--key: want a public key, 64 hex digits; octick keygen --show prints it");
     let why = refusal(&dir, "issue --name b --key", &[&"0".repeat(64)]);

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use octick::admission::SignedDecision;
-use octick::{Appended, Expelled, Handle, MeshError, MeshView, NotReady};
+use octick::{Appended, Expelled, Handle, MeshError, MeshView, NotReady, Partition, Rights};
 use octick_core::limits::DECISION_MAX;
 
 use super::body::Body;
@@ -265,9 +265,18 @@ async fn ready(State(shared): State<Shared>) -> Answer<&'static str> {
 /// What stands in the way, and what to do about it.
 fn unready(shared: &Shared) -> Result<Option<(&'static str, String, &'static str)>, Refusal> {
     let Some(mesh) = mesh_if_any(&shared.node)? else { return Ok(None) };
+    if let Rights::Denied(denied) = mesh.admission.rights {
+        let message = format!("this node is no member of its mesh: {denied}");
+        return Ok(Some((
+            "no_member",
+            message,
+            "ask the mesh's authority for a credential; see: octick info",
+        )));
+    }
     let ready = shared.node.ready(Duration::ZERO);
     // Seeds that are names are looked up beside the library, which knows of none before one has resolved.
-    let is_unmet = shared.facts.seeded && mesh.live().count() < 2;
+    // So are addresses that it remembers: until one answers it does not know who is there.
+    let is_unmet = (shared.facts.seeded || mesh.partition == Partition::Joining) && mesh.live().count() < 2;
     Ok(Some(match ready {
         Ok(()) if !is_unmet => return Ok(None),
         Err(NotReady::Gone) => return Err(unavailable(MeshError::Gone)),

@@ -114,7 +114,7 @@ fn say_made(store: &Store, register: &Register) -> Result<(), Failure> {
 pub(crate) fn configuration(mesh: &str, slots: u32, root: &Authority) -> String {
     let mesh = toml::Value::from(mesh);
     format!(
-        "mesh = {mesh}\n\n[table]\nslots = {slots}\n\n[membership]\nenabled = true\n\n{}",
+        "mesh = {mesh}\n\n[table]\nslots = {slots}\n\n[membership]\nenabled = true\nseeds = []   # members to begin with, \"host:port\": without any this node begins a mesh of its own\n\n{}",
         admission(root)
     )
 }

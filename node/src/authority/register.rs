@@ -187,6 +187,10 @@ impl Register {
             let want = format!("want 1 to {NAME_MAX} letters, digits, dots, hyphens or underscores");
             return Err(Failure::new(format!("{name:?} is no name: {want}")));
         }
+        if name.len() >= ID_DIGITS_MIN && name.bytes().all(|letter| letter.is_ascii_hexdigit()) {
+            let want = "want one that could not be the beginning of a node's id";
+            return Err(Failure::new(format!("{name:?} is no name: {want}")));
+        }
         let (key, before) = self.holder(name, wish.key.as_ref())?;
         let own = before.map_or(&[][..], |member| &member.grant.runs);
         let held = words::total(own);

@@ -67,6 +67,8 @@ impl Revoke {
             say(wrap(&says, 2))?;
         }
         hand_out(&store, &register, self.out.as_deref())?;
+        let next = "Nodes go by the credential until they hear of it: give the file to any one of them, with octick decide FILE --admin PATH, and it tells the others.";
+        say(wrap(next, 0))?;
         Ok(ExitCode::SUCCESS)
     }
 }
