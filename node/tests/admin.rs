@@ -205,6 +205,20 @@ fn a_connection_that_says_nothing_keeps_nobody_waiting() {
 }
 
 #[test]
+fn whoever_fills_the_port_keeps_nobody_from_the_socket() {
+    let dir = directory("admin_full");
+    let node = node(&dir, 0, &[]);
+    // More than the port has room for, all of which last longer than the question.
+    let filling: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(&node.tcp).unwrap()).collect();
+    members(&dir, &node);
+    let is_open = |stream: &TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        stream.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    assert!(filling.iter().all(is_open), "the question waited for one of them to end");
+}
+
+#[test]
 fn without_a_node_the_commands_say_what_to_do() {
     let dir = directory("admin_nobody");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

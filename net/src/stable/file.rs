@@ -100,10 +100,16 @@ impl FileStore {
     fn read(&self) -> Result<Option<StableState>, StableError> {
         let path = || self.path.clone();
         let io_error = |error| StableError::Io { path: path(), doing: "read", error };
-        let file = match File::open(&self.path) {
+        // Asked before it is opened: opening a pipe would wait for whoever writes to it.
+        match fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(io_error)?,
-        };
+            Err(error) => return Err(io_error(error)),
+            Ok(metadata) if !metadata.is_file() => {
+                return Err(io_error(io::Error::other("it is no ordinary file")));
+            }
+            Ok(_) => {}
+        }
+        let file = File::open(&self.path).map_err(io_error)?;
         let mut bytes = Vec::with_capacity(LEN + 1);
         file.take(LEN as u64 + 1).read_to_end(&mut bytes).map_err(io_error)?;
         let (of, state) = decode(&bytes).map_err(|damage| StableError::Damaged { path: path(), damage })?;
@@ -121,8 +127,13 @@ impl FileStore {
         };
         let mut file = None;
         step(Step::Create, &mut || {
+            // What an interrupted start left there, or a link that somebody laid to another file.
+            match fs::remove_file(&self.next) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             let mut options = OpenOptions::new();
-            file = Some(options.write(true).create(true).truncate(true).mode(0o600).open(&self.next)?);
+            file = Some(options.write(true).create_new(true).mode(0o600).open(&self.next)?);
             Ok(())
         })?;
         let mut file = file.expect("it was opened");

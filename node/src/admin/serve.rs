@@ -143,14 +143,17 @@ struct Routes {
 async fn serve(unix: std::os::unix::net::UnixListener, tcp: Option<std::net::TcpListener>, routes: Routes) {
     let Ok(unix) = UnixListener::from_std(unix) else { return };
     let Ok(tcp) = tcp.map(TcpListener::from_std).transpose() else { return };
+    let local = async || unix.accept().await.map(|(stream, _)| Box::new(stream) as Box<dyn Stream>);
+    // Each has connections of its own: whoever reaches the port keeps nobody from the socket.
+    tokio::join!(serve_at(local, &routes.unix), serve_at(async || accept(tcp.as_ref()).await, &routes.tcp));
+}
+
+/// Serves whoever is accepted, so many at a time.
+async fn serve_at(mut accept: impl AsyncFnMut() -> io::Result<Box<dyn Stream>>, routes: &Router) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let place = room.clone().acquire_owned().await.expect("nobody closes it");
-        let accepted = tokio::select! {
-            stream = unix.accept() => stream.map(|(stream, _)| (Box::new(stream) as Box<dyn Stream>, &routes.unix)),
-            stream = accept(tcp.as_ref()) => stream.map(|stream| (stream, &routes.tcp)),
-        };
-        let Ok((stream, routes)) = accepted else {
+        let Ok(stream) = accept().await else {
             // Out of descriptors, say: others may give some back.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
