@@ -57,6 +57,11 @@ fn a_node_joins_through_an_address_and_a_member_that_is_gone_is_made_to_leave() 
 
     let why = failure(&dir, &["force-leave", "", "--admin", &nodes[0].admin]);
     assert!(why.contains("docs") || why.contains("octick members"), "{why}");
+    let why = failure(&dir, &["force-leave", &nodes[2].id[..3], "--admin", &nodes[0].admin]);
+    assert!(
+        why.ends_with("could be the beginning of many ids; give 4 digits or more; see: octick members"),
+        "{why}"
+    );
     let why = failure(&dir, &["force-leave", "0123456789abcdef", "--admin", &nodes[0].admin]);
     assert!(why.starts_with("no member goes by 0123456789abcdef; see who there is: octick members"), "{why}");
     assert!(why.contains(&format!("{} (alive)", nodes[2].id)), "{why}");

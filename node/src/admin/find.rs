@@ -11,6 +11,8 @@ use super::view;
 
 /// Members that an error names at most.
 const CANDIDATES: usize = 8;
+/// Digits of an id that name a member at least: a slip of the finger names nobody.
+const DIGITS_MIN: usize = 4;
 
 /// The one member that `name` means: the name that the mesh's authority gave it, its id, or as many first digits of that as tell it
 /// from others. A name counts before digits.
@@ -25,6 +27,11 @@ pub(super) fn member<'a>(mesh: &'a MeshView, name: &str) -> Result<&'a MemberVie
         }
         let message = format!("\"{name}\" is no member's name");
         let help = "give a member's name, its id, 32 hex digits, or the first of them; see: octick members";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_name", message, help));
+    }
+    if wanted.len() < DIGITS_MIN {
+        let message = format!("\"{name}\" could be the beginning of many ids");
+        let help = format!("give {DIGITS_MIN} digits or more; see: octick members");
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_name", message, help));
     }
     let meant: Vec<_> =
