@@ -2,16 +2,13 @@
 //! believed who did not sign, and little is sent to who has not shown its address.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use octick_core::admission::Admission;
 use octick_core::control::id::Region;
 use octick_core::control::message::announcement::{Announcement, Unsound, mesh_key};
-use octick_core::control::message::control_msg::ControlMsg;
 use octick_core::control::message::equivocation::Proof;
 use octick_core::control::message::force_leave::{ForceLeave, Removal};
-use octick_core::control::message::id_lists::IdLists;
 use octick_core::control::message::kind::{FREE, MessageKind};
 use octick_core::control::message::membership::{Accusation, Announced, BUCKETS, Listed, MembershipMsg};
 use octick_core::control::{
@@ -19,7 +16,6 @@ use octick_core::control::{
     Statement,
 };
 use octick_core::data::audit::AuditMsg;
-use octick_core::limits::CONTROL_FRAME_MAX;
 use octick_core::list::List;
 use octick_core::stamp::{Incarnation, Run, Seq, Slot, Version};
 use octick_core::time::Wall;
@@ -28,16 +24,13 @@ use octick_core::wire::{ControlFrame, Kind, Sealer, Stamp};
 use octick_crypto::{MeshKeys, NodeId, PublicKey};
 
 use crate::cursor::Cursor;
+use crate::traffic::{Traffic, address};
 use crate::world::{NOW, World};
 
 /// Members that the table holds: fewer than there are people and lives.
 const MEMBERS_MAX: usize = 5;
 /// Control frames that one input may lead to.
 const STEPS_MAX: usize = 120;
-/// Bytes of a frame around a control frame.
-const FRAME: usize = 104;
-/// Greetings, probes and news that a node sends of its own accord.
-const OWN_ACCORD: usize = 64 * 1_024;
 
 type Verdict = Result<Arc<Announcement>, Unsound>;
 
@@ -80,10 +73,6 @@ impl Signer for Memory {
     }
 }
 
-fn address(who: usize) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::new(10, 0, 0, who as u8 + 1), 7_700))
-}
-
 /// What person `who` says of itself, with a few spread_settings.
 fn statement(who: usize, input: &mut Cursor<'_>) -> Statement {
     let (spread_settings, version) = (input.u8(), u64::from(input.u8()));
@@ -115,11 +104,7 @@ struct Play {
     control: Control,
     now: u64,
     seqs: [u64; 6],
-    /// Bytes that came from, and went to, each address.
-    received: BTreeMap<SocketAddr, usize>,
-    sent: BTreeMap<SocketAddr, usize>,
-    probes: Vec<(SocketAddr, u32)>,
-    tokens: Vec<(SocketAddr, [u8; 16])>,
+    traffic: Traffic,
 }
 
 impl Play {
@@ -152,10 +137,7 @@ impl Play {
             control: Control::new(settings, init, Box::new(Memory)),
             now: 1_000_000,
             seqs: [0; 6],
-            received: BTreeMap::new(),
-            sent: BTreeMap::new(),
-            probes: Vec::new(),
-            tokens: Vec::new(),
+            traffic: Traffic::default(),
         }
     }
 
@@ -178,7 +160,7 @@ impl Play {
             seq: Seq(seq.unwrap_or(self.seqs[who])),
             version: Version::new(NOW + self.now, origin),
         };
-        *self.received.entry(packet.from).or_default() += FRAME + control_frame.padded().len();
+        self.traffic.came(packet.from, control_frame);
         let messages = control_frame.messages();
         if let Ok(announcement) = self.control.introduce(self.now, packet.from, origin, messages.clone()) {
             let _ = self.control.handle_introduced(self.now, &packet, announcement, messages);
@@ -192,21 +174,7 @@ impl Play {
             taken += 1;
             assert!(taken < 10_000, "a step leads to a bounded number of intentions");
             if let Output::Send { to, control_frame } = output {
-                assert!(!control_frame.is_empty() && control_frame.padded().len() <= CONTROL_FRAME_MAX);
-                *self.sent.entry(to).or_default() += FRAME + control_frame.padded().len();
-                for message in control_frame.messages() {
-                    match ControlMsg::decode(message, &mut IdLists::default())
-                        .expect("what is written can be read")
-                    {
-                        ControlMsg::Membership(MembershipMsg::Ping { nonce, .. }) => {
-                            self.probes.push((to, nonce))
-                        }
-                        ControlMsg::Membership(MembershipMsg::Challenge { token, .. }) => {
-                            self.tokens.push((to, token))
-                        }
-                        _ => {}
-                    }
-                }
+                self.traffic.went(to, &control_frame);
             }
         }
         assert!(self.control.next_due() > 0);
@@ -239,12 +207,7 @@ pub fn play(data: &[u8]) -> Refusals {
         step(&mut play, &mut input);
         play.settle();
     }
-    // Whoever never proved its address got little: what it asked for thrice, and what a node says of its own accord.
-    for (to, sent) in &play.sent {
-        let answered = play.probes.iter().any(|(address, _)| address == to);
-        let received = play.received.get(to).copied().unwrap_or(0);
-        assert!(answered || *sent <= 3 * received + OWN_ACCORD, "{sent} bytes to {to} for {received}");
-    }
+    play.traffic.check();
     play.control.refusals()
 }
 
@@ -325,7 +288,7 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
         }
         4 => {
             let (digest, nonce) = (input.u32(), u32::from(input.u8()));
-            let asked = play.probes.iter().rev().find(|(to, _)| *to == address(who)).map(|(_, nonce)| *nonce);
+            let asked = play.traffic.nonce(address(who));
             let target = World::get().people[about].id();
             let note = match input.u8() % 4 {
                 0 => MembershipMsg::Ping { nonce, digest },
@@ -353,7 +316,7 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
             let _ = note.write(&mut control_frame);
         }
         7 => {
-            let token = play.tokens.iter().rev().find(|(to, _)| *to == address(who)).map(|(_, token)| *token);
+            let token = play.traffic.token(address(who));
             let _ = MembershipMsg::Response(token.unwrap_or([input.u8(); 16])).write(&mut control_frame);
             let _ = MembershipMsg::Hello.write(&mut control_frame);
             let _ = MembershipMsg::SyncAsk { cursor: 0, digests: None }.write(&mut control_frame);

@@ -7,7 +7,6 @@
 //! its bound, and whoever never showed its address got little.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use octick_core::admission::endorsement::authority_key;
@@ -16,8 +15,6 @@ use octick_core::admission::{
     Admission, Authority, AuthorityLog, Credential, Decision, Grant, SignedDecision,
 };
 use octick_core::control::message::announcement::{Announcement, mesh_key};
-use octick_core::control::message::control_msg::ControlMsg;
-use octick_core::control::message::id_lists::IdLists;
 use octick_core::control::message::membership::{Accusation, Announced, MembershipMsg};
 use octick_core::control::{
     Claim, Config, Control, MembershipSettings, NodeInit, Output, PacketInfo, PeerState, Refusals, Region,
@@ -29,16 +26,13 @@ use octick_core::wire::ControlFrame;
 use octick_crypto::{Identity, NodeId};
 
 use crate::cursor::Cursor;
+use crate::traffic::{Traffic, address};
 use crate::world::{NOW, World};
 
 /// Steps that one input may lead to: each verifies a few signatures.
 const STEPS_MAX: usize = 40;
 /// Members that the table holds.
 const MEMBERS_MAX: usize = 5;
-/// Bytes of a frame around a control frame.
-const FRAME: usize = 104;
-/// Greetings, probes and news that a node sends of its own accord, and decisions that it passes on.
-const OWN_ACCORD: usize = 64 * 1_024;
 /// How long credentials hold, seconds, and for how long after that they are borne.
 const HOLDS: u32 = 86_400;
 const GRACE: u32 = 3_600;
@@ -48,10 +42,6 @@ const S: u64 = 1_000_000;
 /// The authority's key; and whoever would like to be the authority.
 fn authority(is_true: bool) -> Identity {
     Identity::from_seed(&[if is_true { 0xA1 } else { 0xA2 }; 32])
-}
-
-fn address(who: usize) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::new(10, 0, 0, who as u8 + 1), 7_700))
 }
 
 fn id(who: usize) -> NodeId {
@@ -90,11 +80,7 @@ struct Play {
     /// Decisions of the authority in the order of their numbers, as far as they were said to this node in that order.
     decided: u64,
     revoked: BTreeMap<NodeId, u64>,
-    /// Bytes that came from, and went to, each address.
-    received: BTreeMap<SocketAddr, usize>,
-    sent: BTreeMap<SocketAddr, usize>,
-    probes: Vec<(SocketAddr, u32)>,
-    tokens: Vec<(SocketAddr, [u8; 16])>,
+    traffic: Traffic,
 }
 
 impl Play {
@@ -129,10 +115,7 @@ impl Play {
             seq: 0,
             decided: 0,
             revoked: BTreeMap::new(),
-            received: BTreeMap::new(),
-            sent: BTreeMap::new(),
-            probes: Vec::new(),
-            tokens: Vec::new(),
+            traffic: Traffic::default(),
         }
     }
 
@@ -151,7 +134,7 @@ impl Play {
             seq: Seq(self.seq),
             version: Version::new(self.wall(), id(who)),
         };
-        *self.received.entry(packet.from).or_default() += FRAME + control_frame.padded().len();
+        self.traffic.came(packet.from, control_frame);
         let messages = control_frame.messages();
         if let Ok(announcement) = self.control.introduce(self.now, packet.from, id(who), messages.clone()) {
             let _ = self.control.handle_introduced(self.now, &packet, announcement, messages);
@@ -165,7 +148,7 @@ impl Play {
             taken += 1;
             assert!(taken < 10_000, "a step leads to a bounded number of intentions");
             match output {
-                Output::Send { to, control_frame } => self.note(to, &control_frame),
+                Output::Send { to, control_frame } => self.traffic.went(to, &control_frame),
                 Output::Member { announcement, runs, revoked, .. }
                     if !revoked && announcement.id() != id(0) =>
                 {
@@ -191,19 +174,6 @@ impl Play {
             assert!(grant.member == member.id(), "nobody lives by the credential of another");
             assert!(grant.serial > log.revoked_to(member.id()), "nobody lives by what was revoked");
             assert!(grant.name.starts_with("person-"), "the authority has signed it");
-        }
-    }
-
-    fn note(&mut self, to: SocketAddr, control_frame: &ControlFrame) {
-        *self.sent.entry(to).or_default() += FRAME + control_frame.padded().len();
-        for message in control_frame.messages() {
-            match ControlMsg::decode(message, &mut IdLists::default()).expect("what is written can be read") {
-                ControlMsg::Membership(MembershipMsg::Ping { nonce, .. }) => self.probes.push((to, nonce)),
-                ControlMsg::Membership(MembershipMsg::Challenge { token, .. }) => {
-                    self.tokens.push((to, token))
-                }
-                _ => {}
-            }
         }
     }
 
@@ -291,11 +261,7 @@ pub fn play(data: &[u8]) -> Refusals {
         step(&mut play, &mut input);
         play.settle();
     }
-    for (to, sent) in &play.sent {
-        let answered = play.probes.iter().any(|(address, _)| address == to);
-        let received = play.received.get(to).copied().unwrap_or(0);
-        assert!(answered || *sent <= 3 * received + OWN_ACCORD, "{sent} bytes to {to} for {received}");
-    }
+    play.traffic.check();
     play.control.refusals()
 }
 
@@ -323,12 +289,12 @@ fn step(play: &mut Play, input: &mut Cursor<'_>) {
         }
         3 => _ = MembershipMsg::DecisionsAsk(u64::from(input.u8() % 4)).write(&mut control_frame),
         4 => {
-            let token = play.tokens.iter().rev().find(|(to, _)| *to == address(who)).map(|(_, token)| *token);
+            let token = play.traffic.token(address(who));
             let _ = MembershipMsg::Response(token.unwrap_or([input.u8(); 16])).write(&mut control_frame);
             let _ = MembershipMsg::SyncAsk { cursor: 0, digests: None }.write(&mut control_frame);
         }
         5 => {
-            let asked = play.probes.iter().rev().find(|(to, _)| *to == address(who)).map(|(_, nonce)| *nonce);
+            let asked = play.traffic.nonce(address(who));
             let (nonce, digest) = (u32::from(input.u8()), input.u32());
             let message = match op & 0x40 {
                 0 => MembershipMsg::Ack { nonce: asked.unwrap_or(nonce), digest },

@@ -19,7 +19,7 @@
 //! | [`reconcile`] | control frames of an honest and a lying peer about sets | no panic, sessions, memory and bytes keep their bounds |
 //! | [`verify_vs_reference`] | signatures, honest and bent | every kernel gives the verdicts of `verify_strict` |
 //!
-//! [`cursor`] turns bytes into numbers, [`twin`] is the dull twin of the tables, [`world`] a small mesh, [`seeds`]
+//! [`cursor`] turns bytes into numbers, [`twin`] is the dull twin of the tables, [`world`] a small mesh, [`traffic`] what passes between it and a node, [`seeds`]
 //! makes the corpora, and [`script`] those of them that tell a story.
 
 #![forbid(unsafe_code)]
@@ -38,6 +38,7 @@ pub mod proof;
 pub mod reconcile;
 pub mod script;
 pub mod seeds;
+pub mod traffic;
 pub mod twin;
 pub mod verify_vs_reference;
 pub mod world;
